@@ -1,0 +1,69 @@
+"""Every exception of spark_cxr, and the closed list of reasons for which an image is set aside.
+
+SparkCxrError
+├── ConfigError       a flag, a config key or a description of a data set is wrong    (ValueError)
+├── InputError        folders, tables or label files are not what the job needs       (ValueError)
+├── OutputError       the place to write to is taken or not ours                      (FileExistsError)
+├── SetupError        a package, Java or a device that was asked for is missing       (RuntimeError)
+└── BadImage          one file that cannot become pixels; goes to the quarantine      (ValueError)
+"""
+
+REASONS = {
+    "empty": "the file has no bytes",
+    "truncated": "the file ends before its pixels do",
+    "corrupt": "the file starts as an image and then contradicts itself",
+    "not_an_image": "the bytes are no image format that is known here",
+    "unsupported_transfer_syntax": "DICOM pixels in an encoding that no decoder here reads",
+    "unsupported_photometric": "DICOM colours in an interpretation that no film has",
+    "no_pixel_data": "a DICOM object without pixels",
+    "multi_frame": "several frames in one file: a film has one",
+    "too_small": "a side is shorter than a film's can be",
+    "too_large": "more bytes or pixels than the limits allow, refused before decoding",
+    "out_of_memory": "decoding needed more memory than the worker has",
+    "unreadable": "the file system did not hand the file over",
+}
+
+
+class SparkCxrError(Exception):
+    """Base of all errors that a user can act on: says what was expected, what came, the way out."""
+
+    def __init__(self, expected: str, received: str, way_out: str) -> None:
+        """Keep the three parts; they pickle across Python workers as they are."""
+        super().__init__(expected, received, way_out)
+
+    def __str__(self) -> str:
+        """Join the parts into the one line that jobs print."""
+        expected, received, way_out = self.args
+        return f"{expected}. Received: {received}. {way_out}."
+
+
+class ConfigError(SparkCxrError, ValueError):
+    """A flag, a config key or a data-set description is wrong."""
+
+
+class InputError(SparkCxrError, ValueError):
+    """Folders, tables or label files are not what the job needs."""
+
+
+class OutputError(SparkCxrError, FileExistsError):
+    """The place to write to is taken, or was not made by spark_cxr."""
+
+
+class SetupError(SparkCxrError, RuntimeError):
+    """A package, Java or a device that was asked for is not there."""
+
+
+class BadImage(SparkCxrError, ValueError):
+    """One file that cannot become pixels, with a reason from `REASONS`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """Refuse reasons outside the closed list, so that the quarantine stays countable."""
+        if reason not in REASONS:
+            raise KeyError(reason)
+        Exception.__init__(self, reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        """Read like a line of the quarantine table."""
+        return f"{self.reason}: {self.detail}"
