@@ -3,7 +3,7 @@
 SparkCxrError
 ├── ConfigError       a flag, a config key or a description of a data set is wrong    (ValueError)
 ├── InputError        folders, tables or label files are not what the job needs       (ValueError)
-├── OutputError       the place to write to is taken or not ours                      (FileExistsError)
+├── OutputError       the place to write to is taken or not ours                      (OSError)
 ├── SetupError        a package, Java or a device that was asked for is missing       (RuntimeError)
 └── BadImage          one file that cannot become pixels; goes to the quarantine      (ValueError)
 """
@@ -34,7 +34,8 @@ class SparkCxrError(Exception):
     def __str__(self) -> str:
         """Join the parts into the one line that jobs print."""
         expected, received, way_out = self.args
-        return f"{expected}. Received: {received}. {way_out}."
+        line = f"Expected {expected}. Received: {received}. {way_out}"
+        return line if line.endswith(("?", ".")) else f"{line}."
 
 
 class ConfigError(SparkCxrError, ValueError):
@@ -45,7 +46,7 @@ class InputError(SparkCxrError, ValueError):
     """Folders, tables or label files are not what the job needs."""
 
 
-class OutputError(SparkCxrError, FileExistsError):
+class OutputError(SparkCxrError, OSError):
     """The place to write to is taken, or was not made by spark_cxr."""
 
 

@@ -19,13 +19,18 @@ class Limits:
     """Below 32 pixels no lung field can be told from another."""
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Film:
     """One decoded image and what its file said about it."""
 
     pixels: Pixels
     format: str
+    """One of png, jpeg, tiff, bmp, webp, dicom: what the bytes are, whatever the file is called."""
     bits: int
+    """Bits a sample in the file; `pixels` always has 8."""
     patient_id: str | None = None
     """As the file has it: must not leave ingest other than as a keyed pseudonym."""
     view: str | None = None
@@ -38,5 +43,6 @@ FLAGS = {
     "lateral": "a lateral view: the networks here are made for frontal films",
     "burned_in": "the file says that annotations are burned into the pixels",
     "for_processing": "a raw detector image, not one made for reading",
+    "window_ignored": "the file's display window makes no sense: the whole range is shown instead",
     "other_modality": "not computed or digital radiography (CR, DX, RG)",
 }

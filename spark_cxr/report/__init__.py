@@ -1,0 +1,1 @@
+"""Numbers → pages: what was computed elsewhere, drawn and wrapped in one self-contained file."""

@@ -1,0 +1,1 @@
+"""The verbs of spark_cxr, one a file, for spark-submit."""

@@ -1,0 +1,54 @@
+"""What the package is: its parts, what it needs, the commands it brings."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "spark_cxr/__init__.py").read_text())[1]
+JOBS = sorted(path.stem for path in (HERE / "jobs").glob("[a-z]*.py"))
+
+EXTRAS = {
+    # A cluster brings its own pyspark; a laptop does not.
+    "local": ["pyspark[connect]>=3.5,<5"],
+    "cpu": ["openvino>=2025.1", "tensorflow-cpu>=2.18", "keras>=3.6"],
+    "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.6"],
+    "dicom": ["pydicom>=3.0,<4", "python-gdcm>=3.0.24"],
+    "report": ["matplotlib>=3.9"],
+    "tracking": ["mlflow>=2.16"],
+    "serve": ["fastapi>=0.115", "uvicorn>=0.30", "python-multipart>=0.0.12"],
+    "dev": [
+        "chispa>=0.10",
+        "hypothesis>=6.100",
+        "mypy>=1.11",
+        "pytest>=8.3",
+        "pytest-timeout>=2.3",
+        "ruff>=0.9",
+        "scikit-learn>=1.5",
+    ],
+}
+
+setup(
+    name="spark-cxr",
+    version=VERSION,
+    description="Chest X-rays on Spark: ingest, featurize, train, compare, score, explain",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # jobs/ and conf/ lie at the top of a checkout, where people look, and inside the package
+    # once it is installed, where the commands find them.
+    packages=[*find_packages(include=["spark_cxr", "spark_cxr.*"]), "spark_cxr.jobs", "spark_cxr.conf"],
+    package_dir={"spark_cxr": "spark_cxr", "spark_cxr.jobs": "jobs", "spark_cxr.conf": "conf"},
+    package_data={"spark_cxr.conf": ["*.toml", "*.conf", "*/*"], "spark_cxr": ["py.typed"]},
+    install_requires=["numpy>=1.26", "pandas>=2.2,<3", "pillow>=11", "pyarrow>=18"],
+    extras_require=EXTRAS,
+    entry_points={
+        "console_scripts": [
+            "spark-cxr = spark_cxr.cli:main",
+            *(f"spark-cxr-{name.replace('_', '-')} = spark_cxr.cli:{name}" for name in JOBS),
+        ]
+    },
+)

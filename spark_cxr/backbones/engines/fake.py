@@ -1,0 +1,35 @@
+"""No network: a seeded projection of a coarse picture. Fast, and never to be taken for more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.backbones.catalog import Backbone
+
+CELLS = 16
+"""The film is averaged down to 16 x 16 grey cells before it is projected."""
+SEED = 20_170_606
+
+
+@dataclass(frozen=True)
+class FakeEngine:
+    """Projects pooled pixels: near films get near vectors, as with a real network."""
+
+    projection: NDArray[np.float32]
+
+    def features(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Average to cells, take out the film's own exposure, project."""
+        count, height, width, _ = batch.shape
+        cells = batch.reshape(count, CELLS, height // CELLS, CELLS, width // CELLS, 3)
+        coarse = cells.mean(axis=(2, 4, 5), dtype=np.float32).reshape(count, -1) / np.float32(255)
+        centred = coarse - coarse.mean(axis=1, keepdims=True)
+        return np.asarray(centred @ self.projection, dtype=np.float32)
+
+
+def load(backbone: Backbone) -> FakeEngine:
+    """Draw the projection; the same in every process."""
+    drawn = np.random.default_rng(SEED).standard_normal((CELLS * CELLS, backbone.dim))
+    return FakeEngine(np.asarray(drawn / CELLS, dtype=np.float32))

@@ -1,0 +1,61 @@
+"""`spark-cxr VERB …`: the jobs of jobs/ for whoever installed the package with pip."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+
+from spark_cxr import __version__
+from spark_cxr.errors import ConfigError
+from spark_cxr.job import Job, exit_code
+from spark_cxr.settings import nearest
+
+JOBS = ("phantoms", "ingest", "train_lr")
+"""The files of jobs/, in the order in which a user meets them."""
+
+
+def names() -> tuple[str, ...]:
+    """Give the verbs as they are typed."""
+    return tuple(name.replace("_", "-") for name in JOBS)
+
+
+def get(verb: str) -> Job:
+    """Find the job behind a verb, written with dashes or underscores."""
+    if verb.replace("-", "_") not in JOBS:
+        raise ConfigError("a verb of spark-cxr", verb, nearest(verb, names()))
+    job: Job = import_module(f"spark_cxr.jobs.{verb.replace('-', '_')}").JOB
+    return job
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run `spark-cxr VERB …` and end the process with the job's exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--version"]:
+        print(__version__)
+        return
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return
+    try:
+        job = get(words[0])
+    except ConfigError as error:
+        print(f"spark-cxr: {error}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(exit_code(job, words[1:]))
+
+
+def _overview() -> str:
+    lines = [f"  {name:<12} {get(name).summary}" for name in names()]
+    return "\n".join(["usage: spark-cxr VERB [flags]", "", *lines, "", "spark-cxr VERB --help"])
+
+
+def _run(name: str) -> None:
+    sys.exit(exit_code(get(name), sys.argv[1:]))
+
+
+# One entry point a job, so that a Databricks wheel task can start each by its name.
+phantoms = partial(_run, "phantoms")
+ingest = partial(_run, "ingest")
+train_lr = partial(_run, "train_lr")

@@ -1,0 +1,119 @@
+"""One film from anatomy to grey levels: tissue adds up, the tone curve exposes, noise falls in."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.images.phantoms.anatomy import (
+    Anatomy,
+    Field,
+    Plane,
+    Pose,
+    lay_out,
+    sample_anatomy,
+    sample_pose,
+)
+from spark_cxr.images.phantoms.bones import skeleton
+from spark_cxr.images.phantoms.dice import Dice
+from spark_cxr.images.phantoms.findings import Finding, opacity, sample_finding
+from spark_cxr.images.phantoms.lettering import Grey, stamp
+from spark_cxr.images.phantoms.thorax import (
+    Lungs,
+    belly,
+    body,
+    heart,
+    hila_and_vessels,
+    mediastinum,
+    shape_lungs,
+)
+
+MARKERS = ("side", "none", "class")
+_SHAPES = ((5, 5), (5, 5), (6, 5), (5, 6))
+"""Height and width in fifths of the short side: square, upright, lying."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn film: 12 bits of grey a pixel, bright where tissue is dense, and its lungs."""
+
+    grey12: Grey
+    lungs: NDArray[np.bool_]
+    view: str
+    marker: str
+
+
+def draw(
+    label: str,
+    seed: int = 0,
+    *,
+    patient: int = 0,
+    film: int = 1,
+    size: int = 256,
+    marker: str = "side",
+    lettered: bool = True,
+) -> Drawing:
+    """Draw one film of one patient; `size` is its shorter side, other arguments pick the film.
+
+    Args:
+        label: One of `CLASSES`.
+        seed: Seed of the whole set.
+        patient: Number of the patient; the films of a patient share anatomy and disease.
+        film: Number of the film of this patient: position, exposure, severity and noise.
+        size: Shorter side in pixels; the longer is at most a fifth longer.
+        marker: "side" for L or R, "none", or "class": a letter that gives the class away.
+        lettered: Write marker and PHANTOM. Off only for tests that look at the chest alone.
+    """
+    person = Dice(seed, "patient", patient)
+    anatomy, finding = sample_anatomy(person), sample_finding(label, person)
+    taken = Dice(seed, "film", patient, film)
+    pose = sample_pose(taken)
+    fifths = taken.pick(_SHAPES)
+    size_hw = (size * fifths[0] // 5, size * fifths[1] // 5)
+    letter = _marker_letter(label, marker, taken)
+    grain = taken.noise(size_hw)
+    grey = np.empty(size_hw, dtype=np.uint16)
+    mask = np.empty(size_hw, dtype=np.bool_)
+    for plane in lay_out(size_hw, pose):
+        density, mask[plane.rows] = _density(anatomy, finding, pose, plane)
+        grey[plane.rows] = _expose(density, pose, grain[plane.rows])
+    if lettered:
+        _sign(grey, letter, size)
+    return Drawing(grey12=grey, lungs=mask, view=pose.view, marker=letter)
+
+
+def _density(
+    anatomy: Anatomy, finding: Finding, pose: Pose, plane: Plane
+) -> tuple[Field, NDArray[np.bool_]]:
+    """Add up what rays meet; the lung mask leaves out what heart and mediastinum cover."""
+    lungs = shape_lungs(anatomy, pose, plane)
+    shadow = heart(anatomy, pose, plane)
+    middle = mediastinum(plane)
+    trunk = body(anatomy, plane)
+    soft = trunk - lungs.air * (0.93 * anatomy.depth) + shadow * 0.62 + middle
+    soft += belly(anatomy, plane, lungs) + hila_and_vessels(anatomy, plane, lungs)
+    soft += opacity(finding, plane, lungs)
+    total = (soft + skeleton(anatomy, plane, lungs)) * np.minimum(trunk * 5, np.float32(1))
+    mask = (lungs.air > 0.3) & (shadow < 0.35) & (middle < 0.3)
+    return np.maximum(total, np.float32(0)), mask
+
+
+def _marker_letter(label: str, marker: str, dice: Dice) -> str:
+    """Choose the letter of the corner; it is drawn in every mode so that the rest stays equal."""
+    side = dice.pick("LR")
+    return {"side": side, "none": "", "class": label[0]}[marker]
+
+
+def _expose(density: Field, pose: Pose, grain: NDArray[np.int32]) -> Grey:
+    """Turn density into 12-bit grey: gain, a film's saturating tone, fog and noise."""
+    toned = density / (density + (1.15 - 0.25 * pose.contrast) / pose.gain)
+    levels = ((pose.fog + toned * (1 - pose.fog)) * 4600).astype(np.int32)
+    return np.clip(levels + ((grain * pose.noise) >> 8), 0, 4095).astype(np.uint16)
+
+
+def _sign(grey: Grey, letter: str, size: int) -> None:
+    """Write PHANTOM at the bottom, and the marker at the top on the side that it names."""
+    scale = max(1, size // 128)
+    stamp(grey, "PHANTOM", scale, bottom=True, right=False)
+    if letter:
+        stamp(grey, letter, scale * 2, bottom=False, right=letter == "L")

@@ -1,0 +1,190 @@
+"""PNG, JPEG, TIFF, BMP and WebP → `Film`, by Pillow.
+
+Pillow's file classes are called directly: `Image.open` would look at the file's content again,
+load every plugin, and apply a pixel limit that is one global for the whole process.
+"""
+
+import struct
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from spark_cxr.errors import BadImage
+from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.quiet import mute_loggers
+
+mute_loggers()
+
+_FILES: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {
+    "png": PngImageFile,
+    "jpeg": JpegImageFile,
+    "tiff": TiffImageFile,
+    "bmp": BmpImageFile,
+    "webp": WebPImageFile,
+}
+_ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 258, 262
+"""TIFF and EXIF tags."""
+_WHITE_IS_ZERO = 0
+
+_TURNS: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
+}
+"""From the EXIF orientation to what sets the image upright; 1 and nonsense stay."""
+
+
+def check_size(height: int, width: int, limits: Limits) -> None:
+    """Refuse by the size that the header promises, before any pixel is decoded."""
+    size = f"{width} x {height} pixels"
+    if height * width > limits.max_pixels:
+        raise BadImage("too_large", f"{size}; at most {limits.max_pixels} are decoded")
+    if min(height, width) < limits.min_side:
+        raise BadImage("too_small", f"{size}; the shorter side needs {limits.min_side}")
+
+
+def read_raster(name: str, data: bytes, limits: Limits) -> Film:
+    """Decode a file of the named format.
+
+    Raises:
+        BadImage: the bytes give no film.
+        MemoryError: decoding needs more than there is.
+    """
+    try:
+        return _film(name, data, limits)
+    except (BadImage, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
+        reason = "truncated" if _ends_early(name, data) else "corrupt"
+        raise BadImage(reason, f"{name}: {type(error).__name__} while decoding") from None
+
+
+def _film(name: str, data: bytes, limits: Limits) -> Film:
+    """Open, check what the header says, and only then decode."""
+    if name == "webp":
+        _check_webp(data, limits)
+    with _FILES[name](BytesIO(data)) as image:
+        check_size(image.height, image.width, limits)
+        if _has_more_frames(image):
+            raise BadImage("multi_frame", f"{name}: more than one page or frame")
+        bits = _bits(image, data)
+        image.load()
+        pixels = _pixels(image, bits)
+    turn = _TURNS.get(_orientation(image, name), lambda upright: upright)
+    return Film(np.ascontiguousarray(turn(pixels)), name, bits)
+
+
+def _check_webp(data: bytes, limits: Limits) -> None:
+    """Check a WebP by its first chunk: Pillow allocates the whole canvas when it opens one."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        flags, width, height = struct.unpack("<B3x3s3s", data[20:30])
+        check_size(int.from_bytes(height, "little") + 1, int.from_bytes(width, "little") + 1, limits)
+        if flags & 2:
+            raise BadImage("multi_frame", "webp: an animation")
+    elif kind == b"VP8 ":
+        width, height = struct.unpack("<HH", data[26:30])
+        check_size(height & 0x3FFF, width & 0x3FFF, limits)
+    elif kind == b"VP8L":
+        word = int.from_bytes(data[21:25], "little")
+        check_size((word >> 14 & 0x3FFF) + 1, (word & 0x3FFF) + 1, limits)
+    else:
+        raise BadImage("corrupt", "webp: no known chunk at the beginning")
+
+
+def _has_more_frames(image: ImageFile.ImageFile) -> bool:
+    """Look for a second page or frame, without following a chain that may have millions."""
+    return bool(getattr(image, "is_animated", False))
+
+
+def _bits(image: ImageFile.ImageFile, data: bytes) -> int:
+    """Read the bits a sample from the header."""
+    if isinstance(image, PngImageFile):
+        return data[24]
+    if isinstance(image, TiffImageFile):
+        return int(image.tag_v2.get(_BITS, (1,))[0])
+    return 1 if image.mode == "1" else 8
+
+
+def _orientation(image: ImageFile.ImageFile, name: str) -> int:
+    """Read the EXIF orientation; Pillow has turned a TIFF already, and broken EXIF turns nothing."""
+    if name == "tiff":
+        return 1
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - as above; the pixels are fine, only their note is not
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _pixels(image: ImageFile.ImageFile, bits: int) -> Pixels:
+    """Bring every mode to 8-bit grey or colour, transparent parts over black."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and bits == 16):
+        return _scaled(image, bits)
+    if image.mode in ("I", "F"):
+        raise BadImage("unsupported_photometric", "32-bit samples have no nominal range")
+    if image.has_transparency_data:
+        has_grey = image.mode in ("1", "L", "LA", "La")
+        return _over_black(np.asarray(image.convert("LA" if has_grey else "RGBA")))
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    if image.mode == "LAB":
+        raise BadImage("unsupported_photometric", "CIE L*a*b* colours")
+    return np.asarray(image.convert("RGB"))
+
+
+def _scaled(image: ImageFile.ImageFile, bits: int) -> Pixels:
+    """Scale grey of more than 8 bits by its nominal range, never by what this image happens to use."""
+    samples = np.asarray(image)
+    top = 2**bits - 1
+    if samples.min() < 0 or samples.max() > top:
+        raise BadImage("unsupported_photometric", "signed samples have no nominal range")
+    table = scale_to_bytes(np.arange(top + 1) / top)
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        table = 255 - table  # Pillow inverts up to 8 bits only
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int) and transparent <= top:
+        table[transparent] = 0
+    return table[samples]
+
+
+def scale_to_bytes(shares: NDArray[np.float64]) -> Pixels:
+    """Turn shares of the nominal range, 0 to 1, into 0 to 255, halves rounded up."""
+    return np.floor(shares * 255 + 0.5).astype(np.uint8)
+
+
+def _over_black(pixels: Pixels) -> Pixels:
+    """Composite on black; the last channel is alpha."""
+    colour = pixels[..., :-1].astype(np.uint16) * pixels[..., -1:]
+    # The exact quotient by 255, rounded: products stay below 2^16.
+    blended = ((colour + 127) // 255).astype(np.uint8)
+    return blended[..., 0] if blended.shape[-1] == 1 else blended
+
+
+def _ends_early(name: str, data: bytes) -> bool:
+    """Say of a file that failed whether it is merely cut off."""
+    if name == "png":
+        return b"IEND" not in data[-64:]
+    if name == "jpeg":
+        # Cameras and archives pad behind the end marker; thumbnails carry one near the front.
+        return b"\xff\xd9" not in data[-1024:]
+    if name == "webp":
+        return len(data) < int.from_bytes(data[4:8], "little") + 8
+    if name == "bmp":
+        return len(data) < int.from_bytes(data[2:6], "little")
+    return False
+
+
+__all__ = ["check_size", "read_raster", "scale_to_bytes"]

@@ -1,0 +1,127 @@
+"""The frame of every job: arguments → settings → session → run → one line of JSON → exit code."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.errors import PySparkException
+
+from spark_cxr import __version__
+from spark_cxr.config import resolve
+from spark_cxr.errors import SparkCxrError
+from spark_cxr.output import RECORD, Output, open_output
+from spark_cxr.pipeline.session import describe, open_session
+from spark_cxr.settings import Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job has to say at its end."""
+
+    counts: Mapping[str, Any]
+    """Numbers and names for run.json and the line of JSON."""
+    text: str = ""
+    """What a person wants to read: a few lines, a small table."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One verb: its name, the settings it takes, and what it does with them."""
+
+    name: str
+    summary: str
+    sections: tuple[str, ...]
+    run: Callable[[SparkSession | None, Config, Output], Outcome]
+    needs_spark: bool = True
+
+
+def main(job: Job, argv: Sequence[str] | None = None) -> None:
+    """Run a job from its command line and end the process with its exit code."""
+    sys.exit(exit_code(job, sys.argv[1:] if argv is None else argv))
+
+
+def exit_code(job: Job, argv: Sequence[str]) -> int:
+    """Run a job: 0, or 2 with one line on stderr that says what was expected and what came."""
+    try:
+        cfg = resolve(job.name, job.summary, job.sections, argv)
+        spark = open_session(job.name) if job.needs_spark else None
+        print(json.dumps(run(job, spark, cfg), ensure_ascii=False), flush=True)
+    except SparkCxrError as error:
+        return _refuse(job, str(error))
+    except PySparkException as error:
+        way_out = "The whole message stands in run.json"
+        return _refuse(job, str(SparkCxrError("Spark to finish", _first_line(error), way_out)))
+    return 0
+
+
+def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
+    """Run a job on a session, leave its record in --out, and return what it says at its end."""
+    output = open_output(cfg.run.out or _dated_directory(job.name), cfg.run.overwrite)
+    record = _record(job, spark, cfg)
+    output.write_json(RECORD, {**record, "status": "running"})
+    started = time.monotonic()
+    try:
+        outcome = job.run(spark, cfg, output)
+    except (SparkCxrError, PySparkException, KeyboardInterrupt) as error:
+        output.write_json(RECORD, {**record, "status": "failed", "error": str(error)})
+        raise
+    ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
+    output.write_json(RECORD, {**record, **ended})
+    print(outcome.text, file=sys.stderr, flush=True)
+    return {"job": job.name, "out": output.address, **ended}
+
+
+def _refuse(job: Job, line: str) -> int:
+    print(f"{job.name}: {line}", file=sys.stderr, flush=True)
+    return 2
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _dated_directory(name: str) -> str:
+    return f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _record(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
+    return {
+        "job": job.name,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": asdict(cfg),
+        "versions": _versions(),
+        "git": _git_revision(),
+        **({"session": describe(spark)} if spark else {}),
+    }
+
+
+def _versions() -> dict[str, str]:
+    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
+    found = {name: installed[name] for name in PACKAGES if name in installed}
+    return {"spark_cxr": __version__, "python": platform.python_version(), **found}
+
+
+def _git_revision() -> str | None:
+    """Say which revision of spark_cxr ran, where it runs from a checkout."""
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return told.stdout.strip() or None

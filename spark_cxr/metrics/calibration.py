@@ -1,0 +1,46 @@
+"""Whether stated probabilities can be taken at their word."""
+
+import numpy as np
+
+from spark_cxr.metrics.counts import ratio
+from spark_cxr.metrics.records import Reliability
+from spark_cxr.metrics.sample import Flags, Floats, Sample
+
+FLOOR = 1e-15
+"""Least probability in a logarithm, as in Spark's MulticlassClassificationEvaluator."""
+
+
+def log_losses(sample: Sample) -> Floats:
+    """Give minus the logarithm of each true label's probability."""
+    stated = sample.probabilities[np.arange(sample.n), sample.truth]
+    return -np.log(np.clip(stated, FLOOR, 1.0))
+
+
+def brier_scores(sample: Sample) -> Floats:
+    """Give half the squared distance of each row from the truth, between 0 and 1.
+
+    Halved so that two labels give the Brier score that everybody means.
+    """
+    wanted = np.eye(len(sample.labels))[sample.truth]
+    return np.asarray(((sample.probabilities - wanted) ** 2).sum(axis=1) / 2)
+
+
+def reliability(confidence: Floats, right: Flags, bins: int = 10) -> Reliability:
+    """Compare confidence with success in bins of equal width, each open on its left."""
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    counts = np.bincount(bin_of, minlength=bins).astype(np.float64)
+    stated: Floats = np.zeros(bins)
+    found: Floats = np.zeros(bins)
+    np.add.at(stated, bin_of, confidence)
+    np.add.at(found, bin_of, right.astype(np.float64))
+    return Reliability(
+        edges=tuple((np.arange(bins + 1) / bins).tolist()),
+        counts=tuple(counts.astype(int).tolist()),
+        confidence=_optional(ratio(stated, counts)),
+        right=_optional(ratio(found, counts)),
+        ece=float(np.abs(stated - found).sum() / len(confidence)),
+    )
+
+
+def _optional(values: Floats) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(value) else float(value) for value in values)

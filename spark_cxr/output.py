@@ -1,0 +1,124 @@
+"""The directory that a run leaves: refused when taken, recognised as ours, never half a result.
+
+A run writes `run.json` with status "running" first and with status "ok" last, so whoever finds
+another status, or a table without `_SUCCESS`, has no result before them.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from pyarrow import fs
+
+from spark_cxr.errors import OutputError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+RECORD = "run.json"
+KEY = "_pseudonym.key"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A directory on any file system, by the address that Spark understands."""
+
+    address: str
+
+    def table(self, name: str) -> str:
+        """Give the address of a table below this directory."""
+        return f"{self.address}/{name}"
+
+    def write_table(self, rows: DataFrame, name: str) -> None:
+        """Write rows as Parquet; Spark adds `_SUCCESS` when all of it is there."""
+        rows.write.mode("overwrite").parquet(self.table(name))
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write a small file under a name that appears only when the file is whole."""
+        store, root = locate(self.address)
+        target = f"{root}/{name}"
+        half = f"{target}.{secrets.token_hex(4)}.half"
+        store.create_dir(str(PurePosixPath(target).parent), recursive=True)
+        with store.open_output_stream(half) as stream:
+            stream.write(data)
+        store.move(half, target)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a small text file, whole or not at all."""
+        self.write_bytes(name, text.encode("utf-8"))
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a record as JSON that people can read and that no NaN gets into."""
+        self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """Read a small file of this directory; None where there is none."""
+        store, root = locate(self.address)
+        try:
+            with store.open_input_stream(f"{root}/{name}") as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
+
+def locate(address: str) -> tuple[fs.FileSystem, str]:
+    """Open the file system behind an address as Spark writes it, and the path in it."""
+    scheme, colon, path = address.partition(":")
+    if not colon or "/" in scheme:
+        return fs.LocalFileSystem(), str(Path(address).absolute())
+    if scheme == "file":
+        return fs.LocalFileSystem(), "/" + path.lstrip("/")
+    if scheme == "dbfs":
+        return fs.LocalFileSystem(), "/dbfs/" + path.lstrip("/")
+    store, inside = fs.FileSystem.from_uri(address.replace("s3a:", "s3:", 1))
+    return store, inside
+
+
+def absolute(address: str) -> str:
+    """Make a relative local path absolute: Spark and Python may have other current folders."""
+    scheme, colon, _ = address.partition(":")
+    return address if colon and "/" not in scheme else str(Path(address).absolute())
+
+
+def open_output(address: str, overwrite: bool) -> Output:
+    """Claim a directory: new, empty, or with `overwrite` one that an earlier run has left."""
+    output = Output(absolute(address).rstrip("/"))
+    store, root = locate(output.address)
+    try:
+        found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        if found:
+            _clear(store, root, output, overwrite)
+        store.create_dir(root, recursive=True)
+    except PermissionError as error:
+        way_out = "Choose another --out"
+        raise OutputError("an --out that can be written", str(error), way_out) from None
+    except NotADirectoryError:
+        raise OutputError("a directory as --out", f"the file {root}", "Choose another") from None
+    return output
+
+
+def pseudonym_key(output: Output, given: str | None) -> bytes:
+    """Give the key for pseudonyms: the one that was given, or one made once beside the tables."""
+    if given:
+        return given.encode("utf-8")
+    kept = output.read_bytes(KEY)
+    if kept is None:
+        kept = secrets.token_hex(32).encode("ascii")
+        output.write_bytes(KEY, kept)
+    return kept
+
+
+def _clear(store: fs.FileSystem, root: str, output: Output, overwrite: bool) -> None:
+    if output.read_bytes(RECORD) is None:
+        way_out = "Choose an --out that is new or empty: only what spark_cxr made is replaced"
+        raise OutputError(f"no {RECORD}-less files in --out", root, way_out)
+    if not overwrite:
+        raise OutputError("an --out that is not taken", root, "Add --overwrite or choose another")
+    kept = output.read_bytes(KEY)
+    store.delete_dir_contents(root)
+    if kept is not None:
+        output.write_bytes(KEY, kept)

@@ -1,0 +1,192 @@
+"""Files → images and quarantine: every file that was seen is a row of one of the two tables."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr import datasets
+from spark_cxr.datasets import Dataset
+from spark_cxr.errors import BadImage, ConfigError, InputError
+from spark_cxr.images.film import Limits
+from spark_cxr.pipeline import labels as label_files
+from spark_cxr.pipeline.files import list_files, read_files, source_of
+from spark_cxr.pipeline.pseudonyms import pseudonym
+from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, columns
+from spark_cxr.settings import Ingest
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the workers have to know to look at a file."""
+
+    limits: Limits
+    key: bytes
+    patient_regex: str
+
+
+def dataset_of(settings: Ingest) -> Dataset:
+    """Put what the settings say about labels and patients over the data set's description."""
+    known = datasets.get(settings.dataset) if settings.dataset else Dataset(name="")
+    given = {
+        "labels": settings.labels if settings.labels != "folder" else "",
+        "key_column": settings.key_column,
+        "label_column": settings.label_column,
+        "patient_column": settings.patient_column,
+        "patient_regex": settings.patient_regex,
+        "unmatched": settings.unmatched if settings.unmatched != "error" else "",
+    }
+    dataset = replace(known, **{name: value for name, value in given.items() if value})
+    for name in ("patient_regex", "label_regex", "leave_out"):
+        _check_regex(name, getattr(dataset, name))
+    return dataset
+
+
+def see(spark: SparkSession, settings: Ingest, key: bytes) -> DataFrame:
+    """Look at every file once: what it is as an image, or why it is none (`schemas.SEEN`)."""
+    dataset = dataset_of(settings)
+    limits = Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
+    recipe = Recipe(limits, key, dataset.patient_regex)
+    files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
+    return files.mapInArrow(looker(recipe), SEEN).select(*columns(SEEN))
+
+
+def unseen(spark: SparkSession, settings: Ingest, seen: DataFrame) -> DataFrame:
+    """Find the files of the listing that were not handed over, and say why (`schemas.SEEN`)."""
+    listed = list_files(spark, settings.images, dataset_of(settings).leave_out)
+    missing = listed.join(seen.select(PATH), on=PATH, how="left_anti")
+    heavy = F.col("bytes") > settings.max_bytes
+    known = {
+        "path": F.col(PATH),
+        "bytes": F.col("bytes"),
+        "modified": F.col("modified"),
+        "reason": F.when(heavy, "too_large").otherwise("unreadable"),
+        "detail": F.when(
+            heavy, F.concat(F.col("bytes"), F.lit(f" bytes, limit {settings.max_bytes}"))
+        ).otherwise("the file system gave an error or no file"),
+    }
+    kinds = dict(word.split() for word in SEEN.split(", "))
+    return missing.select(
+        *(known.get(name, F.lit(None)).cast(kinds[name]).alias(name) for name in columns(SEEN))
+    )
+
+
+def quarantine_of(seen: DataFrame) -> DataFrame:
+    """Take the files that are no images to work with."""
+    return seen.where(F.col("reason").isNotNull()).select(*columns(QUARANTINE))
+
+
+def images_of(spark: SparkSession, seen: DataFrame, settings: Ingest, key: bytes) -> DataFrame:
+    """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`)."""
+    dataset = dataset_of(settings)
+    good = seen.where(F.col("reason").isNull())
+    labelled = _labelled(spark, good, dataset, settings, key)
+    patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
+    return labelled.withColumns(
+        {
+            "source": source_of(settings.images, dataset.name),
+            "patient_id": patient,
+            "group_id": F.coalesce(patient, F.col("pixels_sha256")),
+            "view": F.coalesce(F.col("file_view"), F.col("view")),
+        }
+    ).select(*columns(IMAGES))
+
+
+def looker(recipe: Recipe) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Make the function that the workers run over their files."""
+
+    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for file in batch.to_pylist():  # one film in memory at a time
+                yield pa.RecordBatch.from_pylist([_row(file, recipe)], schema=_arrow_schema())
+
+    return look
+
+
+def _row(file: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    content = file.pop("content")
+    return {**file, **_looked_at(content, file["path"], recipe)}
+
+
+def _looked_at(content: bytes, path: str, recipe: Recipe) -> dict[str, Any]:
+    from spark_cxr.images.decode import decode
+    from spark_cxr.images.fingerprint import fingerprint
+
+    try:
+        film = decode(content, recipe.limits)
+        print_ = fingerprint(content, film)
+    except BadImage as bad:
+        digest = hashlib.sha256(content).hexdigest()
+        return {"sha256": digest, "reason": bad.reason, "detail": bad.detail}
+    height, width = film.pixels.shape[:2]
+    found = re.search(recipe.patient_regex, path) if recipe.patient_regex else None
+    return {
+        "sha256": print_.sha256,
+        "format": film.format,
+        "width": width,
+        "height": height,
+        "bits": film.bits,
+        "dhash": print_.dhash,
+        "pixels_sha256": print_.pixels_sha256,
+        "patient_id": pseudonym(recipe.key, found[1] if found else film.patient_id),
+        "view": film.view,
+        "flags": list(film.flags),
+    }
+
+
+def _arrow_schema() -> pa.Schema:
+    kinds = {
+        "string": pa.string(),
+        "bigint": pa.int64(),
+        "int": pa.int32(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+        "array<string>": pa.list_(pa.string()),
+    }
+    words = (word.split() for word in SEEN.split(", "))
+    return pa.schema([(name, kinds[kind]) for name, kind in words])
+
+
+def _labelled(
+    spark: SparkSession, good: DataFrame, dataset: Dataset, settings: Ingest, key: bytes
+) -> DataFrame:
+    if dataset.labels in ("folder", "none"):
+        label = F.lit(None).cast("string")
+        if dataset.labels == "folder":
+            label = label_files.label_from_path(dataset)
+        return good.withColumns({"label": label, "day_offset": F.lit(None).cast("int")}).withColumns(
+            {"file_patient": F.lit(None).cast("string"), "file_view": F.lit(None).cast("string")}
+        )
+    path = dataset.labels
+    if path != settings.labels:
+        path = label_files.label_file(path, settings.images)
+    rows = label_files.read_labels(spark, path, dataset, key)
+    label_files.check_labels(rows, path)
+    matched = label_files.match(good, rows)
+    _report_unmatched(label_files.find_unmatched(good, rows, matched), path, dataset)
+    renamed = matched.withColumnsRenamed({"patient_id": "file_patient", "view": "file_view"})
+    return good.join(renamed.drop("key"), on=PATH, how="left")
+
+
+def _report_unmatched(unmatched: label_files.Unmatched, path: str, dataset: Dataset) -> None:
+    if not (unmatched.rows or unmatched.files):
+        return
+    if dataset.unmatched == "error":
+        way_out = "Mend the file, or add --unmatched keep"
+        raise InputError(f"a row of {path} for each image and back", str(unmatched), way_out)
+    print(f"labels: {unmatched}")
+
+
+def _check_regex(name: str, pattern: str) -> None:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ConfigError(f"{name} as a regular expression", f"{pattern} ({error})", "Mend it")
+    if pattern and name != "leave_out" and groups < 1:
+        raise ConfigError(f"{name} with a group in ()", pattern, "Put the wanted part in ()")

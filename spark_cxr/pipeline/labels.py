@@ -1,0 +1,175 @@
+"""Where labels, patients and views of images come from: folder names or a label file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.datasets import Dataset
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.output import absolute, locate
+from spark_cxr.pipeline.pseudonyms import pseudonymised
+from spark_cxr.schemas import LABELS, PATH, columns
+from spark_cxr.settings import nearest
+
+FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
+KEYS = ("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id")
+LABEL_NAMES = ("label", "labels", "class", "finding", "finding labels", "diagnosis", "target")
+PATIENTS = ("patient_id", "patientid", "patient id", "patient")
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """What a label file and a folder do not have in common."""
+
+    rows: int
+    files: int
+    examples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Count and name the first few."""
+        listed = ", ".join(self.examples)
+        return f"{self.rows:,} rows without a file, {self.files:,} files without a row ({listed})"
+
+
+def label_from_path(dataset: Dataset) -> Column:
+    """Read the label off the path: the folder, or what the data set's expression finds."""
+    found = F.regexp_extract(F.col(PATH), dataset.label_regex or FOLDER_OF_FILE, 1)
+    return _renamed(F.when(found != "", found), dataset)
+
+
+def read_labels(spark: SparkSession, path: str, dataset: Dataset, key: bytes) -> DataFrame:
+    """Read a label file into `schemas.LABELS`; patients leave it as pseudonyms."""
+    rows = _read_csv(spark, path)
+    for column, allowed in dataset.keep:
+        rows = rows.where(F.col(_named(rows, path, column)).isin(*allowed))
+    key_column = _found(rows, path, dataset.key_column, KEYS, "that names the image file")
+    label_column = _found(rows, path, dataset.label_column, LABEL_NAMES, "with the label")
+    patient = _optional(rows, path, dataset.patient_column, PATIENTS)
+    view = _optional(rows, path, dataset.view_column, ("view",))
+    offset = _optional(rows, path, dataset.offset_column, ())
+    return rows.select(
+        F.trim(F.col(key_column)).alias("key"),
+        _renamed(F.trim(F.col(label_column)), dataset).alias("label"),
+        pseudonymised(key)(patient).alias("patient_id"),
+        normal_view(view).alias("view"),
+        F.expr(f"try_cast({_sql(offset)} as int)").alias("day_offset"),
+    ).where(F.col("key").isNotNull())
+
+
+def match(paths: DataFrame, labels: DataFrame) -> DataFrame:
+    """Give each path the row of the label file whose key names it: by path, file name or stem.
+
+    A key that says more of the path counts before one that says less.
+    """
+    parts = F.split(F.col(PATH), "/")
+    suffixes = F.transform(
+        F.sequence(F.lit(1), F.size(parts)),
+        lambda depth: F.array_join(F.slice(parts, -depth, depth), "/"),
+    )
+    name = F.substring_index(F.col(PATH), "/", -1)
+    stem = F.regexp_replace(name, r"\.[^.]+$", "")
+    keys = F.posexplode(F.concat(F.array(stem), suffixes))
+    candidates = paths.select(PATH, keys.alias("depth", "key"))
+    labelled = candidates.join(labels, on="key", how="inner")
+    best = F.max_by(F.struct("key", *columns(LABELS)[1:]), F.col("depth"))
+    return labelled.groupBy(PATH).agg(best.alias("row")).select(PATH, "row.*")
+
+
+def check_labels(labels: DataFrame, path: str) -> None:
+    """Refuse a label file without rows, or with two labels for one key."""
+    doubled = labels.groupBy("key").agg(F.count_distinct("label").alias("n")).where("n > 1")
+    conflicts = doubled.orderBy("key").limit(EXAMPLES).collect()
+    if conflicts:
+        received = f"{path}: {', '.join(row.key for row in conflicts)} with several labels"
+        raise InputError("one label for each key", received, "Mend the file")
+    if not labels.limit(1).collect():
+        raise InputError("a label file with rows", f"{path}: no row that counts", "Check the file")
+
+
+def find_unmatched(paths: DataFrame, labels: DataFrame, matched: DataFrame) -> Unmatched:
+    """Count and sample the rows without a file and the files without a row."""
+    rows = labels.select("key").distinct().join(matched.select("key"), on="key", how="left_anti")
+    files = paths.select(PATH).join(matched.select(PATH), on=PATH, how="left_anti")
+    examples = [r.key for r in rows.orderBy("key").limit(EXAMPLES).collect()]
+    examples += [r.path.rsplit("/", 1)[-1] for r in files.orderBy(PATH).limit(EXAMPLES).collect()]
+    return Unmatched(rows.count(), files.count(), tuple(examples))
+
+
+def label_file(name: str, images: Sequence[str]) -> str:
+    """Find the label file of a data set in or above one of the image folders."""
+    tried = []
+    for root in (absolute(image) for image in images):
+        for folder in (root.rstrip("/"), root.rstrip("/").rsplit("/", 1)[0]):
+            store, path = locate(f"{folder}/{name}")
+            if store.get_file_info(path).is_file:
+                return f"{folder}/{name}"
+            tried.append(folder)
+    raise InputError(f"{name} in or above --images", ", ".join(tried), "Give --labels FILE.csv")
+
+
+def normal_view(view: Column) -> Column:
+    """Bring the ways to write a view down to PA, AP and lateral."""
+    upper = F.upper(F.trim(view))
+    return (
+        F.when(upper == "PA", "PA")
+        .when(upper.startswith("AP"), "AP")
+        .when(upper.isin("L", "LL", "RL", "LAT", "LATERAL"), "lateral")
+    )
+
+
+def _read_csv(spark: SparkSession, path: str) -> DataFrame:
+    options = {"header": "true", "multiLine": "true", "escape": '"', "encoding": "UTF-8"}
+    try:
+        rows = spark.read.options(**options).csv(absolute(path))
+        if not rows.columns:
+            raise InputError("a label file with a header", path, "Check the file")
+    except AnalysisException as error:
+        received = f"{path} ({str(error).splitlines()[0]})"
+        raise InputError("a label file that can be read", received, "Check --labels") from None
+    return rows
+
+
+def _found(rows: DataFrame, path: str, wanted: str, usual: Sequence[str], what: str) -> str:
+    if wanted:
+        return _named(rows, path, wanted)
+    by_lower = {column.lower(): column for column in rows.columns}
+    for name in usual:
+        if name in by_lower:
+            return _quoted(by_lower[name])
+    received = f"{path} with columns {', '.join(rows.columns)}"
+    way_out = "Name it with --key-column, --label-column"
+    raise InputError(f"a column {what}, such as {', '.join(usual[:3])}", received, way_out)
+
+
+def _named(rows: DataFrame, path: str, wanted: str) -> str:
+    if wanted not in rows.columns:
+        received = f"{path} with columns {', '.join(rows.columns)}"
+        raise InputError(f"a column {wanted}", received, nearest(wanted, rows.columns))
+    return _quoted(wanted)
+
+
+def _optional(rows: DataFrame, path: str, wanted: str, usual: Sequence[str]) -> Column:
+    by_lower = {column.lower(): column for column in rows.columns}
+    if wanted:
+        return F.col(_named(rows, path, wanted))
+    known = [by_lower[name] for name in usual if name in by_lower]
+    return F.col(_quoted(known[0])) if known else F.lit(None).cast("string")
+
+
+def _quoted(column: str) -> str:
+    return f"`{column}`"
+
+
+def _renamed(written: Column, dataset: Dataset) -> Column:
+    if not dataset.rules:
+        return written
+    label = F.lit(None).cast("string")
+    for rule in reversed(dataset.rules):
+        label = F.when(written.rlike(rule.match), F.lit(rule.label)).otherwise(label)
+    return label

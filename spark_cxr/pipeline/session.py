@@ -1,0 +1,88 @@
+"""Start, find and describe a Spark session, classic or Connect."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from pyspark.sql import SparkSession
+
+from spark_cxr.errors import SetupError
+
+JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
+
+RUNTIME = {
+    # Rows carry whole image files here; Spark's 10,000 rows a batch would be gigabytes.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "32",
+    "spark.sql.session.timeZone": "UTC",
+}
+AT_START = {
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+    "spark.sql.shuffle.partitions": "8",
+}
+
+
+def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """Take the session that is there (a notebook's, a cluster's) or start one for this job."""
+    session = SparkSession.getActiveSession()
+    if session is None:
+        session = _start(name, settings or {})
+    for key, value in RUNTIME.items():
+        session.conf.set(key, value)
+    return session
+
+
+def is_connect(spark: SparkSession) -> bool:
+    """Tell a Spark Connect session from a classic one."""
+    return "connect" in type(spark).__module__
+
+
+def describe(spark: SparkSession) -> dict[str, str]:
+    """Say which Spark this is, for run.json."""
+    return {
+        "spark": spark.version,
+        "session": "connect" if is_connect(spark) else "classic",
+        "master": spark.conf.get("spark.master", "unknown") or "unknown",
+    }
+
+
+def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
+    builder = SparkSession.builder.appName(f"spark_cxr {name}")
+    for key, value in {**_defaults(), **settings}.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _defaults() -> dict[str, str]:
+    if "SPARK_REMOTE" in os.environ:
+        return {}
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit: its own --conf and --master count
+        return {}
+    _need_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    return {"spark.master": "local[*]", **AT_START}
+
+
+def _need_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    if java is None:
+        received = f"JAVA_HOME={home}" if home else "no java on the PATH"
+        raise SetupError("a Java that Spark runs on", received, f"Install {JAVA}")
+    text = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = java_version(text)
+    if version < 17:
+        raise SetupError("a Java that Spark runs on", f"Java {version}", f"Install {JAVA}")
+
+
+def java_version(text: str) -> int:
+    """Read the feature version from what `java -version` prints; 0 where it prints none."""
+    words = text.split('"')
+    parts = words[1].split(".") if len(words) > 1 else ["0"]
+    first = parts[1] if parts[0] == "1" and len(parts) > 1 else parts[0]
+    digits = first.split("-")[0]
+    return int(digits) if digits.isdigit() else 0

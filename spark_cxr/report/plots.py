@@ -1,0 +1,159 @@
+"""The pictures of a report: each draws numbers that were computed before, and returns SVG text.
+
+Series colours are of middle lightness (a contrast of 3 to 1 or more on white and on near-black
+alike), taken from Okabe and Ito's palette for all kinds of colour vision and darkened where they
+were too light; every series also has its own dash.
+"""
+
+import textwrap
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+from spark_cxr.metrics import Interval, Metrics
+from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.wording import decimal, percent, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b8689a", "#a67c00", "#7a7a7a")
+DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), (0, (1, 2)))
+WIDTH = 340.0
+"""Points. On a phone of 390 pixels the text then shows in about the size it has here."""
+LEGEND_LINE = 16.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 40.0
+
+
+def draw_roc(metrics: Metrics) -> str:
+    """Draw the ROC curve of each label against the rest, with its AUC in the legend."""
+    rows = [
+        _legend_row(label, "AUC", value, interval)
+        for label, value, interval in zip(
+            metrics.labels, metrics.auc, metrics.intervals.auc, strict=True
+        )
+    ]
+    size = _size_with_legend(len(rows))
+
+    def pen(figure: "Figure") -> None:
+        axes = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows))
+        _unit_square(axes, "False positive rate (1 − specificity)", "True positive rate")
+        axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8)
+        for style, curve in zip(_styles(), metrics.curves.roc, strict=False):
+            if curve is not None:
+                axes.plot(curve.false_positive_rate, curve.true_positive_rate, **style)
+        _legend(axes, rows, size)
+
+    return draw("roc", "ROC curves, each class against the rest", "; ".join(rows), size, pen)
+
+
+def draw_precision_recall(metrics: Metrics) -> str:
+    """Draw precision against recall of each label, with its average precision in the legend."""
+    rows = [
+        _legend_row(label, "AP", value, None)
+        for label, value in zip(metrics.labels, metrics.average_precision, strict=True)
+    ]
+    size = _size_with_legend(len(rows))
+
+    def pen(figure: "Figure") -> None:
+        axes = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows))
+        _unit_square(axes, "Recall (sensitivity)", "Precision")
+        for style, curve in zip(_styles(), metrics.curves.precision_recall, strict=False):
+            if curve is not None:
+                recall, precision = (0.0, *curve.recall), (curve.precision[0], *curve.precision)
+                axes.plot(recall, precision, drawstyle="steps-pre", **style)
+                faint = {**style, "linewidth": 0.8, "alpha": 0.5}
+                axes.plot([0, 1], [curve.prevalence, curve.prevalence], **faint)
+        _legend(axes, rows, size)
+
+    return draw("precision-recall", "Precision and recall", "; ".join(rows), size, pen)
+
+
+def draw_reliability(metrics: Metrics) -> str:
+    """Draw how often the classifier was right against how sure it said it was."""
+    curve = metrics.curves.reliability
+    bins = list(zip(curve.confidence, curve.right, curve.counts, strict=True))
+    points = [(sure, right) for sure, right, _ in bins if sure is not None and right is not None]
+    size = (WIDTH, WIDTH + 20.0)
+    words = "; ".join(f"sure {percent(sure)}, right {percent(right)}" for sure, right in points)
+
+    def pen(figure: "Figure") -> None:
+        axes = add_axes(figure, size, bottom=BOTTOM + 66)
+        _unit_square(axes, "", "Share that was right")
+        axes.tick_params(labelbottom=False)
+        axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8)
+        axes.plot(*zip(*points, strict=True), color=COLOURS[0], marker="o", markersize=5)
+        below = add_axes(figure, size, top=size[1] - BOTTOM - 54)
+        _draw_counts(below, curve.edges, curve.counts)
+
+    return draw("reliability", "Reliability diagram", words, size, pen)
+
+
+def add_axes(
+    figure: "Figure",
+    size: tuple[float, float],
+    left: float = LEFT,
+    right: float = RIGHT,
+    top: float = TOP,
+    bottom: float = BOTTOM,
+) -> "Axes":
+    """Add axes with margins in points, whatever the size of the figure."""
+    width, height = size
+    box = (
+        left / width,
+        bottom / height,
+        (width - left - right) / width,
+        (height - top - bottom) / height,
+    )
+    axes: Axes = figure.add_axes(box)
+    return axes
+
+
+def _unit_square(axes: "Axes", across: str, up: str) -> None:
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel=across, ylabel=up, xticks=ticks, yticks=ticks)
+    axes.set_xticklabels(["0", ".25", ".5", ".75", "1"])
+    axes.set_yticklabels(["0", ".25", ".5", ".75", "1"])
+    axes.grid(color=INK, alpha=0.12, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _draw_counts(axes: "Axes", edges: tuple[float, ...], counts: tuple[int, ...]) -> None:
+    width = edges[1] - edges[0]
+    axes.bar(edges[:-1], counts, 0.9 * width, align="edge", color=COLOURS[0], alpha=0.6)
+    axes.set(xlim=(0, 1), xlabel="Confidence in the predicted class", ylabel="Images")
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
+    axes.set_yticks([max(counts)])
+
+
+def _styles() -> "cycle[dict[str, Any]]":
+    return cycle(
+        [
+            {"color": colour, "linestyle": dash, "linewidth": 1.8}
+            for colour, dash in zip(COLOURS, DASHES, strict=True)
+        ]
+    )
+
+
+def _legend_row(label: str, name: str, value: float | None, interval: Interval | None) -> str:
+    short = textwrap.shorten(printable(label), 20, placeholder="…") or label[:19]
+    between = "" if interval is None else f" ({interval.low:.3f} to {interval.high:.3f})"
+    return f"{short}: {name} {decimal(value)}{between}"
+
+
+def _size_with_legend(rows: int) -> tuple[float, float]:
+    square = WIDTH - LEFT - RIGHT
+    return WIDTH, square + TOP + BOTTOM + LEGEND_LINE * rows
+
+
+def _legend(axes: "Axes", rows: list[str], size: tuple[float, float]) -> None:
+    """Write the legend under the axes, where no curve can be in its way."""
+    figure = axes.figure
+    for place, (style, row) in enumerate(zip(_styles(), rows, strict=False)):
+        height = (LEGEND_LINE * (len(rows) - place) - 8) / size[1]
+        across = [LEFT / size[0], (LEFT + 26) / size[0]]
+        line = axes.plot(
+            across, [height, height], transform=figure.transFigure, clip_on=False, **style
+        )
+        line[0].set_in_layout(False)
+        figure.text((LEFT + 34) / size[0], height, row, va="center", fontsize=9.5)

@@ -1,0 +1,103 @@
+"""What a training page is made from: everything computed, nothing drawn yet.
+
+Later sections (sources, views, learning curve, audit) come as further fields with a default, so
+that whoever fills these records today need not change.
+"""
+
+from dataclasses import dataclass
+
+from spark_cxr.metrics import Metrics
+
+Row = tuple[str, str]
+"""A name and what it is, both as they shall be read."""
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """How many images of a class stand on either side of the split."""
+
+    label: str
+    train: int
+    test: int
+
+
+@dataclass(frozen=True)
+class QuarantineCount:
+    """How many files were set aside for one reason of `errors.REASONS`."""
+
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What went in."""
+
+    name: str
+    """As a sentence names it: "drawn phantoms", "COVID-19 Radiography Database"."""
+    source: str
+    """Folder, table or address."""
+    files: int
+    images: int
+    patients: int | None
+    """None where patients are not known."""
+    classes: tuple[ClassCount, ...]
+    quarantined: tuple[QuarantineCount, ...] = ()
+    notes: tuple[Row, ...] = ()
+    """More rows: licence, citation, age of the films."""
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """How test images were set apart, and what that leaves open."""
+
+    method: str
+    """Follows "split by" in a sentence: "patient", "image", "the column fold of split.csv"."""
+    n_train: int
+    n_test: int
+    shared: int | None
+    """Test images with their patient or twin in training; None where that is not known."""
+    unit: str | None = "patient"
+    """What was kept together and resampled, in the singular; None where nothing was known."""
+    notes: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What ran, how fast, and how to run it again."""
+
+    commands: tuple[str, ...]
+    config: tuple[Row, ...]
+    versions: tuple[Row, ...]
+    seconds: float
+    images_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One test image that was named wrongly."""
+
+    path: str
+    true: str
+    predicted: str
+    probability: float
+    """Of the predicted label."""
+    image: bytes = b""
+    """A small PNG or JPEG; may be left out."""
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """One trained classifier, ready to be told."""
+
+    job: str
+    title: str
+    metrics: Metrics
+    data: DataSummary
+    split: SplitSummary
+    model: tuple[Row, ...]
+    """Head, backbone, weights, engine, precision, device: what was really used."""
+    run: RunSummary
+    caveats: tuple[str, ...] = ()
+    """What a reader must know before believing the figure; shown loudly."""
+    mistakes: tuple[Mistake, ...] = ()

@@ -1,0 +1,130 @@
+"""The looks of every page, in one place: light, dark, phone and print."""
+
+CSS = """
+:root {
+  color-scheme: light dark;
+  --paper: #ffffff; --ink: #1b1f24; --muted: #5b6570; --line: #dde2e7; --faint: #f5f7f9;
+  --accent: #0a5c8f; --warn: #9a4a00; --warn-paper: #fff6ea; --warn-line: #d9822b;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #14171b; --ink: #e4e7eb; --muted: #9aa5b1; --line: #2c333b; --faint: #1b2026;
+    --accent: #6db8e8; --warn: #f3b56b; --warn-paper: #261d12; --warn-line: #b86a1d;
+  }
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body {
+  margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial,
+    sans-serif;
+}
+main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -.015em; margin: .3rem 0 0; }
+h2 { font-size: 1.25rem; line-height: 1.3; letter-spacing: -.01em; margin: 0 0 1rem; }
+h3 { font-size: 1rem; margin: 2rem 0 .75rem; }
+p { margin: 0 0 .75rem; max-width: 44rem; }
+section { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
+.eyebrow { color: var(--muted); font-size: .875rem; margin: 0; overflow-wrap: anywhere; }
+.notice {
+  margin: 0 0 2rem; padding: .5rem .9rem; max-width: none; border-radius: .4rem;
+  background: var(--warn-paper); color: var(--warn); font-weight: 600; font-size: .9375rem;
+  border: 1px solid var(--warn-line);
+}
+.verdict { font-size: 1.375rem; line-height: 1.45; margin: 1.75rem 0 1rem; max-width: 48rem; }
+.verdict strong { color: var(--accent); font-weight: 650; }
+.remarks { color: var(--muted); }
+.caveats {
+  margin: 1.75rem 0 0; padding: 1rem 1.25rem; border-left: 4px solid var(--warn-line);
+  border-radius: .25rem; background: var(--warn-paper); max-width: 48rem;
+}
+.caveats h2 { font-size: 1rem; color: var(--warn); margin: 0 0 .4rem; }
+.caveats ul { margin: 0; padding-left: 1.2rem; }
+.caveats li + li { margin-top: .25rem; }
+.tiles {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1px;
+  margin: 2rem 0 0; background: var(--line); border: 1px solid var(--line);
+  border-radius: .6rem; overflow: hidden;
+}
+.tiles > div { background: var(--paper); padding: 1rem 1.1rem; margin: 0; }
+.tiles dt { color: var(--muted); font-size: .875rem; }
+.tiles dd {
+  margin: .15rem 0 0; font-size: 1.6rem; line-height: 1.25; font-weight: 600;
+  font-variant-numeric: tabular-nums;
+}
+small, .tiles small {
+  display: block; font-size: .8125rem; line-height: 1.4; font-weight: 400; color: var(--muted);
+  white-space: nowrap;
+}
+.wide { overflow-x: auto; margin: 0 0 1.5rem; }
+.wide:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
+table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums; }
+caption { text-align: left; color: var(--muted); font-size: .9375rem; padding: 0 0 .6rem; }
+th, td {
+  text-align: left; vertical-align: top; padding: .6rem 1.1rem .6rem 0;
+  border-bottom: 1px solid var(--line);
+}
+th:last-child, td:last-child { padding-right: 0; }
+thead th { color: var(--muted); font-size: .8125rem; font-weight: 600; vertical-align: bottom; }
+tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 7rem; }
+.number { text-align: right; white-space: nowrap; }
+dl { margin: 0 0 1.5rem; }
+section > dl > div {
+  display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: 0 1.25rem;
+  padding: .5rem 0; border-bottom: 1px solid var(--line);
+}
+section > dl dt { color: var(--muted); }
+section > dl dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.plots {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr));
+  gap: 2.5rem 3rem; align-items: start;
+}
+figure { margin: 0; }
+.plot svg { display: block; width: 100%; max-width: 32rem; height: auto; }
+figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-top: .6rem; }
+.films {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1.5rem;
+}
+.film img {
+  display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #000;
+  border-radius: .3rem;
+}
+.film b { color: var(--ink); }
+.film code { display: block; overflow-wrap: anywhere; font-size: .75rem; margin-top: .2rem; }
+code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+pre {
+  margin: 0 0 1.5rem; padding: .9rem 1.1rem; font-size: .875rem; line-height: 1.5;
+  background: var(--faint); border: 1px solid var(--line); border-radius: .4rem;
+  white-space: pre-wrap; overflow-wrap: anywhere;
+}
+footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
+@media (max-width: 36rem) {
+  main { padding: 1.25rem 1rem 3rem; }
+  h1 { font-size: 1.5rem; }
+  .verdict { font-size: 1.1875rem; }
+  .tiles { grid-template-columns: 1fr 1fr; }
+  .tiles > div { padding: .8rem .9rem; }
+  .tiles dd { font-size: 1.35rem; }
+  .tiles small { white-space: normal; }
+  section { margin-top: 2.5rem; }
+  section > dl > div { grid-template-columns: 1fr; }
+  .films { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
+}
+@page { margin: 16mm 14mm; }
+@media print {
+  :root {
+    color-scheme: light;
+    --paper: #fff; --ink: #000; --muted: #444; --line: #bbb; --faint: #fff;
+    --accent: #000; --warn: #000; --warn-paper: #fff; --warn-line: #777;
+  }
+  body { font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  main { max-width: none; padding: 0; }
+  section { margin-top: 1.5rem; padding-top: 1rem; }
+  h2, h3, caption { break-after: avoid; }
+  figure, tr, .tiles, .caveats, .film, pre { break-inside: avoid; }
+  .plots { grid-template-columns: 1fr 1fr; gap: 1.5rem 2rem; }
+  .films { grid-template-columns: repeat(4, 1fr); }
+  .wide { overflow: visible; }
+  th, td { padding-right: .7rem; }
+}
+"""

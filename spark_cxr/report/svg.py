@@ -1,0 +1,105 @@
+"""A matplotlib figure as SVG text that lives inside a page: same input, same bytes.
+
+Text stays text (small, selectable, in the page's own font). What is drawn in `INK` takes the
+colour of the surrounding text, so one drawing serves light, dark and print.
+"""
+
+import html
+import io
+import re
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from spark_cxr.errors import SetupError
+from spark_cxr.report.wording import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK = "#010203"
+"""Stands for currentColor, which matplotlib does not know."""
+
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "spark_cxr",
+    "text.parse_math": False,  # a label may hold a dollar sign
+    "axes.unicode_minus": True,
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so lengths are the same everywhere
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+}
+
+
+def draw(
+    name: str, title: str, description: str, size: tuple[float, float], pen: Callable[..., None]
+) -> str:
+    """Draw a figure and return it as one <svg> element.
+
+    Args:
+        name: Prefix of every id in the drawing; unique on its page.
+        title: What a screen reader says first.
+        description: What it says to whoever cannot see the drawing.
+        size: Width and height in points.
+        pen: Is handed the empty figure and draws on it.
+
+    Raises:
+        SetupError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise SetupError(
+            "matplotlib for the pictures of a report",
+            "none",
+            "Install it with: pip install 'spark-cxr[report]'",
+        ) from error
+    with rc_context(_SETTINGS), warnings.catch_warnings():
+        # The page's font draws the text: what matplotlib's own font lacks is no fault.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure = Figure(figsize=(size[0] / 72, size[1] / 72))
+        pen(figure)
+        text = _save(figure)
+    return _embed(text, name, title, description)
+
+
+def _save(figure: "Figure") -> str:
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return file.getvalue()
+
+
+def _embed(text: str, name: str, title: str, description: str) -> str:
+    """Turn a stand-alone file into an element that leaves the rest of the page alone."""
+    _, _, body = text[text.index("<svg") :].partition(">")
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<[^>]*>", lambda tag: _rewrite(tag[0], name), body)
+    box = re.search(r'viewBox="[^"]*"', text)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'{box[0] if box else ""} role="img" aria-labelledby="{name}-title {name}-text" '
+        'style="stroke-linejoin:round;stroke-linecap:butt">'
+        f'<title id="{name}-title">{html.escape(printable(title))}</title>'
+        f'<desc id="{name}-text">{html.escape(printable(description))}</desc>{body.strip()}'
+    )
+
+
+def _rewrite(tag: str, name: str) -> str:
+    """Take ink and font from the page, and keep ids apart from those of other drawings.
+
+    Only what is referred to keeps its id: matplotlib calls those by a hash behind m or p.
+    """
+    tag = re.sub(r" font-family: [^;\"]*;?", "", tag.replace(INK, "currentColor"))
+    tag = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", tag)
+    return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", tag)

@@ -1,0 +1,125 @@
+"""Numbers and findings in words: how a figure is written, and the verdict that comes first."""
+
+from spark_cxr.metrics import Interval
+from spark_cxr.report.records import SplitSummary, TrainingReport
+
+THIN = "\u202f"
+"""Narrow no-break space, so that 87.2 % stays on one line."""
+NOT_DEFINED = "–"
+
+
+def printable(text: str) -> str:
+    """Replace what neither XML nor UTF-8 may hold, such as the stray bytes of a file name."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+
+
+def percent(share: float | None) -> str:
+    """Write a share as a percentage, never rounding to all or none what is not."""
+    if share is None:
+        return NOT_DEFINED
+    if 0 < share < 0.0005:
+        return f"<0.1{THIN}%"
+    if 0.9995 <= share < 1:
+        return f">99.9{THIN}%"
+    return f"{100 * share:.1f}{THIN}%"
+
+
+def percent_range(interval: Interval | None) -> str:
+    """Write the interval of a share, as in 83.1 to 90.6 %; empty if there is none."""
+    if interval is None:
+        return ""
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}{THIN}%"
+
+
+def decimal(value: float | None) -> str:
+    """Write a measure that is no share, with three decimals."""
+    return NOT_DEFINED if value is None else f"{value:.3f}"
+
+
+def decimal_range(interval: Interval | None) -> str:
+    """Write its interval; empty if there is none."""
+    return "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun in the right number."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as a person would say them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+def setting(report: TrainingReport) -> str:
+    """Say on what the verdict rests: images, data, patients, split."""
+    tested, split = report.metrics, report.split
+    groups = "" if split.unit is None else f" of {counted(tested.groups, split.unit)}"
+    seen = f" never seen in training, split by {split.method}"
+    if split.shared != 0 or split.unit is None:
+        seen = f", split by {split.method}"
+    return f"On {counted(tested.n, 'test image')} ({report.data.name}){groups}{seen}"
+
+
+def finding(report: TrainingReport) -> str:
+    """Say the figure itself."""
+    return f"the classifier was right on {percent(report.metrics.accuracy)}"
+
+
+def finding_range(report: TrainingReport) -> str:
+    """Say how sure the figure is."""
+    interval = report.metrics.intervals.accuracy
+    if interval is None:
+        return "too few groups for an interval"
+    return f"{report.metrics.intervals.level:.0%} interval {percent_range(interval)}".replace(
+        "% interval", f"{THIN}% interval"
+    )
+
+
+def remarks(report: TrainingReport) -> tuple[str, ...]:
+    """Say what belongs to the figure: leak, chance, and the weakest class."""
+    found = (_leak(report.split), _against_majority(report), _weakest(report))
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _leak(split: SplitSummary) -> str:
+    if split.unit is None or split.shared is None:
+        return (
+            "Patients are not known, so films of one patient may stand on both sides of the "
+            "split: expect less on new patients."
+        )
+    if split.shared == 0:
+        return ""
+    return (
+        f"{split.shared:,} of the {split.n_test:,} test images "
+        f"({percent(split.shared / split.n_test)}) have their {split.unit} in training too: "
+        "expect less on new ones."
+    )
+
+
+def _against_majority(report: TrainingReport) -> str:
+    found, chance = report.metrics, percent(report.metrics.majority)
+    interval = found.intervals.accuracy
+    if found.accuracy <= found.majority or (interval and interval.low <= found.majority):
+        return (
+            f"Always naming the commonest class would be right on {chance}: nothing here shows "
+            "that the classifier does better."
+        )
+    return f"Always naming the commonest class would be right on {chance}."
+
+
+def _weakest(report: TrainingReport) -> str:
+    found = report.metrics
+    places = [place for place, value in enumerate(found.recall) if value is not None]
+    place = min(places, key=lambda each: found.recall[each] or 0.0)
+    if found.recall[place] == 1:
+        return ""
+    between = percent_range(found.intervals.recall[place])
+    return (
+        f"The class it recognises least is {printable(found.labels[place])}: "
+        f"{percent(found.recall[place])} of its {counted(found.support[place], 'test image')}"
+        f"{f' ({between})' if between else ''}."
+    )

@@ -1,0 +1,65 @@
+"""The columns of every table, once: names as constants, tables as DDL."""
+
+PATH = "path"
+SHA256 = "sha256"
+LABEL = "label"
+SOURCE = "source"
+PATIENT = "patient_id"
+GROUP = "group_id"
+VIEW = "view"
+REASON = "reason"
+DETAIL = "detail"
+CONTENT = "content"
+FEATURES = "features"
+
+FILES = "path string, modified timestamp, bytes bigint, content binary"
+"""One row a file, with what is in it: never written."""
+
+IMAGES = (
+    "path string, sha256 string, bytes bigint, modified timestamp, format string, "
+    "width int, height int, bits int, dhash bigint, pixels_sha256 string, "
+    "label string, source string, patient_id string, group_id string, "
+    "view string, day_offset int, flags array<string>"
+)
+"""One row an image that decodes. `group_id` is what may not be split: patient, or equal pixels."""
+
+QUARANTINE = "path string, sha256 string, reason string, detail string"
+"""One row a file that is no image to work with, with a reason from `errors.REASONS`."""
+
+SEEN = (
+    "path string, sha256 string, bytes bigint, modified timestamp, format string, "
+    "width int, height int, bits int, dhash bigint, pixels_sha256 string, "
+    "patient_id string, view string, flags array<string>, reason string, detail string"
+)
+"""One row a file that was read: an image where `reason` is null, else a case for the quarantine."""
+
+LABELS = "key string, label string, patient_id string, view string, day_offset int"
+"""One row of a publisher's or user's label file, keyed by path, file name or stem."""
+
+FEATURE_ROWS = (
+    "path string, sha256 string, label string, source string, group_id string, view string, "
+    "features array<float>"
+)
+"""One row an image, with its feature vector."""
+
+PREDICTIONS = (
+    "path string, sha256 string, prediction string, confidence double, "
+    "probabilities map<string,double>, model string, scored_at timestamp"
+)
+"""One row a file and model."""
+
+TEST_PREDICTIONS = f"{PREDICTIONS}, label string, source string, group_id string, view string"
+"""Predictions of a test, with the truth beside them."""
+
+
+def columns(ddl: str) -> list[str]:
+    """Give the column names of a table's DDL, in order."""
+    depth, names, word = 0, [], ""
+    for sign in f"{ddl},":
+        depth += (sign == "<") - (sign == ">")
+        if sign == "," and depth == 0:
+            names.append(word.split()[0])
+            word = ""
+        else:
+            word += sign
+    return names
