@@ -1,18 +1,21 @@
-"""Draw chest films that are clearly artificial: spark-submit jobs/phantoms.py --out P --count 60."""
+"""Draw chest films that are clearly artificial: spark-submit jobs/phantoms.py --out P."""
 
 from __future__ import annotations
 
-from spark_cxr.images.phantoms import manifest, phantoms
-from spark_cxr.job import Job, Outcome, main
-from spark_cxr.output import Output
+from spark_cxr.job import Job, main
+from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline.steps import phantoms_step
 from spark_cxr.settings import Config
 
 
-def run(spark: None, cfg: Config, output: Output) -> Outcome:
+def run(_: object, cfg: Config, output: Output) -> Outcome:
     """Draw the films of [phantoms] into a folder per class, with a manifest."""
-    raise NotImplementedError
+    counts = phantoms_step(cfg.phantoms, cfg.run.seed, output)
+    lines = [f"{count:>6,}  {name}" for name, count in sorted(counts.items())]
+    total = f"{counts.total():,} files in {output.address}"
+    return Outcome({"files": counts.total(), **counts}, "\n".join([total, *lines]))
 
 
-JOB = Job("phantoms", "Draw clearly artificial chest films to try things on", ("phantoms",), run)
+JOB = Job("phantoms", "Draw clearly artificial chest films", ("phantoms",), run, needs_spark=False)
 if __name__ == "__main__":
     main(JOB)

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -19,7 +19,7 @@ from pyspark.errors import PySparkException
 from spark_cxr import __version__
 from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError
-from spark_cxr.output import RECORD, Output, open_output
+from spark_cxr.output import RECORD, Outcome, Output, open_output
 from spark_cxr.pipeline.session import describe, open_session
 from spark_cxr.settings import Config
 
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a job has to say at its end."""
-
-    counts: Mapping[str, Any]
-    """Numbers and names for run.json and the line of JSON."""
-    text: str = ""
-    """What a person wants to read: a few lines, a small table."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 KEY = "_pseudonym.key"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job has to say at its end."""
+
+    counts: Mapping[str, Any]
+    """Numbers and names for run.json and the line of JSON."""
+    text: str = ""
+    """What a person wants to read: a few lines, a small table."""
 
 
 @dataclass(frozen=True)

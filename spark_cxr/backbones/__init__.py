@@ -1,0 +1,1 @@
+"""Pixels → vectors: the networks, their weights, and what runs them."""

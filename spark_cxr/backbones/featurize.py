@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class FeatureRecipe:
     backbone: str
     engine: str
     batch_size: int
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 def featurize(contents: Sequence[bytes | None], recipe: FeatureRecipe) -> list[Vector | BadImage]:
@@ -36,9 +36,7 @@ def featurize(contents: Sequence[bytes | None], recipe: FeatureRecipe) -> list[V
     return [film if isinstance(film, BadImage) else next(vectors) for film in films]
 
 
-def _film(
-    content: bytes | None, size_hw: tuple[int, int], limits: Limits
-) -> Pixels | BadImage:
+def _film(content: bytes | None, size_hw: tuple[int, int], limits: Limits) -> Pixels | BadImage:
     try:
         return to_network(decode(content or b"", limits).pixels, size_hw)
     except BadImage as bad:

@@ -1,0 +1,1 @@
+"""Vectors → probabilities: the classifiers."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.errors import BadImage
+
 Pixels = NDArray[np.uint8]
 """Grey (height, width) or colour (height, width, 3), 8 bits a sample."""
 
@@ -17,6 +19,14 @@ class Limits:
     """A 43 x 43 cm film at 50 µm has 74 million pixels; more than this is a bomb or a mistake."""
     min_side: int = 32
     """Below 32 pixels no lung field can be told from another."""
+
+    def check(self, height: int, width: int) -> None:
+        """Refuse by the size that a header promises, before any pixel is decoded."""
+        size = f"{width} x {height} pixels"
+        if height * width > self.max_pixels:
+            raise BadImage("too_large", f"{size}; at most {self.max_pixels} are decoded")
+        if min(height, width) < self.min_side:
+            raise BadImage("too_small", f"{size}; the shorter side needs {self.min_side}")
 
 
 DEFAULT_LIMITS = Limits()
@@ -46,3 +56,8 @@ FLAGS = {
     "window_ignored": "the file's display window makes no sense: the whole range is shown instead",
     "other_modality": "not computed or digital radiography (CR, DX, RG)",
 }
+
+
+def to_bytes(shares: NDArray[np.float64]) -> Pixels:
+    """Turn shares of the nominal range, 0 to 1, into grey levels 0 to 255, halves rounded up."""
+    return np.floor(shares * 255 + 0.5).astype(np.uint8)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -18,7 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film import Film, Limits, Pixels, to_bytes
 from spark_cxr.images.quiet import mute_loggers
 
 mute_loggers()
@@ -46,15 +45,6 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
 """From the EXIF orientation to what sets the image upright; 1 and nonsense stay."""
 
 
-def check_size(height: int, width: int, limits: Limits) -> None:
-    """Refuse by the size that the header promises, before any pixel is decoded."""
-    size = f"{width} x {height} pixels"
-    if height * width > limits.max_pixels:
-        raise BadImage("too_large", f"{size}; at most {limits.max_pixels} are decoded")
-    if min(height, width) < limits.min_side:
-        raise BadImage("too_small", f"{size}; the shorter side needs {limits.min_side}")
-
-
 def read_raster(name: str, data: bytes, limits: Limits) -> Film:
     """Decode a file of the named format.
 
@@ -66,6 +56,8 @@ def read_raster(name: str, data: bytes, limits: Limits) -> Film:
         return _film(name, data, limits)
     except (BadImage, MemoryError):
         raise
+    except Image.DecompressionBombError:
+        raise BadImage("too_large", f"{name}: above PIL.Image.MAX_IMAGE_PIXELS") from None
     except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
         reason = "truncated" if _ends_early(name, data) else "corrupt"
         raise BadImage(reason, f"{name}: {type(error).__name__} while decoding") from None
@@ -76,14 +68,16 @@ def _film(name: str, data: bytes, limits: Limits) -> Film:
     if name == "webp":
         _check_webp(data, limits)
     with _FILES[name](BytesIO(data)) as image:
-        check_size(image.height, image.width, limits)
+        limits.check(image.height, image.width)
         if _has_more_frames(image):
             raise BadImage("multi_frame", f"{name}: more than one page or frame")
         bits = _bits(image, data)
         image.load()
         pixels = _pixels(image, bits)
-    turn = _TURNS.get(_orientation(image, name), lambda upright: upright)
-    return Film(np.ascontiguousarray(turn(pixels)), name, bits)
+    orientation = _orientation(image, name)
+    if orientation in _TURNS:
+        pixels = np.ascontiguousarray(_TURNS[orientation](pixels))
+    return Film(pixels, name, bits)
 
 
 def _check_webp(data: bytes, limits: Limits) -> None:
@@ -91,15 +85,15 @@ def _check_webp(data: bytes, limits: Limits) -> None:
     kind = data[12:16]
     if kind == b"VP8X":
         flags, width, height = struct.unpack("<B3x3s3s", data[20:30])
-        check_size(int.from_bytes(height, "little") + 1, int.from_bytes(width, "little") + 1, limits)
+        limits.check(int.from_bytes(height, "little") + 1, int.from_bytes(width, "little") + 1)
         if flags & 2:
             raise BadImage("multi_frame", "webp: an animation")
     elif kind == b"VP8 ":
         width, height = struct.unpack("<HH", data[26:30])
-        check_size(height & 0x3FFF, width & 0x3FFF, limits)
+        limits.check(height & 0x3FFF, width & 0x3FFF)
     elif kind == b"VP8L":
         word = int.from_bytes(data[21:25], "little")
-        check_size((word >> 14 & 0x3FFF) + 1, (word & 0x3FFF) + 1, limits)
+        limits.check((word >> 14 & 0x3FFF) + 1, (word & 0x3FFF) + 1)
     else:
         raise BadImage("corrupt", "webp: no known chunk at the beginning")
 
@@ -112,14 +106,14 @@ def _has_more_frames(image: ImageFile.ImageFile) -> bool:
 def _bits(image: ImageFile.ImageFile, data: bytes) -> int:
     """Read the bits a sample from the header."""
     if isinstance(image, PngImageFile):
-        return data[24]
+        return data[24] if data[24] in (1, 2, 4, 8, 16) else 8
     if isinstance(image, TiffImageFile):
         return int(image.tag_v2.get(_BITS, (1,))[0])
     return 1 if image.mode == "1" else 8
 
 
 def _orientation(image: ImageFile.ImageFile, name: str) -> int:
-    """Read the EXIF orientation; Pillow has turned a TIFF already, and broken EXIF turns nothing."""
+    """Read the EXIF orientation; a TIFF is turned already, and broken EXIF turns nothing."""
     if name == "tiff":
         return 1
     try:
@@ -132,7 +126,7 @@ def _orientation(image: ImageFile.ImageFile, name: str) -> int:
 def _pixels(image: ImageFile.ImageFile, bits: int) -> Pixels:
     """Bring every mode to 8-bit grey or colour, transparent parts over black."""
     if image.mode.startswith("I;16") or (image.mode == "I" and bits == 16):
-        return _scaled(image, bits)
+        return _scaled(image, 12 if bits == 12 else 16)
     if image.mode in ("I", "F"):
         raise BadImage("unsupported_photometric", "32-bit samples have no nominal range")
     if image.has_transparency_data:
@@ -146,23 +140,18 @@ def _pixels(image: ImageFile.ImageFile, bits: int) -> Pixels:
 
 
 def _scaled(image: ImageFile.ImageFile, bits: int) -> Pixels:
-    """Scale grey of more than 8 bits by its nominal range, never by what this image happens to use."""
+    """Scale grey of more than 8 bits by its nominal range, never by what the image uses of it."""
     samples = np.asarray(image)
     top = 2**bits - 1
     if samples.min() < 0 or samples.max() > top:
         raise BadImage("unsupported_photometric", "signed samples have no nominal range")
-    table = scale_to_bytes(np.arange(top + 1) / top)
+    table = to_bytes(np.arange(top + 1) / top)
     if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         table = 255 - table  # Pillow inverts up to 8 bits only
     transparent = image.info.get("transparency")
     if isinstance(transparent, int) and transparent <= top:
         table[transparent] = 0
-    return table[samples]
-
-
-def scale_to_bytes(shares: NDArray[np.float64]) -> Pixels:
-    """Turn shares of the nominal range, 0 to 1, into 0 to 255, halves rounded up."""
-    return np.floor(shares * 255 + 0.5).astype(np.uint8)
+    return np.take(table, samples)
 
 
 def _over_black(pixels: Pixels) -> Pixels:
@@ -185,6 +174,3 @@ def _ends_early(name: str, data: bytes) -> bool:
     if name == "bmp":
         return len(data) < int.from_bytes(data[2:6], "little")
     return False
-
-
-__all__ = ["check_size", "read_raster", "scale_to_bytes"]

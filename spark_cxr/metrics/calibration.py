@@ -27,14 +27,15 @@ def brier_scores(sample: Sample) -> Floats:
 
 def reliability(confidence: Floats, right: Flags, bins: int = 10) -> Reliability:
     """Compare confidence with success in bins of equal width, each open on its left."""
-    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    edges = np.arange(bins + 1) / bins
+    bin_of = np.searchsorted(edges[1:-1], confidence, side="left")
     counts = np.bincount(bin_of, minlength=bins).astype(np.float64)
     stated: Floats = np.zeros(bins)
     found: Floats = np.zeros(bins)
     np.add.at(stated, bin_of, confidence)
     np.add.at(found, bin_of, right.astype(np.float64))
     return Reliability(
-        edges=tuple((np.arange(bins + 1) / bins).tolist()),
+        edges=tuple(edges.tolist()),
         counts=tuple(counts.astype(int).tolist()),
         confidence=_optional(ratio(stated, counts)),
         right=_optional(ratio(found, counts)),

@@ -115,5 +115,5 @@ def _encode_groups(groups: Sequence[str]) -> tuple[Ints, int]:
             "an empty one",
             "Use the path or the digest of an image whose patient is not known",
         )
-    names, codes = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    names, codes = np.unique(np.asarray(list(groups), dtype=np.str_), return_inverse=True)
     return codes.astype(np.int64), len(names)

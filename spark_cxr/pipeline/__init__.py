@@ -1,0 +1,1 @@
+"""Tables → tables: everything that Spark does."""

@@ -39,7 +39,9 @@ class DeepImageFeaturizer(
     def _one_of(name: str, known: tuple[str, ...]) -> Callable[[Any], str]:
         def convert(value: Any) -> str:
             if value not in known:
-                raise TypeError(f"Expected {name}. Received: {value!r}. {nearest(str(value), known)}")
+                raise TypeError(
+                    f"Expected {name}. Received: {value!r}. {nearest(str(value), known)}"
+                )
             return str(value)
 
         return convert
@@ -152,7 +154,9 @@ def vectorizer(recipe: FeatureRecipe, raise_bad: bool) -> Callable[..., Any]:
             for each in made:
                 if raise_bad and isinstance(each, BadImage):
                     raise each
-            yield pd.DataFrame([_row(each) for each in made], columns=["vector", "reason", "detail"])
+            yield pd.DataFrame(
+                [_row(each) for each in made], columns=["vector", "reason", "detail"]
+            )
 
     return vectors
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -11,17 +13,44 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute
-from spark_cxr.schemas import FILES, PATH, columns
+from spark_cxr.schemas import CONTENT, FILES, PATH, columns
 
-SIDE_FILES = (
-    "csv tsv txt md json jsonl xml yaml yml toml html htm css js log parquet crc key ini py ipynb"
-).split()
+SIDE_FILES = frozenset(
+    ("csv", "tsv", "txt", "md", "json", "jsonl", "xml", "yaml", "yml", "toml", "html", "htm")
+    + ("css", "js", "log", "parquet", "crc", "key", "ini", "py", "ipynb")
+)
 """Suffixes of what lies beside images. Hidden files (a leading . or _) Spark leaves out itself."""
 
 
-def list_files(spark: SparkSession, images: Sequence[str], leave_out: str = "") -> DataFrame:
-    """List path, time and length of the files below folders or globs, without opening any."""
-    return _scan(spark, images, leave_out).select(PATH, "modified", "bytes")
+@dataclass(frozen=True)
+class Listing:
+    """The files below folders or globs, without any of them opened."""
+
+    files: DataFrame
+    """One row a file: path, modified, bytes."""
+    count: int
+
+
+def list_files(spark: SparkSession, images: Sequence[str], leave_out: str = "") -> Listing:
+    """List files, those without bytes included, or say which folder is missing or empty.
+
+    Spark's readers skip empty files in silence; only the index of names knows them. That index
+    lies on the driver anyway, so asking for it costs no more than the listing itself.
+    """
+    names = _names(_load(spark, images), leave_out)
+    if not names:
+        received = ", ".join(images)
+        raise InputError("at least one image file in --images", received, "Check the folder")
+    files = _scan(spark, images, leave_out).select(PATH, "modified", "bytes")
+    if files.count() != len(names):
+        rows = spark.createDataFrame([(name,) for name in names], "path string")
+        empty = rows.join(files, on=PATH, how="left_anti")
+        files = files.unionByName(
+            empty.select(
+                PATH, F.lit(None).cast("timestamp").alias("modified"), F.lit(0).alias("bytes")
+            )
+        )
+    return Listing(files, len(names))
 
 
 def read_files(
@@ -30,22 +59,6 @@ def read_files(
     """Read files of up to `max_bytes`; what cannot be read is missing, for the caller to notice."""
     files = _scan(spark, images, leave_out).where(F.col("bytes") <= max_bytes)
     return files.select(*columns(FILES))
-
-
-def count_files(files: DataFrame, images: Sequence[str]) -> int:
-    """Count a listing, or say which folder is missing or empty."""
-    try:
-        count = files.count()
-    except AnalysisException as error:
-        if "PATH_NOT_FOUND" not in str(error):
-            raise
-        missing = re.search(r"Path does not exist: (\S.*?)\. ?(SQLSTATE|$)", str(error), re.M)
-        received = missing[1] if missing else ", ".join(images)
-        raise InputError("--images that exist", received, "Check the folder or glob") from None
-    if count == 0:
-        received = ", ".join(images)
-        raise InputError("at least one image file in --images", received, "Check the folder")
-    return count
 
 
 def source_of(images: Sequence[str], name: str = "") -> Column:
@@ -60,24 +73,37 @@ def source_of(images: Sequence[str], name: str = "") -> Column:
     return source
 
 
-def _scan(spark: SparkSession, images: Sequence[str], leave_out: str) -> DataFrame:
-    roots = _roots(images)
+def _load(spark: SparkSession, images: Sequence[str]) -> DataFrame:
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     # One file that the disk or the store does not give must not end the job of all others.
     reader = reader.option("ignoreCorruptFiles", "true").option("ignoreMissingFiles", "true")
+    return reader.load(_roots(images))
+
+
+def _names(files: DataFrame, leave_out: str) -> list[str]:
     try:
-        files = reader.load(roots)
+        # The index writes file:///a%20b where the column `path` has file:/a b.
+        names = [unquote(name).replace("file:///", "file:/", 1) for name in files.inputFiles()]
     except AnalysisException as error:
-        raise InputError("--images that exist", str(error).splitlines()[0], "Check them") from None
+        if "PATH_NOT_FOUND" not in str(error):
+            raise
+        missing = re.search(r"Path does not exist: (\S[^\n]*?)\.( SQLSTATE|$)", str(error), re.M)
+        received = missing[1] if missing else str(error).splitlines()[0]
+        raise InputError("--images that exist", received, "Check the folder or glob") from None
+    films = (name for name in names if name.rpartition(".")[2].lower() not in SIDE_FILES)
+    return [name for name in films if not (leave_out and re.search(leave_out, name))]
+
+
+def _scan(spark: SparkSession, images: Sequence[str], leave_out: str) -> DataFrame:
     suffix = F.lower(F.substring_index(F.col(PATH), ".", -1))
-    files = files.where(~suffix.isin(SIDE_FILES))
+    files = _load(spark, images).where(~suffix.isin(*SIDE_FILES))
     if leave_out:
         files = files.where(~F.col(PATH).rlike(leave_out))
     return files.select(
         PATH,
         F.col("modificationTime").alias("modified"),
         F.col("length").alias("bytes"),
-        "content",
+        CONTENT,
     )
 
 

@@ -17,7 +17,7 @@ from spark_cxr.datasets import Dataset
 from spark_cxr.errors import BadImage, ConfigError, InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.pipeline import labels as label_files
-from spark_cxr.pipeline.files import list_files, read_files, source_of
+from spark_cxr.pipeline.files import read_files, source_of
 from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, columns
 from spark_cxr.settings import Ingest
@@ -58,20 +58,22 @@ def see(spark: SparkSession, settings: Ingest, key: bytes) -> DataFrame:
     return files.mapInArrow(looker(recipe), SEEN).select(*columns(SEEN))
 
 
-def unseen(spark: SparkSession, settings: Ingest, seen: DataFrame) -> DataFrame:
-    """Find the files of the listing that were not handed over, and say why (`schemas.SEEN`)."""
-    listed = list_files(spark, settings.images, dataset_of(settings).leave_out)
-    missing = listed.join(seen.select(PATH), on=PATH, how="left_anti")
-    heavy = F.col("bytes") > settings.max_bytes
+def unseen(listed: DataFrame, seen: DataFrame, max_bytes: int) -> DataFrame:
+    """Find the listed files that were not handed over, and say why (`schemas.SEEN`)."""
+    size = F.col("bytes")
+    over = F.concat(size, F.lit(f" bytes, limit {max_bytes}"))
+    why = F.when(size == 0, "empty").when(size > max_bytes, "too_large").otherwise("unreadable")
     known = {
         "path": F.col(PATH),
-        "bytes": F.col("bytes"),
+        "bytes": size,
         "modified": F.col("modified"),
-        "reason": F.when(heavy, "too_large").otherwise("unreadable"),
-        "detail": F.when(
-            heavy, F.concat(F.col("bytes"), F.lit(f" bytes, limit {settings.max_bytes}"))
-        ).otherwise("the file system gave an error or no file"),
+        "sha256": F.when(size == 0, hashlib.sha256(b"").hexdigest()),
+        "reason": why,
+        "detail": F.when(size == 0, "0 bytes")
+        .when(size > max_bytes, over)
+        .otherwise("the file system gave an error or no file"),
     }
+    missing = listed.join(seen.select(PATH), on=PATH, how="left_anti")
     kinds = dict(word.split() for word in SEEN.split(", "))
     return missing.select(
         *(known.get(name, F.lit(None)).cast(kinds[name]).alias(name) for name in columns(SEEN))
@@ -86,8 +88,7 @@ def quarantine_of(seen: DataFrame) -> DataFrame:
 def images_of(spark: SparkSession, seen: DataFrame, settings: Ingest, key: bytes) -> DataFrame:
     """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`)."""
     dataset = dataset_of(settings)
-    good = seen.where(F.col("reason").isNull())
-    labelled = _labelled(spark, good, dataset, settings, key)
+    labelled = _labelled(spark, seen, dataset, settings, key).where(F.col("reason").isNull())
     patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
     return labelled.withColumns(
         {
@@ -154,13 +155,15 @@ def _arrow_schema() -> pa.Schema:
 
 
 def _labelled(
-    spark: SparkSession, good: DataFrame, dataset: Dataset, settings: Ingest, key: bytes
+    spark: SparkSession, seen: DataFrame, dataset: Dataset, settings: Ingest, key: bytes
 ) -> DataFrame:
     if dataset.labels in ("folder", "none"):
         label = F.lit(None).cast("string")
         if dataset.labels == "folder":
             label = label_files.label_from_path(dataset)
-        return good.withColumns({"label": label, "day_offset": F.lit(None).cast("int")}).withColumns(
+        return seen.withColumns(
+            {"label": label, "day_offset": F.lit(None).cast("int")}
+        ).withColumns(
             {"file_patient": F.lit(None).cast("string"), "file_view": F.lit(None).cast("string")}
         )
     path = dataset.labels
@@ -168,10 +171,10 @@ def _labelled(
         path = label_files.label_file(path, settings.images)
     rows = label_files.read_labels(spark, path, dataset, key)
     label_files.check_labels(rows, path)
-    matched = label_files.match(good, rows)
-    _report_unmatched(label_files.find_unmatched(good, rows, matched), path, dataset)
+    matched = label_files.match(seen, rows)
+    _report_unmatched(label_files.find_unmatched(seen, rows, matched), path, dataset)
     renamed = matched.withColumnsRenamed({"patient_id": "file_patient", "view": "file_view"})
-    return good.join(renamed.drop("key"), on=PATH, how="left")
+    return seen.join(renamed.drop("key"), on=PATH, how="left")
 
 
 def _report_unmatched(unmatched: label_files.Unmatched, path: str, dataset: Dataset) -> None:

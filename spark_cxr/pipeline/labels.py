@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.datasets import Dataset
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import InputError
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.pseudonyms import pseudonymised
 from spark_cxr.schemas import LABELS, PATH, columns
@@ -20,6 +20,7 @@ FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
 KEYS = ("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id")
 LABEL_NAMES = ("label", "labels", "class", "finding", "finding labels", "diagnosis", "target")
 PATIENTS = ("patient_id", "patientid", "patient id", "patient")
+WHOLE_NUMBER = r"^\s*-?\d{1,9}(\.0*)?\s*$"
 EXAMPLES = 3
 
 
@@ -58,7 +59,7 @@ def read_labels(spark: SparkSession, path: str, dataset: Dataset, key: bytes) ->
         _renamed(F.trim(F.col(label_column)), dataset).alias("label"),
         pseudonymised(key)(patient).alias("patient_id"),
         normal_view(view).alias("view"),
-        F.expr(f"try_cast({_sql(offset)} as int)").alias("day_offset"),
+        F.when(offset.rlike(WHOLE_NUMBER), offset.cast("double").cast("int")).alias("day_offset"),
     ).where(F.col("key").isNotNull())
 
 

@@ -20,10 +20,15 @@ SECONDS_BETWEEN_LINES = 2.0
 
 
 @contextmanager
-def progress(spark: SparkSession, what: str, images: int, to: TextIO = sys.stderr) -> Iterator[None]:
+def progress(
+    spark: SparkSession, what: str, images: int, to: TextIO = sys.stderr
+) -> Iterator[None]:
     """Print a line about every two seconds until the block ends, and one at its end."""
     started = time.monotonic()
-    with _watched(spark) as share_done, _ticking(lambda: _say(what, images, share_done(), started, to)):
+    with (
+        _watched(spark) as share_done,
+        _ticking(lambda: _say(what, images, share_done(), started, to)),
+    ):
         yield
     print(progress_line(what, images, 1.0, time.monotonic() - started), file=to, flush=True)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
+from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
 
 JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
@@ -18,11 +19,6 @@ RUNTIME = {
     # Rows carry whole image files here; Spark's 10,000 rows a batch would be gigabytes.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "32",
     "spark.sql.session.timeZone": "UTC",
-}
-AT_START = {
-    "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
-    "spark.sql.shuffle.partitions": "8",
 }
 
 
@@ -51,20 +47,18 @@ def describe(spark: SparkSession) -> dict[str, str]:
 
 
 def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
+    if "SPARK_REMOTE" not in os.environ and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        _prepare_local()  # neither a Connect server nor spark-submit has said what to run on
     builder = SparkSession.builder.appName(f"spark_cxr {name}")
-    for key, value in {**_defaults(), **settings}.items():
+    for key, value in settings.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 
 
-def _defaults() -> dict[str, str]:
-    if "SPARK_REMOTE" in os.environ:
-        return {}
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit: its own --conf and --master count
-        return {}
+def _prepare_local() -> None:
     _need_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    return {"spark.master": "local[*]", **AT_START}
+    os.environ.setdefault("SPARK_CONF_DIR", str(conf_dir() / "local"))
 
 
 def _need_java() -> None:

@@ -82,7 +82,9 @@ def draw_reliability(metrics: Metrics) -> str:
         _unit_square(axes, "", "Share that was right")
         axes.tick_params(labelbottom=False)
         axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8)
-        axes.plot(*zip(*points, strict=True), color=COLOURS[0], marker="o", markersize=5)
+        axes.plot(
+            *zip(*points, strict=True), color=COLOURS[0], marker="o", markersize=5, clip_on=False
+        )
         below = add_axes(figure, size, top=size[1] - BOTTOM - 54)
         _draw_counts(below, curve.edges, curve.counts)
 

@@ -33,7 +33,7 @@ section { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 1px solid var(--l
 }
 .verdict { font-size: 1.375rem; line-height: 1.45; margin: 1.75rem 0 1rem; max-width: 48rem; }
 .verdict strong { color: var(--accent); font-weight: 650; }
-.remarks { color: var(--muted); }
+.remarks { max-width: 48rem; }
 .caveats {
   margin: 1.75rem 0 0; padding: 1rem 1.25rem; border-left: 4px solid var(--warn-line);
   border-radius: .25rem; background: var(--warn-paper); max-width: 48rem;
@@ -66,8 +66,9 @@ th, td {
 }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--muted); font-size: .8125rem; font-weight: 600; vertical-align: bottom; }
-tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 7rem; }
-.number { text-align: right; white-space: nowrap; }
+th.number, td.number { text-align: right; white-space: nowrap; }
+thead th.number { white-space: normal; max-width: 8.5rem; }
+tbody th { font-weight: 600; overflow-wrap: break-word; min-width: 6rem; max-width: 16rem; }
 dl { margin: 0 0 1.5rem; }
 section > dl > div {
   display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: 0 1.25rem;
@@ -108,6 +109,9 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   .tiles small { white-space: normal; }
   section { margin-top: 2.5rem; }
   section > dl > div { grid-template-columns: 1fr; }
+  th, td { padding-right: .8rem; font-size: .9375rem; }
+  thead th { font-size: .8125rem; }
+  tbody th { overflow-wrap: anywhere; min-width: 8rem; max-width: 9rem; }
   .films { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
 }
 @page { margin: 16mm 14mm; }
@@ -121,10 +125,10 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.5rem; padding-top: 1rem; }
   h2, h3, caption { break-after: avoid; }
-  figure, tr, .tiles, .caveats, .film, pre { break-inside: avoid; }
+  figure, table, tr, .tiles, .caveats, .film, pre { break-inside: avoid; }
   .plots { grid-template-columns: 1fr 1fr; gap: 1.5rem 2rem; }
   .films { grid-template-columns: repeat(4, 1fr); }
-  .wide { overflow: visible; }
+  .wide { overflow: visible; break-inside: avoid; }
   th, td { padding-right: .7rem; }
 }
 """

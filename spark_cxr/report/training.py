@@ -22,8 +22,8 @@ def training_page(report: TrainingReport) -> str:
         _caveats(report.caveats),
         _tiles(report.metrics),
         _classes(report.metrics),
-        _errors(report.metrics, report.mistakes),
-        _curves(report.metrics),
+        _pictures(report.metrics),
+        _mistakes(report.mistakes),
         _data(report.data),
         _split(report.split, report.metrics),
         section("Model", facts(report.model)),
@@ -100,18 +100,6 @@ def _class_row(found: Metrics, place: int) -> tuple[str, ...]:
     )
 
 
-def _errors(found: Metrics, mistakes: tuple[Mistake, ...]) -> Html:
-    drawing = figure(
-        Html(draw_confusion(found)),
-        "Rows are the true classes and add up to 100 %. Blue was right, orange was not.",
-    )
-    parts = [element("div", drawing, class_="plots")]
-    if mistakes:
-        films = element("div", *(_film(each) for each in mistakes), class_="films")
-        parts += [element("h3", "Some of the test images that were named wrongly"), films]
-    return section("What is taken for what", *parts)
-
-
 def _film(mistake: Mistake) -> Html:
     words = f"true class {mistake.true}, predicted {mistake.predicted}"
     image = picture(mistake.image, f"Test image, {words}") if mistake.image else Html("")
@@ -125,8 +113,16 @@ def _film(mistake: Mistake) -> Html:
     return figure(image, caption, class_="film")
 
 
-def _curves(found: Metrics) -> Html:
+def _pictures(found: Metrics) -> Html:
     drawings = (
+        (
+            draw_confusion(found),
+            "Rows are the true classes and add up to 100 %. Blue was right, orange was not.",
+        ),
+        (
+            plots.draw_reliability(found),
+            "Calibration: below the diagonal the classifier is surer than it is right.",
+        ),
         (
             plots.draw_roc(found),
             "ROC: the further towards the top left, the better; the diagonal is guessing.",
@@ -135,13 +131,16 @@ def _curves(found: Metrics) -> Html:
             plots.draw_precision_recall(found),
             "Precision and recall; the faint level lines are guessing.",
         ),
-        (
-            plots.draw_reliability(found),
-            "Calibration: below the diagonal the classifier is surer than it is right.",
-        ),
     )
     figures = (figure(Html(drawing), caption) for drawing, caption in drawings)
-    return section("Curves", element("div", *figures, class_="plots"))
+    return section("In pictures", element("div", *figures, class_="plots"))
+
+
+def _mistakes(mistakes: tuple[Mistake, ...]) -> Html:
+    if not mistakes:
+        return Html("")
+    films = element("div", *(_film(each) for each in mistakes), class_="films")
+    return section("Some test images that were named wrongly", films)
 
 
 def _data(data: DataSummary) -> Html:

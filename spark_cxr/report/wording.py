@@ -1,16 +1,29 @@
 """Numbers and findings in words: how a figure is written, and the verdict that comes first."""
 
+import unicodedata
+
 from spark_cxr.metrics import Interval
 from spark_cxr.report.records import SplitSummary, TrainingReport
 
 THIN = "\u202f"
 """Narrow no-break space, so that 87.2 % stays on one line."""
 NOT_DEFINED = "–"
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Unicode's controls of reading direction."""
 
 
 def printable(text: str) -> str:
-    """Replace what neither XML nor UTF-8 may hold, such as the stray bytes of a file name."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+    """Replace what XML or UTF-8 may not hold, and what would turn the reading direction round.
+
+    File names are bytes: some decode to half characters, and some are made to deceive.
+    """
+    return "".join("\ufffd" if _is_unfit(sign) else sign for sign in text)
+
+
+def _is_unfit(sign: str) -> bool:
+    if sign in "\n\t":
+        return False
+    return unicodedata.category(sign) in ("Cc", "Cs", "Cn") or sign in _TURNING
 
 
 def percent(share: float | None) -> str:
@@ -48,7 +61,7 @@ def counted(count: int, noun: str) -> str:
 
 def duration(seconds: float) -> str:
     """Write seconds as a person would say them."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
@@ -96,7 +109,7 @@ def _leak(split: SplitSummary) -> str:
     return (
         f"{split.shared:,} of the {split.n_test:,} test images "
         f"({percent(split.shared / split.n_test)}) have their {split.unit} in training too: "
-        "expect less on new ones."
+        f"expect less on new {split.unit}s."
     )
 
 

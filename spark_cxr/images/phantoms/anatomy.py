@@ -6,17 +6,18 @@ patient's right is on the left of the film, as on every frontal radiograph.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.phantoms.dice import Dice
 
-Field = NDArray[np.float32]
-"""One number a pixel. Only + - * / sqrt and comparisons touch it: IEEE 754 fixes their last bit,
+Field = NDArray[np.floating[Any]]
+"""One float32 a pixel. Only + - * / sqrt and comparisons touch it: IEEE 754 fixes their last bit,
 so that every machine draws the same film; exp, sin, powers and matrix products differ."""
 
-_BAND_PIXELS = 16_384
+_BAND_PIXELS = 24_000
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def ball(plane: Plane, centre_xy: tuple[float, float], radii_xy: tuple[float, fl
     dx += dy
     np.subtract(np.float32(1), dx, out=dx)
     np.clip(dx, np.float32(0), np.float32(1), out=dx)
-    return np.sqrt(dx, out=dx)
+    np.sqrt(dx, out=dx)
+    return dx
 
 
 def clouds(dice: Dice, plane: Plane, cells: int) -> Field:

@@ -53,7 +53,7 @@ def _clavicles(anatomy: Anatomy, plane: Plane) -> Field:
     half = 0.036 + 0.02 * bump((off - 0.08) * 6)
     place = (plane.y - line) / half
     square = np.minimum(place * place, np.float32(1))
-    body = (0.6 + 0.7 * square * square) * ramp((1 - np.abs(place)) * 4)
+    body: Field = (0.6 + 0.7 * square * square) * ramp((1 - np.abs(place)) * 4)
     return body * ramp((off - 0.07) * 25) * ramp((0.93 - off) * 12)
 
 

@@ -47,4 +47,5 @@ class Dice:
     def noise(self, size_hw: tuple[int, int]) -> NDArray[np.int32]:
         """Draw whole-numbered noise with mean 0 and standard deviation 148 (Irwin-Hall of 4)."""
         rolls = self.octets(4 * size_hw[0] * size_hw[1]).reshape(4, *size_hw)
-        return rolls.sum(axis=0, dtype=np.int32) - np.int32(510)
+        total: NDArray[np.int32] = rolls.sum(axis=0, dtype=np.int32)
+        return total - np.int32(510)

@@ -1,6 +1,6 @@
 """One film from anatomy to grey levels: tissue adds up, the tone curve exposes, noise falls in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from spark_cxr.images.phantoms.dice import Dice
 from spark_cxr.images.phantoms.findings import Finding, opacity, sample_finding
 from spark_cxr.images.phantoms.lettering import Grey, stamp
 from spark_cxr.images.phantoms.thorax import (
-    Lungs,
     belly,
     body,
     heart,
@@ -68,6 +67,7 @@ def draw(
     anatomy, finding = sample_anatomy(person), sample_finding(label, person)
     taken = Dice(seed, "film", patient, film)
     pose = sample_pose(taken)
+    finding = replace(finding, severity=finding.severity * taken.uniform(0.75, 1.15))
     fifths = taken.pick(_SHAPES)
     size_hw = (size * fifths[0] // 5, size * fifths[1] // 5)
     letter = _marker_letter(label, marker, taken)
@@ -87,7 +87,7 @@ def _density(
 ) -> tuple[Field, NDArray[np.bool_]]:
     """Add up what rays meet; the lung mask leaves out what heart and mediastinum cover."""
     lungs = shape_lungs(anatomy, pose, plane)
-    shadow = heart(anatomy, pose, plane)
+    shadow = heart(anatomy, pose, plane) * (1 - 0.7 * lungs.below)
     middle = mediastinum(plane)
     trunk = body(anatomy, plane)
     soft = trunk - lungs.air * (0.93 * anatomy.depth) + shadow * 0.62 + middle

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spark_cxr.errors import ConfigError
 from spark_cxr.images.phantoms.anatomy import Field, Plane, bump, clouds, ramp
 from spark_cxr.images.phantoms.dice import Dice
 from spark_cxr.images.phantoms.thorax import Lungs
@@ -22,7 +23,7 @@ LOBES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """The disease of one patient, shared by the films; severity 0..1 may change between them."""
+    """The disease of one patient: from film to film only its severity (about 0..1) changes."""
 
     label: str
     lobe: str
@@ -35,6 +36,9 @@ class Finding:
 
 def sample_finding(label: str, dice: Dice) -> Finding:
     """Draw how a patient of this class is ill: some barely, some plainly."""
+    if label not in CLASSES:
+        classes = ", ".join(CLASSES)
+        raise ConfigError(f"one of {classes}", f"label={label!r}", "Choose another label")
     return Finding(
         label=label,
         lobe=dice.pick(tuple(LOBES)),

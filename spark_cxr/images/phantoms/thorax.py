@@ -59,7 +59,9 @@ def _dome(anatomy: Anatomy, pose: Pose, plane: Plane) -> Field:
     away = plane.off - 0.36
     bow = away * away * anatomy.dome_bow
     angle = np.maximum(plane.off - 0.60, np.float32(0))
-    return right + (left - right) * ramp(plane.x * 4 + 0.5) + bow + angle * angle * 1.6
+    level: Field = right + (left - right) * ramp(plane.x * 4 + 0.5)
+    level += bow + angle * angle * 1.6
+    return level
 
 
 def body(anatomy: Anatomy, plane: Plane) -> Field:
@@ -80,7 +82,9 @@ def heart(anatomy: Anatomy, pose: Pose, plane: Plane) -> Field:
     right = ball(plane, (-0.06, base - 0.22), (0.17 * size, 0.26 * size))
     knob = ball(plane, (0.10, -0.27), (anatomy.knob, 0.13))
     trunk = ball(plane, (0.06, -0.08), (0.17, 0.30), 0.1)
-    return np.maximum(left, right * 0.95) + 0.5 * knob + 0.35 * trunk
+    chambers: Field = np.maximum(left, right * 0.95)
+    chambers += 0.5 * knob + 0.35 * trunk
+    return chambers
 
 
 def mediastinum(plane: Plane) -> Field:

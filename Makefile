@@ -1,0 +1,44 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all test-matrix check bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+OLDEST_PYSPARK := 3.5.9
+export PYTHON
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Java if it can be installed, .venv with everything pinned; nothing when nothing changed
+	@conf/local/setup.sh $(VENV)
+
+demo: setup ## draw phantoms, train logistic regression on them with Spark, show the result
+	@$(BIN)/spark-submit jobs/phantoms.py --out demo/phantoms --count 360 --bad 9 --overwrite >/dev/null
+	@$(BIN)/spark-submit jobs/train_lr.py --images demo/phantoms \
+		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite >/dev/null
+
+test: setup ## the tests that take minutes, as CI runs them
+	@$(BIN)/python -m pytest
+
+test-all: setup ## all tests, the slow ones included
+	@$(BIN)/python -m pytest -m ""
+
+test-matrix: setup ## the tests with the oldest and the newest supported PySpark
+	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)
+	@.venv-oldest/bin/python -m pytest
+	@$(BIN)/python -m pytest
+
+check: setup ## lint, format, types and tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+bench: setup ## how fast ingest is here, on phantoms
+	@$(BIN)/spark-submit jobs/phantoms.py --out demo/bench/phantoms --count 1200 --overwrite
+	@$(BIN)/spark-submit jobs/ingest.py --images demo/bench/phantoms --out demo/bench/ingest --overwrite
+
+clean: ## remove what the commands above have made
+	rm -rf .venv .venv-oldest demo runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+		.hypothesis spark-warehouse
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# setup.sh [VENV [PYSPARK_VERSION]]: Java, a virtual environment, everything pinned.
+# Run again it does nothing, unless what it was made from has changed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+venv="${1:-.venv}"
+pyspark="${2:-}"
+extras="local,dicom,report,dev"
+
+fail() { echo "setup: $*" >&2; exit 2; }
+
+# As root on Debian or Ubuntu what is missing is installed; else the way out is named.
+apt_install() {
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+  echo "setup: installing $1" >&2
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$1"; } >&2
+}
+
+java_version() {
+  local java="java"
+  [ -n "${JAVA_HOME:-}" ] && java="$JAVA_HOME/bin/java"
+  "$java" -version 2>&1 | sed -n 's/.*version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' | head -n 1 || true
+}
+
+need_java() {
+  local version
+  version="$(java_version)"
+  [ "${version:-0}" -ge 17 ] && return
+  if [ -z "${JAVA_HOME:-}" ] && apt_install openjdk-17-jre-headless; then
+    version="$(java_version)"
+    [ "${version:-0}" -ge 17 ] && return
+  fi
+  fail "Expected Java 17 or 21. Received: ${version:+Java }${version:-none}${JAVA_HOME:+ in JAVA_HOME=$JAVA_HOME}." \
+    "Install one (Debian, Ubuntu: sudo apt-get install openjdk-17-jre-headless) or set JAVA_HOME."
+}
+
+find_python() {
+  local name
+  for name in ${PYTHON:-python3 python3.11 python3.12 python3.13}; do
+    "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$name"; return; }
+  done
+  fail "Expected Python 3.11 or later. Received: $(python3 --version 2>&1 || true)." \
+    "Install one, or name it: make setup PYTHON=/path/to/python3"
+}
+
+make_venv() {
+  "$1" -m venv "$venv" 2>/dev/null && return
+  rm -rf "$venv"
+  apt_install python3-venv && "$1" -m venv "$venv" && return
+  fail "Expected a Python with the module venv. Received: $1 without it." \
+    "Install it (Debian, Ubuntu: sudo apt-get install python3-venv)."
+}
+
+need_java
+python="$(find_python)"
+made_from="$(cat setup.py pyproject.toml conf/constraints.txt conf/local/*.sh | sha256sum | cut -c1-64)"
+made_from="$made_from $PWD/$venv $("$python" --version 2>&1) ${pyspark:-as pinned}"
+[ "$(cat "$venv/made-from" 2>/dev/null || true)" = "$made_from" ] && exit 0
+
+[ -x "$venv/bin/python" ] || make_venv "$python"
+rm -f "$venv/made-from"
+pins="$venv/constraints.txt"
+# Another PySpark brings its own py4j.
+sed "${pyspark:+s/^pyspark==.*/pyspark==$pyspark/; /^py4j==/d}" conf/constraints.txt > "$pins"
+echo "setup: installing into $venv (once; some minutes where downloads are slow)" >&2
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$pins" -e ".[$extras]" \
+  || fail "Expected pip to install what setup.py names. Received: the error above. Check the network, then run this again."
+install -m 755 conf/local/spark-submit.sh "$venv/bin/spark-submit"
+echo "$made_from" > "$venv/made-from"

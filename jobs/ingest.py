@@ -1,0 +1,29 @@
+"""Look at folders of X-rays: spark-submit jobs/ingest.py --images DIR --out T."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from spark_cxr.job import Job, main
+from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline.steps import ingest_step
+from spark_cxr.settings import Config
+
+
+def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    """Write the tables `images` and `quarantine`."""
+    done = ingest_step(spark, cfg.ingest, output)
+    counts = {
+        "files": done.files,
+        "images": done.n_images,
+        "quarantined": done.quarantined,
+        "reasons": dict(done.reasons),
+    }
+    lines = [f"{done.files:,} files: {done.n_images:,} images, {done.quarantined:,} quarantined"]
+    lines += [f"  {count:>6,}  {reason}" for reason, count in done.reasons]
+    return Outcome(counts, "\n".join(lines))
+
+
+JOB = Job("ingest", "Look at every file: images and quarantine as tables", ("ingest",), run)
+if __name__ == "__main__":
+    main(JOB)

@@ -1,0 +1,187 @@
+"""DICOM → `Film`: parse no more than a film needs, check, decode one frame, show it as intended."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spark_cxr.errors import BadImage
+from spark_cxr.images.dicom_frame import (
+    GREY,
+    WAY_OUT,
+    colour,
+    patterns,
+    read_layout,
+    stored_samples,
+)
+from spark_cxr.images.dicom_grey import grey_table, read_greys
+from spark_cxr.images.film import Film, Limits
+from spark_cxr.images.quiet import mute_loggers
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_PALETTE = [
+    f"{kind}{colour}PaletteColorLookupTable{part}"
+    for kind in ("", "Segmented")
+    for colour in ("Red", "Green", "Blue")
+    for part in ("Descriptor", "Data")
+    if not (kind and part == "Descriptor")
+]
+_KEYWORDS = [
+    *("SOPClassUID", "Modality", "PresentationIntentType", "PatientID", "ViewPosition"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
+    *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("BurnedInAnnotation", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope"),
+    *("VOILUTFunction", "ModalityLUTSequence", "VOILUTSequence", "PresentationLUTShape"),
+    *_PALETTE,
+    *("FloatPixelData", "DoubleFloatPixelData", "PixelData"),
+]
+"""All that is ever read: what is not parsed can neither leak nor fail."""
+_VIEWS = {"PA": "PA", "AP": "AP", **dict.fromkeys(("LL", "RL", "LAT", "LATERAL"), "lateral")}
+_FIRST_VRS = (b"UL", b"UI", b"CS", b"OB", b"DA", b"TM", b"SH", b"LO", b"SQ", b"ST")
+_NEXT_GROUPS = (b"\x02\0", b"\x08\0", b"\x10\0", b"\x18\0", b"\x20\0")
+_FILM_MODALITIES = ("CR", "DX", "RG")
+
+
+class _Source(io.BytesIO):
+    """A file in memory that remembers whether somebody wanted more than it had."""
+
+    ran_out = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, and note a shortfall; nothing left where a tag of 8 bytes may begin is the end."""
+        is_beyond = self.tell() > self.getbuffer().nbytes
+        got = super().read(size)
+        if size is not None and len(got) < size and (got or size != 8 or is_beyond):
+            self.ran_out = True
+        return got
+
+
+def is_bare_dataset(data: bytes) -> bool:
+    """Recognise a data set without preamble: it begins with an element of group 2 or 8."""
+    if len(data) < 16:
+        return False
+    group, element, length = struct.unpack_from("<HHI", data)
+    if group not in (2, 8) or element > 0x0100:
+        return False
+    is_explicit = data[4:6] in _FIRST_VRS
+    is_implicit = length < 256 and data[8 + length : 10 + length] in _NEXT_GROUPS
+    return is_explicit or is_implicit
+
+
+def read_dicom(data: bytes, limits: Limits) -> Film:
+    """Decode a DICOM file, with preamble or without.
+
+    Raises:
+        BadImage: the bytes give no film.
+        MemoryError: decoding needs more than there is.
+    """
+    try:
+        import pydicom.pixels  # noqa: F401
+    except ImportError:
+        raise BadImage("unsupported_transfer_syntax", f"DICOM needs pydicom: {WAY_OUT}") from None
+    mute_loggers()
+    source = _Source(data)
+    try:
+        return _film(source, limits)
+    except (BadImage, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
+        reason = "truncated" if source.ran_out else "corrupt"
+        raise BadImage(reason, f"dicom: {type(error).__name__} while decoding") from None
+
+
+def _film(source: _Source, limits: Limits) -> Film:
+    """Parse, check, decode, show."""
+    with np.errstate(all="ignore"):
+        dataset = _parsed(source, limits)
+        _check(dataset, limits, source.ran_out)
+        layout = read_layout(dataset)
+        greys = read_greys(dataset) if layout.photometric in GREY else None
+        stored = stored_samples(dataset, layout, source.ran_out)
+        if greys is None:
+            pixels = colour(stored, dataset, layout)
+        else:
+            table = grey_table(layout.stored, layout.is_signed, greys)
+            pixels = np.take(table, patterns(stored, layout))
+    view = _VIEWS.get(str(dataset.get("ViewPosition") or "").strip().upper())
+    flags = _flags(dataset, view, greys is not None and greys.window_ignored)
+    return Film(pixels, "dicom", layout.stored, _patient(dataset), view, flags)
+
+
+def _flags(dataset: Dataset, view: str | None, window_ignored: bool) -> tuple[str, ...]:
+    """Collect what a reader should know, as keys of `FLAGS`."""
+    modality = str(dataset.get("Modality") or "")
+    claims = {
+        "lateral": view == "lateral",
+        "burned_in": dataset.get("BurnedInAnnotation") == "YES",
+        "for_processing": dataset.get("PresentationIntentType") == "FOR PROCESSING",
+        "window_ignored": window_ignored,
+        "other_modality": bool(modality) and modality not in _FILM_MODALITIES,
+    }
+    return tuple(flag for flag, holds in claims.items() if holds)
+
+
+def _patient(dataset: Dataset) -> str | None:
+    """Read the patient's id as it is; a missing one and an empty one are the same."""
+    return str(dataset.get("PatientID") or "").strip() or None
+
+
+def _parsed(source: _Source, limits: Limits) -> Dataset:
+    """Read the file meta group, then only the elements that matter."""
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.filereader import read_dataset
+    from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    has_preamble = source.getvalue()[128:132] == b"DICM"
+    source.seek(132 if has_preamble else 0)
+    meta = read_dataset(source, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
+    syntax = UID(str(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian))
+    if not syntax.is_transfer_syntax or syntax.is_private:
+        raise BadImage("unsupported_transfer_syntax", "dicom: an unregistered transfer syntax")
+    body = source
+    if syntax == DeflatedExplicitVRLittleEndian:
+        body = _inflated(source, limits)
+    tags = [tag for word in _KEYWORDS if (tag := tag_for_keyword(word)) is not None]
+    # pydicom notices by itself where the VR is explicit against the transfer syntax.
+    dataset = read_dataset(
+        body, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=list(tags)
+    )
+    source.ran_out |= body.ran_out
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    if not has_preamble and "Rows" not in dataset:
+        raise BadImage("not_an_image", "begins like DICOM and is none")
+    return dataset
+
+
+def _inflated(source: _Source, limits: Limits) -> _Source:
+    """Inflate a deflated data set, up to what the largest allowed film could need."""
+    most = 2**24 + 3 * limits.max_pixels
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    body = inflater.decompress(source.read(), most + 1)
+    if len(body) > most:
+        raise BadImage("too_large", f"dicom: inflates to more than {most} bytes")
+    source.ran_out |= not inflater.eof
+    return _Source(body)
+
+
+def _check(dataset: Dataset, limits: Limits, ran_out: bool) -> None:
+    """Refuse by the header alone what has no pixels, several frames or a size out of bounds."""
+    if "PixelData" in dataset:
+        if int(dataset.get("NumberOfFrames") or 1) > 1:
+            raise BadImage("multi_frame", "dicom: NumberOfFrames is above 1")
+        limits.check(int(dataset.Rows), int(dataset.Columns))
+        return
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        raise BadImage("unsupported_photometric", "dicom: floating-point pixels, no nominal range")
+    if ran_out:
+        raise BadImage("truncated", "dicom: ends before its pixels")
+    has_sense = "SOPClassUID" in dataset or "Rows" in dataset
+    raise BadImage("no_pixel_data" if has_sense else "corrupt", "dicom: no PixelData element")

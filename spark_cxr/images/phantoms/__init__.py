@@ -1,0 +1,41 @@
+"""Drawn, clearly artificial chest films: what the whole project is tried on without one patient.
+
+dice → anatomy (who, how they stand) → thorax, bones, findings (tissue along each ray)
+→ drawing (grey levels, lettering) → encoding, dicom, broken (bytes) → series (a whole set)
+"""
+
+from spark_cxr.images.phantoms.broken import KINDS
+from spark_cxr.images.phantoms.drawing import MARKERS, Drawing, draw
+from spark_cxr.images.phantoms.findings import CLASSES
+from spark_cxr.images.phantoms.series import (
+    FORMATS,
+    MANIFEST_COLUMNS,
+    MASK_FOLDER,
+    Phantom,
+    Series,
+    Slot,
+    make,
+    manifest_csv,
+    manifest_row,
+    phantoms,
+    plan,
+)
+
+__all__ = [
+    "CLASSES",
+    "FORMATS",
+    "KINDS",
+    "MANIFEST_COLUMNS",
+    "MARKERS",
+    "MASK_FOLDER",
+    "Drawing",
+    "Phantom",
+    "Series",
+    "Slot",
+    "draw",
+    "make",
+    "manifest_csv",
+    "manifest_row",
+    "phantoms",
+    "plan",
+]

@@ -1,0 +1,149 @@
+"""One training from folders to report: what jobs/train_*.py do, head by head."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr import __version__
+from spark_cxr.errors import InputError
+from spark_cxr.heads import catalog as heads
+from spark_cxr.metrics import Metrics
+from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline import train as training
+from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
+from spark_cxr.pipeline.split import IS_TEST, check_split, split
+from spark_cxr.pipeline.steps import (
+    Featurized,
+    Ingested,
+    featurize_step,
+    ingest_step,
+    phantoms_step,
+)
+from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
+from spark_cxr.settings import Config
+
+SECTIONS = ("phantoms", "ingest", "features", "train")
+PHANTOMS = "drawn phantoms"
+PREPROCESSING = 1
+"""Goes up when the same bytes would become other pixels for the network."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A head after training and test."""
+
+    head: heads.Head
+    labels: tuple[str, ...]
+    metrics: Metrics
+    mllib: dict[str, float]
+    n_train: int
+    n_test: int
+    shared: int
+    fingerprint: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that a report tells of one training."""
+
+    cfg: Config
+    drawn: bool
+    """No images were named, so phantoms were drawn."""
+    ingested: Ingested
+    featurized: Featurized
+    fitted: Fitted
+
+
+def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
+    from spark_cxr.pipeline.account import counts_of, summary_of, training_report
+    from spark_cxr.report.training import training_page
+
+    drawn = not cfg.ingest.images
+    cfg = _with_phantoms(cfg, output) if drawn else cfg
+    ingested = ingest_step(spark, cfg.ingest, output)
+    labels = training.choose_labels(ingested.images, cfg.train.classes)
+    wanted = ingested.images.where(F.col(LABEL).isin(*labels))
+    check_split(split(wanted, cfg.train.split, cfg.train.test_fraction, cfg.run.seed))
+    featurized = featurize_step(spark, cfg, wanted, output)
+    fitted = _fit(heads.get(name), featurized.rows, labels, cfg, output)
+    done = Experiment(cfg, drawn, ingested, featurized, fitted)
+    predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
+    output.write_json("metrics.json", counts_of(done))
+    output.write_text("report.html", training_page(training_report(done, predictions)))
+    return Outcome(counts_of(done), summary_of(done, output.table("report.html")))
+
+
+def _with_phantoms(cfg: Config, output: Output) -> Config:
+    folder = Output(output.table("phantoms"))
+    phantoms_step(cfg.phantoms, cfg.run.seed, folder)
+    found = {"images": (folder.address,), "labels": folder.table("manifest.csv")}
+    return replace(cfg, ingest=replace(cfg.ingest, **found, dataset=""))
+
+
+def _fit(
+    head: heads.Head, rows: DataFrame, labels: tuple[str, ...], cfg: Config, output: Output
+) -> Fitted:
+    started = time.monotonic()
+    parted = split(rows, cfg.train.split, cfg.train.test_fraction, cfg.run.seed)
+    prepared = training.prepare_rows(parted, labels).persist()
+    try:
+        model = training.fit(head, prepared.where(~F.col(IS_TEST)))
+        scored = model.transform(prepared.where(F.col(IS_TEST)))
+        print_ = _fingerprint(prepared)
+        name = f"{head.name}-{print_}"
+        predictions = training.predictions_of(scored, labels, name)
+        output.write_table(predictions, "predictions")
+        _write_model(model, head, labels, cfg, print_, output)
+        n_test = scored.count()
+        return Fitted(
+            head=head,
+            labels=labels,
+            metrics=measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples),
+            mllib=mllib_metrics(scored),
+            n_train=prepared.count() - n_test,
+            n_test=n_test,
+            shared=count_shared(prepared),
+            fingerprint=print_,
+            seconds=time.monotonic() - started,
+        )
+    finally:
+        prepared.unpersist()
+
+
+def _fingerprint(rows: DataFrame) -> str:
+    """Name the data by its content: same images, labels and split, same name, in any order."""
+    lot = F.xxhash64("sha256", LABEL, IS_TEST)
+    value = rows.agg(F.bit_xor(lot).alias("print")).collect()[0]["print"]
+    if value is None:
+        raise InputError("feature rows", "none", "See the quarantine")
+    return f"{value & (2**64 - 1):016x}"
+
+
+def _write_model(
+    model: Any,
+    head: heads.Head,
+    labels: tuple[str, ...],
+    cfg: Config,
+    fingerprint: str,
+    output: Output,
+) -> None:
+    model.write().overwrite().save(output.table("model/head"))
+    described = {
+        "format": 1,
+        "spark_cxr": __version__,
+        "head": head.name,
+        "labels": list(labels),
+        "backbone": cfg.features.backbone,
+        "preprocessing": PREPROCESSING,
+        "data": fingerprint,
+        "split": {"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},
+    }
+    output.write_text("model/model.json", json.dumps(described, indent=2, ensure_ascii=False))

@@ -1,0 +1,167 @@
+"""The steps that jobs share: each reads, lets the workers compute, and writes its tables."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.errors import InputError
+from spark_cxr.images.phantoms import manifest_csv, manifest_row, phantoms
+from spark_cxr.output import Output, pseudonym_key
+from spark_cxr.pipeline import ingest
+from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.files import list_files, read_files
+from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
+from spark_cxr.schemas import (
+    CONTENT,
+    FEATURE_ROWS,
+    FEATURES,
+    IMAGES,
+    PATH,
+    QUARANTINE,
+    SHA256,
+    columns,
+)
+from spark_cxr.settings import Config, Ingest, Phantoms
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What ingesting left behind."""
+
+    images: DataFrame
+    files: int
+    n_images: int
+    reasons: tuple[tuple[str, int], ...]
+    """Reason and number of files, the commonest first."""
+
+    @property
+    def quarantined(self) -> int:
+        """Count the files that were set aside."""
+        return sum(count for _, count in self.reasons)
+
+
+@dataclass(frozen=True)
+class Featurized:
+    """What the network left behind."""
+
+    rows: DataFrame
+    n: int
+    engine: str
+    seconds: float
+
+
+def phantoms_step(settings: Phantoms, seed: int, output: Output) -> Counter[str]:
+    """Draw phantoms into a folder per class, with `manifest.csv`; count what was drawn."""
+    drawn = phantoms(
+        settings.count,
+        seed,
+        settings.size,
+        settings.formats,
+        settings.bad,
+        masks=settings.masks,
+        marker=settings.marker,
+    )
+    rows, counts = [], Counter[str]()
+    for phantom in drawn:
+        output.write_bytes(phantom.name, phantom.data)
+        if phantom.mask:
+            output.write_bytes(phantom.mask_name, phantom.mask)
+        rows.append(manifest_row(phantom))
+        counts["bad" if phantom.expected_reason else phantom.label] += 1
+    output.write_text("manifest.csv", manifest_csv(rows))
+    return counts
+
+
+def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingested:
+    """Look at every file, write `images/` and `quarantine/`, and account for each."""
+    dataset = ingest.dataset_of(settings)
+    listing = list_files(spark, settings.images, dataset.leave_out)
+    key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
+    seen = ingest.see(spark, settings, key).persist()
+    try:
+        with progress(spark, "looking at files", listing.count):
+            handed_over = seen.count()
+        every = seen
+        if handed_over != listing.count:
+            every = seen.unionByName(ingest.unseen(listing.files, seen, settings.max_bytes))
+        output.write_table(ingest.quarantine_of(every), "quarantine")
+        reasons = _reasons(spark, output)
+        _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
+        output.write_table(ingest.images_of(spark, every, settings, key), "images")
+    finally:
+        seen.unpersist()
+    images = spark.read.schema(IMAGES).parquet(output.table("images"))
+    done = Ingested(images, listing.count, images.count(), reasons)
+    _check_account(done)
+    return done
+
+
+def _reasons(spark: SparkSession, output: Output) -> tuple[tuple[str, int], ...]:
+    quarantine = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
+    counted = quarantine.groupBy("reason").count().orderBy(F.desc("count"), "reason").collect()
+    return tuple((row["reason"], row["count"]) for row in counted)
+
+
+def _check_bad(
+    reasons: tuple[tuple[str, int], ...], total: int, max_bad: float, table: str
+) -> None:
+    bad = sum(count for _, count in reasons)
+    received = f"{bad:,} of {total:,} bad: {', '.join(f'{n:,} {reason}' for reason, n in reasons)}"
+    if bad == total:
+        raise InputError("at least one image that decodes", received, f"See {table}")
+    if bad > max_bad * total:
+        expected = f"at most {max_bad:.1%} bad files (--max-bad)"
+        raise InputError(expected, received, f"See {table}")
+
+
+def _check_account(done: Ingested) -> None:
+    if done.n_images + done.quarantined != done.files:
+        received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
+        way_out = "Run again when no one writes to the folders"
+        raise InputError("folders that stay as they are while they are read", received, way_out)
+
+
+def featurize_step(
+    spark: SparkSession, cfg: Config, images: DataFrame, output: Output
+) -> Featurized:
+    """Run the network over the given images and write `features/`."""
+    featurizer = DeepImageFeaturizer(
+        modelName=cfg.features.backbone,
+        engine=cfg.features.engine,
+        batchSize=cfg.features.batch_size,
+        handleInvalid="skip",
+    )
+    wanted = images.select(*[name for name in columns(FEATURE_ROWS) if name != FEATURES])
+    started = time.monotonic()
+    with progress(spark, "featurizing", images.count()):
+        # The table of images is the small side of the join: no image file is ever shuffled.
+        files = read_files(spark, cfg.ingest.images, cfg.ingest.max_bytes).select(PATH, CONTENT)
+        made = featurizer.transform(files.join(F.broadcast(wanted), on=PATH, how="inner"))
+        vector = vector_to_array(F.col(FEATURES), "float32")
+        output.write_table(
+            made.withColumn(FEATURES, vector).select(*columns(FEATURE_ROWS)), FEATURES
+        )
+    seconds = time.monotonic() - started
+    rows = spark.read.schema(FEATURE_ROWS).parquet(output.table(FEATURES))
+    _quarantine_late(wanted, rows, output)
+    return Featurized(rows, rows.count(), featurizer.recipe().engine, seconds)
+
+
+def _quarantine_late(wanted: DataFrame, rows: DataFrame, output: Output) -> None:
+    """Set aside what decoded at ingest and then not any more: changed, gone, or out of memory."""
+    lost = wanted.join(rows.select(PATH), on=PATH, how="left_anti").select(
+        PATH,
+        SHA256,
+        F.lit("unreadable").alias("reason"),
+        F.lit("decoded at ingest, and not when it was featurized").alias("detail"),
+    )
+    if lost.limit(1).count():
+        lost.write.mode("append").parquet(output.table("quarantine"))
