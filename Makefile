@@ -13,9 +13,9 @@ setup: ## Java if it can be installed, .venv with everything pinned; nothing whe
 	@conf/local/setup.sh $(VENV)
 
 demo: setup ## draw phantoms, train logistic regression on them with Spark, show the result
-	@$(BIN)/spark-submit jobs/phantoms.py --out demo/phantoms --count 360 --bad 9 --overwrite >/dev/null
+	@$(BIN)/spark-submit jobs/phantoms.py --out demo/phantoms --count 360 --bad 9 --overwrite
 	@$(BIN)/spark-submit jobs/train_lr.py --images demo/phantoms \
-		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite >/dev/null
+		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite
 
 test: setup ## the tests that take minutes, as CI runs them
 	@$(BIN)/python -m pytest

@@ -14,7 +14,7 @@ REASONS = {
     "corrupt": "the file starts as an image and then contradicts itself",
     "not_an_image": "the bytes are no image format that is known here",
     "unsupported_transfer_syntax": "DICOM pixels in an encoding that no decoder here reads",
-    "unsupported_photometric": "DICOM colours in an interpretation that no film has",
+    "unsupported_photometric": "DICOM samples or colours of a kind that no film has",
     "no_pixel_data": "a DICOM object without pixels",
     "multi_frame": "several frames in one file: a film has one",
     "too_small": "a side is shorter than a film's can be",

@@ -1,0 +1,1 @@
+"""Bytes → pixels: decoding, the one resize, what makes a film recognisable, and drawn films."""

@@ -1,6 +1,6 @@
 """The records that decoding passes on: one film, and the limits it had to respect."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,8 @@ class Film:
     """One of png, jpeg, tiff, bmp, webp, dicom: what the bytes are, whatever the file is called."""
     bits: int
     """Bits a sample in the file; `pixels` always has 8."""
-    patient_id: str | None = None
-    """As the file has it: must not leave ingest other than as a keyed pseudonym."""
+    patient_id: str | None = field(default=None, repr=False)
+    """As the file has it: must not leave ingest other than as a keyed pseudonym, nor be printed."""
     view: str | None = None
     """PA, AP or lateral, where the file says so."""
     flags: tuple[str, ...] = ()

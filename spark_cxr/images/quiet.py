@@ -50,6 +50,8 @@ def _ignore_warnings() -> None:
     """
     first = warnings.filters[0] if warnings.filters else None
     if first is None or getattr(first[3], "pattern", None) != _MODULES:
+        # Said while gdcm is imported, of its own types, from Python 3.12 on.
+        warnings.filterwarnings("ignore", "builtin type [sS]wig", DeprecationWarning)
         warnings.filterwarnings("ignore", module=_MODULES)
 
 

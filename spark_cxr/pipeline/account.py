@@ -14,7 +14,7 @@ from spark_cxr import __version__, datasets
 from spark_cxr.images.decode import decode
 from spark_cxr.images.prepare import resize
 from spark_cxr.output import locate
-from spark_cxr.pipeline.experiment import PHANTOMS, Experiment
+from spark_cxr.pipeline.experiment import Experiment
 from spark_cxr.report.records import (
     ClassCount,
     DataSummary,
@@ -26,6 +26,7 @@ from spark_cxr.report.records import (
 )
 from spark_cxr.schemas import LABEL, PATH
 
+PHANTOMS = "drawn phantoms"
 THUMBNAIL = 192
 MISTAKES = 8
 
@@ -51,6 +52,13 @@ def counts_of(done: Experiment) -> dict[str, Any]:
         "head": fitted.head.name,
         "caveats": list(caveats_of(done)),
     }
+
+
+def headline_of(done: Experiment) -> dict[str, Any]:
+    """Give the figures for the one line of JSON and run.json; metrics.json has them all."""
+    names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined")
+    figures = counts_of(done)
+    return {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
 
 
 def images_per_second(done: Experiment) -> float:

@@ -29,7 +29,8 @@ from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 
 SECTIONS = ("phantoms", "ingest", "features", "train")
-PHANTOMS = "drawn phantoms"
+PHANTOM = "phantom"
+"""The source that the manifest of phantoms names."""
 PREPROCESSING = 1
 """Goes up when the same bytes would become other pixels for the network."""
 
@@ -55,7 +56,7 @@ class Experiment:
 
     cfg: Config
     drawn: bool
-    """No images were named, so phantoms were drawn."""
+    """All films are phantoms."""
     ingested: Ingested
     featurized: Featurized
     fitted: Fitted
@@ -63,29 +64,31 @@ class Experiment:
 
 def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
-    from spark_cxr.pipeline.account import counts_of, summary_of, training_report
+    from spark_cxr.pipeline.account import counts_of, headline_of, summary_of, training_report
     from spark_cxr.report.training import training_page
 
-    drawn = not cfg.ingest.images
-    cfg = _with_phantoms(cfg, output) if drawn else cfg
+    if not cfg.ingest.images:
+        cfg = _with_phantoms(cfg, output)
     ingested = ingest_step(spark, cfg.ingest, output)
     labels = training.choose_labels(ingested.images, cfg.train.classes)
     wanted = ingested.images.where(F.col(LABEL).isin(*labels))
     check_split(split(wanted, cfg.train.split, cfg.train.test_fraction, cfg.run.seed))
     featurized = featurize_step(spark, cfg, wanted, output)
     fitted = _fit(heads.get(name), featurized.rows, labels, cfg, output)
+    drawn = wanted.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0
     done = Experiment(cfg, drawn, ingested, featurized, fitted)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
     output.write_text("report.html", training_page(training_report(done, predictions)))
-    return Outcome(counts_of(done), summary_of(done, output.table("report.html")))
+    return Outcome(headline_of(done), summary_of(done, output.table("report.html")))
 
 
 def _with_phantoms(cfg: Config, output: Output) -> Config:
     folder = Output(output.table("phantoms"))
     phantoms_step(cfg.phantoms, cfg.run.seed, folder)
-    found = {"images": (folder.address,), "labels": folder.table("manifest.csv")}
-    return replace(cfg, ingest=replace(cfg.ingest, **found, dataset=""))
+    manifest = folder.table("manifest.csv")
+    ingest = replace(cfg.ingest, images=(folder.address,), labels=manifest, dataset="")
+    return replace(cfg, ingest=ingest)
 
 
 def _fit(

@@ -27,11 +27,11 @@ HANDLE_INVALID = ("error", "skip", "keep")
 
 
 class DeepImageFeaturizer(
-    Transformer,  # type: ignore[misc,unused-ignore]
-    HasInputCol,  # type: ignore[misc,unused-ignore]
-    HasOutputCol,  # type: ignore[misc,unused-ignore]
-    DefaultParamsReadable,  # type: ignore[misc,type-arg,unused-ignore]
-    DefaultParamsWritable,  # type: ignore[misc,unused-ignore]
+    Transformer,
+    HasInputCol,
+    HasOutputCol,
+    DefaultParamsReadable,
+    DefaultParamsWritable,
 ):
     """Turn a column of encoded images (PNG, JPEG, DICOM …) into a column of feature vectors."""
 
@@ -147,7 +147,7 @@ class DeepImageFeaturizer(
 def vectorizer(recipe: FeatureRecipe, raise_bad: bool) -> Callable[..., Any]:
     """Make the column function: bytes in, vector out, the network loaded once a worker."""
 
-    @pandas_udf(VECTORS)  # type: ignore[call-overload,untyped-decorator,unused-ignore]
+    @pandas_udf(VECTORS)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         for contents in batches:
             made = featurize(list(contents), recipe)

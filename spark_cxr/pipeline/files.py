@@ -16,8 +16,10 @@ from spark_cxr.output import absolute
 from spark_cxr.schemas import CONTENT, FILES, PATH, columns
 
 SIDE_FILES = frozenset(
-    ("csv", "tsv", "txt", "md", "json", "jsonl", "xml", "yaml", "yml", "toml", "html", "htm")
-    + ("css", "js", "log", "parquet", "crc", "key", "ini", "py", "ipynb")
+    (
+        *("csv", "tsv", "txt", "md", "json", "jsonl", "xml", "yaml", "yml", "toml"),
+        *("html", "htm", "css", "js", "log", "parquet", "crc", "key", "ini", "py", "ipynb"),
+    )
 )
 """Suffixes of what lies beside images. Hidden files (a leading . or _) Spark leaves out itself."""
 

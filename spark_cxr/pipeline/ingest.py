@@ -22,6 +22,15 @@ from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, columns
 from spark_cxr.settings import Ingest
 
+TOLD = {
+    "label": "string",
+    "day_offset": "int",
+    "file_patient": "string",
+    "file_view": "string",
+    "file_source": "string",
+}
+"""What a label file or a folder name may say of an image, before the image has its word."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -35,7 +44,7 @@ class Recipe:
 def dataset_of(settings: Ingest) -> Dataset:
     """Put what the settings say about labels and patients over the data set's description."""
     known = datasets.get(settings.dataset) if settings.dataset else Dataset(name="")
-    given = {
+    given: dict[str, Any] = {
         "labels": settings.labels if settings.labels != "folder" else "",
         "key_column": settings.key_column,
         "label_column": settings.label_column,
@@ -85,19 +94,61 @@ def quarantine_of(seen: DataFrame) -> DataFrame:
     return seen.where(F.col("reason").isNotNull()).select(*columns(QUARANTINE))
 
 
-def images_of(spark: SparkSession, seen: DataFrame, settings: Ingest, key: bytes) -> DataFrame:
-    """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`)."""
+def told_of(spark: SparkSession, seen: DataFrame, settings: Ingest, key: bytes) -> DataFrame:
+    """Gather what a label file or the folder names say of the files: path, key, and `TOLD`."""
     dataset = dataset_of(settings)
-    labelled = _labelled(spark, seen, dataset, settings, key).where(F.col("reason").isNull())
+    if dataset.labels in ("folder", "none"):
+        by_folder = dataset.labels == "folder"
+        told = {"label": label_files.label_from_path(dataset)} if by_folder else {}
+        return seen.select(
+            PATH,
+            *(told.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in TOLD.items()),
+        )
+    rows = label_files.read_labels(spark, label_path(settings), dataset, key)
+    matched = label_files.match(seen, rows)
+    renamed = {"patient_id": "file_patient", "view": "file_view", "source": "file_source"}
+    return matched.withColumnsRenamed(renamed).select(PATH, "key", *TOLD)
+
+
+def check_told(
+    spark: SparkSession, seen: DataFrame, told: DataFrame, settings: Ingest, key: bytes
+) -> str:
+    """Refuse a label file that does not fit the files; say what does not match where it may."""
+    dataset = dataset_of(settings)
+    if dataset.labels in ("folder", "none"):
+        return ""
+    path = label_path(settings)
+    rows = label_files.read_labels(spark, path, dataset, key)
+    label_files.check_labels(rows, path)
+    unmatched = label_files.find_unmatched(seen, rows, told)
+    if not (unmatched.rows or unmatched.files):
+        return ""
+    if dataset.unmatched == "error":
+        way_out = "Mend the file, or add --unmatched keep"
+        raise InputError(f"a row of {path} for each image and back", str(unmatched), way_out)
+    return f"labels: {unmatched}"
+
+
+def images_of(seen: DataFrame, told: DataFrame, settings: Ingest) -> DataFrame:
+    """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`)."""
+    good = seen.where(F.col("reason").isNull()).join(told, on=PATH, how="left")
+    folder_source = source_of(settings.images, dataset_of(settings).name)
     patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
-    return labelled.withColumns(
+    return good.withColumns(
         {
-            "source": source_of(settings.images, dataset.name),
+            "source": F.coalesce(F.col("file_source"), folder_source),
             "patient_id": patient,
             "group_id": F.coalesce(patient, F.col("pixels_sha256")),
             "view": F.coalesce(F.col("file_view"), F.col("view")),
         }
     ).select(*columns(IMAGES))
+
+
+def label_path(settings: Ingest) -> str:
+    """Find the label file: the one that was named, or the data set's own beside the images."""
+    if settings.labels != "folder":
+        return settings.labels
+    return label_files.label_file(dataset_of(settings).labels, settings.images)
 
 
 def looker(recipe: Recipe) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -154,42 +205,11 @@ def _arrow_schema() -> pa.Schema:
     return pa.schema([(name, kinds[kind]) for name, kind in words])
 
 
-def _labelled(
-    spark: SparkSession, seen: DataFrame, dataset: Dataset, settings: Ingest, key: bytes
-) -> DataFrame:
-    if dataset.labels in ("folder", "none"):
-        label = F.lit(None).cast("string")
-        if dataset.labels == "folder":
-            label = label_files.label_from_path(dataset)
-        return seen.withColumns(
-            {"label": label, "day_offset": F.lit(None).cast("int")}
-        ).withColumns(
-            {"file_patient": F.lit(None).cast("string"), "file_view": F.lit(None).cast("string")}
-        )
-    path = dataset.labels
-    if path != settings.labels:
-        path = label_files.label_file(path, settings.images)
-    rows = label_files.read_labels(spark, path, dataset, key)
-    label_files.check_labels(rows, path)
-    matched = label_files.match(seen, rows)
-    _report_unmatched(label_files.find_unmatched(seen, rows, matched), path, dataset)
-    renamed = matched.withColumnsRenamed({"patient_id": "file_patient", "view": "file_view"})
-    return seen.join(renamed.drop("key"), on=PATH, how="left")
-
-
-def _report_unmatched(unmatched: label_files.Unmatched, path: str, dataset: Dataset) -> None:
-    if not (unmatched.rows or unmatched.files):
-        return
-    if dataset.unmatched == "error":
-        way_out = "Mend the file, or add --unmatched keep"
-        raise InputError(f"a row of {path} for each image and back", str(unmatched), way_out)
-    print(f"labels: {unmatched}")
-
-
 def _check_regex(name: str, pattern: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ConfigError(f"{name} as a regular expression", f"{pattern} ({error})", "Mend it")
+        received = f"{pattern} ({error})"
+        raise ConfigError(f"{name} as a regular expression", received, "Mend it") from None
     if pattern and name != "leave_out" and groups < 1:
         raise ConfigError(f"{name} with a group in ()", pattern, "Put the wanted part in ()")

@@ -57,6 +57,7 @@ def read_labels(spark: SparkSession, path: str, dataset: Dataset, key: bytes) ->
     return rows.select(
         F.trim(F.col(key_column)).alias("key"),
         _renamed(F.trim(F.col(label_column)), dataset).alias("label"),
+        _optional(rows, path, "", ("source",)).alias("source"),
         pseudonymised(key)(patient).alias("patient_id"),
         normal_view(view).alias("view"),
         F.when(offset.rlike(WHOLE_NUMBER), offset.cast("double").cast("int")).alias("day_offset"),

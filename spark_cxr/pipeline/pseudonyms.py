@@ -26,7 +26,7 @@ def pseudonym(key: bytes, identifier: str | None) -> str | None:
 def pseudonymised(key: bytes) -> Callable[..., Any]:
     """Make the same a column function; the key travels in it, and stands in no query plan."""
 
-    @pandas_udf("string")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
+    @pandas_udf("string")
     def replace(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
         for identifiers in batches:
             yield identifiers.map(lambda each: pseudonym(key, each)).astype(object)

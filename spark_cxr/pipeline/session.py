@@ -47,8 +47,9 @@ def describe(spark: SparkSession) -> dict[str, str]:
 
 
 def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
-    if "SPARK_REMOTE" not in os.environ and "PYSPARK_GATEWAY_PORT" not in os.environ:
-        _prepare_local()  # neither a Connect server nor spark-submit has said what to run on
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: its own settings count
+    if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
+        _prepare_local()
     builder = SparkSession.builder.appName(f"spark_cxr {name}")
     for key, value in settings.items():
         builder = builder.config(key, value)

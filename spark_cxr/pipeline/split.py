@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
@@ -20,8 +20,10 @@ def split(images: DataFrame, by: str, test_fraction: float, seed: int) -> DataFr
     """
     key = F.col(GROUP) if by == "patient" else F.col(SHA256)
     rows = images.withColumn("_group", key)
-    groups = rows.groupBy("_group").agg(F.min(LABEL).alias("_label"))
-    rank = F.row_number().over(Window.partitionBy("_label").orderBy(_lot(seed), "_group"))
+    # The lot of a group comes from its films, not its name: pseudonyms change with their key.
+    lot = F.min(F.xxhash64(F.lit(seed), F.col(SHA256)))
+    groups = rows.groupBy("_group").agg(F.min(LABEL).alias("_label"), lot.alias("_lot"))
+    rank = F.row_number().over(Window.partitionBy("_label").orderBy("_lot", "_group"))
     size = F.count(F.lit(1)).over(Window.partitionBy("_label"))
     wanted = F.greatest(F.lit(1), F.round(size * test_fraction).cast("int"))
     tested = groups.select("_group", (rank <= F.least(wanted, size - 1)).alias(IS_TEST))
@@ -43,7 +45,3 @@ def check_split(rows: DataFrame) -> None:
         received = f"too few patients of {', '.join(bare)}"
         way_out = "Add images, change --test-fraction, or leave the class out with --classes"
         raise InputError("each class on both sides of the split", received, way_out)
-
-
-def _lot(seed: int) -> Column:
-    return F.xxhash64(F.lit(seed), F.col("_group"))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyspark.ml.functions import vector_to_array
@@ -85,23 +88,40 @@ def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingest
     dataset = ingest.dataset_of(settings)
     listing = list_files(spark, settings.images, dataset.leave_out)
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
-    seen = ingest.see(spark, settings, key).persist()
-    try:
+    with _kept() as keep:
+        seen = keep(ingest.see(spark, settings, key))
         with progress(spark, "looking at files", listing.count):
             handed_over = seen.count()
-        every = seen
         if handed_over != listing.count:
-            every = seen.unionByName(ingest.unseen(listing.files, seen, settings.max_bytes))
-        output.write_table(ingest.quarantine_of(every), "quarantine")
+            lost = ingest.unseen(listing.files, seen, settings.max_bytes)
+            seen = keep(seen.unionByName(lost))
+        output.write_table(ingest.quarantine_of(seen), "quarantine")
         reasons = _reasons(spark, output)
         _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
-        output.write_table(ingest.images_of(spark, every, settings, key), "images")
-    finally:
-        seen.unpersist()
+        told = keep(ingest.told_of(spark, seen, settings, key))
+        if remark := ingest.check_told(spark, seen, told, settings, key):
+            print(remark, file=sys.stderr, flush=True)
+        output.write_table(ingest.images_of(seen, told, settings), "images")
     images = spark.read.schema(IMAGES).parquet(output.table("images"))
     done = Ingested(images, listing.count, images.count(), reasons)
     _check_account(done)
     return done
+
+
+@contextmanager
+def _kept() -> Iterator[Callable[[DataFrame], DataFrame]]:
+    """Give a function that keeps a table in memory until the block ends."""
+    tables: list[DataFrame] = []
+
+    def keep(table: DataFrame) -> DataFrame:
+        tables.append(table.persist())
+        return table
+
+    try:
+        yield keep
+    finally:
+        for table in reversed(tables):
+            table.unpersist()
 
 
 def _reasons(spark: SparkSession, output: Output) -> tuple[tuple[str, int], ...]:

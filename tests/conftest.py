@@ -1,0 +1,62 @@
+"""What tests share: the real films where they are, drawn films, and one Spark session."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Find the real films, or skip and say so."""
+    folder = Path(os.environ.get("SPARK_CXR_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real films at {folder} (set SPARK_CXR_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw 69 small phantoms, 9 of them broken, one of each kind that ingest meets first."""
+    from spark_cxr.output import Output
+    from spark_cxr.pipeline.steps import phantoms_step
+    from spark_cxr.settings import Phantoms
+
+    folder = tmp_path_factory.mktemp("films")
+    drawing = Phantoms(
+        count=69, size=96, formats=("png", "jpeg", "dicom"), bad=9, masks=True, marker="side"
+    )
+    phantoms_step(drawing, seed=0, output=Output(str(folder)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Start the one Spark session of this test run: classic, two cores, no look at the network."""
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["SPARK_CONF_DIR"] = str(ROOT / "conf" / "local")
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.default.parallelism", "2")
+        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+        .getOrCreate()
+    )
+    from spark_cxr.pipeline.session import open_session
+
+    yield open_session("tests")
+    session.stop()

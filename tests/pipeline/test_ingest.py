@@ -1,0 +1,296 @@
+import csv
+import hashlib
+import io
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spark_cxr.config import defaults
+from spark_cxr.errors import InputError
+from spark_cxr.output import Output
+from spark_cxr.pipeline.ingest import looker
+from spark_cxr.pipeline.pseudonyms import pseudonym
+from spark_cxr.pipeline.steps import ingest_step
+from spark_cxr.schemas import IMAGES, QUARANTINE, columns
+
+
+def ingested(spark, tmp_path, **settings):
+    given = {"unmatched": "error", **settings}
+    cfg = defaults(ingest=given)
+    output = Output(str(tmp_path / "T"))
+    done = ingest_step(spark, cfg.ingest, output)
+    images = {row["path"].rsplit("/", 1)[-1]: row for row in done.images.collect()}
+    quarantine = {
+        row["path"].rsplit("/", 1)[-1]: row
+        for row in spark.read.parquet(output.table("quarantine")).collect()
+    }
+    return done, images, quarantine
+
+
+def manifest(films: Path) -> dict[str, dict[str, str]]:
+    with (films / "manifest.csv").open(newline="") as file:
+        return {row["path"].rsplit("/", 1)[-1]: row for row in csv.DictReader(file)}
+
+
+def grey_png(level: int, size: int = 48) -> bytes:
+    out = io.BytesIO()
+    pixels = np.full((size, size), level, np.uint8)
+    pixels[: size // 2] //= 2
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def write(folder: Path, **files: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / f"{name}.png").write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def all_films(spark, films, tmp_path_factory):
+    return ingested(
+        spark,
+        tmp_path_factory.mktemp("ingest"),
+        images=[str(films)],
+        labels=str(films / "manifest.csv"),
+    )
+
+
+def test_every_file_is_a_row_of_images_or_quarantine(all_films, films):
+    _, images, quarantine = all_films
+    assert set(images) | set(quarantine) == set(manifest(films))
+    assert not set(images) & set(quarantine)
+
+
+def test_every_broken_phantom_is_set_aside_for_its_reason(all_films, films):
+    _, _, quarantine = all_films
+    expected = {n: r["expected_reason"] for n, r in manifest(films).items() if r["expected_reason"]}
+    assert {name: row["reason"] for name, row in quarantine.items()} == expected
+    assert len(expected) == 9
+
+
+def test_labels_and_views_are_those_of_the_manifest(all_films, films):
+    _, images, _ = all_films
+    told = manifest(films)
+    for name, row in images.items():
+        assert (row["label"], row["view"]) == (told[name]["label"], told[name]["view"])
+
+
+def test_source_is_the_one_that_the_manifest_names(all_films):
+    assert {row["source"] for row in all_films[1].values()} == {"phantom"}
+
+
+def test_films_of_one_patient_share_a_pseudonym_and_no_id_is_left(all_films, films):
+    _, images, _ = all_films
+    told = manifest(films)
+    by_patient: dict[str, set[str]] = {}
+    for name, row in images.items():
+        by_patient.setdefault(told[name]["patient_id"], set()).add(row["patient_id"])
+    assert all(len(pseudonyms) == 1 for pseudonyms in by_patient.values())
+    assert len(set().union(*by_patient.values())) == len(by_patient)
+    assert not set(by_patient) & {row["patient_id"] for row in images.values()}
+
+
+def test_digest_and_size_are_those_of_the_file(all_films, films):
+    for row in all_films[1].values():
+        data = Path(row["path"].removeprefix("file:")).read_bytes()
+        assert row["sha256"] == hashlib.sha256(data).hexdigest()
+        assert row["bytes"] == len(data)
+
+
+def test_tables_have_the_columns_of_the_schemas(all_films, spark):
+    done, _, _ = all_films
+    assert done.images.columns == columns(IMAGES)
+    assert columns(QUARANTINE) == ["path", "sha256", "reason", "detail"]
+
+
+def test_dicom_patient_without_label_file_is_a_pseudonym_too(spark, films, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARK_CXR_KEY", "a key")
+    _, images, _ = ingested(spark, tmp_path, images=[str(films)])
+    told = manifest(films)
+    dicoms = {name: row for name, row in images.items() if row["format"] == "dicom"}
+    assert dicoms
+    for name, row in dicoms.items():
+        assert row["patient_id"] == pseudonym(b"a key", told[name]["patient_id"])
+
+
+def test_equal_pixels_without_patients_are_one_group(spark, tmp_path):
+    write(tmp_path / "P" / "a", one=grey_png(100), twin=grey_png(100), other=grey_png(200))
+    _, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "P")])
+    assert images["one.png"]["group_id"] == images["twin.png"]["group_id"]
+    assert images["one.png"]["group_id"] != images["other.png"]["group_id"]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_partitioning_does_not_change_the_tables(spark, films, tmp_path, parts, all_films):
+    from spark_cxr.pipeline import ingest
+
+    settings = defaults(ingest={"images": [str(films)]}).ingest
+    recipe_key = b"k"
+    whole = ingest.see(spark, settings, recipe_key)
+    files = ingest.read_files(spark, settings.images, settings.max_bytes).repartition(parts)
+    recipe = ingest.Recipe(ingest.Limits(), recipe_key, "")
+    parted = files.mapInArrow(looker(recipe), ingest.SEEN)
+    assert parted.rdd.getNumPartitions() == parts
+    assert sorted(map(str, parted.collect())) == sorted(map(str, whole.collect()))
+
+
+def test_folder_name_is_the_label_at_any_depth(spark, tmp_path):
+    write(tmp_path / "P" / "site 1" / "train" / "Viral Pneumonia", deep=grey_png(90))
+    write(tmp_path / "P" / "Normal" / "images", kaggle=grey_png(91))
+    _, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "P")])
+    assert images["deep.png"]["label"] == "Viral Pneumonia"
+    assert images["kaggle.png"]["label"] == "Normal"
+
+
+def test_hidden_files_and_side_files_are_no_files(spark, tmp_path):
+    write(tmp_path / "P", a=grey_png(90))
+    write(tmp_path / "P" / "_masks", a=grey_png(255))
+    (tmp_path / "P" / ".DS_Store").write_bytes(b"x")
+    (tmp_path / "P" / "notes.txt").write_bytes(b"x")
+    done, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "P")])
+    assert done.files == 1
+    assert list(images) == ["a.png"]
+
+
+def test_globs_and_several_folders_name_their_sources(spark, tmp_path):
+    write(tmp_path / "hospital a" / "x", one=grey_png(90))
+    write(tmp_path / "hospital b" / "x", two=grey_png(91))
+    write(tmp_path / "hospital b" / "y", three=grey_png(92))
+    roots = [str(tmp_path / "hospital a"), f"{tmp_path}/hospital b/x*"]
+    _, images, _ = ingested(spark, tmp_path, images=roots)
+    sources = {name: row["source"] for name, row in images.items()}
+    assert sources == {"one.png": "hospital a", "two.png": "hospital b"}
+
+
+def test_a_file_over_the_limit_is_set_aside_unread(spark, tmp_path):
+    write(tmp_path / "P", small=grey_png(90), large=grey_png(91) + bytes(5000))
+    _, images, quarantine = ingested(spark, tmp_path, images=[str(tmp_path / "P")], max_bytes=4000)
+    assert list(images) == ["small.png"]
+    assert quarantine["large.png"]["reason"] == "too_large"
+    assert "limit 4000" in quarantine["large.png"]["detail"]
+
+
+def test_too_many_bad_files_fail_the_job_after_the_quarantine_is_written(spark, films, tmp_path):
+    with pytest.raises(InputError, match=r"Expected at most 10.0% bad files .* 9 of 69 bad"):
+        ingested(spark, tmp_path, images=[str(films)], max_bad=0.1)
+    assert spark.read.parquet(str(tmp_path / "T" / "quarantine")).count() == 9
+    assert not (tmp_path / "T" / "images").exists()
+
+
+def test_only_bad_files_are_refused(spark, tmp_path):
+    write(tmp_path / "P", a=b"no image", b=b"")
+    with pytest.raises(InputError, match="at least one image that decodes.*2 of 2 bad"):
+        ingested(spark, tmp_path, images=[str(tmp_path / "P")])
+
+
+def test_missing_folder_is_named(spark, tmp_path):
+    with pytest.raises(InputError, match="--images that exist. Received: file:.*/nowhere"):
+        ingested(spark, tmp_path, images=[str(tmp_path / "nowhere")])
+
+
+def test_empty_folder_is_refused(spark, tmp_path):
+    (tmp_path / "P").mkdir()
+    with pytest.raises(InputError, match="at least one image file in --images"):
+        ingested(spark, tmp_path, images=[str(tmp_path / "P")])
+
+
+def test_folders_within_each_other_are_refused(spark, tmp_path):
+    write(tmp_path / "P" / "a", one=grey_png(90))
+    with pytest.raises(ValueError, match="--images that do not contain each other"):
+        ingested(spark, tmp_path, images=[str(tmp_path / "P"), str(tmp_path / "P" / "a")])
+
+
+def test_cohens_metadata_gives_labels_views_patients_and_offsets(spark, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARK_CXR_KEY", "k")
+    write(tmp_path / "images", a=grey_png(90), b=grey_png(91), c=grey_png(92), d=grey_png(93))
+    (tmp_path / "metadata.csv").write_text(
+        "patientid,offset,finding,view,modality,filename\n"
+        "2,0,Pneumonia/Viral/COVID-19,PA,X-ray,a.png\n"
+        '2,3,Pneumonia/Bacterial/Streptococcus,AP Supine,X-ray,"b.png"\n'
+        "7,,No Finding,L,X-ray,c.png\n"
+        "8,1,Pneumonia/Viral/COVID-19,Axial,CT,d.png\n"
+        "9,1,todo,PA,X-ray,not-there.png\n"
+    )
+    _, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "images")], dataset="cohen")
+    told = {n: (r["label"], r["view"], r["day_offset"]) for n, r in sorted(images.items())}
+    assert told == {
+        "a.png": ("COVID-19", "PA", 0),
+        "b.png": ("Pneumonia", "AP", 3),
+        "c.png": ("No_findings", "lateral", None),
+        "d.png": (None, None, None),
+    }
+    assert images["a.png"]["patient_id"] == images["b.png"]["patient_id"] == pseudonym(b"k", "2")
+
+
+def test_ozturks_nih_names_give_patients(spark, tmp_path):
+    write(tmp_path / "P" / "Pneumonia", **{"00000013_005": grey_png(90), "00000013_006": grey_png(9)})
+    _, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "P")], dataset="ozturk")
+    assert len({row["patient_id"] for row in images.values()} - {None}) == 1
+
+
+def test_radiography_masks_are_no_films(spark, tmp_path):
+    write(tmp_path / "P" / "COVID" / "images", one=grey_png(90))
+    write(tmp_path / "P" / "COVID" / "masks", one=grey_png(255))
+    done, images, _ = ingested(
+        spark, tmp_path, images=[str(tmp_path / "P")], dataset="radiography"
+    )
+    assert done.files == 1
+    assert images["one.png"]["label"] == "COVID"
+
+
+def test_an_unreadable_file_is_a_row_and_not_the_end(spark, tmp_path, monkeypatch):
+    from spark_cxr.pipeline import ingest
+
+    write(tmp_path / "P", a=grey_png(90), b=grey_png(91))
+    real = ingest.read_files
+    monkeypatch.setattr(
+        ingest, "read_files", lambda *a: real(*a).where("path like '%a.png'")
+    )  # what ignoreCorruptFiles makes of a file that the disk does not give
+    _, images, quarantine = ingested(spark, tmp_path, images=[str(tmp_path / "P")])
+    assert list(images) == ["a.png"]
+    assert quarantine["b.png"]["reason"] == "unreadable"
+
+
+def test_real_films_of_ozturk_have_the_patients_of_their_manifest(spark, shared_data, tmp_path):
+    part = tmp_path / "ozturk" / "Pneumonia"
+    part.mkdir(parents=True)
+    for film in sorted((shared_data / "ozturk" / "Pneumonia").iterdir())[:40]:
+        shutil.copy(film, part)
+    _, images, _ = ingested(spark, tmp_path, images=[str(part.parent)], dataset="ozturk")
+    with (shared_data / "manifest.csv").open(newline="") as file:
+        patients = {
+            row["path"].rsplit("/", 1)[-1]: row["patient_id"]
+            for row in csv.DictReader(file)
+            if row["path"].startswith("ozturk/Pneumonia")
+        }
+    expected = len({patients[name] for name in images})
+    assert len({row["patient_id"] for row in images.values()}) == expected
+
+
+def test_settings_of_the_run_count_before_those_of_the_data_set():
+    from spark_cxr.pipeline.ingest import dataset_of
+
+    settings = defaults(ingest={"dataset": "ozturk", "patient_regex": "(x)"}).ingest
+    assert dataset_of(settings).patient_regex == "(x)"
+    plain = replace(settings, patient_regex="")
+    assert dataset_of(plain).patient_regex.startswith("/(")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(", "Expected patient_regex as a regular expression. Received: ( (missing )"),
+        ("abc", "Expected patient_regex with a group in (). Received: abc. Put the wanted part"),
+    ],
+)
+def test_a_wrong_patient_regex_is_refused(pattern, message):
+    from spark_cxr.pipeline.ingest import dataset_of
+
+    with pytest.raises(ValueError) as error:
+        dataset_of(defaults(ingest={"patient_regex": pattern}).ingest)
+    assert str(error.value).startswith(message)
