@@ -68,12 +68,12 @@ def help_texts() -> dict[tuple[str, str], str]:
     return texts
 
 
-def read_toml(path: Path) -> Values:
+def read_toml(path: Path, what: str = "a settings file", flag: str = "--conf") -> Values:
     """Read a TOML file, or say which one could not be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError("a settings file", f"{path} ({error.strerror})", "Check --conf") from None
+        raise ConfigError(what, f"{path} ({error.strerror})", f"Check {flag}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("TOML text", f"{path} ({error})", "See conf/base.toml") from None
 
@@ -88,9 +88,12 @@ def _assigned(assignment: str) -> Values:
 
 def _merge(values: Values, changes: Mapping[str, Mapping[str, Any]], where: str) -> None:
     for section, keys in changes.items():
-        if section not in values or not isinstance(keys, Mapping):
+        if section not in values:
             way_out = nearest(section, list(values))
             raise ConfigError(f"a section of conf/base.toml in {where}", f"[{section}]", way_out)
+        if not isinstance(keys, Mapping):
+            expected, received = f"[{section}] of {where} as a section", f"{section}={keys!r}"
+            raise ConfigError(expected, received, f"Put its keys below [{section}]")
         for key, value in keys.items():
             if key not in values[section]:
                 known = [f"{section}.{name}" for name in values[section]]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +13,10 @@ from typing import Any
 
 from spark_cxr.config import conf_dir, read_toml
 from spark_cxr.errors import ConfigError
-from spark_cxr.settings import nearest
+from spark_cxr.settings import UNMATCHED, nearest
+
+PATTERNS = ("label_regex", "patient_regex", "leave_out")
+"""The keys that hold regular expressions."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,59 @@ def get(name: str) -> Dataset:
     """Read the description of a data set, by name or by file."""
     path = Path(name) if name.endswith(".toml") else conf_dir() / "datasets" / f"{name}.toml"
     if not name.endswith(".toml") and name not in names():
-        raise ConfigError("ingest.dataset by name, or a TOML file", name, nearest(name, names()))
-    return _described(path.stem, read_toml(path))
+        expected, received = "ingest.dataset by name, or a TOML file", f"ingest.dataset={name}"
+        raise ConfigError(expected, received, nearest(name, names()))
+    return _described(path.stem, read_toml(path, "a description of a data set", "--dataset"))
 
 
 def _described(name: str, values: Mapping[str, Any]) -> Dataset:
-    known = [field.name for field in fields(Dataset) if field.name != "name"]
-    for key in values:
-        if key not in known:
-            raise ConfigError(f"a key of a data set in {name}.toml", key, nearest(key, known))
-    keep = tuple((column, tuple(allowed)) for column, allowed in values.get("keep", {}).items())
-    rules = tuple(LabelRule(**rule) for rule in values.get("rules", ()))
+    kinds = {field.name: field.type for field in fields(Dataset) if field.name != "name"}
+    for key, value in values.items():
+        if key not in kinds:
+            raise ConfigError(f"a key of a data set in {name}.toml", key, nearest(key, [*kinds]))
+        if kinds[key] == "str" and not isinstance(value, str):
+            received = f"{key}={value!r}"
+            raise ConfigError(f"{key} of {name}.toml as text", received, "Put it in quotes")
+        if key in PATTERNS:
+            _check_pattern(name, key, value)
+    _check_unmatched(name, values.get("unmatched", "error"))
+    keep, rules = _keep(name, values.get("keep", {})), _rules(name, values.get("rules", []))
     return Dataset(name=name, **{**values, "keep": keep, "rules": rules})
+
+
+def _check_unmatched(name: str, word: str) -> None:
+    if word not in UNMATCHED:
+        expected = f"unmatched of {name}.toml from {', '.join(UNMATCHED)}"
+        raise ConfigError(expected, f"unmatched={word}", nearest(word, UNMATCHED))
+
+
+def _check_pattern(name: str, key: str, pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        expected = f"{key} of {name}.toml as a regular expression"
+        way_out = "Put a backslash before (, [, * and the like"
+        raise ConfigError(expected, f"{key}={pattern} ({error})", way_out) from None
+
+
+def _keep(name: str, written: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    lists = written.values() if isinstance(written, dict) else [None]
+    if not all(isinstance(allowed, list) and all(map(_is_text, allowed)) for allowed in lists):
+        way_out = 'Write it like modality = ["X-ray"]'
+        expected = f"[keep] of {name}.toml with a list of values for each column"
+        raise ConfigError(expected, f"keep={written!r}", way_out)
+    return tuple((column, tuple(allowed)) for column, allowed in written.items())
+
+
+def _rules(name: str, written: Any) -> tuple[LabelRule, ...]:
+    for rule in written if isinstance(written, list) else [written]:
+        is_pair = isinstance(rule, dict) and set(rule) == {"match", "label"}
+        if not (is_pair and all(map(_is_text, rule.values()))):
+            expected = f"[[rules]] of {name}.toml with match and label as text"
+            raise ConfigError(expected, f"rules={rule!r}", "See conf/datasets/cohen.toml")
+        _check_pattern(name, "match", rule["match"])
+    return tuple(LabelRule(**rule) for rule in written)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)

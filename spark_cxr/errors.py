@@ -4,6 +4,7 @@ SparkCxrError
 ├── ConfigError       a flag, a config key or a description of a data set is wrong    (ValueError)
 ├── InputError        folders, tables or label files are not what the job needs       (ValueError)
 ├── OutputError       the place to write to is taken or not ours                      (OSError)
+├── WeightsError      a network's weights cannot be had, or are not what they should be   (OSError)
 ├── SetupError        a package, Java or a device that was asked for is missing       (RuntimeError)
 └── BadImage          one file that cannot become pixels; goes to the quarantine      (ValueError)
 """
@@ -29,7 +30,8 @@ class SparkCxrError(Exception):
 
     def __init__(self, expected: str, received: str, way_out: str) -> None:
         """Keep the three parts; they pickle across Python workers as they are."""
-        super().__init__(expected, received, way_out)
+        # Not super(): OSError would take the third argument for a file name.
+        Exception.__init__(self, expected, received, way_out)
 
     def __str__(self) -> str:
         """Join the parts into the one line that jobs print."""
@@ -48,6 +50,10 @@ class InputError(SparkCxrError, ValueError):
 
 class OutputError(SparkCxrError, OSError):
     """The place to write to is taken, or was not made by spark_cxr."""
+
+
+class WeightsError(SparkCxrError, OSError):
+    """The weights of a network cannot be had, or are not what was promised."""
 
 
 class SetupError(SparkCxrError, RuntimeError):

@@ -20,8 +20,10 @@ class _Parser(argparse.ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown == message:
             raise ConfigError(f"flags of {self.prog}", message, f"See {self.prog} --help")
-        way_out = nearest(unknown.split()[0].split("=")[0], flags).rstrip("?")
-        raise ConfigError(f"flags of {self.prog}", unknown, f"{way_out}; see {self.prog} --help")
+        way_out = nearest(unknown.split()[0].split("=")[0], flags)
+        stop = "" if way_out.endswith("?") else "."
+        way_out = f"{way_out}{stop} See {self.prog} --help"
+        raise ConfigError(f"flags of {self.prog}", unknown, way_out)
 
 
 def make_parser(

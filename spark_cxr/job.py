@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -25,6 +26,12 @@ from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+# Py4JError is what Spark throws and PySpark has no class for: a job that its executors gave up.
+try:
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped,unused-ignore]
+except ImportError:  # a client of Spark Connect has no Java beside it
+    Py4JError = PySparkException
 
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
 
@@ -50,25 +57,31 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
     try:
         cfg = resolve(job.name, job.summary, job.sections, argv)
         spark = open_session(job.name) if job.needs_spark else None
-        print(json.dumps(run(job, spark, cfg), ensure_ascii=False), flush=True)
+        print(json.dumps(run(job, spark, cfg)), flush=True)
     except SparkCxrError as error:
         return _refuse(job, str(error))
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         way_out = "The whole message stands in run.json"
-        return _refuse(job, str(SparkCxrError("Spark to finish", _first_line(error), way_out)))
+        return _refuse(job, str(SparkCxrError("Spark to finish", _gist(str(error)), way_out)))
+    except OSError as error:
+        expected, way_out = "files that can be read and written", "Mend that and run again"
+        return _refuse(job, str(SparkCxrError(expected, str(error), way_out)))
     return 0
 
 
 def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     """Run a job on a session, leave its record in --out, and return what it says at its end."""
-    output = open_output(cfg.run.out or _dated_directory(job.name), cfg.run.overwrite)
+    address = cfg.run.out or _dated_directory(job.name)
+    output = open_output(address, cfg.run.overwrite, _inputs(cfg))
     record = _record(job, spark, cfg)
     output.write_json(RECORD, {**record, "status": "running"})
     started = time.monotonic()
     try:
         outcome = job.run(spark, cfg, output)
-    except (SparkCxrError, PySparkException, KeyboardInterrupt) as error:
-        output.write_json(RECORD, {**record, "status": "failed", "error": str(error)})
+    except BaseException as error:
+        why = str(error) or type(error).__name__
+        with suppress(OSError):  # a full disk must not hide what went wrong
+            output.write_json(RECORD, {**record, "status": "failed", "error": why})
         raise
     ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
     output.write_json(RECORD, {**record, **ended})
@@ -77,12 +90,23 @@ def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
 
 
 def _refuse(job: Job, line: str) -> int:
-    print(f"{job.name}: {line}", file=sys.stderr, flush=True)
+    print(f"{job.name}: {' '.join(line.splitlines())}", file=sys.stderr, flush=True)
     return 2
 
 
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _inputs(cfg: Config) -> tuple[str, ...]:
+    labels = () if cfg.ingest.labels in ("folder", "none") else (cfg.ingest.labels,)
+    return (*cfg.ingest.images, *labels)
+
+
+def _gist(message: str) -> str:
+    """Find the telling line of what Spark says: a worker's own error, else the first."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("An error occurred while calling")]
+    starts = [n for n, line in enumerate(lines) if "Traceback (most recent call last)" in line]
+    if starts:
+        told = [line for line in lines[starts[-1] + 1 :] if not line[0].isspace()] or told
+    return told[0].lstrip(": ") if told else "no word from Spark"
 
 
 def _dated_directory(name: str) -> str:
@@ -101,14 +125,18 @@ def _record(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]
 
 
 def _versions() -> dict[str, str]:
-    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
-    found = {name: installed[name] for name in PACKAGES if name in installed}
+    found = {}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
     return {"spark_cxr": __version__, "python": platform.python_version(), **found}
 
 
 def _git_revision() -> str | None:
     """Say which revision of spark_cxr ran, where it runs from a checkout."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder / ".git").exists():
+        return None
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)

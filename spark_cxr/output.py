@@ -1,14 +1,15 @@
 """The directory that a run leaves: refused when taken, recognised as ours, never half a result.
 
 A run writes `run.json` with status "running" first and with status "ok" last, so whoever finds
-another status, or a table without `_SUCCESS`, has no result before them.
+another status, or a table without `_SUCCESS`, has no result before them. What is half written
+has a name that begins with a dot: neither people nor Spark take it for a result or for a film.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,12 @@ class Output:
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write a small file under a name that appears only when the file is whole."""
         store, root = locate(self.address)
-        target = f"{root}/{name}"
-        half = f"{target}.{secrets.token_hex(4)}.half"
-        store.create_dir(str(PurePosixPath(target).parent), recursive=True)
+        target = PurePosixPath(root) / name
+        half = str(target.with_name(f".{target.name}.{secrets.token_hex(4)}.half"))
+        store.create_dir(str(target.parent), recursive=True)
         with store.open_output_stream(half) as stream:
             stream.write(data)
-        store.move(half, target)
+        store.move(half, str(target))
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small text file, whole or not at all."""
@@ -95,20 +96,27 @@ def absolute(address: str) -> str:
     return address if colon and "/" not in scheme else str(Path(address).absolute())
 
 
-def open_output(address: str, overwrite: bool) -> Output:
-    """Claim a directory: new, empty, or with `overwrite` one that an earlier run has left."""
-    output = Output(absolute(address).rstrip("/"))
-    store, root = locate(output.address)
+def open_output(address: str, overwrite: bool, inputs: Sequence[str] = ()) -> Output:
+    """Claim a directory: new, empty, or with `overwrite` one that an earlier run has left.
+
+    Nothing is replaced that the run itself wants to read: its `inputs`.
+    """
+    output = Output(absolute(address).rstrip("/") or "/")
+    received = f"--out={output.address}"
     try:
+        store, root = locate(output.address)
         found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
         if found:
-            _clear(store, root, output, overwrite)
+            _check_ours(output, overwrite, inputs)
+            _clear(store, found, output)
         store.create_dir(root, recursive=True)
-    except PermissionError as error:
-        way_out = "Choose another --out"
-        raise OutputError("an --out that can be written", str(error), way_out) from None
-    except NotADirectoryError:
-        raise OutputError("a directory as --out", f"the file {root}", "Choose another") from None
+    except OutputError:
+        raise
+    except (NotADirectoryError, FileExistsError):
+        raise OutputError("a directory as --out", f"{received}, a file", "Choose another") from None
+    except (OSError, ValueError) as error:  # what pyarrow does not understand is a ValueError
+        received = f"{received} ({error})"
+        raise OutputError("an --out that can be written", received, "Choose another") from None
     return output
 
 
@@ -123,13 +131,38 @@ def pseudonym_key(output: Output, given: str | None) -> bytes:
     return kept
 
 
-def _clear(store: fs.FileSystem, root: str, output: Output, overwrite: bool) -> None:
-    if output.read_bytes(RECORD) is None:
-        way_out = "Choose an --out that is new or empty: only what spark_cxr made is replaced"
-        raise OutputError(f"no {RECORD}-less files in --out", root, way_out)
+def _check_ours(output: Output, overwrite: bool, inputs: Sequence[str]) -> None:
+    received = f"--out={output.address}"
+    if not _record_of(output):
+        way_out = "Choose another: only what spark_cxr made is replaced"
+        raise OutputError("an --out that is new, empty or of spark_cxr", received, way_out)
     if not overwrite:
-        raise OutputError("an --out that is not taken", root, "Add --overwrite or choose another")
-    kept = output.read_bytes(KEY)
-    store.delete_dir_contents(root)
-    if kept is not None:
-        output.write_bytes(KEY, kept)
+        way_out = "Add --overwrite or choose another"
+        raise OutputError("an --out that is not taken", received, way_out)
+    for path in inputs:
+        if _place(path).is_relative_to(_place(output.address)):
+            way_out = f"Choose another: --overwrite would delete {path}"
+            raise OutputError("an --out that holds nothing to be read", received, way_out)
+
+
+def _place(address: str) -> Path:
+    remote = "://" in address and not address.startswith("file:")
+    return Path(address) if remote else Path(locate(address)[1]).resolve()
+
+
+def _record_of(output: Output) -> dict[str, Any]:
+    """Read the run.json of a directory; empty where it has none that spark_cxr has written."""
+    try:
+        record = json.loads(output.read_bytes(RECORD) or b"{}")
+        return record if "spark_cxr" in record["versions"] else {}
+    except (ValueError, TypeError, KeyError):
+        return {}
+
+
+def _clear(store: fs.FileSystem, found: Sequence[fs.FileInfo], output: Output) -> None:
+    """Delete all but the key and the record, which says first that the rest is not to be used."""
+    output.write_json(RECORD, {**_record_of(output), "status": "replaced"})
+    for entry in found:
+        if entry.base_name not in (RECORD, KEY):
+            is_folder = entry.type == fs.FileType.Directory
+            (store.delete_dir if is_folder else store.delete_file)(entry.path)

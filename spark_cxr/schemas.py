@@ -33,9 +33,7 @@ SEEN = (
 )
 """One row a file that was read: an image where `reason` is null, else a case for the quarantine."""
 
-LABELS = (
-    "key string, label string, source string, patient_id string, view string, day_offset int"
-)
+LABELS = "key string, label string, source string, patient_id string, view string, day_offset int"
 """One row of a publisher's or user's label file, keyed by path, file name or stem."""
 
 FEATURE_ROWS = (

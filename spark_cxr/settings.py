@@ -6,6 +6,7 @@ Defaults and help texts stand in conf/base.toml and nowhere else; here are types
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ Paths = tuple[str, ...]
 """Several words on the command line: --images A B."""
 Names = tuple[str, ...]
 """One word with commas on the command line: --formats png,jpeg."""
+UNMATCHED = ("error", "keep")
+"""What becomes of files without a row in the label file, and of rows without a file."""
 
 
 def setting(**limits: Any) -> Any:
@@ -29,7 +32,7 @@ class Run:
 
     out: str
     overwrite: bool
-    seed: int = setting(least=0)
+    seed: int = setting(least=0, most=2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Ingest:
     label_column: str
     patient_column: str
     patient_regex: str
-    unmatched: str = setting(choices=("error", "keep"))
+    unmatched: str = setting(choices=UNMATCHED)
     max_bad: float = setting(least=0, most=1)
     max_bytes: int = setting(least=1, most=2_000_000_000)
     max_pixels: int = setting(least=1)
@@ -113,22 +116,23 @@ def checked(section: str, item: Field[Any], raw: Any) -> Any:
     try:
         value = _READERS[str(item.type)](raw)
     except (TypeError, ValueError):
-        raise ConfigError(f"{key} as {_KINDS[str(item.type)]}", repr(raw), "Mend it") from None
+        kind, way_out = _KINDS[str(item.type)]
+        raise ConfigError(f"{key} as {kind}", f"{key}={raw!r}", way_out) from None
     _keep_limits(key, item.metadata, value)
     return value
 
 
 def _keep_limits(key: str, limits: Mapping[str, Any], value: Any) -> None:
-    choices = limits.get("choices")
-    if choices:
-        for word in value if isinstance(value, tuple) else (value,):
-            if word not in choices:
-                expected = f"{key} from {', '.join(choices)}"
-                raise ConfigError(expected, str(word), nearest(str(word), choices))
+    choices = limits.get("choices", ())
+    for word in value or ("",) if choices and isinstance(value, tuple) else (value,):
+        if choices and word not in choices:
+            expected = f"{key} from {', '.join(choices)}"
+            raise ConfigError(expected, f"{key}={word}", nearest(word, choices))
     least, most = limits.get("least"), limits.get("most")
     if (least is not None and value < least) or (most is not None and value > most):
         upper = "" if most is None else f" and at most {most}"
-        raise ConfigError(f"{key} at least {least}{upper}", str(value), "Choose a value in range")
+        expected = f"{key} at least {least}{upper}"
+        raise ConfigError(expected, f"{key}={value}", "Choose a value in range")
 
 
 def _read_bool(raw: Any) -> bool:
@@ -147,7 +151,9 @@ def _read_int(raw: Any) -> int:
 def _read_float(raw: Any) -> float:
     if isinstance(raw, bool):
         raise TypeError(raw)
-    return float(raw)
+    if not math.isfinite(value := float(raw)):
+        raise ValueError(raw)
+    return value
 
 
 def _read_str(raw: Any) -> str:
@@ -157,12 +163,21 @@ def _read_str(raw: Any) -> str:
 
 
 def _read_names(raw: Any) -> tuple[str, ...]:
-    words = raw.split(",") if isinstance(raw, str) else raw
-    return tuple(_read_str(word).strip() for word in words if word)
+    words = raw.split(",") if isinstance(raw, str) else _read_list(raw)
+    return tuple(word.strip() for word in words if word.strip())
 
 
 def _read_paths(raw: Any) -> tuple[str, ...]:
-    return (raw,) if isinstance(raw, str) else tuple(_read_str(word) for word in raw)
+    paths = [raw] if isinstance(raw, str) else _read_list(raw)
+    if not all(path.strip() for path in paths):
+        raise ValueError(raw)  # an empty path would mean the current folder
+    return tuple(paths)
+
+
+def _read_list(raw: Any) -> list[str]:
+    if not isinstance(raw, list | tuple):
+        raise TypeError(raw)
+    return [_read_str(word) for word in raw]
 
 
 _READERS = {
@@ -174,10 +189,10 @@ _READERS = {
     "Paths": _read_paths,
 }
 _KINDS = {
-    "bool": "true or false",
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "Names": "names with commas between",
-    "Paths": "paths",
+    "bool": ("true or false", "Write true or false"),
+    "int": ("a whole number", "Write it like 3"),
+    "float": ("a number", "Write it like 0.5"),
+    "str": ("text", "Put it in quotes"),
+    "Names": ("names with commas between", "Write them like a,b"),
+    "Paths": ("paths", "Name folders or files"),
 }

@@ -39,7 +39,7 @@ def list_files(spark: SparkSession, images: Sequence[str], leave_out: str = "") 
     Spark's readers skip empty files in silence; only the index of names knows them. That index
     lies on the driver anyway, so asking for it costs no more than the listing itself.
     """
-    names = _names(_load(spark, images), leave_out)
+    names = _names(spark, images, leave_out)
     if not names:
         received = ", ".join(images)
         raise InputError("at least one image file in --images", received, "Check the folder")
@@ -82,16 +82,17 @@ def _load(spark: SparkSession, images: Sequence[str]) -> DataFrame:
     return reader.load(_roots(images))
 
 
-def _names(files: DataFrame, leave_out: str) -> list[str]:
+def _names(spark: SparkSession, images: Sequence[str], leave_out: str) -> list[str]:
     try:
-        # The index writes file:///a%20b where the column `path` has file:/a b.
-        names = [unquote(name).replace("file:///", "file:/", 1) for name in files.inputFiles()]
+        found = _load(spark, images).inputFiles()
     except AnalysisException as error:
         if "PATH_NOT_FOUND" not in str(error):
             raise
         missing = re.search(r"Path does not exist: (\S[^\n]*?)\.( SQLSTATE|$)", str(error), re.M)
         received = missing[1] if missing else str(error).splitlines()[0]
         raise InputError("--images that exist", received, "Check the folder or glob") from None
+    # The index writes file:///a%20b where the column `path` has file:/a b.
+    names = [unquote(name).replace("file:///", "file:/", 1) for name in found]
     films = (name for name in names if name.rpartition(".")[2].lower() not in SIDE_FILES)
     return [name for name in films if not (leave_out and re.search(leave_out, name))]
 

@@ -55,7 +55,7 @@ def read_labels(spark: SparkSession, path: str, dataset: Dataset, key: bytes) ->
     view = _optional(rows, path, dataset.view_column, ("view",))
     offset = _optional(rows, path, dataset.offset_column, ())
     return rows.select(
-        F.trim(F.col(key_column)).alias("key"),
+        _normal_key(F.col(key_column)).alias("key"),
         _renamed(F.trim(F.col(label_column)), dataset).alias("label"),
         _optional(rows, path, "", ("source",)).alias("source"),
         pseudonymised(key)(patient).alias("patient_id"),
@@ -123,6 +123,12 @@ def normal_view(view: Column) -> Column:
         .when(upper.startswith("AP"), "AP")
         .when(upper.isin("L", "LL", "RL", "LAT", "LATERAL"), "lateral")
     )
+
+
+def _normal_key(key: Column) -> Column:
+    """Write a path as Spark does, without what only says where it starts."""
+    forward = F.translate(F.trim(key), "\\", "/")
+    return F.regexp_replace(forward, r"^(file:/+|\./|/+)", "")
 
 
 def _read_csv(spark: SparkSession, path: str) -> DataFrame:

@@ -1,0 +1,77 @@
+"""A user's own Keras file as a row of the catalog, read without Keras."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from spark_cxr.backbones import catalog
+from spark_cxr.backbones.catalog import NORMALISINGS, Backbone
+from spark_cxr.errors import ConfigError, WeightsError
+
+ENGINES = ("openvino", "keras")
+
+
+def is_own(name: str) -> bool:
+    """Tell a file from a name of the catalog."""
+    return name.endswith(".keras")
+
+
+def find(name: str, normalising: str = "") -> Backbone:
+    """Find a network: by its name in the catalog, or in a user's own FILE.keras."""
+    if is_own(name):
+        return read_own(Path(name), normalising)
+    row = catalog.get(name)
+    if normalising not in ("", row.normalising):
+        expected = f"no features.normalising, or {row.normalising}, for {name}"
+        raise ConfigError(expected, normalising, "The catalog knows what its networks take")
+    return row
+
+
+def read_own(path: Path, normalising: str) -> Backbone:
+    """Describe a user's network by what its file says of its input."""
+    if normalising not in NORMALISINGS:
+        expected = f"features.normalising from {', '.join(NORMALISINGS)} for {path.name}"
+        raise ConfigError(expected, normalising or "nothing", "Say how the network was trained")
+    return Backbone(
+        name=path.stem,
+        size_hw=_size_hw(path),
+        dim=0,
+        engines=ENGINES,
+        file=str(path),
+        normalising=normalising,
+        licence="as its owner says",
+    )
+
+
+def _size_hw(path: Path) -> tuple[int, int]:
+    """Find the one input of the network and check that a film fits in."""
+    shapes = [shape for shape in _input_shapes(_config(path)) if shape]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or None in shapes[0][1:]:
+        expected = f"one input of fixed height and width and 3 channels in {path.name}"
+        raise ConfigError(expected, str(shapes), "Save the network with such an Input")
+    _, height, width, _ = shapes[0]
+    return int(height), int(width)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    way_out = "Save it with model.save('FILE.keras')"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise WeightsError("a Keras 3 file", f"{path} ({error})", way_out) from None
+    if not isinstance(config, dict):
+        raise WeightsError("a Keras 3 file", str(path), way_out)
+    return config
+
+
+def _input_shapes(config: dict[str, Any]) -> list[Any]:
+    layers = config.get("config", {}).get("layers", [])
+    return [
+        layer["config"].get("batch_shape")
+        for layer in layers
+        if layer.get("class_name") == "InputLayer"
+    ]

@@ -1,0 +1,145 @@
+import json
+from html.parser import HTMLParser
+
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.train_lr import JOB
+from spark_cxr import job
+from spark_cxr.config import defaults
+from spark_cxr.errors import InputError
+from spark_cxr.schemas import FEATURE_ROWS, TEST_PREDICTIONS, columns
+
+CONTRACT = (
+    "labels accuracy f1_macro precision recall f1 auc confusion intervals n_train n_test images "
+    "quarantined images_per_second split"
+).split()
+
+
+def trained(spark, out, films, **train):
+    cfg = defaults(
+        run={"out": str(out)},
+        ingest={"images": [str(films)], "labels": str(films / "manifest.csv")},
+        train={"resamples": 200, **train},
+    )
+    return job.run(JOB, spark, cfg)
+
+
+@pytest.fixture(scope="module")
+def run_dir(spark, films, tmp_path_factory):
+    out = tmp_path_factory.mktemp("train") / "R"
+    trained(spark, out, films)
+    return out
+
+
+@pytest.fixture(scope="module")
+def metrics(run_dir):
+    return json.loads((run_dir / "metrics.json").read_text())
+
+
+def predictions(out):
+    rows = pq.read_table(out / "predictions").to_pylist()
+    return {row["path"].rsplit("/", 1)[-1]: row for row in rows}
+
+
+def test_the_run_directory_holds_what_the_contract_says(run_dir):
+    assert {path.name for path in run_dir.iterdir()} >= {
+        *("model", "metrics.json", "predictions", "quarantine", "report.html", "run.json"),
+    }
+
+
+def test_metrics_have_the_names_of_the_contract(metrics):
+    assert [name for name in CONTRACT if name not in metrics] == []
+
+
+def test_every_table_carries_success(run_dir):
+    for table in ("images", "quarantine", "features", "predictions"):
+        assert (run_dir / table / "_SUCCESS").exists()
+
+
+def test_every_image_trains_or_tests(metrics):
+    assert metrics["n_train"] + metrics["n_test"] == metrics["images"] == 60
+    assert metrics["quarantined"] == 9
+
+
+def test_accuracy_is_that_of_the_predictions(run_dir, metrics):
+    rows = predictions(run_dir).values()
+    assert metrics["n_test"] == len(rows)
+    right = sum(row["label"] == row["prediction"] for row in rows)
+    assert metrics["accuracy"] == pytest.approx(right / len(rows))
+    assert metrics["mllib"]["accuracy"] == pytest.approx(right / len(rows))
+
+
+def test_tables_have_the_columns_of_their_schemas(run_dir):
+    assert pq.read_table(run_dir / "features").column_names == columns(FEATURE_ROWS)
+    assert pq.read_table(run_dir / "predictions").column_names == columns(TEST_PREDICTIONS)
+
+
+def test_no_patient_is_tested_who_was_trained_on(run_dir, metrics):
+    images = pq.read_table(run_dir / "images").to_pylist()
+    tested = {row["group_id"] for row in predictions(run_dir).values()}
+    in_test = [row for row in images if row["group_id"] in tested]
+    assert len(in_test) == metrics["n_test"]
+    assert metrics["test_images_with_patient_or_twin_in_training"] == 0
+
+
+def test_output_says_that_no_network_has_seen_the_films(metrics, run_dir):
+    assert any("fake engine" in caveat for caveat in metrics["caveats"])
+    assert any("drawn phantoms" in caveat for caveat in metrics["caveats"])
+    assert "no network has seen these films" in (run_dir / "report.html").read_text()
+
+
+def test_the_report_shows_the_confusion_matrix_as_a_picture(run_dir):
+    titles = []
+
+    class Titles(HTMLParser):
+        def handle_data(self, data):
+            if self.get_starttag_text() == "<title>":
+                titles.append(data)
+
+    page = (run_dir / "report.html").read_text()
+    Titles().feed(page)
+    assert page.count("<svg") >= 4
+    assert "onfusion" in page
+
+
+def test_the_same_seed_gives_the_same_predictions(spark, films, run_dir, tmp_path):
+    trained(spark, tmp_path / "again", films)
+    first, again = predictions(run_dir), predictions(tmp_path / "again")
+    assert first.keys() == again.keys()
+    for name, row in first.items():
+        told, retold = dict(row["probabilities"]), dict(again[name]["probabilities"])
+        assert told == pytest.approx(retold, abs=1e-9)
+
+
+def test_two_classes_of_three_can_be_chosen(spark, films, tmp_path):
+    trained(spark, tmp_path / "R", films, classes="Pneumonia,No_findings")
+    labels = json.loads((tmp_path / "R" / "metrics.json").read_text())["labels"]
+    assert labels == ["No_findings", "Pneumonia"]
+
+
+def test_split_by_image_says_how_many_patients_leak(spark, films, tmp_path):
+    trained(spark, tmp_path / "R", films, split="image")
+    found = json.loads((tmp_path / "R" / "metrics.json").read_text())
+    assert found["test_images_with_patient_or_twin_in_training"] > 0
+    assert any("figures are too good" in caveat for caveat in found["caveats"])
+
+
+def test_a_failed_run_is_recorded_as_failed(spark, films, tmp_path):
+    with pytest.raises(InputError):
+        trained(spark, tmp_path / "R", films, classes="Pneumonia,unknown")
+    record = json.loads((tmp_path / "R" / "run.json").read_text())
+    assert record["status"] == "failed"
+    assert "Received: unknown" in record["error"]
+    assert not (tmp_path / "R" / "metrics.json").exists()
+
+
+def test_without_images_it_draws_phantoms(spark, tmp_path):
+    cfg = defaults(
+        run={"out": str(tmp_path / "R")},
+        phantoms={"count": 60, "size": 64},
+        train={"resamples": 100},
+    )
+    said = job.run(JOB, spark, cfg)
+    assert said["images"] == 60
+    assert (tmp_path / "R" / "phantoms" / "manifest.csv").exists()

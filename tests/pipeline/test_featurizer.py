@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import functions as F
+
+from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.errors import BadImage, InputError
+from spark_cxr.images.phantoms import phantoms
+from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return list(phantoms(24, seed=3, size=64, bad=2))
+
+
+@pytest.fixture(scope="module")
+def table(spark, drawn):
+    rows = [(i, p.label, bytearray(p.data)) for i, p in enumerate(drawn)]
+    return spark.createDataFrame(rows, "id int, label string, content binary")
+
+
+def vectors(rows):
+    return {r["id"]: r["features"] for r in rows.select("id", "features").collect()}
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7, 40])
+def test_features_through_spark_equal_features_without(drawn, table, parts):
+    recipe = FeatureRecipe("fake", "fake", 5)
+    expected = featurize([p.data for p in drawn], recipe)
+    got = vectors(
+        DeepImageFeaturizer(batchSize=5, handleInvalid="keep").transform(table.repartition(parts))
+    )
+    for i, made in enumerate(expected):
+        if isinstance(made, BadImage):
+            assert got[i] is None
+        else:
+            np.testing.assert_allclose(got[i].toArray(), made, atol=1e-6)
+
+
+def test_rows_columns_and_partitions_are_kept(table):
+    parted = table.repartition(3).withColumn("more", F.lit(1))
+    made = DeepImageFeaturizer(handleInvalid="keep").transform(parted)
+    assert made.columns == ["id", "label", "content", "more", "features"]
+    assert made.rdd.getNumPartitions() == 3
+    assert isinstance(made.schema["features"].dataType, VectorUDT)
+
+
+def test_skip_drops_the_bad_rows(table, drawn):
+    good = {i for i, p in enumerate(drawn) if not p.expected_reason}
+    assert set(vectors(DeepImageFeaturizer(handleInvalid="skip").transform(table))) == good
+
+
+def test_keep_says_why_in_the_error_column(table, drawn):
+    made = DeepImageFeaturizer(handleInvalid="keep", errorCol="why").transform(table)
+    reasons = {r["id"]: r["why"]["reason"] for r in made.where("why is not null").collect()}
+    assert reasons == {i: p.expected_reason for i, p in enumerate(drawn) if p.expected_reason}
+
+
+def test_error_names_the_reason(table):
+    with pytest.raises(Exception, match="empty"):
+        DeepImageFeaturizer().transform(table).select("features").collect()
+
+
+def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
+    rows = table.withColumn("y", F.when(F.col("label") == "Pneumonia", 1.0).otherwise(0.0))
+    stages = [DeepImageFeaturizer(handleInvalid="skip"), LogisticRegression(labelCol="y", maxIter=5)]
+    model = Pipeline(stages=stages).fit(rows)
+    model.write().overwrite().save(str(tmp_path / "m"))
+    loaded = PipelineModel.load(str(tmp_path / "m"))
+    expected = [r["probability"] for r in model.transform(rows).orderBy("id").collect()]
+    assert [r["probability"] for r in loaded.transform(rows).orderBy("id").collect()] == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"modelName": "fak"}, "Expected modelName. Received: 'fak'. Did you mean fake?"),
+        ({"engine": "gpu"}, "Expected engine. Received: 'gpu'"),
+        ({"batchSize": 0}, "Expected batchSize of 1 or more. Received: 0"),
+        ({"handleInvalid": "drop"}, "Expected handleInvalid. Received: 'drop'"),
+    ],
+)
+def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):
+    with pytest.raises(TypeError) as error:
+        DeepImageFeaturizer(**params)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"inputCol": "contents"}, "Expected inputCol among the columns. Received: contents. Did"),
+        ({"inputCol": "label"}, "Expected inputCol of type binary. Received: label string."),
+        ({"outputCol": "id"}, "Expected outputCol that is not there yet. Received: id."),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_before_work(table, params, message):
+    with pytest.raises(InputError) as error:
+        DeepImageFeaturizer(**params).transform(table)
+    assert str(error.value).startswith(message)

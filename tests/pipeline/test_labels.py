@@ -1,0 +1,114 @@
+import pytest
+
+from spark_cxr.datasets import Dataset, LabelRule
+from spark_cxr.errors import InputError
+from spark_cxr.pipeline import labels
+
+KEY = b"k"
+
+
+def rows_of(spark, tmp_path, text, dataset=None):
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    return labels.read_labels(spark, str(path), dataset or Dataset("x"), KEY)
+
+
+def paths(spark, *names):
+    return spark.createDataFrame([(f"file:{name}",) for name in names], "path string")
+
+
+def matched(spark, tmp_path, text, *names):
+    rows = rows_of(spark, tmp_path, text)
+    found = labels.match(paths(spark, *names), rows).collect()
+    return {row["path"].removeprefix("file:"): row["label"] for row in found}
+
+
+@pytest.mark.parametrize(
+    "key", ["b/one.png", "/data/b/one.png", "./b/one.png", r"b\one.png", "one.png", "one"]
+)
+def test_a_file_is_found_by_path_name_or_stem(spark, tmp_path, key):
+    text = f"filename,label\n{key},COVID-19\n"
+    assert matched(spark, tmp_path, text, "/data/b/one.png") == {"/data/b/one.png": "COVID-19"}
+
+
+def test_the_key_that_says_more_of_the_path_counts(spark, tmp_path):
+    text = "path,label\none.png,general\na/one.png,particular\n"
+    found = matched(spark, tmp_path, text, "/data/a/one.png", "/data/b/one.png")
+    assert found == {"/data/a/one.png": "particular", "/data/b/one.png": "general"}
+
+
+def test_a_path_that_only_ends_like_a_key_is_not_matched(spark, tmp_path):
+    assert matched(spark, tmp_path, "path,label\none.png,x\n", "/data/not_one.png") == {}
+
+
+def test_rules_turn_the_publishers_words_into_labels(spark, tmp_path):
+    dataset = Dataset("x", rules=(LabelRule("COVID", "C"), LabelRule("^Pneu", "P")))
+    text = "filename,finding\na,Pneumonia/Viral/COVID-19\nb,Pneumonia\nc,todo\n"
+    rows = rows_of(spark, tmp_path, text, dataset).collect()
+    assert {row["key"]: row["label"] for row in rows} == {"a": "C", "b": "P", "c": None}
+
+
+def test_patients_leave_the_file_as_pseudonyms(spark, tmp_path):
+    text = "filename,label,patient_id\na,x,Miller\nb,x,Miller\nc,x,\n"
+    got = {row["key"]: row["patient_id"] for row in rows_of(spark, tmp_path, text).collect()}
+    assert got["a"] == got["b"] != "Miller"
+    assert got["c"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "name_of_it,label\na,x\n",
+            "Expected a column that names the image file, such as path, filename, file_name. "
+            "Received: {path} with columns name_of_it, label. "
+            "Name it with --key-column, --label-column.",
+        ),
+        (
+            "filename,what\na,x\n",
+            "Expected a column with the label, such as label, labels, class. "
+            "Received: {path} with columns filename, what. "
+            "Name it with --key-column, --label-column.",
+        ),
+    ],
+)
+def test_a_file_without_the_column_is_refused(spark, tmp_path, text, message):
+    with pytest.raises(InputError) as error:
+        rows_of(spark, tmp_path, text)
+    assert str(error.value) == message.format(path=tmp_path / "labels.csv")
+
+
+def test_a_column_named_wrongly_is_refused_with_the_nearest(spark, tmp_path):
+    with pytest.raises(InputError, match="Expected a column findng.*Did you mean finding\\?"):
+        rows_of(spark, tmp_path, "filename,finding\na,x\n", Dataset("x", label_column="findng"))
+
+
+def test_a_file_that_is_not_there_is_refused(spark, tmp_path):
+    with pytest.raises(InputError, match="a label file that can be read.*nowhere.csv"):
+        labels.read_labels(spark, str(tmp_path / "nowhere.csv"), Dataset("x"), KEY)
+
+
+def test_two_labels_for_one_key_are_refused(spark, tmp_path):
+    rows = rows_of(spark, tmp_path, "filename,label\na,x\na,y\nb,x\n")
+    with pytest.raises(InputError, match="one label for each key. Received: f.csv: a with several"):
+        labels.check_labels(rows, "f.csv")
+
+
+def test_the_same_row_twice_is_no_conflict(spark, tmp_path):
+    labels.check_labels(rows_of(spark, tmp_path, "filename,label\na,x\na,x\n"), "f.csv")
+
+
+def test_unmatched_rows_and_files_are_counted_and_named(spark, tmp_path):
+    rows = rows_of(spark, tmp_path, "filename,label\na,x\ngone1,x\ngone2,x\n")
+    files = paths(spark, "/d/a.png", "/d/new.png")
+    found = labels.find_unmatched(files, rows, labels.match(files, rows))
+    assert str(found) == "2 rows without a file, 1 files without a row (gone1, gone2, new.png)"
+
+
+@pytest.mark.parametrize(
+    ("written", "view"),
+    [("PA", "PA"), (" pa ", "PA"), ("AP Supine", "AP"), ("L", "lateral"), ("Axial", None)],
+)
+def test_views_are_brought_down_to_three(spark, written, view):
+    rows = spark.createDataFrame([(written,)], "v string")
+    assert rows.select(labels.normal_view(rows["v"]).alias("v")).collect()[0]["v"] == view
