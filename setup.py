@@ -11,7 +11,14 @@ JOBS = sorted(path.stem for path in (HERE / "jobs").glob("[a-z]*.py"))
 
 EXTRAS = {
     # A cluster brings its own pyspark; a laptop does not.
-    "local": ["pyspark[connect]>=3.5,<5"],
+    # Connect's own needs are named here: the extra of PySpark 3.5 would hold numpy below 2.
+    "local": [
+        "pyspark>=3.5,<5",
+        "googleapis-common-protos>=1.71",
+        "grpcio>=1.76",
+        "grpcio-status>=1.76",
+        "zstandard>=0.25",
+    ],
     "cpu": ["openvino>=2025.1", "tensorflow-cpu>=2.18", "keras>=3.6"],
     "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.6"],
     "dicom": ["pydicom>=3.0,<4", "python-gdcm>=3.0.24"],
@@ -42,7 +49,7 @@ setup(
     # once it is installed, where the commands find them.
     packages=[*find_packages(include=["spark_cxr", "spark_cxr.*"]), "spark_cxr.jobs", "spark_cxr.conf"],
     package_dir={"spark_cxr": "spark_cxr", "spark_cxr.jobs": "jobs", "spark_cxr.conf": "conf"},
-    package_data={"spark_cxr.conf": ["*.toml", "*.conf", "*/*"], "spark_cxr": ["py.typed"]},
+    package_data={"spark_cxr.conf": ["*.toml", "datasets/*", "local/*"], "spark_cxr": ["py.typed"]},
     install_requires=["numpy>=1.26", "pandas>=2.2,<3", "pillow>=11", "pyarrow>=18"],
     extras_require=EXTRAS,
     entry_points={

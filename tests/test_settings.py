@@ -68,8 +68,7 @@ def test_no_whole_number_is_refused(raw: Any) -> None:
 @pytest.mark.parametrize("raw", ["half", "", True, None, [0.5], "nan", "inf", "-inf", "1e999"])
 def test_no_number_is_refused(raw: Any) -> None:
     assert refusal("ingest.max_bad", raw) == (
-        f"Expected ingest.max_bad as a number. Received: ingest.max_bad={raw!r}. "
-        "Write it like 0.5."
+        f"Expected ingest.max_bad as a number. Received: ingest.max_bad={raw!r}. Write it like 0.5."
     )
 
 

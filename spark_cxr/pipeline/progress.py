@@ -25,10 +25,16 @@ def progress(
 ) -> Iterator[None]:
     """Print a line about every two seconds until the block ends, and one at its end."""
     started = time.monotonic()
-    with (
-        _watched(spark) as share_done,
-        _ticking(lambda: _say(what, images, share_done(), started, to)),
-    ):
+    furthest = 0.0  # a later stage starts at nothing, but no image is done twice
+
+    def say(share: float) -> None:
+        nonlocal furthest
+        furthest = max(furthest, share)
+        if furthest > 0:
+            line = progress_line(what, images, furthest, time.monotonic() - started)
+            print(line, file=to, flush=True)
+
+    with _watched(spark) as share_done, _ticking(lambda: say(share_done())):
         yield
     print(progress_line(what, images, 1.0, time.monotonic() - started), file=to, flush=True)
 
@@ -46,11 +52,6 @@ def progress_line(what: str, images: int, share: float, seconds: float) -> str:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def _say(what: str, images: int, share: float, started: float, to: TextIO) -> None:
-    if share > 0:
-        print(progress_line(what, images, share, time.monotonic() - started), file=to, flush=True)
 
 
 @contextmanager

@@ -36,9 +36,9 @@ def choose_labels(images: DataFrame, classes: tuple[str, ...]) -> tuple[str, ...
 
 def prepare_rows(rows: DataFrame, labels: tuple[str, ...]) -> DataFrame:
     """Bring feature rows into the form that MLlib's heads take."""
-    index = F.array_position(_array(labels), F.col(LABEL)) - 1
+    numbers = F.create_map(*(F.lit(x) for i, label in enumerate(labels) for x in (label, float(i))))
     return rows.withColumns(
-        {FEATURES: array_to_vector(F.col(FEATURES)), LABEL_INDEX: index.cast("double")}
+        {FEATURES: array_to_vector(F.col(FEATURES)), LABEL_INDEX: numbers[F.col(LABEL)]}
     )
 
 

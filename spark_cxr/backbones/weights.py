@@ -1,0 +1,138 @@
+"""Which weights a network gets: found, fetched and verified once, on the driver."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
+from spark_cxr.backbones.catalog import Backbone
+from spark_cxr.backbones.download import Say, download, to_stderr
+from spark_cxr.backbones.published import obtain
+from spark_cxr.errors import ConfigError, WeightsError
+
+EXPECTED = "features.weights as imagenet, random:SEED, a file or a URI"
+RANDOM_CAVEAT = (
+    "RANDOM WEIGHTS: this network has learned nothing. Its features are for measuring speed "
+    "only; no result made from them means anything"
+)
+UNVERIFIED_CAVEAT = "Keras publishes no digest for this file: it is used as it was downloaded"
+_FILES = (".h5", ".keras")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that are there and were verified."""
+
+    kind: str
+    """imagenet, file, own (inside the user's network), random, or none (the fake engine)."""
+    path: str
+    """The file on this host; empty for random and none."""
+    sha256: str
+    """What identifies them; for random weights the digest of their name."""
+    origin: str
+    licence: str
+    caveat: str = ""
+    """What must be said loudly in every output."""
+    seed: int = 0
+
+
+def resolve(
+    text: str, backbone: Backbone, mirror: str = "", say: Say = to_stderr
+) -> Weights:
+    """Find the weights that `text` names; empty is what goes with the network.
+
+    Args:
+        text: imagenet, random:SEED, a file, a URI, or nothing.
+        backbone: The network that is to receive them.
+        mirror: Directory or URL with the official files, asked before their origin.
+        say: Receives lines of progress.
+    """
+    if backbone.engines == ("fake",):
+        return _without(text, backbone)
+    if backbone.file:
+        return _own(text, backbone)
+    if text in ("", "imagenet"):
+        return _imagenet(backbone, mirror, say)
+    if text == "embedded":
+        way_out = f"Take imagenet, or random:0 to try out; {backbone.name} has none in this package"
+        raise WeightsError("weights that ship with spark_cxr", "embedded", way_out)
+    if text.startswith("random"):
+        return _random(text)
+    return _file(text, say)
+
+
+def _without(text: str, backbone: Backbone) -> Weights:
+    if text:
+        raise ConfigError(f"no weights for {backbone.name}", text, "Leave features.weights empty")
+    name = hashlib.sha256(backbone.name.encode()).hexdigest()
+    return Weights("none", "", name, "made up", "", "FAKE NETWORK: for tests of everything else")
+
+
+def _own(text: str, backbone: Backbone) -> Weights:
+    if text:
+        way_out = "Leave features.weights empty: the file brings its own"
+        raise ConfigError(f"no weights beside {backbone.file}", text, way_out)
+    path = Path(backbone.file).absolute()
+    return Weights("own", str(path), digest(path), str(path), backbone.licence)
+
+
+def _imagenet(backbone: Backbone, mirror: str, say: Say) -> Weights:
+    if backbone.weights is None:
+        raise WeightsError("a network with published weights", backbone.name, "Name a file")
+    path, origin = obtain(backbone.weights, mirror, say)
+    caveat = "" if backbone.weights.md5 else UNVERIFIED_CAVEAT
+    return Weights("imagenet", str(path), digest(path), origin, backbone.licence, caveat)
+
+
+def _random(text: str) -> Weights:
+    given = re.fullmatch(r"random:(\d{1,9})", text)
+    if given is None:
+        raise ConfigError("random:SEED with a whole number", text, "Say random:0")
+    name = hashlib.sha256(text.encode()).hexdigest()
+    return Weights("random", "", name, text, "none needed", RANDOM_CAVEAT, int(given[1]))
+
+
+def _file(text: str, say: Say) -> Weights:
+    if not text.endswith(_FILES):
+        way_out = "Files end in .weights.h5, .h5 (Keras' official layout) or .keras"
+        raise ConfigError(EXPECTED, text, way_out)
+    scheme = urlparse(text).scheme
+    path = _fetched(text, say) if "://" in text and scheme != "file" else _local(text)
+    return Weights("file", str(path), digest(path), text, "as its owner says")
+
+
+def _local(text: str) -> Path:
+    path = Path(text.removeprefix("file:").replace("///", "/", 1)).absolute()
+    if not path.is_file():
+        raise WeightsError("a file of weights", f"{path} (not there)", "Check features.weights")
+    return path
+
+
+def _fetched(uri: str, say: Say) -> Path:
+    """Bring a file from elsewhere, afresh: what lies under a URI may change."""
+    name = f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}-{Path(urlparse(uri).path).name}"
+    target = cache_dir("weights") / name
+    try:
+        with locked(target), whole(target) as half:
+            _bring(uri, half, say)
+    except OSError as error:
+        way_out = "Check the address, or copy the file and name the copy"
+        raise WeightsError("weights that can be read", f"{uri} ({error})", way_out) from None
+    return target
+
+
+def _bring(uri: str, half: Path, say: Say) -> None:
+    if uri.startswith(("http://", "https://")):
+        download(uri, half, say)
+        return
+    from spark_cxr.output import locate
+
+    store, inside = locate(uri)
+    with store.open_input_stream(inside) as stream, half.open("wb") as out:
+        shutil.copyfileobj(stream, out)
+
