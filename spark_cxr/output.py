@@ -128,6 +128,9 @@ def pseudonym_key(output: Output, given: str | None) -> bytes:
     if kept is None:
         kept = secrets.token_hex(32).encode("ascii")
         output.write_bytes(KEY, kept)
+        store, root = locate(output.address)
+        if isinstance(store, fs.LocalFileSystem):  # elsewhere the store's own rights hold
+            Path(root, KEY).chmod(0o600)
     return kept
 
 

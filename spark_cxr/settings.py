@@ -58,7 +58,7 @@ class Ingest:
     label_column: str
     patient_column: str
     patient_regex: str
-    unmatched: str = setting(choices=UNMATCHED)
+    unmatched: str = setting(choices=("", *UNMATCHED))
     max_bad: float = setting(least=0, most=1)
     max_bytes: int = setting(least=1, most=2_000_000_000)
     max_pixels: int = setting(least=1)
@@ -126,7 +126,7 @@ def _keep_limits(key: str, limits: Mapping[str, Any], value: Any) -> None:
     choices = limits.get("choices", ())
     for word in value or ("",) if choices and isinstance(value, tuple) else (value,):
         if choices and word not in choices:
-            expected = f"{key} from {', '.join(choices)}"
+            expected = f"{key} from {', '.join(filter(None, choices))}"
             raise ConfigError(expected, f"{key}={word}", nearest(word, choices))
     least, most = limits.get("least"), limits.get("most")
     if (least is not None and value < least) or (most is not None and value > most):

@@ -39,9 +39,8 @@ class DeepImageFeaturizer(
     def _one_of(name: str, known: tuple[str, ...]) -> Callable[[Any], str]:
         def convert(value: Any) -> str:
             if value not in known:
-                raise TypeError(
-                    f"Expected {name}. Received: {value!r}. {nearest(str(value), known)}"
-                )
+                received, way_out = f"{name}={value!r}", nearest(str(value), known)
+                raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
             return str(value)
 
         return convert
@@ -49,7 +48,8 @@ class DeepImageFeaturizer(
     @staticmethod
     def _count(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise TypeError(f"Expected batchSize of 1 or more. Received: {value!r}. Mend it.")
+            received = f"batchSize={value!r}"
+            raise TypeError(f"Expected a whole number of 1 or more. Received: {received}. Try 32.")
         return value
 
     modelName = Param(

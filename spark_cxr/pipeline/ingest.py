@@ -44,17 +44,10 @@ class Recipe:
 def dataset_of(settings: Ingest) -> Dataset:
     """Put what the settings say about labels and patients over the data set's description."""
     known = datasets.get(settings.dataset) if settings.dataset else Dataset(name="")
-    given: dict[str, Any] = {
-        "labels": settings.labels if settings.labels != "folder" else "",
-        "key_column": settings.key_column,
-        "label_column": settings.label_column,
-        "patient_column": settings.patient_column,
-        "patient_regex": settings.patient_regex,
-        "unmatched": settings.unmatched if settings.unmatched != "error" else "",
-    }
+    names = ("labels", "key_column", "label_column", "patient_column", "patient_regex", "unmatched")
+    given: dict[str, Any] = {name: getattr(settings, name) for name in names}
     dataset = replace(known, **{name: value for name, value in given.items() if value})
-    for name in ("patient_regex", "label_regex", "leave_out"):
-        _check_regex(name, getattr(dataset, name))
+    _check_regex(dataset.patient_regex)
     return dataset
 
 
@@ -146,7 +139,7 @@ def images_of(seen: DataFrame, told: DataFrame, settings: Ingest) -> DataFrame:
 
 def label_path(settings: Ingest) -> str:
     """Find the label file: the one that was named, or the data set's own beside the images."""
-    if settings.labels != "folder":
+    if settings.labels:
         return settings.labels
     return label_files.label_file(dataset_of(settings).labels, settings.images)
 
@@ -205,11 +198,14 @@ def _arrow_schema() -> pa.Schema:
     return pa.schema([(name, kinds[kind]) for name, kind in words])
 
 
-def _check_regex(name: str, pattern: str) -> None:
+def _check_regex(pattern: str) -> None:
+    received = f"ingest.patient_regex={pattern}"
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        received = f"{pattern} ({error})"
-        raise ConfigError(f"{name} as a regular expression", received, "Mend it") from None
-    if pattern and name != "leave_out" and groups < 1:
-        raise ConfigError(f"{name} with a group in ()", pattern, "Put the wanted part in ()")
+        way_out = r"Escape what is meant literally, as in \."
+        expected = "a regular expression"
+        raise ConfigError(expected, f"{received} ({error})", way_out) from None
+    if pattern and groups < 1:
+        way_out = "Put ( ) around the part that is the patient"
+        raise ConfigError("a regular expression with a group", received, way_out)

@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 
 def started(*command, cwd=ROOT, **environment):
     known = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
-    done = subprocess.run(
+    return subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
         env={**known, **environment},
@@ -26,7 +26,6 @@ def started(*command, cwd=ROOT, **environment):
         timeout=280,
         check=False,
     )
-    return done
 
 
 def last_json(done):

@@ -11,9 +11,9 @@ from spark_cxr.errors import InputError
 from spark_cxr.schemas import FEATURE_ROWS, TEST_PREDICTIONS, columns
 
 CONTRACT = (
-    "labels accuracy f1_macro precision recall f1 auc confusion intervals n_train n_test images "
-    "quarantined images_per_second split"
-).split()
+    *("labels", "accuracy", "f1_macro", "precision", "recall", "f1", "auc", "confusion"),
+    *("intervals", "n_train", "n_test", "images", "quarantined", "images_per_second", "split"),
+)
 
 
 def trained(spark, out, films, **train):

@@ -60,13 +60,16 @@ def test_keep_says_why_in_the_error_column(table, drawn):
 
 
 def test_error_names_the_reason(table):
-    with pytest.raises(Exception, match="empty"):
+    with pytest.raises(Exception, match=r"empty"):
         DeepImageFeaturizer().transform(table).select("features").collect()
 
 
 def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
     rows = table.withColumn("y", F.when(F.col("label") == "Pneumonia", 1.0).otherwise(0.0))
-    stages = [DeepImageFeaturizer(handleInvalid="skip"), LogisticRegression(labelCol="y", maxIter=5)]
+    stages = [
+        DeepImageFeaturizer(handleInvalid="skip"),
+        LogisticRegression(labelCol="y", maxIter=5),
+    ]
     model = Pipeline(stages=stages).fit(rows)
     model.write().overwrite().save(str(tmp_path / "m"))
     loaded = PipelineModel.load(str(tmp_path / "m"))
@@ -77,10 +80,16 @@ def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"modelName": "fak"}, "Expected modelName. Received: 'fak'. Did you mean fake?"),
-        ({"engine": "gpu"}, "Expected engine. Received: 'gpu'"),
-        ({"batchSize": 0}, "Expected batchSize of 1 or more. Received: 0"),
-        ({"handleInvalid": "drop"}, "Expected handleInvalid. Received: 'drop'"),
+        (
+            {"modelName": "fak"},
+            "Expected modelName by name. Received: modelName='fak'. Did you mean fake?",
+        ),
+        ({"engine": "gpu"}, "Expected engine by name. Received: engine='gpu'"),
+        ({"batchSize": 0}, "Expected a whole number of 1 or more. Received: batchSize=0. Try 32."),
+        (
+            {"handleInvalid": "drop"},
+            "Expected handleInvalid by name. Received: handleInvalid='drop'",
+        ),
     ],
 )
 def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):

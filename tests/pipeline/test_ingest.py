@@ -19,8 +19,7 @@ from spark_cxr.schemas import IMAGES, QUARANTINE, columns
 
 
 def ingested(spark, tmp_path, **settings):
-    given = {"unmatched": "error", **settings}
-    cfg = defaults(ingest=given)
+    cfg = defaults(ingest=settings)
     output = Output(str(tmp_path / "T"))
     done = ingest_step(spark, cfg.ingest, output)
     images = {row["path"].rsplit("/", 1)[-1]: row for row in done.images.collect()}
@@ -184,24 +183,24 @@ def test_too_many_bad_files_fail_the_job_after_the_quarantine_is_written(spark, 
 
 def test_only_bad_files_are_refused(spark, tmp_path):
     write(tmp_path / "P", a=b"no image", b=b"")
-    with pytest.raises(InputError, match="at least one image that decodes.*2 of 2 bad"):
+    with pytest.raises(InputError, match=r"at least one image that decodes.*2 of 2 bad"):
         ingested(spark, tmp_path, images=[str(tmp_path / "P")])
 
 
 def test_missing_folder_is_named(spark, tmp_path):
-    with pytest.raises(InputError, match="--images that exist. Received: file:.*/nowhere"):
+    with pytest.raises(InputError, match=r"--images that exist. Received: file:.*/nowhere"):
         ingested(spark, tmp_path, images=[str(tmp_path / "nowhere")])
 
 
 def test_empty_folder_is_refused(spark, tmp_path):
     (tmp_path / "P").mkdir()
-    with pytest.raises(InputError, match="at least one image file in --images"):
+    with pytest.raises(InputError, match=r"at least one image file in --images"):
         ingested(spark, tmp_path, images=[str(tmp_path / "P")])
 
 
 def test_folders_within_each_other_are_refused(spark, tmp_path):
     write(tmp_path / "P" / "a", one=grey_png(90))
-    with pytest.raises(ValueError, match="--images that do not contain each other"):
+    with pytest.raises(ValueError, match=r"--images that do not contain each other"):
         ingested(spark, tmp_path, images=[str(tmp_path / "P"), str(tmp_path / "P" / "a")])
 
 
@@ -228,7 +227,9 @@ def test_cohens_metadata_gives_labels_views_patients_and_offsets(spark, tmp_path
 
 
 def test_ozturks_nih_names_give_patients(spark, tmp_path):
-    write(tmp_path / "P" / "Pneumonia", **{"00000013_005": grey_png(90), "00000013_006": grey_png(9)})
+    write(
+        tmp_path / "P" / "Pneumonia", **{"00000013_005": grey_png(90), "00000013_006": grey_png(9)}
+    )
     _, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "P")], dataset="ozturk")
     assert len({row["patient_id"] for row in images.values()} - {None}) == 1
 
@@ -236,9 +237,7 @@ def test_ozturks_nih_names_give_patients(spark, tmp_path):
 def test_radiography_masks_are_no_films(spark, tmp_path):
     write(tmp_path / "P" / "COVID" / "images", one=grey_png(90))
     write(tmp_path / "P" / "COVID" / "masks", one=grey_png(255))
-    done, images, _ = ingested(
-        spark, tmp_path, images=[str(tmp_path / "P")], dataset="radiography"
-    )
+    done, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "P")], dataset="radiography")
     assert done.files == 1
     assert images["one.png"]["label"] == "COVID"
 
@@ -277,6 +276,8 @@ def test_settings_of_the_run_count_before_those_of_the_data_set():
 
     settings = defaults(ingest={"dataset": "ozturk", "patient_regex": "(x)"}).ingest
     assert dataset_of(settings).patient_regex == "(x)"
+    assert dataset_of(replace(settings, dataset="cohen", unmatched="error")).unmatched == "error"
+    assert dataset_of(replace(settings, dataset="cohen", labels="folder")).labels == "folder"
     plain = replace(settings, patient_regex="")
     assert dataset_of(plain).patient_regex.startswith("/(")
 
@@ -284,8 +285,11 @@ def test_settings_of_the_run_count_before_those_of_the_data_set():
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(", "Expected patient_regex as a regular expression. Received: ( (missing )"),
-        ("abc", "Expected patient_regex with a group in (). Received: abc. Put the wanted part"),
+        ("(", "Expected a regular expression. Received: ingest.patient_regex=( (missing )"),
+        (
+            "abc",
+            "Expected a regular expression with a group. Received: ingest.patient_regex=abc.",
+        ),
     ],
 )
 def test_a_wrong_patient_regex_is_refused(pattern, message):

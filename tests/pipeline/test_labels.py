@@ -79,18 +79,20 @@ def test_a_file_without_the_column_is_refused(spark, tmp_path, text, message):
 
 
 def test_a_column_named_wrongly_is_refused_with_the_nearest(spark, tmp_path):
-    with pytest.raises(InputError, match="Expected a column findng.*Did you mean finding\\?"):
+    with pytest.raises(InputError, match=r"Expected a column findng.*Did you mean finding\?"):
         rows_of(spark, tmp_path, "filename,finding\na,x\n", Dataset("x", label_column="findng"))
 
 
 def test_a_file_that_is_not_there_is_refused(spark, tmp_path):
-    with pytest.raises(InputError, match="a label file that can be read.*nowhere.csv"):
+    with pytest.raises(InputError, match=r"a label file that can be read.*nowhere.csv"):
         labels.read_labels(spark, str(tmp_path / "nowhere.csv"), Dataset("x"), KEY)
 
 
 def test_two_labels_for_one_key_are_refused(spark, tmp_path):
     rows = rows_of(spark, tmp_path, "filename,label\na,x\na,y\nb,x\n")
-    with pytest.raises(InputError, match="one label for each key. Received: f.csv: a with several"):
+    with pytest.raises(
+        InputError, match=r"one label for each key. Received: f.csv: a with several"
+    ):
         labels.check_labels(rows, "f.csv")
 
 

@@ -23,8 +23,8 @@ def test_no_java_is_one_line_with_the_way_out(monkeypatch, tmp_path):
     with pytest.raises(SetupError) as error:
         session._need_java()
     assert str(error.value) == (
-        "Expected a Java that Spark runs on. Received: no java on the PATH. Install a Java 17 or 21 "
-        "(on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)."
+        "Expected a Java that Spark runs on. Received: no java on the PATH. "
+        "Install a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)."
     )
 
 
@@ -34,7 +34,7 @@ def test_an_old_java_is_refused(monkeypatch, tmp_path):
     java.write_text("#!/bin/sh\necho 'java version \"1.8.0_402\"' >&2\n")
     java.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(SetupError, match="Received: Java 8"):
+    with pytest.raises(SetupError, match=r"Received: Java 8"):
         session._need_java()
 
 

@@ -35,9 +35,7 @@ def test_neither_order_nor_partitioning_matters(spark, parts):
 
 def test_the_name_of_a_patient_does_not_matter(spark):
     renamed = films(spark).selectExpr("sha256", "label", "sha2(group_id, 256) as group_id")
-    assert sides(split(renamed, "patient", 0.3, 1)) == sides(
-        split(films(spark), "patient", 0.3, 1)
-    )
+    assert sides(split(renamed, "patient", 0.3, 1)) == sides(split(films(spark), "patient", 0.3, 1))
 
 
 def test_another_seed_gives_another_split(spark):
@@ -62,7 +60,7 @@ def test_split_by_image_splits_patients(spark):
 
 def test_a_lone_patient_of_a_class_trains_and_the_split_is_refused(spark):
     rows = films(spark, patients=3, labels=("a", "a", "rare"))
-    with pytest.raises(InputError, match="Received: too few patients of rare"):
+    with pytest.raises(InputError, match=r"Received: too few patients of rare"):
         check_split(split(rows, "patient", 0.3, 0))
 
 

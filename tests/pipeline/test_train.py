@@ -82,15 +82,15 @@ def test_labels_are_those_that_were_asked_for(rows):
 
 
 def test_an_unknown_class_is_refused_with_the_nearest(rows):
-    with pytest.raises(InputError, match="Received: Pneumonja. Did you mean Pneumonia\\?"):
+    with pytest.raises(InputError, match=r"Received: Pneumonja. Did you mean Pneumonia\?"):
         train.choose_labels(rows, ("Pneumonja", "COVID-19"))
 
 
 def test_one_class_is_refused(rows):
-    with pytest.raises(InputError, match="at least two classes of images. Received: Pneumonia"):
+    with pytest.raises(InputError, match=r"at least two classes of images. Received: Pneumonia"):
         train.choose_labels(rows.where(F.col("label") == "Pneumonia"), ())
 
 
 def test_images_without_labels_are_refused(rows):
-    with pytest.raises(InputError, match="Received: no label"):
+    with pytest.raises(InputError, match=r"Received: no label"):
         train.choose_labels(rows.withColumn("label", F.lit(None).cast("string")), ())
