@@ -20,7 +20,7 @@ from pyspark.errors import PySparkException
 from spark_cxr import __version__
 from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError
-from spark_cxr.output import RECORD, Outcome, Output, open_output
+from spark_cxr.output import RECORD, Outcome, Output, only_writer, open_output
 from spark_cxr.pipeline.session import describe, open_session
 from spark_cxr.settings import Config
 
@@ -72,7 +72,11 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
 def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     """Run a job on a session, leave its record in --out, and return what it says at its end."""
     address = cfg.run.out or _dated_directory(job.name)
-    output = open_output(address, cfg.run.overwrite, _inputs(cfg))
+    with only_writer(address):
+        return _run_into(open_output(address, cfg.run.overwrite, _inputs(cfg)), job, spark, cfg)
+
+
+def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     record = _record(job, spark, cfg)
     output.write_json(RECORD, {**record, "status": "running"})
     started = time.monotonic()
@@ -95,7 +99,7 @@ def _refuse(job: Job, line: str) -> int:
 
 
 def _inputs(cfg: Config) -> tuple[str, ...]:
-    labels = () if cfg.ingest.labels in ("folder", "none") else (cfg.ingest.labels,)
+    labels = () if cfg.ingest.labels in ("", "folder", "none") else (cfg.ingest.labels,)
     return (*cfg.ingest.images, *labels)
 
 

@@ -7,11 +7,15 @@ has a name that begins with a dot: neither people nor Spark take it for a result
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from pyarrow import fs
@@ -118,6 +122,23 @@ def open_output(address: str, overwrite: bool, inputs: Sequence[str] = ()) -> Ou
         received = f"{received} ({error})"
         raise OutputError("an --out that can be written", received, "Choose another") from None
     return output
+
+
+@contextmanager
+def only_writer(address: str) -> Iterator[None]:
+    """Keep a second run of this machine out of the directory until the block ends.
+
+    The kernel holds the lock and lets it fall with the process, however that ends. It lies with
+    the temporary files, by the digest of the address, so that the directory keeps only results.
+    """
+    name = hashlib.sha256(absolute(address).rstrip("/").encode("utf-8", "replace")).hexdigest()
+    with (Path(gettempdir()) / f"spark_cxr-{name[:24]}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            received, way_out = f"--out={address}", "Wait for that run, or choose another"
+            raise OutputError("an --out that no other run writes", received, way_out) from None
+        yield
 
 
 def pseudonym_key(output: Output, given: str | None) -> bytes:

@@ -343,3 +343,14 @@ def test_key_is_made_once(tmp_path: Path) -> None:
 def test_two_directories_have_two_keys(tmp_path: Path) -> None:
     keys = {pseudonym_key(Output(str(tmp_path / name)), None) for name in ("a", "b")}
     assert sorted(map(len, keys)) == [64, 64]
+
+
+def test_a_second_run_is_kept_out_of_a_directory_and_let_in_afterwards(tmp_path: Path) -> None:
+    with (
+        module.only_writer(str(tmp_path / "R")),
+        pytest.raises(OutputError, match=r"an --out that no other run writes. Received: --out=.*R"),
+        module.only_writer(f"{tmp_path}/R/"),
+    ):
+        pass
+    with module.only_writer(str(tmp_path / "R")):
+        pass
