@@ -15,7 +15,9 @@ from pyspark.sql import functions as F
 from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import BadImage, ConfigError, InputError
+from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
+from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.pipeline import labels as label_files
 from spark_cxr.pipeline.files import read_files, source_of
 from spark_cxr.pipeline.pseudonyms import pseudonym
@@ -149,8 +151,10 @@ def looker(recipe: Recipe) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.R
 
     def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for file in batch.to_pylist():  # one film in memory at a time
-                yield pa.RecordBatch.from_pylist([_row(file, recipe)], schema=_arrow_schema())
+            # Row by row, so that of a batch of large files only one is held twice.
+            slices = (batch.slice(i, 1).to_pylist()[0] for i in range(batch.num_rows))
+            rows = [_row(file, recipe) for file in slices]
+            yield pa.RecordBatch.from_pylist(rows, schema=_arrow_schema())
 
     return look
 
@@ -161,9 +165,6 @@ def _row(file: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
 
 
 def _looked_at(content: bytes, path: str, recipe: Recipe) -> dict[str, Any]:
-    from spark_cxr.images.decode import decode
-    from spark_cxr.images.fingerprint import fingerprint
-
     try:
         film = decode(content, recipe.limits)
         print_ = fingerprint(content, film)
