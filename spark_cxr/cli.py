@@ -12,7 +12,7 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.job import Job, exit_code
 from spark_cxr.settings import nearest
 
-JOBS = ("phantoms", "ingest", "train_lr")
+JOBS = ("phantoms", "ingest", "featurize", "train_lr")
 """The files of jobs/, in the order in which a user meets them."""
 
 
@@ -58,4 +58,5 @@ def _run(name: str) -> None:
 # One entry point a job, so that a Databricks wheel task can start each by its name.
 phantoms = partial(_run, "phantoms")
 ingest = partial(_run, "ingest")
+featurize = partial(_run, "featurize")
 train_lr = partial(_run, "train_lr")

@@ -70,7 +70,13 @@ class Features:
     """Section [features]: how a film becomes a vector."""
 
     backbone: str
+    weights: str
+    mirror: str
     engine: str
+    device: str
+    cache: str
+    normalising: str = setting(choices=("", "caffe", "tf", "torch", "none"))
+    precision: str = setting(choices=("auto", "f32", "bf16", "f16"))
     batch_size: int = setting(least=1)
 
 

@@ -53,4 +53,5 @@ def whole(target: Path) -> Iterator[Path]:
 def digest(path: Path, algorithm: str = "sha256") -> str:
     """Compute a file's digest."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        started = hashlib.new(algorithm, usedforsecurity=False)
+        return hashlib.file_digest(stream, lambda: started).hexdigest()

@@ -131,7 +131,10 @@ BACKBONES = {
         ("post_relu", 7, 2048),
         _pair(f"{_TENSORFLOW}/resnet/resnet152v2_{_KERNELS}"),
         ("ed17cf2e0169df9d443503ef94b23b33", "a49b44d1979771252814e80f8ec446f9"),
-        ("BSD-3-Clause", "He et al., Identity Mappings in Deep Residual Networks, arXiv:1603.05027"),
+        (
+            "BSD-3-Clause",
+            "He et al., Identity Mappings in Residual Networks, arXiv:1603.05027",
+        ),
     ),
     "Xception": _row(
         "Xception",

@@ -35,7 +35,7 @@ def download(url: str, part: Path, say: Say = to_stderr) -> None:
             _fetch(url, part, say)
             return
         except HTTPError as error:
-            if error.code != _RANGE_NOT_SATISFIABLE and error.code < 500 or not tries_left:
+            if (error.code != _RANGE_NOT_SATISFIABLE and error.code < 500) or not tries_left:
                 raise
             if error.code == _RANGE_NOT_SATISFIABLE:
                 part.unlink(missing_ok=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,9 +38,11 @@ def build(backbone: Backbone, weights: Weights) -> Any:
 
 def load(path: str) -> Any:
     """Open a Keras file; one that would bring code along is refused."""
+    keras = import_keras()
     try:
-        return import_keras().saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        with _nothing_skipped():
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError, UserWarning) as error:
         way_out = "Networks with Lambda layers or classes of their own are not opened"
         raise WeightsError("a Keras file of known layers", _brief(path, error), way_out) from None
 
@@ -82,13 +87,22 @@ def pool(maps: Any, pooling: str) -> Any:
 
 def _load_weights(model: Any, backbone: Backbone, weights: Weights) -> None:
     try:
-        model.load_weights(weights.path)
-    except (OSError, ValueError, KeyError) as error:
+        with _nothing_skipped():
+            model.load_weights(weights.path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         way_out = f"The file must hold {backbone.name} without its classifier"
         received = _brief(weights.path, error)
         raise WeightsError(f"weights of {backbone.name}", received, way_out) from None
     if weights.kind == "imagenet" and backbone.constructor.startswith("EfficientNet"):
         _mend_efficientnet(model)
+
+
+@contextmanager
+def _nothing_skipped() -> Iterator[None]:
+    """Turn it into an error when Keras leaves layers as they were drawn and only warns of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping", UserWarning)
+        yield
 
 
 def _mend_efficientnet(model: Any) -> None:

@@ -1,23 +1,24 @@
 """The one file that an executor needs of a network: built once on the driver, found by content.
 
 A stored zip: `meta.json`, and `network.xml` + `network.bin` for OpenVINO or `network.keras` for
-Keras. The large member begins on a page, so that all workers of a host map the same memory.
+Keras. One file serves every precision: that is chosen where the processor is known.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from spark_cxr.backbones import network_file
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.download import Say, to_stderr
 from spark_cxr.backbones.keras_model import POOLINGS
+from spark_cxr.backbones.packing import pack
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
 from spark_cxr.settings import nearest
@@ -26,6 +27,7 @@ PREPROCESSING = 1
 """Goes up when resizing or normalising changes: features of different numbers do not mix."""
 FORMAT = 1
 """Of the file."""
+META = "meta.json"
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,12 @@ def prepare(
     with locked(target):
         if not _is_whole(target):
             say(f"network: {backbone.name} is made ready for {engine}")
-            with whole(target) as half:
-                network_file.write(half, backbone, wanted)
-    return read(target)
+            _write(target, backbone, wanted)
+    return replace(read(target), sha256=digest(target))
 
 
 def key(network: Network) -> str:
-    """Identify features: two networks of the same key make the same vectors."""
+    """Identify features: networks of the same key make the same vectors at the same precision."""
     parts = [
         network.backbone,
         network.size_hw,
@@ -87,3 +88,61 @@ def key(network: Network) -> str:
         network.format,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def read(path: Path) -> Network:
+    """Read what a network's file says of itself."""
+    way_out = "Remove it: it is built again"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(archive.read(META))
+        if meta["format"] != FORMAT:
+            raise ValueError(f"format {meta['format']}, this is {FORMAT}")
+        meta |= {"weights": Weights(**meta["weights"]), "size_hw": tuple(meta["size_hw"])}
+        return Network(**meta | {"path": str(path)})
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise WeightsError("a network's file", f"{path} ({error})", way_out) from None
+
+
+def local(network: Network, folders: Sequence[str] = ()) -> Network:
+    """Find the file on this host, an executor's: where the driver had it, or where it was shipped.
+
+    From a shipped or shared folder it is copied into the local cache, once for all workers.
+    """
+    if not network.path:
+        return network
+    name = Path(network.path).name
+    target = cache_dir("networks") / name
+    with locked(target):
+        if not _is_whole(target):
+            places = [Path(network.path), *(Path(folder) / name for folder in folders)]
+            found = next((place for place in places if place.is_file()), None)
+            if found is None:
+                received = f"nothing at {', '.join(map(str, places))}"
+                way_out = "Set SPARK_CXR_CACHE to a folder that all nodes see, or ship the file"
+                raise SetupError(f"{name} on this executor", received, way_out)
+            _copy(found, target, network.sha256)
+    return replace(network, path=str(target))
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    with whole(target) as half:
+        shutil.copyfile(source, half)
+        if (received := digest(half)) != sha256:
+            way_out = "It was damaged on its way: run again"
+            raise WeightsError(f"{source.name} with SHA-256 {sha256}", received, way_out)
+
+
+def _write(target: Path, backbone: Backbone, wanted: Network) -> None:
+    with whole(target) as half, zipfile.ZipFile(half, "w") as archive:
+        dim = pack(archive, backbone, wanted.weights, wanted.engine, wanted.pooling)
+        meta = asdict(replace(wanted, dim=dim))
+        archive.writestr(META, json.dumps(meta, indent=1))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read(path)
+    except WeightsError:
+        return False
+    return True

@@ -41,9 +41,7 @@ class Weights:
     seed: int = 0
 
 
-def resolve(
-    text: str, backbone: Backbone, mirror: str = "", say: Say = to_stderr
-) -> Weights:
+def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_stderr) -> Weights:
     """Find the weights that `text` names; empty is what goes with the network.
 
     Args:
@@ -135,4 +133,3 @@ def _bring(uri: str, half: Path, say: Say) -> None:
     store, inside = locate(uri)
     with store.open_input_stream(inside) as stream, half.open("wb") as out:
         shutil.copyfileobj(stream, out)
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,15 @@ def counts_of(done: Experiment) -> dict[str, Any]:
         "images": done.ingested.n_images,
         "quarantined": done.ingested.quarantined,
         "seconds_training": round(fitted.seconds, 2),
-        "images_per_second": round(images_per_second(done), 1),
+        "images_per_second": round(done.featurized.images_per_second, 1),
         "split": done.cfg.train.split,
         "test_images_with_patient_or_twin_in_training": fitted.shared,
         "data": PHANTOMS if done.drawn else list(done.cfg.ingest.images),
         "backbone": done.cfg.features.backbone,
-        "engine": done.featurized.engine,
+        "engine": done.featurized.used.engine,
+        "used": asdict(done.featurized.used),
+        "weights": done.featurized.ready.network.weights.origin,
+        "reused": done.featurized.reused,
         "head": fitted.head.name,
         "caveats": list(caveats_of(done)),
     }
@@ -59,11 +63,6 @@ def headline_of(done: Experiment) -> dict[str, Any]:
     names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined")
     figures = counts_of(done)
     return {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
-
-
-def images_per_second(done: Experiment) -> float:
-    """Say how fast the network was fed and read, Spark included."""
-    return done.featurized.n / done.featurized.seconds
 
 
 def summary_of(done: Experiment, report: str) -> str:
@@ -91,11 +90,13 @@ def caveats_of(done: Experiment) -> Iterator[str]:
     fitted = done.fitted
     if done.drawn:
         yield "The films are drawn phantoms: the figures say that the software runs, no more."
-    if done.featurized.engine == "fake":
+    if done.featurized.used.engine == "fake":
         yield (
             "The features come from the fake engine, a random projection of coarse pixels: "
             "no network has seen these films."
         )
+    elif done.featurized.ready.caveat:
+        yield f"{done.featurized.ready.caveat}."
     if fitted.shared:
         yield (
             f"Split by image: {fitted.shared:,} of {fitted.n_test:,} test films have their "
@@ -105,7 +106,7 @@ def caveats_of(done: Experiment) -> Iterator[str]:
 
 def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
     """Gather what the report of a training tells."""
-    cfg, fitted = done.cfg, done.fitted
+    cfg, fitted, used = done.cfg, done.fitted, done.featurized.used
     return TrainingReport(
         job=f"train_{fitted.head.name}",
         title=f"{fitted.head.title} on {cfg.features.backbone} features",
@@ -115,7 +116,8 @@ def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
         model=(
             ("Head", fitted.head.title),
             ("Backbone", cfg.features.backbone),
-            ("Engine", done.featurized.engine),
+            ("Weights", done.featurized.ready.network.weights.origin),
+            ("Engine", f"{used.engine} on {used.device} in {used.precision}"),
             ("Name", f"{fitted.head.name}-{fitted.fingerprint}"),
         ),
         run=_run(done, predictions.sparkSession),
@@ -172,7 +174,7 @@ def _run(done: Experiment, spark: SparkSession) -> RunSummary:
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
         seconds=done.featurized.seconds + done.fitted.seconds,
-        images_per_second=images_per_second(done),
+        images_per_second=done.featurized.images_per_second,
     )
 
 

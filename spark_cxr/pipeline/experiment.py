@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -17,22 +17,15 @@ from spark_cxr.metrics import Metrics
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
+from spark_cxr.pipeline.featurize import Featurized, featurize_step
 from spark_cxr.pipeline.split import IS_TEST, check_split, split
-from spark_cxr.pipeline.steps import (
-    Featurized,
-    Ingested,
-    featurize_step,
-    ingest_step,
-    phantoms_step,
-)
+from spark_cxr.pipeline.steps import Ingested, ingest_step, phantoms_step
 from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 
 SECTIONS = ("phantoms", "ingest", "features", "train")
 PHANTOM = "phantom"
 """The source that the manifest of phantoms names."""
-PREPROCESSING = 1
-"""Goes up when the same bytes would become other pixels for the network."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     wanted = ingested.images.where(F.col(LABEL).isin(*labels))
     check_split(split(wanted, cfg.train.split, cfg.train.test_fraction, cfg.run.seed))
     featurized = featurize_step(spark, cfg, wanted, output)
-    fitted = _fit(heads.get(name), featurized.rows, labels, cfg, output)
+    fitted = _fit(heads.get(name), featurized, labels, cfg, output)
     drawn = wanted.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0
     done = Experiment(cfg, drawn, ingested, featurized, fitted)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
@@ -92,10 +85,10 @@ def _with_phantoms(cfg: Config, output: Output) -> Config:
 
 
 def _fit(
-    head: heads.Head, rows: DataFrame, labels: tuple[str, ...], cfg: Config, output: Output
+    head: heads.Head, made: Featurized, labels: tuple[str, ...], cfg: Config, output: Output
 ) -> Fitted:
     started = time.monotonic()
-    parted = split(rows, cfg.train.split, cfg.train.test_fraction, cfg.run.seed)
+    parted = split(made.rows, cfg.train.split, cfg.train.test_fraction, cfg.run.seed)
     prepared = training.prepare_rows(parted, labels).persist()
     try:
         model = training.fit(head, prepared.where(~F.col(IS_TEST)))
@@ -104,7 +97,7 @@ def _fit(
         name = f"{head.name}-{print_}"
         predictions = training.predictions_of(scored, labels, name)
         output.write_table(predictions, "predictions")
-        _write_model(model, head, labels, cfg, print_, output)
+        _write_model(model, head, labels, made, print_, cfg, output)
         n_test = scored.count()
         return Fitted(
             head=head,
@@ -134,8 +127,9 @@ def _write_model(
     model: Any,
     head: heads.Head,
     labels: tuple[str, ...],
-    cfg: Config,
+    made: Featurized,
     fingerprint: str,
+    cfg: Config,
     output: Output,
 ) -> None:
     model.write().overwrite().save(output.table("model/head"))
@@ -144,8 +138,8 @@ def _write_model(
         "spark_cxr": __version__,
         "head": head.name,
         "labels": list(labels),
-        "backbone": cfg.features.backbone,
-        "preprocessing": PREPROCESSING,
+        "network": asdict(made.ready.network),
+        "engine": asdict(made.used),
         "data": fingerprint,
         "split": {"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},
     }

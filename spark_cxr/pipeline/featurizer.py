@@ -9,7 +9,7 @@ import pandas as pd
 from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
-from pyspark.ml.param import Param, Params
+from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import DataFrame
@@ -17,13 +17,64 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BinaryType
 
-from spark_cxr.backbones import catalog, engines
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones import catalog, engines, own
+from spark_cxr.backbones.catalog import NORMALISINGS
+from spark_cxr.backbones.engines.plan import PRECISIONS
+from spark_cxr.backbones.featurize import featurize_stream
+from spark_cxr.backbones.keras_model import POOLINGS
 from spark_cxr.errors import BadImage, InputError
+from spark_cxr.pipeline.networks import Ready, Wish, make_ready, on_this_worker
 from spark_cxr.settings import nearest
 
 VECTORS = "vector array<float>, reason string, detail string"
-HANDLE_INVALID = ("error", "skip", "keep")
+SAME_NAME = ("weights", "mirror", "normalising", "pooling", "engine", "precision", "device")
+"""Params that the record of a network calls the same."""
+DEFAULTS = {
+    "inputCol": "content",
+    "outputCol": "features",
+    "modelName": "fake",
+    "weights": "",
+    "mirror": "",
+    "normalising": "",
+    "pooling": "avg",
+    "engine": "auto",
+    "precision": "auto",
+    "device": "auto",
+    "batchSize": 32,
+    "handleInvalid": "error",
+    "errorCol": "",
+}
+
+
+def _choice(name: str, known: tuple[str, ...], doc: str) -> Any:
+    """Declare a Param that takes one of a few words."""
+
+    def convert(value: Any) -> str:
+        if value not in known:
+            received, way_out = f"{name}={value!r}", nearest(str(value), known)
+            raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
+        return str(value)
+
+    return Param(Params._dummy(), name, f"{doc} ({', '.join(known)})", typeConverter=convert)
+
+
+def _text(name: str, doc: str) -> Any:
+    """Declare a Param that takes any text."""
+    return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toString)
+
+
+def _network(value: Any) -> str:
+    if not own.is_own(str(value)) and value not in catalog.names():
+        received, way_out = f"modelName={value!r}", nearest(str(value), catalog.names())
+        raise TypeError(f"Expected modelName by name. Received: {received}. {way_out}")
+    return str(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        received = f"batchSize={value!r}"
+        raise TypeError(f"Expected a whole number of 1 or more. Received: {received}. Try 32.")
+    return value
 
 
 class DeepImageFeaturizer(
@@ -35,50 +86,28 @@ class DeepImageFeaturizer(
 ):
     """Turn a column of encoded images (PNG, JPEG, DICOM …) into a column of feature vectors."""
 
-    @staticmethod
-    def _one_of(name: str, known: tuple[str, ...]) -> Callable[[Any], str]:
-        def convert(value: Any) -> str:
-            if value not in known:
-                received, way_out = f"{name}={value!r}", nearest(str(value), known)
-                raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
-            return str(value)
-
-        return convert
-
-    @staticmethod
-    def _count(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            received = f"batchSize={value!r}"
-            raise TypeError(f"Expected a whole number of 1 or more. Received: {received}. Try 32.")
-        return value
-
     modelName = Param(
         Params._dummy(),
         "modelName",
-        f"network that makes the features: {', '.join(catalog.names())}",
-        typeConverter=_one_of("modelName", catalog.names()),
+        f"network that makes the features: {', '.join(catalog.names())}, or a FILE.keras",
+        typeConverter=_network,
     )
-    engine = Param(
-        Params._dummy(),
-        "engine",
-        f"what runs the network: auto, {', '.join(engines.names())}",
-        typeConverter=_one_of("engine", ("auto", *engines.names())),
-    )
+    weights = _text("weights", "imagenet, a file or URI, random:SEED; empty: imagenet or its own")
+    mirror = _text("mirror", "folder or URL with the official weight files, asked first")
+    normalising = _choice("normalising", ("", *NORMALISINGS), "of a FILE.keras")
+    pooling = _choice("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
+    engine = _choice("engine", ("auto", *engines.names()), "what runs the network")
+    precision = _choice("precision", PRECISIONS, "numbers to calculate with")
+    device = _text("device", "auto, cpu or gpu")
     batchSize = Param(
         Params._dummy(), "batchSize", "images at once, at least 1", typeConverter=_count
     )
-    handleInvalid = Param(
-        Params._dummy(),
+    handleInvalid = _choice(
         "handleInvalid",
+        ("error", "skip", "keep"),
         "for images that do not decode: error, skip (drop the row), keep (null vector)",
-        typeConverter=_one_of("handleInvalid", HANDLE_INVALID),
     )
-    errorCol = Param(
-        Params._dummy(),
-        "errorCol",
-        "column for the reason and detail of a kept bad image; empty: none",
-        typeConverter=str,
-    )
+    errorCol = _text("errorCol", "column for reason and detail of a kept bad image; empty: none")
 
     @keyword_only
     def __init__(
@@ -87,21 +116,19 @@ class DeepImageFeaturizer(
         inputCol: str = "content",
         outputCol: str = "features",
         modelName: str = "fake",
+        weights: str = "",
+        mirror: str = "",
+        normalising: str = "",
+        pooling: str = "avg",
         engine: str = "auto",
+        precision: str = "auto",
+        device: str = "auto",
         batchSize: int = 32,
         handleInvalid: str = "error",
         errorCol: str = "",
     ) -> None:
         super().__init__()
-        self._setDefault(
-            inputCol="content",
-            outputCol="features",
-            modelName="fake",
-            engine="auto",
-            batchSize=32,
-            handleInvalid="error",
-            errorCol="",
-        )
+        self._setDefault(**DEFAULTS)
         self._set(**self._input_kwargs)
 
     def setParams(self, **params: Any) -> DeepImageFeaturizer:
@@ -109,17 +136,20 @@ class DeepImageFeaturizer(
         self._set(**params)
         return self
 
-    def recipe(self) -> FeatureRecipe:
-        """Say what decides the vectors, with `auto` resolved."""
-        backbone = self.getOrDefault(self.modelName)
-        engine = engines.choose(self.getOrDefault(self.engine), backbone)
-        return FeatureRecipe(backbone, engine, self.getOrDefault(self.batchSize))
+    def wish(self) -> Wish:
+        """Say which network is wanted, and how it is to run."""
+        return Wish(
+            backbone=self.getOrDefault(self.modelName),
+            batch_size=self.getOrDefault(self.batchSize),
+            **{name: self.getOrDefault(self.getParam(name)) for name in SAME_NAME},
+        )
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         self._check(dataset)
         output, errors = self.getOutputCol(), self.getOrDefault(self.errorCol)
         invalid = self.getOrDefault(self.handleInvalid)
-        vectors = vectorizer(self.recipe(), raise_bad=invalid == "error")
+        ready = make_ready(dataset.sparkSession, self.wish())
+        vectors = vectorizer(ready, raise_bad=invalid == "error")
         made = dataset.withColumn("_made", vectors(F.col(self.getInputCol())))
         vector = F.col("_made.vector")
         if invalid == "skip":
@@ -144,21 +174,25 @@ class DeepImageFeaturizer(
             raise InputError("outputCol that is not there yet", received, "Choose another name")
 
 
-def vectorizer(recipe: FeatureRecipe, raise_bad: bool) -> Callable[..., Any]:
+def vectorizer(ready: Ready, raise_bad: bool) -> Callable[..., Any]:
     """Make the column function: bytes in, vector out, the network loaded once a worker."""
 
     @pandas_udf(VECTORS)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        for contents in batches:
-            made = featurize(list(contents), recipe)
-            for each in made:
-                if raise_bad and isinstance(each, BadImage):
-                    raise each
-            yield pd.DataFrame(
-                [_row(each) for each in made], columns=["vector", "reason", "detail"]
-            )
+        contents = (list(each) for each in batches)
+        for made in featurize_stream(contents, on_this_worker(ready)):
+            if raise_bad:
+                _raise_first(made)
+            rows = [_row(each) for each in made]
+            yield pd.DataFrame(rows, columns=["vector", "reason", "detail"])
 
     return vectors
+
+
+def _raise_first(made: list[Any]) -> None:
+    for each in made:
+        if isinstance(each, BadImage):
+            raise each
 
 
 def _row(made: Any) -> tuple[Any, str | None, str | None]:

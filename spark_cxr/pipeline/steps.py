@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -18,21 +16,14 @@ from spark_cxr.errors import InputError
 from spark_cxr.images.phantoms import manifest_csv, manifest_row, phantoms
 from spark_cxr.output import Output, pseudonym_key
 from spark_cxr.pipeline import ingest
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
-from spark_cxr.pipeline.files import list_files, read_files
+from spark_cxr.pipeline.files import list_files
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
 from spark_cxr.schemas import (
-    CONTENT,
-    FEATURE_ROWS,
-    FEATURES,
     IMAGES,
-    PATH,
     QUARANTINE,
-    SHA256,
-    columns,
 )
-from spark_cxr.settings import Config, Ingest, Phantoms
+from spark_cxr.settings import Ingest, Phantoms
 
 
 @dataclass(frozen=True)
@@ -49,16 +40,6 @@ class Ingested:
     def quarantined(self) -> int:
         """Count the files that were set aside."""
         return sum(count for _, count in self.reasons)
-
-
-@dataclass(frozen=True)
-class Featurized:
-    """What the network left behind."""
-
-    rows: DataFrame
-    n: int
-    engine: str
-    seconds: float
 
 
 def phantoms_step(settings: Phantoms, seed: int, output: Output) -> Counter[str]:
@@ -147,41 +128,3 @@ def _check_account(done: Ingested) -> None:
         received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
         way_out = "Run again when no one writes to the folders"
         raise InputError("folders that stay as they are while they are read", received, way_out)
-
-
-def featurize_step(
-    spark: SparkSession, cfg: Config, images: DataFrame, output: Output
-) -> Featurized:
-    """Run the network over the given images and write `features/`."""
-    featurizer = DeepImageFeaturizer(
-        modelName=cfg.features.backbone,
-        engine=cfg.features.engine,
-        batchSize=cfg.features.batch_size,
-        handleInvalid="skip",
-    )
-    wanted = images.select(*[name for name in columns(FEATURE_ROWS) if name != FEATURES])
-    started = time.monotonic()
-    with progress(spark, "featurizing", images.count()):
-        # The table of images is the small side of the join: no image file is ever shuffled.
-        files = read_files(spark, cfg.ingest.images, cfg.ingest.max_bytes).select(PATH, CONTENT)
-        made = featurizer.transform(files.join(F.broadcast(wanted), on=PATH, how="inner"))
-        vector = vector_to_array(F.col(FEATURES), "float32")
-        output.write_table(
-            made.withColumn(FEATURES, vector).select(*columns(FEATURE_ROWS)), FEATURES
-        )
-    seconds = time.monotonic() - started
-    rows = spark.read.schema(FEATURE_ROWS).parquet(output.table(FEATURES))
-    _quarantine_late(wanted, rows, output)
-    return Featurized(rows, rows.count(), featurizer.recipe().engine, seconds)
-
-
-def _quarantine_late(wanted: DataFrame, rows: DataFrame, output: Output) -> None:
-    """Set aside what decoded at ingest and then not any more: changed, gone, or out of memory."""
-    lost = wanted.join(rows.select(PATH), on=PATH, how="left_anti").select(
-        PATH,
-        SHA256,
-        F.lit("unreadable").alias("reason"),
-        F.lit("decoded at ingest, and not when it was featurized").alias("detail"),
-    )
-    if lost.limit(1).count():
-        lost.write.mode("append").parquet(output.table("quarantine"))

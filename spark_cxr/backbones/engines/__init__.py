@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import catalog
-from spark_cxr.errors import ConfigError
+from spark_cxr.backbones import catalog, own
+from spark_cxr.backbones.engines.devices import check_device, gpu_present
+from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.settings import nearest
 
-ENGINES = {"fake": "spark_cxr.backbones.engines.fake"}
-"""Modules, imported by whoever runs them: each has `load(backbone) -> Engine`."""
+ENGINES = {
+    "fake": "spark_cxr.backbones.engines.fake",
+    "openvino": "spark_cxr.backbones.engines.openvino",
+    "keras": "spark_cxr.backbones.engines.keras",
+}
+"""Modules, imported by whoever runs them: each has `load(plan) -> Engine`."""
 
 
 class Engine(Protocol):
@@ -24,24 +31,42 @@ class Engine(Protocol):
         """Turn films (n, height, width, 3) into vectors (n, dim)."""
         ...
 
+    @property
+    def used(self) -> Used:
+        """Say on what it runs, in truth."""
+        ...
+
 
 def names() -> tuple[str, ...]:
     """Give the names of all engines."""
     return tuple(ENGINES)
 
 
-def choose(engine: str, backbone: str) -> str:
-    """Resolve `auto`, and refuse an engine that does not run this network."""
-    able = catalog.get(backbone).engines
+def choose(engine: str, backbone: str, device: str = "auto") -> str:
+    """Resolve `auto`, and refuse an engine that does not run this network on this device."""
+    able = own.ENGINES if own.is_own(backbone) else catalog.get(backbone).engines
+    wants_gpu = check_device(device).startswith("gpu")
     if engine == "auto":
-        return able[0]
+        return _automatic(able, wants_gpu or (device == "auto" and gpu_present()))
     if engine not in able:
         raise ConfigError(f"an engine that runs {backbone}", engine, nearest(engine, able))
+    if wants_gpu and engine == "openvino":
+        raise ConfigError("an engine that runs on a GPU", engine, "Say --engine keras")
     return engine
 
 
+def _automatic(able: tuple[str, ...], on_gpu: bool) -> str:
+    wanted = able[:1] if able == ("fake",) else ("keras",) if on_gpu else ("openvino", "keras")
+    for name in wanted:
+        if name == "fake" or find_spec(name) is not None:
+            return name
+    extra = "gpu" if on_gpu else "cpu"
+    expected = f"a package that runs networks: {' or '.join(wanted)}"
+    raise SetupError(expected, "none installed", f"pip install 'spark-cxr[{extra}]'")
+
+
 @lru_cache(maxsize=3)
-def load(engine: str, backbone: str) -> Engine:
+def load(plan: Plan) -> Engine:
     """Load a network once for each Python worker; it stays for later tasks and queries."""
-    loaded: Engine = import_module(ENGINES[engine]).load(catalog.get(backbone))
+    loaded: Engine = import_module(ENGINES[plan.engine]).load(plan)
     return loaded

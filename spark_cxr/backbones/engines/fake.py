@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones.catalog import Backbone
+from spark_cxr.backbones import catalog
+from spark_cxr.backbones.engines.plan import Plan, Used
 
 CELLS = 16
 """The film is averaged down to 16 x 16 grey cells before it is projected."""
@@ -19,6 +20,7 @@ class FakeEngine:
     """Projects pooled pixels: near films get near vectors, as with a real network."""
 
     projection: NDArray[np.float32]
+    used: Used
 
     def features(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Average to cells, take out the film's own exposure, project."""
@@ -29,7 +31,9 @@ class FakeEngine:
         return np.asarray(centred @ self.projection, dtype=np.float32)
 
 
-def load(backbone: Backbone) -> FakeEngine:
+def load(plan: Plan) -> FakeEngine:
     """Draw the projection; the same in every process."""
-    drawn = np.random.default_rng(SEED).standard_normal((CELLS * CELLS, backbone.dim))
-    return FakeEngine(np.asarray(drawn / CELLS, dtype=np.float32))
+    dim = catalog.get(plan.backbone).dim
+    drawn = np.random.default_rng(SEED).standard_normal((CELLS * CELLS, dim))
+    used = Used("fake", "cpu", "f32", 1, plan.batch_size)
+    return FakeEngine(np.asarray(drawn / CELLS, dtype=np.float32), used)

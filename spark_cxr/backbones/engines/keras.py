@@ -1,0 +1,103 @@
+"""Networks on a GPU, or on a CPU, by Keras on whichever backend is installed."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.backbones import packing
+from spark_cxr.backbones.engines import accelerators
+from spark_cxr.backbones.engines.halving import Halving
+from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.backbones.keras_model import compose
+from spark_cxr.backbones.keras_model import load as load_file
+from spark_cxr.backbones.network import read
+from spark_cxr.errors import ConfigError
+
+_POLICIES = {"f32": "float32", "bf16": "mixed_bfloat16", "f16": "mixed_float16"}
+
+
+@dataclass(frozen=True)
+class KerasEngine:
+    """A compiled Keras model on one device."""
+
+    model: Any
+    halving: Halving
+    device: str
+    backend: str
+    precision: str
+    threads: int
+
+    def features(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the films, in smaller batches when the device runs out of memory."""
+        if not len(batch):
+            return np.empty((0, int(self.model.output_shape[-1])), np.float32)
+        return self.halving.features(batch)
+
+    @property
+    def used(self) -> Used:
+        """Say on what it runs; the batch size is the one that memory allowed."""
+        device = f"{self.device} ({self.backend})"
+        return Used("keras", device, self.precision, self.threads, self.halving.limit)
+
+
+def load(plan: Plan) -> KerasEngine:
+    """Build the network from its file on the device that was asked for."""
+    keras = import_keras()
+    device = accelerators.claim(keras.backend.backend(), plan.device, plan.threads)
+    precision = _precision(plan.precision, device)
+    with keras.device(device):
+        model = _model(plan, precision)
+
+    def run(films: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with keras.device(device):
+            # Compiled by the backend itself: tf.function, jit or inference mode.
+            return np.asarray(model.predict_on_batch(films), np.float32)
+
+    halving = Halving(run, plan.batch_size)
+    return KerasEngine(model, halving, device, keras.backend.backend(), precision, plan.threads)
+
+
+def _precision(wanted: str, device: str) -> str:
+    on_gpu = device.startswith("gpu")
+    if wanted == "auto":
+        return "f16" if on_gpu else "f32"
+    if wanted == "f16" and not on_gpu:
+        raise ConfigError("precision auto, f32 or bf16 on a CPU", "f16", "f16 is for GPUs")
+    return wanted
+
+
+def _model(plan: Plan, precision: str) -> Any:
+    path = Path(plan.network)
+    network = read(path)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / packing.KERAS
+        file.write_bytes(packing.read_member(path, packing.KERAS))
+        model = load_file(str(file))
+    if precision != "f32":
+        model = _in_policy(model, _POLICIES[precision])
+    composed = compose(model, network.normalising, network.pooling)
+    composed.compile(jit_compile=False)
+    return composed
+
+
+def _in_policy(model: Any, policy: str) -> Any:
+    """Build the network again with layers that compute in the given policy."""
+    keras = import_keras()
+
+    def again(layer: Any) -> Any:
+        config = layer.get_config()
+        with suppress(KeyError):
+            del config["dtype"]
+        return type(layer).from_config({**config, "dtype": policy})
+
+    remade = keras.models.clone_model(model, clone_function=again)
+    remade.set_weights(model.get_weights())
+    return remade

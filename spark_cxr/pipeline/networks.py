@@ -1,0 +1,113 @@
+"""Bring a network to the workers: resolved and built once on the driver, then found by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import pandas as pd
+from pyspark import SparkFiles, TaskContext
+from pyspark.sql import SparkSession
+
+from spark_cxr.backbones import engines, network, own, weights
+from spark_cxr.backbones.engines.plan import Used
+from spark_cxr.backbones.featurize import FeatureRecipe
+from spark_cxr.backbones.network import Network
+from spark_cxr.images.film import DEFAULT_LIMITS, Limits
+from spark_cxr.pipeline.session import is_connect
+
+GPU = "gpu"
+USED = "engine string, device string, precision string, threads int, batch_size int"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user may say about the network, before anything is looked up."""
+
+    backbone: str
+    weights: str = ""
+    mirror: str = ""
+    normalising: str = ""
+    pooling: str = "avg"
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+    batch_size: int = 32
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A network whose file is built and verified, and how it is to be run."""
+
+    network: Network
+    recipe: FeatureRecipe
+
+    @property
+    def key(self) -> str:
+        """Name the features: vectors of one key can be mixed, of two keys not."""
+        return f"{self.network.backbone}-{network.key(self.network)[:16]}-{self.recipe.precision}"
+
+    @property
+    def caveat(self) -> str:
+        """Say what must stand in every output: random weights, no digest."""
+        return self.network.weights.caveat
+
+
+def make_ready(spark: SparkSession, wish: Wish) -> Ready:
+    """Choose the engine, resolve the weights, build the network's file, and ship it."""
+    row = own.find(wish.backbone, wish.normalising)
+    engine = engines.choose(wish.engine, wish.backbone, wish.device)
+    built = network.prepare(
+        row, weights.resolve(wish.weights, row, wish.mirror), engine, wish.pooling
+    )
+    _ship(spark, built)
+    return Ready(
+        built,
+        FeatureRecipe(
+            backbone=wish.backbone,
+            engine=engine,
+            batch_size=wish.batch_size,
+            limits=wish.limits,
+            network=built.path,
+            precision=wish.precision,
+            threads=int(spark.conf.get("spark.task.cpus", "1") or 1),
+            device=wish.device,
+        ),
+    )
+
+
+def used_by_workers(spark: SparkSession, ready: Ready) -> Used:
+    """Load the network on one worker and say what it really runs on; fails early where it can't."""
+
+    def say(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for _ in batches:
+            used = engines.load(on_this_worker(ready).plan).used
+            yield pd.DataFrame([asdict(used)])
+
+    told = spark.range(1, numPartitions=1).mapInPandas(say, USED).collect()[0]
+    return Used(**told.asDict())
+
+
+def on_this_worker(ready: Ready) -> FeatureRecipe:
+    """Give the recipe with the file and the device that this worker has; runs on the worker."""
+    here = network.local(ready.network, (SparkFiles.getRootDirectory(), "."))
+    return replace(ready.recipe, network=here.path, device=_device(ready.recipe.device))
+
+
+def _device(wanted: str) -> str:
+    """Take the GPU that Spark gave to this task, where it gave one and none was ruled out."""
+    context = TaskContext.get()
+    given = context.resources().get(GPU) if context else None
+    return f"{GPU}:{given.addresses[0]}" if given and wanted in ("auto", GPU) else wanted
+
+
+def _ship(spark: SparkSession, built: Network) -> None:
+    """Send the file along with the session, unless all workers are on this host."""
+    master = spark.conf.get("spark.master", "local") or "local"
+    if not built.path or master.startswith("local["):
+        return
+    if hasattr(spark, "addArtifacts") and (is_connect(spark) or spark.version >= "4"):
+        spark.addArtifacts(built.path, file=True)
+    else:
+        spark.sparkContext.addFile(built.path)  # classic sessions of PySpark 3.5

@@ -1,0 +1,153 @@
+"""Engines: chosen, loaded once, honest about what they run on."""
+
+import subprocess
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spark_cxr.backbones import engines
+from spark_cxr.backbones.engines import choose, load
+from spark_cxr.backbones.engines.openvino import _precision
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.network import prepare
+from spark_cxr.backbones.own import find
+from spark_cxr.backbones.weights import resolve
+from spark_cxr.errors import ConfigError, SetupError
+
+ENGINES = [name for name in engines.names() if name != "fake"]
+FILMS = np.random.default_rng(0).integers(0, 256, (9, 32, 48, 3), dtype=np.uint8)
+
+
+def plan(file: Path, engine: str, **wishes: str | int) -> Plan:
+    row = find(str(file), "tf")
+    network = prepare(row, resolve("", row), engine, say=lambda _: None)
+    return Plan(engine, str(file), network.path, **wishes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_films_get_the_same_vectors_however_they_are_batched(
+    tiny_network: Path, engine: str
+) -> None:
+    loaded = load(plan(tiny_network, engine, precision="f32", device="cpu"))
+    expected = loaded.features(FILMS)
+    for size in (1, 2, 4, 7):
+        parts = [loaded.features(FILMS[i : i + size]) for i in range(0, len(FILMS), size)]
+        np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_films_give_no_vectors(tiny_network: Path, engine: str) -> None:
+    made = load(plan(tiny_network, engine, device="cpu")).features(FILMS[:0])
+    assert (made.shape, made.dtype) == ((0, 6), np.float32)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_engine_says_what_it_used(tiny_network: Path, engine: str) -> None:
+    used = load(plan(tiny_network, engine, precision="f32", device="cpu")).used
+    assert (used.engine, used.precision, used.threads) == (engine, "f32", 1)
+    assert used.device.startswith("cpu")
+
+
+def test_equal_plans_share_one_network(tiny_network: Path) -> None:
+    assert load(plan(tiny_network, "openvino")) is load(plan(tiny_network, "openvino"))
+
+
+def test_keras_computes_in_bf16_on_request(tiny_network: Path) -> None:
+    exact = load(plan(tiny_network, "keras", precision="f32", device="cpu")).features(FILMS)
+    rough = load(plan(tiny_network, "keras", precision="bf16", device="cpu")).features(FILMS)
+    assert 0 < np.abs(rough - exact).max() < 0.02 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("device", ["gpu", "gpu:3"])
+def test_gpu_that_is_not_there_is_refused_at_once(tiny_network: Path, device: str) -> None:
+    if engines.gpu_present():
+        pytest.skip("this host has a GPU")
+    with pytest.raises(SetupError) as caught:
+        load(plan(tiny_network, "keras", device=device))
+    told = str(caught.value)
+    assert told.startswith(f"Expected GPU {device[4:] or 0}. Received: 0 that tensorflow sees (")
+    assert "or run on the CPU: --device cpu" in told
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_f16_on_a_cpu_is_refused(tiny_network: Path, engine: str) -> None:
+    with pytest.raises(ConfigError, match=r"Received: f16\. f16 is for GPUs"):
+        load(plan(tiny_network, engine, precision="f16", device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"), [(["FP32", "BF16"], "bf16"), (["FP32", "INT8"], "f32")]
+)
+def test_precision_follows_the_processor(capabilities: list[str], expected: str) -> None:
+    assert _precision("auto", capabilities) == expected
+
+
+def test_bf16_on_a_processor_without_it_is_refused() -> None:
+    with pytest.raises(SetupError) as caught:
+        _precision("bf16", ["FP32", "INT8"])
+    assert str(caught.value) == (
+        "Expected a processor that computes in bf16. Received: one with FP32, INT8. "
+        "Say --precision auto."
+    )
+
+
+def test_auto_is_openvino_on_a_cpu() -> None:
+    assert choose("auto", "ResNet50", "cpu") == "openvino"
+
+
+def test_auto_is_keras_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "gpu_present", lambda: True)
+    assert choose("auto", "ResNet50") == "keras"
+    assert choose("auto", "ResNet50", "cpu") == "openvino"
+    assert choose("auto", "fake") == "fake"
+
+
+def test_auto_runs_a_users_own_network() -> None:
+    assert choose("auto", "mine.keras", "cpu") == "openvino"
+
+
+def test_auto_without_any_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spec(name: str) -> ModuleSpec | None:
+        return None if name in ("openvino", "keras") else find_spec(name)
+
+    monkeypatch.setattr(engines, "find_spec", spec)
+    with pytest.raises(SetupError, match=r"none installed. pip install 'spark-cxr\[cpu\]'"):
+        choose("auto", "ResNet50", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("engine", "backbone", "device", "message"),
+    [
+        ("fake", "ResNet50", "auto", "Expected an engine that runs ResNet50. Received: fake."),
+        ("openvino", "fake", "auto", "Expected an engine that runs fake. Received: openvino."),
+        ("openvino", "ResNet50", "gpu", "Expected an engine that runs on a GPU. Received: openv"),
+        ("auto", "ResNet50", "cuda", "Expected features.device as auto, cpu, gpu or gpu:N. Rec"),
+    ],
+)
+def test_engine_that_does_not_fit_is_refused(
+    engine: str, backbone: str, device: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose(engine, backbone, device)
+    assert str(caught.value).startswith(message)
+
+
+def test_openvino_worker_imports_no_tensorflow_and_no_telemetry(tiny_network: Path) -> None:
+    network = plan(tiny_network, "openvino").network
+    code = (
+        "import sys\n"
+        "from spark_cxr.backbones.featurize import FeatureRecipe, featurize\n"
+        "from spark_cxr.images.phantoms import phantoms\n"
+        "drawn = [p.data for p in phantoms(3, 0, 64, ('png',), 0)]\n"
+        f"recipe = FeatureRecipe('tiny', 'openvino', 2, network={network!r})\n"
+        "assert [len(each) for each in featurize(drawn, recipe)] == [6, 6, 6]\n"
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'openvino_telemetry'}\n"
+        "print(sorted(name for name in heavy if sys.modules.get(name)))"
+    )
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.stdout.strip(), told.stderr) == ("[]", "")
