@@ -61,7 +61,7 @@ def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_stder
         raise WeightsError("weights that ship with spark_cxr", "embedded", way_out)
     if text.startswith("random"):
         return _random(text)
-    return _file(text, say)
+    return _file(text, backbone, say)
 
 
 def _without(text: str, backbone: Backbone) -> Weights:
@@ -95,12 +95,16 @@ def _random(text: str) -> Weights:
     return Weights("random", "", name, text, "none needed", RANDOM_CAVEAT, int(given[1]))
 
 
-def _file(text: str, say: Say) -> Weights:
+def _file(text: str, backbone: Backbone, say: Say) -> Weights:
     if not text.endswith(_FILES):
         way_out = "Files end in .weights.h5, .h5 (Keras' official layout) or .keras"
         raise ConfigError(EXPECTED, text, way_out)
     scheme = urlparse(text).scheme
     path = _fetched(text, say) if "://" in text and scheme != "file" else _local(text)
+    official = backbone.weights.md5 if backbone.weights else ""
+    if official and digest(path, "md5") == official:
+        # Keras builds some networks otherwise for its own files: what counts is what it is.
+        return Weights("imagenet", str(path), digest(path), text, backbone.licence)
     return Weights("file", str(path), digest(path), text, "as its owner says")
 
 

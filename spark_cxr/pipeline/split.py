@@ -20,8 +20,9 @@ def split(images: DataFrame, by: str, test_fraction: float, seed: int) -> DataFr
     """
     key = F.col(GROUP) if by == "patient" else F.col(SHA256)
     rows = images.withColumn("_group", key)
-    # The lot of a group comes from its films, not its name: pseudonyms change with their key.
-    lot = F.min(F.xxhash64(F.lit(seed), F.col(SHA256)))
+    # The lot of a group comes from its films, not its name: pseudonyms change with their key. It is
+    # the hash of a smallest digest, not a smallest hash, which would favour groups of many films.
+    lot = F.xxhash64(F.lit(seed), F.min(SHA256))
     groups = rows.groupBy("_group").agg(F.min(LABEL).alias("_label"), lot.alias("_lot"))
     rank = F.row_number().over(Window.partitionBy("_label").orderBy("_lot", "_group"))
     size = F.count(F.lit(1)).over(Window.partitionBy("_label"))

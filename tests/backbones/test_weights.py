@@ -49,6 +49,14 @@ def test_local_file_is_known_by_its_digest(tmp_path: Path) -> None:
     assert resolve(str(file), ROW) == Weights("file", str(file), expected, str(file), licence)
 
 
+def test_local_copy_of_the_official_file_is_known_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "copy.h5"
+    file.write_bytes(b"weights")
+    row = replace(ROW, weights=Published("http://x/net.h5", hashlib.md5(b"weights").hexdigest()))
+    found = resolve(str(file), row)
+    assert (found.kind, found.licence, found.origin) == ("imagenet", "MIT", str(file))
+
+
 @pytest.mark.parametrize("prefix", ["file:", "file://"])
 def test_file_uri_is_a_local_file(tmp_path: Path, prefix: str) -> None:
     file = tmp_path / "mine.h5"

@@ -44,6 +44,17 @@ def test_another_seed_gives_another_split(spark):
     )
 
 
+def test_patients_with_many_films_are_not_drawn_more_often(spark):
+    rows = [
+        (f"{p}-{f}", "ab"[p % 2], f"p{p}") for p in range(200) for f in range(20 if p < 100 else 1)
+    ]
+    table = spark.createDataFrame(rows, "sha256 string, label string, group_id string")
+    table = table.selectExpr("sha2(sha256, 256) as sha256", "label", "group_id")
+    tested = split(table, "patient", 0.5, 0).where("is_test")
+    large = tested.where("cast(substr(group_id, 2) as int) < 100").select("group_id").distinct()
+    assert 35 <= large.count() <= 65
+
+
 def test_each_label_gives_its_share_of_patients(spark):
     rows = split(films(spark, patients=40), "patient", 0.25, 0)
     counts = rows.where("is_test").groupBy("label").agg({"group_id": "approx_count_distinct"})

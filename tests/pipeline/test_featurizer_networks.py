@@ -1,0 +1,73 @@
+"""Features through Spark equal features without Spark, with real network shapes."""
+
+import numpy as np
+import pytest
+
+from spark_cxr.backbones.featurize import featurize
+from spark_cxr.errors import BadImage, ConfigError
+from spark_cxr.images.phantoms import phantoms
+from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.networks import Wish, make_ready, on_this_worker, used_by_workers
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CXR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return list(phantoms(10, seed=3, size=96, bad=1))
+
+
+@pytest.fixture(scope="module")
+def table(spark, drawn):
+    return spark.createDataFrame(
+        [(i, bytearray(p.data)) for i, p in enumerate(drawn)], "id int, content binary"
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "parts"), [("openvino", 1), ("openvino", 2), ("openvino", 16), ("keras", 2)]
+)
+def test_features_through_spark_equal_features_without(spark, cache, drawn, table, engine, parts):
+    asked = {"weights": "random:0", "engine": engine, "precision": "f32", "device": "cpu"}
+    ready = make_ready(spark, Wish("MobileNetV2", **asked))
+    expected = featurize([p.data for p in drawn], on_this_worker(ready))
+    stage = DeepImageFeaturizer(modelName="MobileNetV2", handleInvalid="keep", **asked)
+    made = stage.transform(table.repartition(parts)).select("id", "features").collect()
+    assert len(made) == len(drawn)
+    for row in made:
+        if isinstance(expected[row["id"]], BadImage):
+            assert row["features"] is None
+        else:
+            np.testing.assert_allclose(row["features"].toArray(), expected[row["id"]], atol=1e-4)
+
+
+def test_a_worker_says_what_it_runs_on(spark, cache):
+    wish = Wish("MobileNetV2", weights="random:0", precision="f32")
+    used = used_by_workers(spark, make_ready(spark, wish))
+    assert (used.engine, used.precision, used.threads) == ("openvino", "f32", 1)
+    assert used.device.startswith("cpu")
+
+
+def test_random_weights_are_said_loudly(spark, cache):
+    assert "RANDOM WEIGHTS" in make_ready(spark, Wish("MobileNetV2", weights="random:0")).caveat
+
+
+def test_an_engine_for_a_cpu_is_refused_on_a_gpu(spark, cache):
+    wish = Wish("MobileNetV2", weights="random:0", engine="openvino", device="gpu")
+    with pytest.raises(ConfigError, match="an engine that runs on a GPU"):
+        make_ready(spark, wish)
+
+
+def test_a_users_own_network_with_real_weights_is_found_and_run(spark, shared_data, table):
+    file = shared_data.parent / "weights" / "squeezenet11_imagenet.keras"
+    if not file.is_file():
+        pytest.skip(f"no network at {file}")
+    stage = DeepImageFeaturizer(modelName=str(file), normalising="caffe", handleInvalid="skip")
+    row = stage.transform(table).select("features").first()
+    assert len(row["features"]) == 512
+    assert np.count_nonzero(row["features"].toArray()) > 50
