@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from pyspark.sql import SparkSession
 
 from spark_cxr.job import Job, main
@@ -17,22 +15,10 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images`, `quarantine` and `features`."""
     ingested = ingest_step(spark, cfg.ingest, output)
     made = featurize_step(spark, cfg, ingested.images, output)
-    counts = {
-        "files": ingested.files,
-        "images": made.n,
-        "quarantined": ingested.files - made.n,
-        "reused": made.reused,
-        "images_per_second": round(made.images_per_second, 1),
-        "network": made.ready.key,
-        "used": asdict(made.used),
-        "caveat": made.ready.caveat,
-    }
-    lines = (
-        f"{made.n:,} vectors of {made.ready.network.dim} numbers, {made.reused:,} of them reused",
-        f"{made.used.engine} on {made.used.device} in {made.used.precision}",
-        made.ready.caveat,
-    )
-    return Outcome(counts, "\n".join(filter(None, lines)))
+    reused = f"{made.n:,} vectors of {made.ready.network.dim} numbers, {made.reused:,} reused"
+    how = f"{made.used.engine} on {made.used.device} in {made.used.precision}"
+    counts = {"files": ingested.files, "quarantined": ingested.files - made.n, **made.counts()}
+    return Outcome(counts, "\n".join(filter(None, (reused, how, made.ready.caveat))))
 
 
 JOB = Job("featurize", "Turn films into feature vectors", ("ingest", "features"), run)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -35,6 +36,17 @@ class Featurized:
     used: Used
     seconds: float
 
+    def counts(self) -> dict[str, Any]:
+        """Say what ran and how fast, for run.json."""
+        return {
+            "images": self.n,
+            "reused": self.reused,
+            "images_per_second": round(self.images_per_second, 1),
+            "network": self.ready.key(self.used),
+            "used": asdict(self.used),
+            "caveat": self.ready.caveat,
+        }
+
     @property
     def images_per_second(self) -> float:
         """Say how fast the network was fed and read, Spark included."""
@@ -48,7 +60,7 @@ def featurize_step(
     ready = make_ready(spark, wish_of(cfg))
     used = used_by_workers(spark, ready)
     wanted = images.select(*[name for name in columns(FEATURE_ROWS) if name != FEATURES])
-    cache = f"{absolute(cfg.features.cache)}/{ready.key}" if cfg.features.cache else ""
+    cache = f"{absolute(cfg.features.cache)}/{ready.key(used)}" if cfg.features.cache else ""
     new = _new(spark, wanted, cache)
     n_new, started = new.count(), time.monotonic()
     with progress(spark, "featurizing", n_new):

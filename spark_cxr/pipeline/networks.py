@@ -14,7 +14,6 @@ from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.backbones.featurize import FeatureRecipe
 from spark_cxr.backbones.network import Network
 from spark_cxr.images.film import DEFAULT_LIMITS, Limits
-from spark_cxr.pipeline.session import is_connect
 
 GPU = "gpu"
 USED = "engine string, device string, precision string, threads int, batch_size int"
@@ -43,10 +42,9 @@ class Ready:
     network: Network
     recipe: FeatureRecipe
 
-    @property
-    def key(self) -> str:
+    def key(self, used: Used) -> str:
         """Name the features: vectors of one key can be mixed, of two keys not."""
-        return f"{self.network.backbone}-{network.key(self.network)[:16]}-{self.recipe.precision}"
+        return f"{self.network.backbone}-{network.key(self.network)[:16]}-{used.precision}"
 
     @property
     def caveat(self) -> str:
@@ -103,11 +101,10 @@ def _device(wanted: str) -> str:
 
 
 def _ship(spark: SparkSession, built: Network) -> None:
-    """Send the file along with the session, unless all workers are on this host."""
+    """Send the file along with the session, unless all workers are on this host.
+
+    PySpark 3.5 cannot do so in all sessions: there the cache must be a folder that all nodes see.
+    """
     master = spark.conf.get("spark.master", "local") or "local"
-    if not built.path or master.startswith("local["):
-        return
-    if hasattr(spark, "addArtifacts") and (is_connect(spark) or spark.version >= "4"):
+    if built.path and spark.version >= "4" and not master.startswith("local["):
         spark.addArtifacts(built.path, file=True)
-    else:
-        spark.sparkContext.addFile(built.path)  # classic sessions of PySpark 3.5
