@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -51,6 +52,26 @@ def defaults(**changes: Mapping[str, Any]) -> Config:
     values = read_toml(conf_dir() / "base.toml")
     _merge(values, changes, "defaults()")
     return build(values)
+
+
+def command_line(cfg: Config, sections: Sequence[str]) -> str:
+    """Write the flags that give these settings again, but for where the output goes."""
+    plain, words = defaults(), list[str]()
+    for section, item in flagged_items(sections):
+        value = getattr(getattr(cfg, section), item.name)
+        unchanged = value == getattr(getattr(plain, section), item.name)
+        if unchanged or item.name in ("out", "overwrite"):
+            continue
+        words += _flag_words(item.name.replace("_", "-"), str(item.type), value)
+    return shlex.join(words)
+
+
+def _flag_words(name: str, kind: str, value: Any) -> list[str]:
+    if kind == "bool":
+        return [f"--{name}" if value else f"--no-{name}"]
+    if kind == "Paths":
+        return [f"--{name}", *value]
+    return [f"--{name}", ",".join(value) if kind == "Names" else str(value)]
 
 
 def help_texts() -> dict[tuple[str, str], str]:

@@ -1,10 +1,11 @@
+import shlex
 import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from spark_cxr.config import build, conf_dir, defaults, help_texts, read_toml, resolve
+from spark_cxr.config import build, command_line, conf_dir, defaults, help_texts, read_toml, resolve
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import SECTIONS, Config
 
@@ -234,3 +235,12 @@ def test_unknown_key_in_defaults_is_refused() -> None:
     assert str(caught.value) == (
         "Expected a key of conf/base.toml in defaults(). Received: run.sede. Did you mean run.seed?"
     )
+
+
+def test_the_command_line_of_settings_gives_them_again() -> None:
+    words = ["--images", "a b", "c", "--formats", "png,dicom", "--masks", "--max-bad", "0.5"]
+    sections = ("phantoms", "ingest")
+    cfg = resolve("x", "", sections, [*words, "--out", "R", "--seed", "7"])
+    again = shlex.split(command_line(cfg, sections))
+    assert "R" not in again
+    assert resolve("x", "", sections, [*again, "--out", "R"]) == cfg

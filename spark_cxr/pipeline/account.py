@@ -12,10 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr import __version__, datasets
+from spark_cxr.config import command_line
 from spark_cxr.images.decode import decode
 from spark_cxr.images.prepare import resize
 from spark_cxr.output import locate
-from spark_cxr.pipeline.experiment import Experiment
+from spark_cxr.pipeline.experiment import SECTIONS, Experiment
 from spark_cxr.report.records import (
     ClassCount,
     DataSummary,
@@ -97,6 +98,12 @@ def caveats_of(done: Experiment) -> Iterator[str]:
         )
     elif done.featurized.ready.caveat:
         yield f"{done.featurized.ready.caveat}."
+    people = done.ingested
+    if people.patients and people.without_patient:
+        yield (
+            f"{people.without_patient:,} of {people.n_images:,} films name no patient: each counts "
+            "as a patient of its own, and two of one patient may stand on both sides of the split."
+        )
     if fitted.shared:
         yield (
             f"Split by image: {fitted.shared:,} of {fitted.n_test:,} test films have their "
@@ -131,13 +138,12 @@ def _data(done: Experiment, predictions: DataFrame) -> DataSummary:
     known = datasets.get(cfg.ingest.dataset) if cfg.ingest.dataset else None
     title = known.title if known else ", ".join(Path(i).name for i in cfg.ingest.images)
     notes = (("Licence", known.licence), ("Citation", known.citation)) if known else ()
-    patients = ingested.images.select("patient_id").distinct().na.drop().count()
     return DataSummary(
         name=PHANTOMS if done.drawn else title,
         source=", ".join(cfg.ingest.images),
         files=ingested.files,
         images=ingested.n_images,
-        patients=patients or None,
+        patients=ingested.patients or None,
         classes=tuple(_class_counts(done, predictions)),
         quarantined=tuple(QuarantineCount(reason, n) for reason, n in ingested.reasons),
         notes=notes,
@@ -152,7 +158,7 @@ def _class_counts(done: Experiment, predictions: DataFrame) -> Iterator[ClassCou
 
 def _split(done: Experiment) -> SplitSummary:
     cfg, fitted = done.cfg, done.fitted
-    known = done.ingested.images.where(F.col("patient_id").isNotNull()).limit(1).count() > 0
+    known = done.ingested.patients > 0
     return SplitSummary(
         method=cfg.train.split,
         n_train=fitted.n_train,
@@ -164,13 +170,9 @@ def _split(done: Experiment) -> SplitSummary:
 
 
 def _run(done: Experiment, spark: SparkSession) -> RunSummary:
-    cfg = done.cfg
-    flags = [f"--backbone {cfg.features.backbone}", f"--split {cfg.train.split}"]
-    flags += [f"--seed {cfg.run.seed}"]
-    if not done.drawn:
-        flags.insert(0, f"--images {' '.join(cfg.ingest.images)}")
+    flags = command_line(done.asked, SECTIONS)
     return RunSummary(
-        commands=(f"spark-submit jobs/train_{done.fitted.head.name}.py {' '.join(flags)}",),
+        commands=(f"spark-submit jobs/train_{done.fitted.head.name}.py {flags}",),
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
         seconds=done.featurized.seconds + done.fitted.seconds,

@@ -47,7 +47,10 @@ class Fitted:
 class Experiment:
     """All that a report tells of one training."""
 
+    asked: Config
+    """As the user said it."""
     cfg: Config
+    """The same with images of our own where none were named."""
     drawn: bool
     """All films are phantoms."""
     ingested: Ingested
@@ -60,8 +63,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     from spark_cxr.pipeline.account import counts_of, headline_of, summary_of, training_report
     from spark_cxr.report.training import training_page
 
-    if not cfg.ingest.images:
-        cfg = _with_phantoms(cfg, output)
+    asked, cfg = cfg, cfg if cfg.ingest.images else _with_phantoms(cfg, output)
     ingested = ingest_step(spark, cfg.ingest, output)
     labels = training.choose_labels(ingested.images, cfg.train.classes)
     wanted = ingested.images.where(F.col(LABEL).isin(*labels))
@@ -69,7 +71,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     featurized = featurize_step(spark, cfg, wanted, output)
     fitted = _fit(heads.get(name), featurized, labels, cfg, output)
     drawn = wanted.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0
-    done = Experiment(cfg, drawn, ingested, featurized, fitted)
+    done = Experiment(asked, cfg, drawn, ingested, featurized, fitted)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
     output.write_text("report.html", training_page(training_report(done, predictions)))

@@ -33,6 +33,10 @@ class Ingested:
     images: DataFrame
     files: int
     n_images: int
+    patients: int
+    """How many are known."""
+    without_patient: int
+    """Images of whom no patient is known: each counts as a patient of its own."""
     reasons: tuple[tuple[str, int], ...]
     """Reason and number of files, the commonest first."""
 
@@ -84,9 +88,17 @@ def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingest
             print(remark, file=sys.stderr, flush=True)
         output.write_table(ingest.images_of(seen, told, settings), "images")
     images = spark.read.schema(IMAGES).parquet(output.table("images"))
-    done = Ingested(images, listing.count, images.count(), reasons)
+    done = Ingested(images, listing.count, *_people(images), reasons)
     _check_account(done)
     return done
+
+
+def _people(images: DataFrame) -> tuple[int, int, int]:
+    """Count images, patients, and images without one."""
+    known = F.col("patient_id")
+    counts = images.agg(F.count(F.lit(1)), F.count_distinct(known), F.count_if(known.isNull()))
+    n_images, patients, without = counts.collect()[0]
+    return n_images, patients, without
 
 
 @contextmanager
