@@ -34,9 +34,11 @@ check: setup ## lint, format, types and tests
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest
 
-bench: setup ## how fast ingest is here, on phantoms
-	@$(BIN)/spark-submit jobs/phantoms.py --out demo/bench/phantoms --count 1200 --overwrite
-	@$(BIN)/spark-submit jobs/ingest.py --images demo/bench/phantoms --out demo/bench/ingest --overwrite
+bench: setup ## how fast features are made here, beside the usual ways (minutes)
+	@$(BIN)/spark-submit jobs/phantoms.py --out demo/bench/phantoms --count 400 --size 256 \
+		--formats png --overwrite
+	@$(BIN)/spark-submit jobs/bench.py --images demo/bench/phantoms --out demo/bench/result \
+		--backbone ResNet50 --weights random:0 --overwrite
 
 clean: ## remove what the commands above have made
 	rm -rf .venv .venv-oldest demo runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \

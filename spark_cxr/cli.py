@@ -12,7 +12,7 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.job import Job, exit_code
 from spark_cxr.settings import nearest
 
-JOBS = ("phantoms", "ingest", "featurize", "train_lr")
+JOBS = ("phantoms", "ingest", "featurize", "train_lr", "bench")
 """The files of jobs/, in the order in which a user meets them."""
 
 
@@ -60,3 +60,4 @@ phantoms = partial(_run, "phantoms")
 ingest = partial(_run, "ingest")
 featurize = partial(_run, "featurize")
 train_lr = partial(_run, "train_lr")
+bench = partial(_run, "bench")

@@ -20,6 +20,16 @@ Names = tuple[str, ...]
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
 
+PEERS = (
+    "product",
+    "recipe",
+    "predict_batch",
+    "keras_process",
+    "engine_process",
+    "engine_alone",
+)
+"""Whom `bench` lets run side by side."""
+
 
 def setting(**limits: Any) -> Any:
     """Declare a field whose value must keep to `choices`, `least` or `most`."""
@@ -91,6 +101,15 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Bench:
+    """Section [bench]: who is measured side by side."""
+
+    peers: Names = setting(choices=("", *PEERS))
+    rounds: int = setting(least=1)
+    limit: int = setting(least=2)
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one run."""
 
@@ -99,6 +118,7 @@ class Config:
     ingest: Ingest
     features: Features
     train: Train
+    bench: Bench
 
 
 SECTIONS: dict[str, Any] = {
@@ -107,6 +127,7 @@ SECTIONS: dict[str, Any] = {
     "ingest": Ingest,
     "features": Features,
     "train": Train,
+    "bench": Bench,
 }
 
 

@@ -151,6 +151,8 @@ LEAST_ONLY = {
     "ingest.min_side": 1,
     "features.batch_size": 1,
     "train.resamples": 100,
+    "bench.rounds": 1,
+    "bench.limit": 2,
 }
 LEAST_AND_MOST = {
     "run.seed": (0, 2**63 - 1, 1),

@@ -30,9 +30,9 @@ def build(backbone: Backbone, weights: Weights) -> Any:
     constructor = getattr(keras.applications, backbone.constructor)
     model = constructor(weights=None, include_top=False, input_shape=(height, width, 3))
     if weights.kind == "random":
-        _draw_weights(model, weights.seed)
+        draw_weights(model, weights.seed)
     else:
-        _load_weights(model, backbone, weights)
+        load_weights(model, backbone, weights)
     return model
 
 
@@ -85,7 +85,7 @@ def pool(maps: Any, pooling: str) -> Any:
     return keras.ops.mean(maps, axes) if pooling == "avg" else keras.ops.max(maps, axes)
 
 
-def _load_weights(model: Any, backbone: Backbone, weights: Weights) -> None:
+def load_weights(model: Any, backbone: Backbone, weights: Weights) -> None:
     try:
         with _nothing_skipped():
             model.load_weights(weights.path)
@@ -119,7 +119,7 @@ def _mend_efficientnet(model: Any) -> None:
             layer.finalize_state()
 
 
-def _draw_weights(model: Any, seed: int) -> None:
+def draw_weights(model: Any, seed: int) -> None:
     """Draw Glorot-uniform kernels, the same on every Keras backend; the rest stays as built."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:

@@ -186,7 +186,8 @@ def vectorizer(ready: Ready, raise_bad: bool) -> Callable[..., Any]:
             rows = [_row(each) for each in made]
             yield pd.DataFrame(rows, columns=["vector", "reason", "detail"])
 
-    return vectors
+    # Else the optimizer copies the call into a filter on its result, and each film is run twice.
+    return vectors.asNondeterministic()
 
 
 def _raise_first(made: list[Any]) -> None:

@@ -110,3 +110,10 @@ def test_a_table_that_does_not_fit_is_refused_before_work(table, params, message
     with pytest.raises(InputError) as error:
         DeepImageFeaturizer(**params).transform(table)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("invalid", ["error", "skip", "keep"])
+def test_the_network_runs_once_a_film(table, invalid, capsys):
+    stage = DeepImageFeaturizer(handleInvalid=invalid, errorCol="why")
+    stage.transform(table).select("features", "why").explain()
+    assert capsys.readouterr().out.count("ArrowEvalPython") == 1

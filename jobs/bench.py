@@ -1,0 +1,23 @@
+"""Measure how fast features are made here: spark-submit jobs/bench.py --images DIR --out B."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from spark_cxr.job import Job, main
+from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline.bench import bench_step
+from spark_cxr.pipeline.benched import report, table
+from spark_cxr.settings import Config
+
+
+def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    """Write `bench.json` and the vectors that each contestant made."""
+    benched = bench_step(spark, cfg, output)
+    output.write_json("bench.json", report(benched))
+    return Outcome(report(benched), table(benched))
+
+
+JOB = Job("bench", "Measure speed side by side with peers", ("ingest", "features", "bench"), run)
+if __name__ == "__main__":
+    main(JOB)

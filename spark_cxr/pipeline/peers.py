@@ -1,0 +1,174 @@
+"""What `bench` measures the product against: the usual ways on Spark, and processes without it.
+
+`recipe` is written from the public description of Databricks' reference recipe for featurizing
+images, `predict_batch` from the documentation of `predict_batch_udf`. Both get what favours them:
+bytes decoded inside the UDF, so that no pixel crosses into the JVM, and one partition a slot: the
+recipe builds its model anew for each, and batches that are cut short are traced anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+from pyspark.ml.functions import predict_batch_udf
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import ArrayType, FloatType
+
+from spark_cxr.backbones import engines, network, own, weights
+from spark_cxr.backbones.featurize import FeatureRecipe, featurize_stream
+from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.backbones.keras_model import build
+from spark_cxr.errors import BadImage
+from spark_cxr.images.decode import decode
+from spark_cxr.images.prepare import to_network
+from spark_cxr.pipeline.networks import Wish
+
+VECTOR = "array<float>"
+FILES_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class KerasNetwork:
+    """A network of keras.applications as its users carry it about: a name and its weights."""
+
+    constructor: str
+    size_hw: tuple[int, int]
+    weights: tuple[NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Where one process spent its time, on films that it had in memory."""
+
+    films: int
+    decoding: float
+    engine: float
+
+
+def recipe(known: KerasNetwork) -> Callable[..., Any]:
+    """Make the column function of the recipe: a model a task, `model.predict` an Arrow batch."""
+
+    @pandas_udf(VECTOR)
+    def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        model = model_of(known)
+        for contents in batches:
+            films = np.stack([film_of(content, known) for content in contents])
+            yield pd.Series(list(model.predict(films, verbose=0)))
+
+    return vectors
+
+
+def predict_batch(known: KerasNetwork, batch_size: int) -> Callable[..., Any]:
+    """Make the column function of `predict_batch_udf`, which keeps its model in the worker."""
+
+    def load() -> Callable[..., Any]:
+        model = model_of(known)
+
+        def predict(contents: Any) -> Any:
+            films = np.stack([film_of(content, known) for content in contents])
+            return model.predict(films, verbose=0)
+
+        return predict
+
+    udf: Callable[..., Any] = predict_batch_udf(
+        load, return_type=ArrayType(FloatType()), batch_size=batch_size
+    )
+    return udf
+
+
+def model_of(known: KerasNetwork) -> Any:
+    """Build the model and give it the weights that came with the closure."""
+    keras = import_keras()
+    constructor = getattr(keras.applications, known.constructor)
+    shape = (*known.size_hw, 3)
+    model = constructor(weights=None, include_top=False, pooling="avg", input_shape=shape)
+    model.set_weights(list(known.weights))
+    return model
+
+
+def film_of(content: bytes, known: KerasNetwork) -> Any:
+    """Decode, resize and normalise one film with Pillow and Keras."""
+    height, width = known.size_hw
+    with Image.open(BytesIO(content)) as image:
+        pixels = image.convert("RGB").resize((width, height))
+    return _module_of(known.constructor).preprocess_input(np.asarray(pixels, np.float32))
+
+
+def _module_of(constructor: str) -> Any:
+    """Find the module of keras.applications that has a network beside its preprocess_input."""
+    modules = vars(import_keras().applications).values()
+    return next(m for m in modules if hasattr(m, "preprocess_input") and hasattr(m, constructor))
+
+
+# What runs in processes of its own
+
+
+def prepared(wish: Wish, engine: str) -> str:
+    """Build the file of a network here, so that Keras does not stay in the driver."""
+    row = own.find(wish.backbone, wish.normalising)
+    resolved = weights.resolve(wish.weights, row, wish.mirror)
+    return network.prepare(row, resolved, engine, wish.pooling).path
+
+
+def keras_network(wish: Wish) -> KerasNetwork:
+    """Read the same weights that the product has, in the order of Keras."""
+    row = own.find(wish.backbone)
+    model = build(row, weights.resolve(wish.weights, row, wish.mirror))
+    return KerasNetwork(row.constructor, row.size_hw, tuple(model.get_weights()))
+
+
+def one_process(paths: Sequence[str], made: FeatureRecipe, target: str) -> None:
+    """Turn files into a Parquet file, with our decoding in threads beside either engine."""
+    parts = list(_parts(paths, FILES_AT_ONCE))
+    contents = ([Path(path).read_bytes() for path in part] for part in parts)
+    Path(target).mkdir(parents=True, exist_ok=True)
+    schema = pa.schema([("path", pa.string()), ("features", pa.list_(pa.float32()))])
+    with pq.ParquetWriter(f"{target}/part-0.parquet", schema) as writer:
+        vectors = featurize_stream(contents, made)
+        for part, some in zip(parts, vectors, strict=True):
+            writer.write_table(pa.table([list(part), list(_good(some))], schema))
+
+
+def _parts(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (paths[start : start + size] for start in range(0, len(paths), size))
+
+
+def _good(vectors: Sequence[Any]) -> Iterator[Any]:
+    for vector in vectors:
+        if isinstance(vector, BadImage):
+            raise vector
+        yield vector
+
+
+def alone(paths: Sequence[str], made: FeatureRecipe) -> Spent:
+    """Take the time of decoding and of the engine in turn, on one share of the films."""
+    size_hw, engine = made.size_hw, engines.load(made.plan)
+    decoding = running = 0.0
+    film = partial(_film, made=made, size_hw=size_hw)
+    with ThreadPoolExecutor(made.threads) as threads:
+        for part in _parts(paths, made.batch_size):
+            contents = [Path(path).read_bytes() for path in part]
+            started = time.perf_counter()
+            films = np.stack(list(threads.map(film, contents)))
+            decoded = time.perf_counter()
+            engine.features(films)
+            decoding += decoded - started
+            running += time.perf_counter() - decoded
+    return Spent(len(paths), decoding, running)
+
+
+def _film(content: bytes, made: FeatureRecipe, size_hw: tuple[int, int]) -> Any:
+    return to_network(decode(content, made.limits).pixels, size_hw)

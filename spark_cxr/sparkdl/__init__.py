@@ -1,0 +1,24 @@
+"""The names of Deep Learning Pipelines (sparkdl) over today's code: change the import, keep going.
+
+What sparkdl got wrong is put right here: bad images do not fail the job, grey levels stay, and
+pipelines can be saved. Keywords give the old behaviour back (see `DeepImageFeaturizer`).
+"""
+
+from spark_cxr.sparkdl import imageIO
+from spark_cxr.sparkdl.imageIO import readImages
+from spark_cxr.sparkdl.keras_models import (
+    KerasImageFileTransformer,
+    KerasTransformer,
+    registerKerasImageUDF,
+)
+from spark_cxr.sparkdl.named_image import DeepImageFeaturizer, DeepImagePredictor
+
+__all__ = [
+    "DeepImageFeaturizer",
+    "DeepImagePredictor",
+    "KerasImageFileTransformer",
+    "KerasTransformer",
+    "imageIO",
+    "readImages",
+    "registerKerasImageUDF",
+]

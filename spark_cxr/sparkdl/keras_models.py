@@ -1,0 +1,191 @@
+"""Users' own Keras networks over columns: image files, arrays of numbers, and SQL.
+
+Networks run on the workers in batches and are loaded once for each. Rows that hold nothing, or
+whose image does not load, get null and do not fail the job.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark import keyword_only
+from pyspark.ml import Transformer
+from pyspark.ml.functions import array_to_vector
+from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import HasInputCol, HasOutputCol
+from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+
+from spark_cxr.errors import BadImage, ConfigError
+from spark_cxr.sparkdl import keras_file
+from spark_cxr.sparkdl.columns import VECTOR
+from spark_cxr.sparkdl.imageIO import imageStructToPIL
+from spark_cxr.sparkdl.keras_file import KerasFile
+from spark_cxr.sparkdl.structs import FIELDS, Preparing, to_film
+
+Loader = Callable[[str], NDArray[Any]]
+
+
+def _path(value: Any) -> str:
+    if not str(value).endswith(keras_file.SUFFIXES):
+        way_out = f"It ends in {', '.join(keras_file.SUFFIXES)}"
+        raise TypeError(f"Expected a Keras file. Received: modelFile={value!r}. {way_out}")
+    return str(value)
+
+
+class _OfKerasFile(Transformer, HasInputCol, HasOutputCol):
+    """What transformers with a user's own network share."""
+
+    modelFile = Param(Params._dummy(), "modelFile", "a saved Keras network", typeConverter=_path)
+
+    def setParams(self, **params: Any) -> _OfKerasFile:
+        """Set several parameters by name."""
+        return self._set(**params)
+
+    def setModelFile(self, value: str) -> _OfKerasFile:
+        """Set the file of the network."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """Get the file of the network."""
+        return self.getOrDefault(self.modelFile)
+
+
+class KerasTransformer(_OfKerasFile, DefaultParamsReadable, DefaultParamsWritable):
+    """Run a Keras network over a column of arrays of numbers, each an input of the network."""
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        modelFile: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._set(**self._input_kwargs)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        run = _over_series(keras_file.read(self.getModelFile()), _numbers)
+        return dataset.withColumn(self.getOutputCol(), run(F.col(self.getInputCol())))
+
+
+class KerasImageFileTransformer(_OfKerasFile):
+    """Run a Keras network over images whose URIs stand in a column.
+
+    `imageLoader` makes the network's input from a URI: (height, width, channels), with or without
+    a batch of 1 before it. As it is a function, this stage cannot be saved.
+    """
+
+    imageLoader = Param(Params._dummy(), "imageLoader", "function from a URI to an array")
+    outputMode = Param(
+        Params._dummy(), "outputMode", "vector", typeConverter=TypeConverters.toString
+    )
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        modelFile: str | None = None,
+        imageLoader: Loader | None = None,
+        outputMode: str = "vector",
+    ) -> None:
+        super().__init__()
+        self._setDefault(outputMode="vector")
+        self._set(**self._input_kwargs)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        if (mode := self.getOrDefault(self.outputMode)) != "vector":
+            raise ConfigError("outputMode vector", mode, "Images out are not offered any more")
+        load = _loading(self.getOrDefault(self.imageLoader))
+        run = _over_series(keras_file.read(self.getModelFile()), load)
+        made = run(F.col(self.getInputCol()))
+        return dataset.withColumn(
+            self.getOutputCol(), F.when(made.isNotNull(), array_to_vector(made))
+        )
+
+
+def register_keras_image_udf(
+    udf_name: str, keras_model_or_file_path: Any, preprocessor: Loader | None = None
+) -> None:
+    """Register a Keras network as a SQL function from an image struct to an array of numbers.
+
+    Args:
+        udf_name: Its name in SQL, in the active session.
+        keras_model_or_file_path: A network, or the file of one.
+        preprocessor: Makes the network's input from the path of an image file: each image is
+            written to one, as sparkdl did. Without it the network gets the pixels, red first,
+            0 to 255, resized to its input.
+    """
+    given = keras_model_or_file_path
+    is_path = isinstance(given, str | Path)
+    file = keras_file.read(str(given)) if is_path else keras_file.save(given)
+    SparkSession.active().udf.register(udf_name, _over_images(file, preprocessor))
+
+
+registerKerasImageUDF = register_keras_image_udf
+
+
+def _over_series(file: KerasFile, prepare: Callable[[Any], NDArray[Any] | None]) -> Any:
+    @pandas_udf(VECTOR)
+    def run(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        model = keras_file.on_this_worker(file)
+        for batch in batches:
+            yield pd.Series(list(keras_file.predict(model, list(batch), prepare)), dtype=object)
+
+    return run
+
+
+def _over_images(file: KerasFile, preprocessor: Loader | None) -> Any:
+    @pandas_udf(VECTOR)
+    def run(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
+        model = keras_file.on_this_worker(file)
+        size_hw = keras_file.size_hw(model)
+
+        def prepare(row: tuple[Any, ...]) -> NDArray[Any] | None:
+            try:
+                if preprocessor is None:
+                    return to_film(row, size_hw, Preparing())
+                return _by_file(row, preprocessor)
+            except BadImage:
+                return None
+
+        for images in batches:
+            rows = list(zip(*(images[name] for name in FIELDS), strict=True))
+            yield pd.Series(list(keras_file.predict(model, rows, prepare)), dtype=object)
+
+    return run
+
+
+def _by_file(row: tuple[Any, ...], preprocessor: Loader) -> NDArray[Any]:
+    to_film(row, (1, 1), Preparing())  # refuses what holds no image
+    height, width, channels, mode = (int(number) for number in row[:-1])
+    struct = Row(height=height, width=width, nChannels=channels, mode=mode, data=row[-1])
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "image.png")
+        imageStructToPIL(struct).save(path)
+        return preprocessor(path)
+
+
+def _numbers(row: Any) -> NDArray[Any] | None:
+    return None if row is None else np.asarray(row, np.float32)
+
+
+def _loading(loader: Loader) -> Callable[[Any], NDArray[Any] | None]:
+    def load(uri: str | None) -> NDArray[Any] | None:
+        try:
+            return None if uri is None else loader(uri)
+        except (OSError, BadImage):
+            return None
+
+    return load

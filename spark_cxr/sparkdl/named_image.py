@@ -1,0 +1,229 @@
+"""`DeepImageFeaturizer` and `DeepImagePredictor` with sparkdl's names, defaults and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark import keyword_only
+from pyspark.ml import Transformer
+from pyspark.ml.functions import array_to_vector
+from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import HasInputCol, HasOutputCol
+from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.pipeline.featurizer import DeepImageFeaturizer as OfFiles
+from spark_cxr.pipeline.networks import Wish, make_ready
+from spark_cxr.settings import nearest
+from spark_cxr.sparkdl.columns import fields_of, image_column
+from spark_cxr.sparkdl.structs import FIELDS, SCALE_HINTS, Preparing
+from spark_cxr.sparkdl.top import class_names, top_k, with_top
+
+MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
+POOLED = ("ResNet50",)
+"""Keras 2.1 pooled inside of it; the others give all of their last maps."""
+DECODED = "array<struct<class: string, description: string, probability: float>>"
+
+
+def _one_of(name: str, known: Sequence[str], doc: str) -> Any:
+    """Declare a Param that takes one of a few words."""
+
+    def convert(value: Any) -> str:
+        if value not in known:
+            received, way_out = f"{name}={value!r}", nearest(str(value), known)
+            raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
+        return str(value)
+
+    return Param(Params._dummy(), name, f"{doc} ({', '.join(known)})", typeConverter=convert)
+
+
+class _OfImages(
+    Transformer, HasInputCol, HasOutputCol, DefaultParamsReadable, DefaultParamsWritable
+):
+    """What the two share: their Params, and a column of image structs as their input."""
+
+    modelName = _one_of("modelName", MODELS, "network")
+    scaleHint = _one_of("scaleHint", SCALE_HINTS, "how images are resized")
+    liftGrey = Param(
+        Params._dummy(),
+        "liftGrey",
+        "make one-channel images lighter (64 becomes 137), as sparkdl did by mistake",
+        typeConverter=TypeConverters.toBoolean,
+    )
+    weights, mirror = OfFiles.weights, OfFiles.mirror
+    engine, precision, device = OfFiles.engine, OfFiles.precision, OfFiles.device
+    batchSize, handleInvalid = OfFiles.batchSize, OfFiles.handleInvalid
+
+    def _begin(self, given: dict[str, Any]) -> None:
+        self._setDefault(
+            scaleHint=SCALE_HINTS[0],
+            liftGrey=False,
+            weights="imagenet",
+            mirror="",
+            engine="auto",
+            precision="f32",
+            device="auto",
+            batchSize=32,
+            handleInvalid="keep",
+        )
+        self._set(**given)
+
+    def setParams(self, **params: Any) -> _OfImages:
+        """Set several parameters by name."""
+        return self._set(**params)
+
+    def setInputCol(self, value: str) -> _OfImages:
+        """Set the column of image structs."""
+        return self._set(inputCol=value)
+
+    def setOutputCol(self, value: str) -> _OfImages:
+        """Set the column that is added."""
+        return self._set(outputCol=value)
+
+    def setModelName(self, value: str) -> _OfImages:
+        """Set the network."""
+        return self._set(modelName=value)
+
+    def getModelName(self) -> str:
+        """Get the network."""
+        return self.getOrDefault(self.modelName)
+
+    def setScaleHint(self, value: str) -> _OfImages:
+        """Set how images are resized."""
+        return self._set(scaleHint=value)
+
+    def getScaleHint(self) -> str:
+        """Get how images are resized."""
+        return self.getOrDefault(self.scaleHint)
+
+    def _wish(self) -> Wish:
+        if not self.isDefined(self.modelName):
+            raise ConfigError("modelName by name", "none", f"Known are: {', '.join(MODELS)}")
+        name = self.getModelName()
+        given = {
+            word: self.getOrDefault(self.getParam(word))
+            for word in ("weights", "mirror", "engine", "precision", "device")
+        }
+        pooling = "avg" if name in POOLED else "none"
+        return Wish(name, pooling=pooling, batch_size=self.getOrDefault(self.batchSize), **given)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        self._check(dataset)
+        made = dataset.withColumn(self.getOutputCol(), self._column(dataset.sparkSession))
+        if self.getOrDefault(self.handleInvalid) == "skip":
+            return made.where(F.col(self.getOutputCol()).isNotNull())
+        return made
+
+    def _column(self, spark: SparkSession) -> Column:
+        raise NotImplementedError
+
+    def _preparing(self) -> Preparing:
+        return Preparing(self.getScaleHint(), self.getOrDefault(self.liftGrey))
+
+    def _raises(self) -> bool:
+        return self.getOrDefault(self.handleInvalid) == "error"
+
+    def _check(self, dataset: DataFrame) -> None:
+        column = self.getInputCol()
+        kinds = {field.name: field.dataType for field in dataset.schema.fields}
+        if column not in kinds:
+            raise InputError("inputCol among the columns", column, nearest(column, list(kinds)))
+        kind = kinds[column]
+        if not isinstance(kind, StructType) or not set(FIELDS) <= set(kind.fieldNames()):
+            received = f"{column} {kind.simpleString()}"
+            way_out = "Read with readImages, or spark.read.format('image')"
+            raise InputError("inputCol with structs of the image schema", received, way_out)
+        if self.getOutputCol() in kinds:
+            received = self.getOutputCol()
+            raise InputError("outputCol that is not there yet", received, "Choose another name")
+
+
+def _vector(array: Column) -> Column:
+    return F.when(array.isNotNull(), array_to_vector(array))
+
+
+class DeepImageFeaturizer(_OfImages):
+    """Add the features that a network gives before its classifier, as an MLlib vector.
+
+    Null images and those that Spark's reader could not decode get a null vector;
+    handleInvalid="skip" drops their rows, "error" fails the job as sparkdl did. liftGrey=True
+    gives back the grey levels that sparkdl's networks saw. The rest is as it was.
+    """
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        modelName: str | None = None,
+        scaleHint: str = "SCALE_AREA_AVERAGING",
+        weights: str = "imagenet",
+        mirror: str = "",
+        engine: str = "auto",
+        precision: str = "f32",
+        device: str = "auto",
+        batchSize: int = 32,
+        handleInvalid: str = "keep",
+        liftGrey: bool = False,
+    ) -> None:
+        super().__init__()
+        self._begin(self._input_kwargs)
+
+    def _column(self, spark: SparkSession) -> Column:
+        ready = make_ready(spark, self._wish())
+        made = image_column(ready, self._preparing(), self._raises())
+        return _vector(made(*fields_of(self.getInputCol())))
+
+
+class DeepImagePredictor(_OfImages):
+    """Add what a network says of the 1,000 classes of ImageNet.
+
+    The probabilities as an MLlib vector, or with decodePredictions the topK likeliest as an array
+    of (class, description, probability).
+    """
+
+    decodePredictions = Param(
+        Params._dummy(),
+        "decodePredictions",
+        "give (class, description, probability) instead of a vector",
+        typeConverter=TypeConverters.toBoolean,
+    )
+    topK = Param(
+        Params._dummy(), "topK", "how many classes, decoded", typeConverter=TypeConverters.toInt
+    )
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        modelName: str | None = None,
+        decodePredictions: bool = False,
+        topK: int = 5,
+        scaleHint: str = "SCALE_AREA_AVERAGING",
+        weights: str = "imagenet",
+        mirror: str = "",
+        engine: str = "auto",
+        precision: str = "f32",
+        device: str = "auto",
+        batchSize: int = 32,
+        handleInvalid: str = "keep",
+        liftGrey: bool = False,
+    ) -> None:
+        super().__init__()
+        self._setDefault(decodePredictions=False, topK=5)
+        self._begin(self._input_kwargs)
+
+    def _column(self, spark: SparkSession) -> Column:
+        wish, fields = self._wish(), fields_of(self.getInputCol())
+        ready = make_ready(spark, with_top(wish))
+        if not self.getOrDefault(self.decodePredictions):
+            return _vector(image_column(ready, self._preparing(), self._raises())(*fields))
+        finish = top_k(class_names(wish.mirror), self.getOrDefault(self.topK))
+        return image_column(ready, self._preparing(), self._raises(), finish, DECODED)(*fields)

@@ -1,0 +1,80 @@
+"""Networks with their classifier for the 1,000 classes of ImageNet, and the names of these."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spark_cxr.backbones import catalog, keras_model, published, weights
+from spark_cxr.backbones.cache import cache_dir, locked, whole
+from spark_cxr.backbones.catalog import Backbone, Published
+from spark_cxr.backbones.download import to_stderr
+from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.backbones.weights import Weights
+from spark_cxr.pipeline.networks import Wish
+
+CLASSES = Published(
+    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
+    "c2c37ea517e94d9795004a39431a14cb",
+)
+"""What keras.applications.imagenet_utils reads, with the digest that it checks."""
+
+
+def with_top(wish: Wish) -> Wish:
+    """Wish for the same network with its classifier: a Keras file, built once in the cache."""
+    row = replace(catalog.get(wish.backbone), weights=catalog.get(wish.backbone).top_weights)
+    found = weights.resolve(wish.weights, row, wish.mirror)
+    name = f"{row.name}-top-{hashlib.sha256(found.sha256.encode()).hexdigest()[:16]}.keras"
+    target = cache_dir("networks") / name
+    with locked(target):
+        if not target.is_file():
+            _build(row, found, target)
+    return replace(
+        wish, backbone=str(target), weights="", normalising=row.normalising, pooling="avg"
+    )
+
+
+def class_names(mirror: str = "") -> list[tuple[str, str]]:
+    """Give WordNet's number and a description of each class, from the cache or where Keras has it.
+
+    The file stands beside the weights: in the mirror of an air-gapped site too.
+    """
+    path, _ = published.obtain(CLASSES, mirror, to_stderr)
+    index = json.loads(path.read_text(encoding="utf-8"))
+    return [tuple(index[str(number)]) for number in range(len(index))]
+
+
+def top_k(names: list[tuple[str, str]], count: int) -> Callable[[Any], list[dict[str, Any]]]:
+    """Make the function from probabilities to the likeliest classes, the likeliest first."""
+
+    def likeliest(probabilities: Any) -> list[dict[str, Any]]:
+        order = np.argsort(-np.asarray(probabilities), kind="stable")[:count]
+        return [
+            {
+                "class": names[i][0],
+                "description": names[i][1],
+                "probability": float(probabilities[i]),
+            }
+            for i in order
+        ]
+
+    return likeliest
+
+
+def _build(row: Backbone, found: Weights, target: Path) -> None:
+    model = getattr(import_keras().applications, row.constructor)(weights=None)
+    if found.kind == "random":
+        keras_model.draw_weights(model, found.seed)
+    else:
+        keras_model.load_weights(model, row, found)
+    with tempfile.TemporaryDirectory() as folder, whole(target) as half:
+        model.save(Path(folder) / target.name)
+        shutil.copyfile(Path(folder) / target.name, half)

@@ -1,0 +1,115 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.bench import JOB
+from spark_cxr import job
+from spark_cxr.backbones.engines.plan import Used
+from spark_cxr.config import defaults
+from spark_cxr.errors import ConfigError
+from spark_cxr.job import exit_code
+from spark_cxr.pipeline.bench import CONTESTANTS
+from spark_cxr.pipeline.benched import Benched, Pass, report, table
+from spark_cxr.settings import PEERS
+
+
+def benched(spark, out, films, peers, limit=12, rounds=2, **features):
+    cfg = defaults(
+        run={"out": str(out)},
+        ingest={"images": [str(films)]},
+        features=features,
+        bench={"peers": list(peers), "rounds": rounds, "limit": limit},
+    )
+    return job.run(JOB, spark, cfg)
+
+
+def vectors(out, name):
+    rows = pq.read_table(out / "vectors" / name).to_pylist()
+    return {row["path"].rpartition("/")[2]: row["features"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def tiny(spark, films, tmp_path_factory):
+    out = tmp_path_factory.mktemp("bench") / "B"
+    said = benched(spark, out, films / "Pneumonia", ["engine_process", "engine_alone"])
+    return out, said
+
+
+def figures():
+    """One record with figures that are easy to reckon with."""
+    passes = {
+        "product": (Pass(10.0), Pass(80.0), Pass(30.0)),
+        "recipe": (Pass(5.0), Pass(6.0), Pass(100.0)),
+        "engine_alone": (Pass(50.0, 40.0), Pass(50.0, 60.0), Pass(50.0, 10.0)),
+    }
+    return Benched(7, 2, passes, "key", "", Used("fake", "cpu", "f32", 1, 32), 0.0)
+
+
+def test_every_name_of_the_settings_has_a_contestant():
+    assert tuple(CONTESTANTS) == PEERS
+
+
+def test_every_contestant_makes_a_vector_of_each_image(tiny):
+    out, said = tiny
+    assert 0 < said["images"] <= 12
+    for name in ("product", "engine_process"):
+        assert len(vectors(out, name)) == said["images"]
+
+
+def test_product_and_engine_process_make_the_same_vectors(tiny):
+    out, _ = tiny
+    mine, other = vectors(out, "product"), vectors(out, "engine_process")
+    assert mine.keys() == other.keys()
+    for name, vector in mine.items():
+        np.testing.assert_allclose(vector, other[name], rtol=1e-6)
+
+
+def test_each_counted_round_stands_in_bench_json_and_the_warm_up_does_not(tiny):
+    out, said = tiny
+    kept = json.loads((out / "bench.json").read_text())["contestants"]
+    assert list(kept) == ["product", "engine_process", "engine_alone"]
+    assert {len(each["images_per_second"]) for each in kept.values()} == {2}
+    assert said["contestants"] == kept
+
+
+def test_ratios_are_of_medians():
+    said = report(figures())
+    assert said["contestants"]["product"]["median"] == 30.0
+    assert said["ratios"] == {"recipe": 5.0, "engine_alone": 0.6}
+
+
+def test_share_is_that_of_the_median_limit():
+    said = report(figures())
+    assert (said["limit"], said["share_of_limit"]) == (40.0, 0.75)
+
+
+def test_table_has_a_line_a_contestant():
+    lines = table(figures()).splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == [*figures().passes, "limit"]
+
+
+def test_unknown_contestant_is_refused_with_the_nearest(capsys):
+    assert exit_code(JOB, ["--images", "x", "--peers", "recipes"]) == 2
+    assert "Did you mean recipe?" in capsys.readouterr().err
+
+
+def test_peer_that_cannot_run_the_network_is_refused(spark, films, tmp_path):
+    with pytest.raises(ConfigError, match=r"bench\.peers that run fake") as error:
+        benched(spark, tmp_path / "B", films, ["recipe"])
+    assert "Leave recipe out" in str(error.value)
+
+
+@pytest.mark.slow
+def test_all_contestants_featurize_all_images_alike(spark, films, tmp_path):
+    network = {"backbone": "MobileNetV2", "weights": "random:0", "precision": "f32"}
+    said = benched(spark, tmp_path / "B", films / "Pneumonia", [], limit=6, rounds=1, **network)
+    assert set(said["contestants"]) == set(PEERS)
+    mine = vectors(tmp_path / "B", "product")
+    for name in ("recipe", "predict_batch", "keras_process", "engine_process"):
+        other = vectors(tmp_path / "B", name)
+        assert other.keys() == mine.keys()
+        for film, vector in mine.items():
+            a, b = np.asarray(vector), np.asarray(other[film])
+            assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.99, name

@@ -1,0 +1,295 @@
+"""The old names through Spark: what a notebook of 2019 did, and what it must get."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.evaluation import MulticlassClassificationEvaluator
+from pyspark.ml.linalg import DenseVector
+from pyspark.sql import functions as F
+
+from spark_cxr.backbones import engines
+from spark_cxr.backbones.catalog import Published
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.images.prepare import to_network
+from spark_cxr.pipeline.networks import Wish, make_ready
+from spark_cxr.sparkdl import (
+    DeepImageFeaturizer,
+    DeepImagePredictor,
+    imageIO,
+    readImages,
+    top,
+)
+
+MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
+LENGTHS = {"InceptionV3": 131_072, "Xception": 204_800, "VGG16": 25_088, "VGG19": 25_088}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CXR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(spark, tmp_path_factory):
+    """Draw dark and light colour images, one grey, one that is no image, one folder below."""
+    place, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(5)
+    for number in range(4):
+        low = 120 * (number % 2)
+        pixels = rng.integers(low, low + 120, (240, 260, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{'dark' if low == 0 else 'light'}{number}.png")
+    Image.fromarray(np.full((40, 50), 64, np.uint8)).save(place / "grey.png")
+    (place / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
+    (place / "below").mkdir()
+    Image.new("RGB", (32, 32)).save(place / "below" / "deep.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def images(spark, folder):
+    return readImages(str(folder)).withColumn("name", F.substring_index("image.origin", "/", -1))
+
+
+def by_name(rows, column="features"):
+    return {row["name"]: row[column] for row in rows.select("name", column).collect()}
+
+
+# Reading
+
+
+def test_images_have_the_schema_of_sparks_own_source(spark, folder):
+    own = spark.read.format("image").load(str(folder))
+    assert readImages(str(folder)).schema.simpleString() == own.schema.simpleString()
+
+
+def test_images_have_the_pixels_of_sparks_own_source(spark, folder, images):
+    own = spark.read.format("image").option("dropInvalid", True).load(f"{folder}/*.png")
+    expected = {row.image.origin.rsplit("/", 1)[-1]: row.image for row in own.collect()}
+    got = by_name(images, "image")
+    assert set(got) - set(expected) == {"broken.png"}
+    for name, image in expected.items():
+        assert image.data == got[name].data
+        assert image.mode == got[name].mode
+
+
+def test_a_file_that_does_not_decode_keeps_its_row(images):
+    image = by_name(images, "image")["broken.png"]
+    assert image.asDict() | {"origin": ""} == {
+        "origin": "",
+        **dict.fromkeys(("height", "width", "nChannels", "mode"), -1),
+        "data": bytearray(),
+    }
+
+
+def test_files_that_do_not_decode_can_be_dropped(folder):
+    assert readImages(str(folder), dropImageFailures=True).count() == 5
+
+
+def test_folders_below_are_read_where_that_is_asked_for(folder):
+    assert readImages(str(folder), recursive=True).count() == 7
+
+
+def test_images_lie_in_as_many_parts_as_asked_for(folder):
+    assert readImages(str(folder), numPartitions=3).rdd.getNumPartitions() == 3
+
+
+def test_a_decoder_of_ones_own_is_used(folder):
+    def five(content):
+        return np.full((1, 1, 1), 5, np.uint8)
+
+    rows = imageIO.readImagesWithCustomFn(str(folder), five, 2).collect()
+    assert [bytes(row.image.data) for row in rows] == [b"\x05"] * 6
+
+
+# Params
+
+
+@pytest.mark.parametrize("stage", [DeepImageFeaturizer, DeepImagePredictor])
+@pytest.mark.parametrize("name", MODELS)
+def test_models_are_those_of_sparkdl(stage, name):
+    assert stage(modelName=name).getModelName() == name
+
+
+@pytest.mark.parametrize("stage", [DeepImageFeaturizer, DeepImagePredictor])
+def test_a_wrong_model_is_refused_when_it_is_set(stage):
+    with pytest.raises(TypeError, match=r"modelName='ResNet5'. Did you mean ResNet50\?"):
+        stage(modelName="ResNet5")
+    with pytest.raises(TypeError, match="modelName='DenseNet121'"):
+        stage().setModelName("DenseNet121")
+
+
+def test_a_wrong_hint_is_refused_when_it_is_set():
+    with pytest.raises(TypeError, match="scaleHint='SCALE_NOT'"):
+        DeepImageFeaturizer(scaleHint="SCALE_NOT")
+
+
+def test_only_keywords_are_taken():
+    with pytest.raises(TypeError):
+        DeepImageFeaturizer("image", "features", "ResNet50")
+
+
+def test_each_param_can_be_set_and_got():
+    stage = DeepImageFeaturizer().setInputCol("i").setOutputCol("o").setModelName("VGG16")
+    assert stage.getScaleHint() == "SCALE_AREA_AVERAGING"
+    stage.setScaleHint("SCALE_FAST").setParams(weights="random:0")
+    got = (stage.getInputCol(), stage.getOutputCol(), stage.getModelName(), stage.getScaleHint())
+    assert got == ("i", "o", "VGG16", "SCALE_FAST")
+
+
+def test_a_predictor_gives_a_vector_by_default():
+    stage = DeepImagePredictor()
+    assert stage.getOrDefault("decodePredictions") is False
+    assert stage.getOrDefault("topK") == 5
+
+
+def test_a_stage_without_a_model_says_so(images):
+    with pytest.raises(ConfigError, match="modelName by name"):
+        DeepImageFeaturizer(inputCol="image", outputCol="features").transform(images)
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ({"inputCol": "imag"}, "Did you mean image"),
+        ({"inputCol": "name"}, "Read with readImages"),
+        ({"inputCol": "image", "outputCol": "name"}, "Choose another name"),
+    ],
+)
+def test_columns_are_checked_before_work_begins(images, columns, text):
+    stage = DeepImageFeaturizer(**{"outputCol": "out", "modelName": "ResNet50"} | columns)
+    with pytest.raises(InputError, match=text):
+        stage.transform(images)
+
+
+# Features
+
+
+def featurizer(name="ResNet50", **more):
+    return DeepImageFeaturizer(
+        inputCol="image", outputCol="features", modelName=name, weights="random:0", **more
+    )
+
+
+@pytest.fixture(scope="module")
+def made(images):
+    return by_name(featurizer().transform(images))
+
+
+def test_features_equal_the_network_run_without_spark(spark, folder, made):
+    wish = Wish("ResNet50", weights="random:0", precision="f32")
+    engine = engines.load(make_ready(spark, wish).recipe.plan)
+    names = ["dark0.png", "light1.png", "grey.png"]
+    films = [to_network(np.asarray(Image.open(folder / name)), (224, 224)) for name in names]
+    for name, expected in zip(names, engine.features(np.stack(films)), strict=True):
+        assert isinstance(made[name], DenseVector)
+        np.testing.assert_allclose(made[name].toArray(), expected, atol=1e-4)
+
+
+def test_resnet50_is_pooled(made):
+    assert len(made["dark0.png"]) == 2048
+
+
+def test_a_file_that_did_not_decode_gets_a_null_vector(made):
+    assert [name for name, vector in made.items() if vector is None] == ["broken.png"]
+
+
+def test_rows_and_columns_are_kept(images, made):
+    assert featurizer().transform(images).columns == ["image", "name", "features"]
+    assert len(made) == 6
+
+
+def test_a_null_image_gets_a_null_vector(spark):
+    nothing = spark.createDataFrame([(None,)], imageIO.imageSchema)
+    assert featurizer().transform(nothing).first().features is None
+
+
+def test_bad_images_can_be_skipped(images):
+    skipped = by_name(featurizer(handleInvalid="skip").transform(images))
+    assert len(skipped) == 5
+    assert "broken.png" not in skipped
+
+
+def test_bad_images_can_fail_the_job_as_they_did(images):
+    with pytest.raises(Exception, match="a null or invalid image struct"):
+        featurizer(handleInvalid="error").transform(images).collect()
+
+
+def test_sparks_own_source_gives_the_same_features(spark, folder, made):
+    own = spark.read.format("image").load(f"{folder}/light1.png")
+    vector = featurizer().transform(own).first().features
+    np.testing.assert_allclose(vector.toArray(), made["light1.png"].toArray(), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(LENGTHS))
+def test_other_networks_give_all_of_their_last_maps(folder, name):
+    one = readImages(f"{folder}/dark0.png")
+    assert len(featurizer(name, batchSize=1).transform(one).first().features) == LENGTHS[name]
+
+
+# A notebook of 2019
+
+
+def test_a_notebook_of_2019_runs(folder, tmp_path):
+    # from sparkdl import DeepImageFeaturizer, readImages: the one line that changes, above
+    dark = readImages(f"{folder}/dark*.png").withColumn("label", F.lit(0))
+    light = readImages(f"{folder}/light*.png").withColumn("label", F.lit(1))
+    train = dark.unionAll(light)
+    features = featurizer()
+    lr = LogisticRegression(maxIter=5, regParam=0.05, elasticNetParam=0.3, labelCol="label")
+    model = Pipeline(stages=[features, lr]).fit(train)
+    predicted = model.transform(train).select("prediction", "label").cache()
+    evaluator = MulticlassClassificationEvaluator(metricName="accuracy")
+    assert evaluator.evaluate(predicted) == 1.0
+
+    model.save(str(tmp_path / "model"))
+    again = PipelineModel.load(str(tmp_path / "model")).transform(train)
+    assert again.select("prediction", "label").collect() == predicted.collect()
+
+
+# Predictions
+
+
+def predictor(**more):
+    return DeepImagePredictor(
+        inputCol="image", outputCol="said", modelName="ResNet50", weights="random:0", **more
+    )
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    index = {str(n): [f"n{n:08}", f"thing_{n}"] for n in range(1000)}
+    text = json.dumps(index).encode()
+    (tmp_path / "imagenet_class_index.json").write_bytes(text)
+    md5 = hashlib.md5(text, usedforsecurity=False).hexdigest()
+    monkeypatch.setattr(top, "CLASSES", Published(top.CLASSES.url, md5))
+    return str(tmp_path)
+
+
+def test_predictions_are_probabilities_of_a_thousand_classes(images):
+    said = by_name(predictor().transform(images), "said")
+    assert said["broken.png"] is None
+    assert len(said["dark0.png"]) == 1000
+    assert said["dark0.png"].toArray().sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_decoded_predictions_name_the_likeliest_first(images, mirror):
+    one = images.where("name = 'dark0.png'")
+    probabilities = predictor().transform(one).first().said.toArray()
+    stage = predictor(decodePredictions=True, topK=3, mirror=mirror)
+    decoded = stage.transform(one).first().said
+    assert [row["class"] for row in decoded] == [f"n{n:08}" for n in np.argsort(-probabilities)[:3]]
+    assert decoded[0]["description"] == f"thing_{probabilities.argmax()}"
+    likeliest = np.sort(probabilities)[::-1][:3]
+    np.testing.assert_allclose([row["probability"] for row in decoded], likeliest, atol=1e-5)
+
+
+def test_decoded_predictions_of_a_bad_image_are_null(images, mirror):
+    stage = predictor(decodePredictions=True, mirror=mirror)
+    assert stage.transform(images.where("name = 'broken.png'")).first().said is None
