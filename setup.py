@@ -47,7 +47,10 @@ setup(
     python_requires=">=3.11",
     # jobs/ and conf/ lie at the top of a checkout, where people look, and inside the package
     # once it is installed, where the commands find them.
-    packages=[*find_packages(include=["spark_cxr", "spark_cxr.*"]), "spark_cxr.jobs", "spark_cxr.conf"],
+    packages=[
+        *find_packages(include=["spark_cxr", "spark_cxr.*"]),
+        *("spark_cxr.jobs", "spark_cxr.conf"),
+    ],
     package_dir={"spark_cxr": "spark_cxr", "spark_cxr.jobs": "jobs", "spark_cxr.conf": "conf"},
     package_data={"spark_cxr.conf": ["*.toml", "datasets/*", "local/*"], "spark_cxr": ["py.typed"]},
     install_requires=["numpy>=1.26", "pandas>=2.2,<3", "pillow>=11", "pyarrow>=18"],

@@ -86,6 +86,7 @@ def pool(maps: Any, pooling: str) -> Any:
 
 
 def load_weights(model: Any, backbone: Backbone, weights: Weights) -> None:
+    """Load official or own weights, or say which layers they do not fit."""
     try:
         with _nothing_skipped():
             model.load_weights(weights.path)

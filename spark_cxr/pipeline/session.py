@@ -18,6 +18,8 @@ JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-hea
 RUNTIME = {
     # Rows carry whole image files here; Spark's 10,000 rows a batch would be gigabytes.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "32",
+    # Spark reckons 4 MB for opening a file, which makes tasks of 30 films; a network likes more.
+    "spark.sql.files.openCostInBytes": "1m",
     "spark.sql.session.timeZone": "UTC",
 }
 
