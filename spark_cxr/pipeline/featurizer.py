@@ -9,7 +9,7 @@ import pandas as pd
 from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
-from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param import Param, Params
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import DataFrame
@@ -24,6 +24,7 @@ from spark_cxr.backbones.featurize import featurize_stream
 from spark_cxr.backbones.keras_model import POOLINGS
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.pipeline.networks import Ready, Wish, make_ready, on_this_worker
+from spark_cxr.pipeline.params import check_output, one_of, text, type_of_input
 from spark_cxr.settings import nearest
 
 VECTORS = "vector array<float>, reason string, detail string"
@@ -44,23 +45,6 @@ DEFAULTS = {
     "handleInvalid": "error",
     "errorCol": "",
 }
-
-
-def _choice(name: str, known: tuple[str, ...], doc: str) -> Any:
-    """Declare a Param that takes one of a few words."""
-
-    def convert(value: Any) -> str:
-        if value not in known:
-            received, way_out = f"{name}={value!r}", nearest(str(value), known)
-            raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
-        return str(value)
-
-    return Param(Params._dummy(), name, f"{doc} ({', '.join(known)})", typeConverter=convert)
-
-
-def _text(name: str, doc: str) -> Any:
-    """Declare a Param that takes any text."""
-    return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toString)
 
 
 def _network(value: Any) -> str:
@@ -92,22 +76,22 @@ class DeepImageFeaturizer(
         f"network that makes the features: {', '.join(catalog.names())}, or a FILE.keras",
         typeConverter=_network,
     )
-    weights = _text("weights", "imagenet, a file or URI, random:SEED; empty: imagenet or its own")
-    mirror = _text("mirror", "folder or URL with the official weight files, asked first")
-    normalising = _choice("normalising", ("", *NORMALISINGS), "of a FILE.keras")
-    pooling = _choice("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
-    engine = _choice("engine", ("auto", *engines.names()), "what runs the network")
-    precision = _choice("precision", PRECISIONS, "numbers to calculate with")
-    device = _text("device", "auto, cpu or gpu")
+    weights = text("weights", "imagenet, a file or URI, random:SEED; empty: imagenet or its own")
+    mirror = text("mirror", "folder or URL with the official weight files, asked first")
+    normalising = one_of("normalising", ("", *NORMALISINGS), "of a FILE.keras")
+    pooling = one_of("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
+    engine = one_of("engine", ("auto", *engines.names()), "what runs the network")
+    precision = one_of("precision", PRECISIONS, "numbers to calculate with")
+    device = text("device", "auto, cpu or gpu")
     batchSize = Param(
         Params._dummy(), "batchSize", "images at once, at least 1", typeConverter=_count
     )
-    handleInvalid = _choice(
+    handleInvalid = one_of(
         "handleInvalid",
         ("error", "skip", "keep"),
         "for images that do not decode: error, skip (drop the row), keep (null vector)",
     )
-    errorCol = _text("errorCol", "column for reason and detail of a kept bad image; empty: none")
+    errorCol = text("errorCol", "column for reason and detail of a kept bad image; empty: none")
 
     @keyword_only
     def __init__(
@@ -162,16 +146,11 @@ class DeepImageFeaturizer(
 
     def _check(self, dataset: DataFrame) -> None:
         column = self.getInputCol()
-        kinds = {field.name: field.dataType for field in dataset.schema.fields}
-        if column not in kinds:
-            way_out = nearest(column, list(kinds))
-            raise InputError("inputCol among the columns", column, way_out)
-        if not isinstance(kinds[column], BinaryType):
-            received = f"{column} {kinds[column].simpleString()}"
+        kind = type_of_input(dataset, column)
+        if not isinstance(kind, BinaryType):
+            received = f"{column} {kind.simpleString()}"
             raise InputError("inputCol of type binary", received, "Read files as binaryFile")
-        if self.getOutputCol() in kinds:
-            received = self.getOutputCol()
-            raise InputError("outputCol that is not there yet", received, "Choose another name")
+        check_output(dataset, self.getOutputCol())
 
 
 def vectorizer(ready: Ready, raise_bad: bool) -> Callable[..., Any]:

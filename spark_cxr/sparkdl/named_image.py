@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from pyspark import keyword_only
@@ -18,7 +17,7 @@ from pyspark.sql.types import StructType
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer as OfFiles
 from spark_cxr.pipeline.networks import Wish, make_ready
-from spark_cxr.settings import nearest
+from spark_cxr.pipeline.params import check_output, one_of, type_of_input
 from spark_cxr.sparkdl.columns import fields_of, image_column
 from spark_cxr.sparkdl.structs import FIELDS, SCALE_HINTS, Preparing
 from spark_cxr.sparkdl.top import class_names, top_k, with_top
@@ -29,25 +28,13 @@ POOLED = ("ResNet50",)
 DECODED = "array<struct<class: string, description: string, probability: float>>"
 
 
-def _one_of(name: str, known: Sequence[str], doc: str) -> Any:
-    """Declare a Param that takes one of a few words."""
-
-    def convert(value: Any) -> str:
-        if value not in known:
-            received, way_out = f"{name}={value!r}", nearest(str(value), known)
-            raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
-        return str(value)
-
-    return Param(Params._dummy(), name, f"{doc} ({', '.join(known)})", typeConverter=convert)
-
-
 class _OfImages(
     Transformer, HasInputCol, HasOutputCol, DefaultParamsReadable, DefaultParamsWritable
 ):
     """What the two share: their Params, and a column of image structs as their input."""
 
-    modelName = _one_of("modelName", MODELS, "network")
-    scaleHint = _one_of("scaleHint", SCALE_HINTS, "how images are resized")
+    modelName = one_of("modelName", MODELS, "network")
+    scaleHint = one_of("scaleHint", SCALE_HINTS, "how images are resized")
     liftGrey = Param(
         Params._dummy(),
         "liftGrey",
@@ -129,17 +116,12 @@ class _OfImages(
 
     def _check(self, dataset: DataFrame) -> None:
         column = self.getInputCol()
-        kinds = {field.name: field.dataType for field in dataset.schema.fields}
-        if column not in kinds:
-            raise InputError("inputCol among the columns", column, nearest(column, list(kinds)))
-        kind = kinds[column]
+        kind = type_of_input(dataset, column)
         if not isinstance(kind, StructType) or not set(FIELDS) <= set(kind.fieldNames()):
             received = f"{column} {kind.simpleString()}"
             way_out = "Read with readImages, or spark.read.format('image')"
             raise InputError("inputCol with structs of the image schema", received, way_out)
-        if self.getOutputCol() in kinds:
-            received = self.getOutputCol()
-            raise InputError("outputCol that is not there yet", received, "Choose another name")
+        check_output(dataset, self.getOutputCol())
 
 
 def _vector(array: Column) -> Column:
