@@ -7,18 +7,16 @@ from pyspark.sql import SparkSession
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.featurize import featurize_step
-from spark_cxr.pipeline.steps import ingest_step
 from spark_cxr.settings import Config
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images`, `quarantine` and `features`."""
-    ingested = ingest_step(spark, cfg.ingest, output)
-    made = featurize_step(spark, cfg, ingested.images, output)
-    reused = f"{made.n:,} vectors of {made.ready.network.dim} numbers, {made.reused:,} reused"
+    ingested, made = featurize_step(spark, cfg, output)
+    reused = f"{made.n:,} vectors of {made.eye.ready.network.dim} numbers, {made.reused:,} reused"
     how = f"{made.used.engine} on {made.used.device} in {made.used.precision}"
     counts = {"files": ingested.files, "quarantined": ingested.files - made.n, **made.counts()}
-    return Outcome(counts, "\n".join(filter(None, (reused, how, made.ready.caveat))))
+    return Outcome(counts, "\n".join(filter(None, (reused, how, made.eye.ready.caveat))))
 
 
 JOB = Job("featurize", "Turn films into feature vectors", ("ingest", "features"), run)

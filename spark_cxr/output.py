@@ -12,7 +12,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import gettempdir
@@ -70,6 +70,12 @@ class Output:
     def write_json(self, name: str, value: Any) -> None:
         """Write a record as JSON that people can read and that no NaN gets into."""
         self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+    def remove(self, name: str) -> None:
+        """Remove a table that was only needed on the way."""
+        store, path = locate(self.table(name))
+        with suppress(FileNotFoundError):
+            store.delete_dir(path)
 
     def read_bytes(self, name: str) -> bytes | None:
         """Read a small file of this directory; None where there is none."""

@@ -33,6 +33,9 @@ SEEN = (
 )
 """One row a file that was read: an image where `reason` is null, else a case for the quarantine."""
 
+LOOKED = f"{SEEN}, features array<float>"
+"""The same with its vector, null where none was wanted."""
+
 LABELS = "key string, label string, source string, patient_id string, view string, day_offset int"
 """One row of a publisher's or user's label file, keyed by path, file name or stem."""
 

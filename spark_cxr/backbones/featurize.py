@@ -1,16 +1,18 @@
 """Bytes → vectors, the part that the workers run: decode, prepare, and the network in batches.
 
-Threads decode ahead of the engine, a bounded number of films, so that neither waits for the
-other: both leave Python's lock while they work.
+Threads decode ahead of the engine, a bounded number of films and bytes, so that neither waits for
+the other: both leave Python's lock while they work.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,21 @@ Vector = NDArray[np.float32]
 Content = bytes | None
 Contents = Sequence[Content]
 Made = Vector | BadImage
+Item = TypeVar("Item")
+Note = TypeVar("Note")
+
+AHEAD_BYTES = 2**26
+"""Of encoded films that wait in memory: fewer than two batches of them where they are large."""
+MOST_IDLE = 8
+"""Batches' worth of items, bad or known ones among them, after which a batch goes unfilled."""
+
+
+@dataclass(frozen=True)
+class Shown(Generic[Note]):
+    """A file after decoding: what is to be said of it, and what the network is to see of it."""
+
+    note: Note
+    pixels: Pixels | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +89,40 @@ def featurize(contents: Contents, recipe: FeatureRecipe) -> list[Made]:
 
 
 def featurize_stream(parts: Iterable[Contents], recipe: FeatureRecipe) -> Iterator[list[Made]]:
-    """Turn lists of encoded images into lists of vectors, one for one and in order.
+    """Turn lists of encoded images into lists of vectors, one for one and in order."""
+    show = partial(_show, size_hw=recipe.size_hw, limits=recipe.limits)
+    for made in stream(parts, show, recipe, weigh=lambda content: len(content or b"")):
+        yield [_either(bad, vector) for bad, vector in made]
+
+
+def _show(content: Content, size_hw: tuple[int, int], limits: Limits) -> Shown[BadImage | None]:
+    try:
+        return Shown(None, to_network(decode(content or b"", limits).pixels, size_hw))
+    except BadImage as bad:
+        return Shown(bad)
+
+
+def _either(bad: BadImage | None, vector: Vector | None) -> Made:
+    made = vector if bad is None else bad
+    if made is None:
+        raise TypeError("a film that decodes has a vector")
+    return made
+
+
+def stream(
+    parts: Iterable[Sequence[Item]],
+    show: Callable[[Item], Shown[Note]],
+    recipe: FeatureRecipe,
+    weigh: Callable[[Item], int],
+) -> Iterator[list[tuple[Note, Vector | None]]]:
+    """Show the items of lists to the network: a note each, and a vector where there were pixels.
 
     Batches reach over the ends of lists, so a short list costs no more than a long one. At most
-    two batches of films beyond the list that is being read wait in memory.
+    two batches of items beyond the list that is being read wait in memory.
     """
     lengths = deque[int]()
-    ready = list[Made]()
-    for made in _vectors(_films(_flat(parts, lengths), recipe), recipe):
+    ready = list[tuple[Note, Vector | None]]()
+    for made in _run_batches(_ahead(_flat(parts, lengths), show, recipe, weigh), recipe):
         ready += made
         while lengths and lengths[0] <= len(ready):
             length = lengths.popleft()
@@ -88,52 +131,53 @@ def featurize_stream(parts: Iterable[Contents], recipe: FeatureRecipe) -> Iterat
     yield from ([] for _ in lengths)
 
 
-def _flat(parts: Iterable[Contents], lengths: deque[int]) -> Iterator[Content]:
-    """Give image after image, and note how many each list had before its first one goes."""
-    for contents in parts:
-        lengths.append(len(contents))
-        yield from contents
+def _flat(parts: Iterable[Sequence[Item]], lengths: deque[int]) -> Iterator[Item]:
+    """Give item after item, and note how many each list had before its first one goes."""
+    for items in parts:
+        lengths.append(len(items))
+        yield from items
 
 
-def _films(contents: Iterable[Content], recipe: FeatureRecipe) -> Iterator[Pixels | BadImage]:
+def _ahead(
+    items: Iterable[Item],
+    show: Callable[[Item], Shown[Note]],
+    recipe: FeatureRecipe,
+    weigh: Callable[[Item], int],
+) -> Iterator[Shown[Note]]:
     """Decode ahead in threads, in order."""
-    size_hw, limits = recipe.size_hw, recipe.limits
-    waiting = deque[Future[Pixels | BadImage]]()
+    waiting, held = deque[tuple[Future[Shown[Note]], int]](), 0
     threads = ThreadPoolExecutor(recipe.threads, thread_name_prefix="decode")
     try:
-        for content in contents:
-            waiting.append(threads.submit(_film, content, size_hw, limits))
-            if len(waiting) > 2 * recipe.batch_size:
-                yield waiting.popleft().result()
+        for item in items:
+            weight = weigh(item)
+            held += weight
+            waiting.append((threads.submit(show, item), weight))
+            while len(waiting) > 2 * recipe.batch_size or (held > AHEAD_BYTES and len(waiting) > 1):
+                shown, weight = waiting.popleft()
+                held -= weight
+                yield shown.result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[0].result()
     finally:
         threads.shutdown(cancel_futures=True)
 
 
-def _film(content: Content, size_hw: tuple[int, int], limits: Limits) -> Pixels | BadImage:
-    try:
-        return to_network(decode(content or b"", limits).pixels, size_hw)
-    except BadImage as bad:
-        return bad
-
-
-def _vectors(films: Iterable[Pixels | BadImage], recipe: FeatureRecipe) -> Iterator[list[Made]]:
-    """Run the network over full batches; bad images keep their places and cost nothing."""
-    batch, good = list[Pixels | BadImage](), 0
+def _run_batches(
+    films: Iterable[Shown[Note]], recipe: FeatureRecipe
+) -> Iterator[list[tuple[Note, Vector | None]]]:
+    """Run the network over full batches; what has no pixels keeps its place and costs nothing."""
+    batch, good = list[Shown[Note]](), 0
     for film in films:
         batch.append(film)
-        good += not isinstance(film, BadImage)
-        if good == recipe.batch_size:
+        good += film.pixels is not None
+        if good == recipe.batch_size or len(batch) == MOST_IDLE * recipe.batch_size:
             yield _run(batch, recipe)
             batch, good = [], 0
     if batch:
         yield _run(batch, recipe)
 
 
-def _run(batch: Sequence[Pixels | BadImage], recipe: FeatureRecipe) -> list[Made]:
-    films = [film for film in batch if not isinstance(film, BadImage)]
-    if not films:
-        return list[Made](film for film in batch if isinstance(film, BadImage))
-    vectors = iter(load(recipe.plan).features(np.stack(films)))
-    return [film if isinstance(film, BadImage) else next(vectors) for film in batch]
+def _run(batch: Sequence[Shown[Note]], recipe: FeatureRecipe) -> list[tuple[Note, Vector | None]]:
+    films = [film.pixels for film in batch if film.pixels is not None]
+    vectors = iter(load(recipe.plan).features(np.stack(films)) if films else ())
+    return [(film.note, None if film.pixels is None else next(vectors)) for film in batch]

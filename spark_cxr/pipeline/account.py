@@ -52,7 +52,7 @@ def counts_of(done: Experiment) -> dict[str, Any]:
         "backbone": done.cfg.features.backbone,
         "engine": done.featurized.used.engine,
         "used": asdict(done.featurized.used),
-        "weights": done.featurized.ready.network.weights.origin,
+        "weights": done.featurized.eye.ready.network.weights.origin,
         "reused": done.featurized.reused,
         "head": fitted.head.name,
         "caveats": list(caveats_of(done)),
@@ -96,8 +96,8 @@ def caveats_of(done: Experiment) -> Iterator[str]:
             "The features come from the fake engine, a random projection of coarse pixels: "
             "no network has seen these films."
         )
-    elif done.featurized.ready.caveat:
-        yield f"{done.featurized.ready.caveat}."
+    elif done.featurized.eye.ready.caveat:
+        yield f"{done.featurized.eye.ready.caveat}."
     people = done.ingested
     if people.patients and people.without_patient:
         yield (
@@ -123,7 +123,7 @@ def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
         model=(
             ("Head", fitted.head.title),
             ("Backbone", cfg.features.backbone),
-            ("Weights", done.featurized.ready.network.weights.origin),
+            ("Weights", done.featurized.eye.ready.network.weights.origin),
             ("Engine", f"{used.engine} on {used.device} in {used.precision}"),
             ("Name", f"{fitted.head.name}-{fitted.fingerprint}"),
         ),

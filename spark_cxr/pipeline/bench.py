@@ -29,7 +29,7 @@ from spark_cxr.images.decode import decode
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline import peers
 from spark_cxr.pipeline.benched import PRODUCT, Benched, Pass
-from spark_cxr.pipeline.featurize import wish_of
+from spark_cxr.pipeline.eye import wish_of
 from spark_cxr.pipeline.featurizer import vectorizer
 from spark_cxr.pipeline.files import list_files, read_files
 from spark_cxr.pipeline.networks import Ready, make_ready, used_by_workers

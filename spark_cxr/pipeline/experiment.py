@@ -19,7 +19,7 @@ from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
 from spark_cxr.pipeline.featurize import Featurized, featurize_step
 from spark_cxr.pipeline.split import IS_TEST, check_split, split
-from spark_cxr.pipeline.steps import Ingested, ingest_step, phantoms_step
+from spark_cxr.pipeline.steps import Ingested, phantoms_step
 from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 
@@ -64,11 +64,10 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     from spark_cxr.report.training import training_page
 
     asked, cfg = cfg, cfg if cfg.ingest.images else _with_phantoms(cfg, output)
-    ingested = ingest_step(spark, cfg.ingest, output)
+    ingested, featurized = featurize_step(spark, cfg, output, cfg.train.classes)
     labels = training.choose_labels(ingested.images, cfg.train.classes)
     wanted = ingested.images.where(F.col(LABEL).isin(*labels))
     check_split(split(wanted, cfg.train.split, cfg.train.test_fraction, cfg.run.seed))
-    featurized = featurize_step(spark, cfg, wanted, output)
     fitted = _fit(heads.get(name), featurized, labels, cfg, output)
     drawn = wanted.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0
     done = Experiment(asked, cfg, drawn, ingested, featurized, fitted)
@@ -140,7 +139,7 @@ def _write_model(
         "spark_cxr": __version__,
         "head": head.name,
         "labels": list(labels),
-        "network": asdict(made.ready.network),
+        "network": asdict(made.eye.ready.network),
         "engine": asdict(made.used),
         "data": fingerprint,
         "split": {"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
-from spark_cxr.errors import BadImage, ConfigError, InputError
-from spark_cxr.images.decode import decode
+from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.film import Limits
-from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.pipeline import labels as label_files
-from spark_cxr.pipeline.files import read_files, source_of
-from spark_cxr.pipeline.pseudonyms import pseudonym
+from spark_cxr.pipeline.files import source_of
+from spark_cxr.pipeline.look import Recipe
 from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, columns
 from spark_cxr.settings import Ingest
 
@@ -34,15 +30,6 @@ TOLD = {
 """What a label file or a folder name may say of an image, before the image has its word."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What the workers have to know to look at a file."""
-
-    limits: Limits
-    key: bytes
-    patient_regex: str
-
-
 def dataset_of(settings: Ingest) -> Dataset:
     """Put what the settings say about labels and patients over the data set's description."""
     known = datasets.get(settings.dataset) if settings.dataset else Dataset(name="")
@@ -53,13 +40,10 @@ def dataset_of(settings: Ingest) -> Dataset:
     return dataset
 
 
-def see(spark: SparkSession, settings: Ingest, key: bytes) -> DataFrame:
-    """Look at every file once: what it is as an image, or why it is none (`schemas.SEEN`)."""
-    dataset = dataset_of(settings)
+def recipe_of(settings: Ingest, key: bytes) -> Recipe:
+    """Gather what the workers have to know to look at a file."""
     limits = Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
-    recipe = Recipe(limits, key, dataset.patient_regex)
-    files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
-    return files.mapInArrow(looker(recipe), SEEN).select(*columns(SEEN))
+    return Recipe(limits, key, dataset_of(settings).patient_regex)
 
 
 def unseen(listed: DataFrame, seen: DataFrame, max_bytes: int) -> DataFrame:
@@ -144,59 +128,6 @@ def label_path(settings: Ingest) -> str:
     if settings.labels:
         return settings.labels
     return label_files.label_file(dataset_of(settings).labels, settings.images)
-
-
-def looker(recipe: Recipe) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Make the function that the workers run over their files."""
-
-    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            # Row by row, so that of a batch of large files only one is held twice.
-            slices = (batch.slice(i, 1).to_pylist()[0] for i in range(batch.num_rows))
-            rows = [_row(file, recipe) for file in slices]
-            yield pa.RecordBatch.from_pylist(rows, schema=_arrow_schema())
-
-    return look
-
-
-def _row(file: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    content = file.pop("content")
-    return {**file, **_looked_at(content, file["path"], recipe)}
-
-
-def _looked_at(content: bytes, path: str, recipe: Recipe) -> dict[str, Any]:
-    try:
-        film = decode(content, recipe.limits)
-        print_ = fingerprint(content, film)
-    except BadImage as bad:
-        digest = hashlib.sha256(content).hexdigest()
-        return {"sha256": digest, "reason": bad.reason, "detail": bad.detail}
-    height, width = film.pixels.shape[:2]
-    found = re.search(recipe.patient_regex, path) if recipe.patient_regex else None
-    return {
-        "sha256": print_.sha256,
-        "format": film.format,
-        "width": width,
-        "height": height,
-        "bits": film.bits,
-        "dhash": print_.dhash,
-        "pixels_sha256": print_.pixels_sha256,
-        "patient_id": pseudonym(recipe.key, found[1] if found else film.patient_id),
-        "view": film.view,
-        "flags": list(film.flags),
-    }
-
-
-def _arrow_schema() -> pa.Schema:
-    kinds = {
-        "string": pa.string(),
-        "bigint": pa.int64(),
-        "int": pa.int32(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-        "array<string>": pa.list_(pa.string()),
-    }
-    words = (word.split() for word in SEEN.split(", "))
-    return pa.schema([(name, kinds[kind]) for name, kind in words])
 
 
 def _check_regex(pattern: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
@@ -15,9 +17,12 @@ from spark_cxr.errors import SetupError
 
 JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
 
+GPUS_OF_A_TASK = "spark.task.resource.gpu.amount"
 RUNTIME = {
     # Rows carry whole image files here; Spark's 10,000 rows a batch would be gigabytes.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "32",
+    # And 32 large DICOM files half a gigabyte; Spark knows this limit from 4.1 on.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "33554432",
     # Spark reckons 4 MB for opening a file, which makes tasks of 30 films; a network likes more.
     "spark.sql.files.openCostInBytes": "1m",
     "spark.sql.session.timeZone": "UTC",
@@ -31,7 +36,25 @@ def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkS
         session = _start(name, settings or {})
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
+    _refuse_endless_wait(session.conf.get)
     return session
+
+
+def gpus_of_a_task(spark: SparkSession) -> float:
+    """Say how many GPUs Spark has been told to give to each task: conf/gpu.conf tells it."""
+    return float(spark.conf.get(GPUS_OF_A_TASK, "0") or 0)
+
+
+def _refuse_endless_wait(get: Callable[[str, str], str | None]) -> None:
+    """Refuse GPUs for tasks on one machine: there Spark has none to give, and waits for ever."""
+    master = get("spark.master", "") or ""
+    if re.match(r"local($|\[)", master) and float(get(GPUS_OF_A_TASK, "0") or 0):
+        expected = "a cluster, whose workers offer GPUs to tasks"
+        way_out = (
+            "Name the cluster with --master; on one machine leave conf/gpu.conf out, "
+            "--device gpu finds the GPU"
+        )
+        raise SetupError(expected, f"spark.master={master}", way_out)
 
 
 def is_connect(spark: SparkSession) -> bool:
@@ -52,6 +75,8 @@ def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: its own settings count
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
+    elif submitted and "SPARK_REMOTE" not in os.environ:
+        _refuse_endless_wait(SparkConf().get)  # before Spark starts and says less clearly what
     builder = SparkSession.builder.appName(f"spark_cxr {name}")
     for key, value in settings.items():
         builder = builder.config(key, value)

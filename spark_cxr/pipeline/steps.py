@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,14 +16,16 @@ from spark_cxr.errors import InputError
 from spark_cxr.images.phantoms import manifest_csv, manifest_row, phantoms
 from spark_cxr.output import Output, pseudonym_key
 from spark_cxr.pipeline import ingest
-from spark_cxr.pipeline.files import list_files
+from spark_cxr.pipeline.eye import Eye
+from spark_cxr.pipeline.files import Listing, list_files, read_files
+from spark_cxr.pipeline.look import look
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
-from spark_cxr.schemas import (
-    IMAGES,
-    QUARANTINE,
-)
+from spark_cxr.schemas import IMAGES, LOOKED, QUARANTINE, SEEN, columns
 from spark_cxr.settings import Ingest, Phantoms
+
+LOOKED_AT = "_looked_at"
+"""Table that a run writes first and removes at its end; readers leave names with _ aside."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +72,54 @@ def phantoms_step(settings: Phantoms, seed: int, output: Output) -> Counter[str]
 
 def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingested:
     """Look at every file, write `images/` and `quarantine/`, and account for each."""
+    with looked_at(spark, settings, output) as (ingested, _):
+        return ingested
+
+
+@contextmanager
+def looked_at(
+    spark: SparkSession, settings: Ingest, output: Output, eye: Eye | None = None
+) -> Iterator[tuple[Ingested, DataFrame]]:
+    """Ingest, and until the block ends give what was seen of each file (`schemas.LOOKED`).
+
+    All of it comes from one pass over the files. What that pass found waits in a table of its own:
+    not in memory, because it has the vectors too.
+    """
     dataset = ingest.dataset_of(settings)
     listing = list_files(spark, settings.images, dataset.leave_out)
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
-    with _kept() as keep:
-        seen = keep(ingest.see(spark, settings, key))
-        with progress(spark, "looking at files", listing.count):
-            handed_over = seen.count()
-        if handed_over != listing.count:
-            lost = ingest.unseen(listing.files, seen, settings.max_bytes)
-            seen = keep(seen.unionByName(lost))
-        output.write_table(ingest.quarantine_of(seen), "quarantine")
-        reasons = _reasons(spark, output)
-        _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
-        told = keep(ingest.told_of(spark, seen, settings, key))
-        if remark := ingest.check_told(spark, seen, told, settings, key):
+    told = ingest.told_of(spark, listing.files, settings, key).persist()
+    try:
+        if remark := ingest.check_told(spark, listing.files, told, settings, key):
             print(remark, file=sys.stderr, flush=True)
-        output.write_table(ingest.images_of(seen, told, settings), "images")
+        files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
+        files = eye.choose(files, told) if eye else files
+        rows = look(files, ingest.recipe_of(settings, key), eye.ready if eye else None)
+        with progress(spark, eye.verb if eye else "looking at files", listing.count):
+            output.write_table(rows, LOOKED_AT)
+        seen = spark.read.schema(LOOKED).parquet(output.table(LOOKED_AT))
+        yield _ingested(spark, settings, output, listing, seen, told), seen
+    finally:
+        told.unpersist()
+        output.remove(LOOKED_AT)
+
+
+def _ingested(
+    spark: SparkSession,
+    settings: Ingest,
+    output: Output,
+    listing: Listing,
+    seen: DataFrame,
+    told: DataFrame,
+) -> Ingested:
+    """Part what was seen into images and quarantine, and see that no file is missing."""
+    if seen.count() != listing.count:
+        lost = ingest.unseen(listing.files, seen, settings.max_bytes)
+        seen = seen.select(*columns(SEEN)).unionByName(lost)
+    output.write_table(ingest.quarantine_of(seen), "quarantine")
+    reasons = _reasons(spark, output)
+    _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
+    output.write_table(ingest.images_of(seen, told, settings), "images")
     images = spark.read.schema(IMAGES).parquet(output.table("images"))
     done = Ingested(images, listing.count, *_people(images), reasons)
     _check_account(done)
@@ -99,22 +132,6 @@ def _people(images: DataFrame) -> tuple[int, int, int]:
     counts = images.agg(F.count(F.lit(1)), F.count_distinct(known), F.count_if(known.isNull()))
     n_images, patients, without = counts.collect()[0]
     return n_images, patients, without
-
-
-@contextmanager
-def _kept() -> Iterator[Callable[[DataFrame], DataFrame]]:
-    """Give a function that keeps a table in memory until the block ends."""
-    tables: list[DataFrame] = []
-
-    def keep(table: DataFrame) -> DataFrame:
-        tables.append(table.persist())
-        return table
-
-    try:
-        yield keep
-    finally:
-        for table in reversed(tables):
-            table.unpersist()
 
 
 def _reasons(spark: SparkSession, output: Output) -> tuple[tuple[str, int], ...]:

@@ -12,8 +12,10 @@ from PIL import Image
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
+from spark_cxr.images.film import Limits
 from spark_cxr.output import Output
-from spark_cxr.pipeline.ingest import looker
+from spark_cxr.pipeline.files import read_files
+from spark_cxr.pipeline.look import Recipe, look
 from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.pipeline.steps import ingest_step
 from spark_cxr.schemas import IMAGES, QUARANTINE, columns
@@ -126,15 +128,11 @@ def test_equal_pixels_without_patients_are_one_group(spark, tmp_path):
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
-def test_partitioning_does_not_change_the_tables(spark, films, tmp_path, parts, all_films):
-    from spark_cxr.pipeline import ingest
-
+def test_partitioning_does_not_change_the_tables(spark, films, parts):
     settings = defaults(ingest={"images": [str(films)]}).ingest
-    recipe_key = b"k"
-    whole = ingest.see(spark, settings, recipe_key)
-    files = ingest.read_files(spark, settings.images, settings.max_bytes).repartition(parts)
-    recipe = ingest.Recipe(ingest.Limits(), recipe_key, "")
-    parted = files.mapInArrow(looker(recipe), ingest.SEEN)
+    files = read_files(spark, settings.images, settings.max_bytes)
+    recipe = Recipe(Limits(), b"k", "")
+    whole, parted = look(files, recipe), look(files.repartition(parts), recipe)
     assert parted.rdd.getNumPartitions() == parts
     assert_df_equality(parted, whole, ignore_row_order=True, ignore_nullable=True)
 
@@ -244,12 +242,12 @@ def test_radiography_masks_are_no_films(spark, tmp_path):
 
 
 def test_an_unreadable_file_is_a_row_and_not_the_end(spark, tmp_path, monkeypatch):
-    from spark_cxr.pipeline import ingest
+    from spark_cxr.pipeline import steps
 
     write(tmp_path / "P", a=grey_png(90), b=grey_png(91))
-    real = ingest.read_files
+    real = steps.read_files
     monkeypatch.setattr(
-        ingest, "read_files", lambda *a: real(*a).where("path like '%a.png'")
+        steps, "read_files", lambda *a: real(*a).where("path like '%a.png'")
     )  # what ignoreCorruptFiles makes of a file that the disk does not give
     _, images, quarantine = ingested(spark, tmp_path, images=[str(tmp_path / "P")])
     assert list(images) == ["a.png"]
