@@ -6,8 +6,8 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.bench import bench_step
-from spark_cxr.pipeline.benched import report, table
+from spark_cxr.pipeline.bench.benched import report, table
+from spark_cxr.pipeline.bench.rounds import bench_step
 from spark_cxr.settings import Config
 
 

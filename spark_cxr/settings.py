@@ -79,6 +79,7 @@ class Ingest:
 class Features:
     """Section [features]: how a film becomes a vector."""
 
+    table: str
     backbone: str
     weights: str
     mirror: str
@@ -94,10 +95,22 @@ class Features:
 class Train:
     """Section [train]: which classes, which split."""
 
+    features: str
     classes: Names
     split: str = setting(choices=("patient", "image"))
     test_fraction: float = setting(least=0.01, most=0.99)
     resamples: int = setting(least=100)
+    balance: bool = setting()
+    tune: bool = setting()
+    tune_folds: int = setting(least=2)
+    parallelism: int = setting(least=1)
+
+
+@dataclass(frozen=True)
+class AnyHead:
+    """Section [any_head]: which head the job `train` fits."""
+
+    head: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,7 @@ class Bench:
     peers: Names = setting(choices=("", *PEERS))
     rounds: int = setting(least=1)
     limit: int = setting(least=2)
+    scaling: bool = setting()
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,7 @@ class Config:
     ingest: Ingest
     features: Features
     train: Train
+    any_head: AnyHead
     bench: Bench
 
 
@@ -127,6 +142,7 @@ SECTIONS: dict[str, Any] = {
     "ingest": Ingest,
     "features": Features,
     "train": Train,
+    "any_head": AnyHead,
     "bench": Bench,
 }
 

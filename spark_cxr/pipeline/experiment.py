@@ -17,7 +17,7 @@ from spark_cxr.metrics import Metrics
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
-from spark_cxr.pipeline.featurize import Featurized, featurize_step
+from spark_cxr.pipeline.featurize import Featurized, featurize_step, featurized_earlier
 from spark_cxr.pipeline.split import IS_TEST, check_split, split
 from spark_cxr.pipeline.steps import Ingested, phantoms_step
 from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
@@ -63,10 +63,16 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     from spark_cxr.pipeline.account import counts_of, headline_of, summary_of, training_report
     from spark_cxr.report.training import training_page
 
-    asked, cfg = cfg, cfg if cfg.ingest.images else _with_phantoms(cfg, output)
-    ingested, featurized = featurize_step(spark, cfg, output, cfg.train.classes)
+    asked = cfg
+    if cfg.train.features:
+        cfg, ingested, featurized = featurized_earlier(spark, cfg)
+    else:
+        named = cfg.ingest.images or cfg.features.table
+        cfg = cfg if named else _with_phantoms(cfg, output)
+        ingested, featurized = featurize_step(spark, cfg, output, cfg.train.classes)
     labels = training.choose_labels(ingested.images, cfg.train.classes)
-    wanted = ingested.images.where(F.col(LABEL).isin(*labels))
+    wanted = featurized.rows.where(F.col(LABEL).isin(*labels))
+    featurized = replace(featurized, rows=wanted)
     check_split(split(wanted, cfg.train.split, cfg.train.test_fraction, cfg.run.seed))
     fitted = _fit(heads.get(name), featurized, labels, cfg, output)
     drawn = wanted.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0

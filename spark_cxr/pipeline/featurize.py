@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -12,8 +14,10 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output
+from spark_cxr.pipeline.again import looked_at_again
+from spark_cxr.pipeline.earlier import open_earlier, with_its_films, with_its_network
 from spark_cxr.pipeline.eye import Eye, open_eye
-from spark_cxr.pipeline.steps import Ingested, looked_at
+from spark_cxr.pipeline.steps import Ingested, account_of, looked_at
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Config
 
@@ -58,11 +62,17 @@ def featurize_step(
 ) -> tuple[Ingested, Featurized]:
     """Ingest and featurize in one pass: write `images/`, `quarantine/` and `features/`.
 
-    With `labels` only films of these get a vector; with none named, those of any label.
+    With `labels` only films of these get a vector; with none named, those of any label. Films that
+    `--table` names are ingested already: of these only `features/` and a quarantine are written.
     """
+    looking: Callable[..., Any] = looked_at
+    if cfg.features.table:
+        earlier = open_earlier(cfg.features.table, "--table", "images")
+        cfg = with_its_films(cfg, earlier, "--table")
+        looking = partial(looked_at_again, source=earlier.output)
     eye = open_eye(spark, cfg, labels)
     started = time.monotonic()
-    with looked_at(spark, cfg.ingest, output, eye) as (ingested, looked):
+    with looking(spark, cfg.ingest, output, eye) as (ingested, looked):
         made = looked.where(F.col(FEATURES).isNotNull()).select(PATH, SHA256, FEATURES)
         n_new = made.count()
         output.write_table(_feature_rows(ingested.images, made, eye), FEATURES)
@@ -71,6 +81,20 @@ def featurize_step(
     n = rows.count()
     _check_account(n, ingested.images.where(eye.wants(F.col(LABEL))).count())
     return ingested, Featurized(rows, n, max(0, n - n_new), eye, seconds)
+
+
+def featurized_earlier(spark: SparkSession, cfg: Config) -> tuple[Config, Ingested, Featurized]:
+    """Take the vectors of an earlier run; also give the settings with its films and network."""
+    earlier = open_earlier(cfg.train.features, "--features", FEATURES)
+    cfg = with_its_network(with_its_films(cfg, earlier, "--features"), earlier)
+    eye = open_eye(spark, cfg)
+    if eye.key != earlier.network:
+        way_out = "Run featurize again: the weights, the network or the processor have changed"
+        raise InputError(f"features of {eye.key}", earlier.network or "none", way_out)
+    started = time.monotonic()
+    rows = spark.read.schema(FEATURE_ROWS).parquet(earlier.output.table(FEATURES))
+    n, ingested = rows.count(), account_of(spark, earlier.output)
+    return cfg, ingested, Featurized(rows, n, n, eye, time.monotonic() - started)
 
 
 def _feature_rows(images: DataFrame, made: DataFrame, eye: Eye) -> DataFrame:

@@ -120,10 +120,16 @@ def _ingested(
     reasons = _reasons(spark, output)
     _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
     output.write_table(ingest.images_of(seen, told, settings), "images")
-    images = spark.read.schema(IMAGES).parquet(output.table("images"))
-    done = Ingested(images, listing.count, *_people(images), reasons)
+    done = account_of(spark, output, listing.count)
     _check_account(done)
     return done
+
+
+def account_of(spark: SparkSession, output: Output, files: int = 0) -> Ingested:
+    """Count what ingesting has left in a directory, just now or in an earlier run."""
+    images = spark.read.schema(IMAGES).parquet(output.table("images"))
+    people, reasons = _people(images), _reasons(spark, output)
+    return Ingested(images, files or people[0] + sum(n for _, n in reasons), *people, reasons)
 
 
 def _people(images: DataFrame) -> tuple[int, int, int]:

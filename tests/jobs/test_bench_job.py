@@ -10,8 +10,8 @@ from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
 from spark_cxr.job import exit_code
-from spark_cxr.pipeline.bench import CONTESTANTS
-from spark_cxr.pipeline.benched import Benched, Pass, report, table
+from spark_cxr.pipeline.bench.benched import Benched, Pass, Scale, Spent, report, table
+from spark_cxr.pipeline.bench.contestants import CONTESTANTS
 from spark_cxr.settings import PEERS
 
 
@@ -42,9 +42,16 @@ def figures():
     passes = {
         "product": (Pass(10.0), Pass(80.0), Pass(30.0)),
         "recipe": (Pass(5.0), Pass(6.0), Pass(100.0)),
-        "engine_alone": (Pass(50.0, 40.0), Pass(50.0, 60.0), Pass(50.0, 10.0)),
+        "engine_alone": (
+            Pass(50.0, 40.0, (Spent(10, 0.1, 0.02, 0.03, 0.2), Spent(10, 0.3, 0.02, 0.03, 0.2))),
+            Pass(50.0, 60.0),
+            Pass(50.0, 10.0),
+        ),
     }
-    return Benched(7, 2, passes, "key", "", Used("fake", "cpu", "f32", 1, 32), 0.0)
+    starts = {"product": 3.0, "recipe": 9.0, "engine_alone": 1.0}
+    scales = (Scale(100, 1, 9.5, 800, 300), Scale(400, 1, 9.6, 801, 301))
+    used = Used("fake", "cpu", "f32", 1, 32)
+    return Benched(7, 2, passes, starts, scales, "key", "", used, 0.0)
 
 
 def test_every_name_of_the_settings_has_a_contestant():
@@ -66,7 +73,7 @@ def test_product_and_engine_process_make_the_same_vectors(tiny):
         np.testing.assert_allclose(vector, other[name], rtol=1e-6)
 
 
-def test_each_counted_round_stands_in_bench_json_and_the_warm_up_does_not(tiny):
+def test_each_counted_round_stands_in_bench_json_and_the_lead_in_does_not(tiny):
     out, said = tiny
     kept = json.loads((out / "bench.json").read_text())["contestants"]
     assert list(kept) == ["product", "engine_process", "engine_alone"]
@@ -88,6 +95,32 @@ def test_share_is_that_of_the_median_limit():
 def test_table_has_a_line_a_contestant():
     lines = table(figures()).splitlines()
     assert [line.split()[0] for line in lines[1:5]] == [*figures().passes, "limit"]
+
+
+def test_profile_accounts_for_all_the_time_of_a_film():
+    steps = report(figures())["core_milliseconds_of_a_film"]
+    assert steps["all"] == pytest.approx(2 / 30 * 1000, abs=0.01)
+    assert (steps["decoding"], steps["engine"]) == (20.0, 20.0)
+    assert steps["spark"] == pytest.approx(66.67 - 20 - 2 - 3 - 20, abs=0.01)
+
+
+def test_scaling_is_a_line_a_run():
+    lines = [line.split() for line in table(figures()).splitlines() if "images " in line]
+    assert ["400", "images", "1", "9.6", "801", "301"] in lines
+
+
+def test_scaling_runs_more_and_more_films_and_sees_the_memory_of_both(spark, films, tmp_path):
+    cfg = {"peers": ["product"], "rounds": 1, "limit": 4, "scaling": True}
+    said = job.run(
+        JOB,
+        spark,
+        defaults(run={"out": str(tmp_path / "B")}, ingest={"images": [str(films)]}, bench=cfg),
+    )
+    assert [(each["images"], each["slots"]) for each in said["scaling"]] == [
+        *((1, 1), (4, 1), (16, 1)),
+        *((1, 2), (4, 2), (16, 2)),
+    ]
+    assert all(each["driver_megabytes"] > each["worker_megabytes"] > 0 for each in said["scaling"])
 
 
 def test_unknown_contestant_is_refused_with_the_nearest(capsys):

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import build
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
+from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import to_network
+from spark_cxr.pipeline.bench.benched import Spent
 from spark_cxr.pipeline.networks import Wish
 
 VECTOR = "array<float>"
@@ -47,15 +50,6 @@ class KerasNetwork:
     constructor: str
     size_hw: tuple[int, int]
     weights: tuple[NDArray[np.float32], ...]
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Where one process spent its time, on films that it had in memory."""
-
-    films: int
-    decoding: float
-    engine: float
 
 
 def recipe(known: KerasNetwork) -> Callable[..., Any]:
@@ -154,21 +148,22 @@ def _good(vectors: Sequence[Any]) -> Iterator[Any]:
 
 
 def alone(paths: Sequence[str], made: FeatureRecipe) -> Spent:
-    """Take the time of decoding and of the engine in turn, on one share of the films."""
+    """Take the time of each step in turn, on one share of the films and all threads."""
     size_hw, engine = made.size_hw, engines.load(made.plan)
-    decoding = running = 0.0
-    film = partial(_film, made=made, size_hw=size_hw)
+    seconds = [0.0, 0.0, 0.0, 0.0]
     with ThreadPoolExecutor(made.threads) as threads:
         for part in _parts(paths, made.batch_size):
             contents = [Path(path).read_bytes() for path in part]
-            started = time.perf_counter()
-            films = np.stack(list(threads.map(film, contents)))
-            decoded = time.perf_counter()
-            engine.features(films)
-            decoding += decoded - started
-            running += time.perf_counter() - decoded
-    return Spent(len(paths), decoding, running)
-
-
-def _film(content: bytes, made: FeatureRecipe, size_hw: tuple[int, int]) -> Any:
-    return to_network(decode(content, made.limits).pixels, size_hw)
+            clock = [time.perf_counter()]
+            films = list(threads.map(partial(decode, limits=made.limits), contents))
+            clock.append(time.perf_counter())
+            list(threads.map(fingerprint, contents, films))
+            clock.append(time.perf_counter())
+            shown = list(threads.map(lambda film: to_network(film.pixels, size_hw), films))
+            clock.append(time.perf_counter())
+            engine.features(np.stack(shown))
+            clock.append(time.perf_counter())
+            seconds = [
+                total + b - a for total, (a, b) in zip(seconds, pairwise(clock), strict=True)
+            ]
+    return Spent(len(paths), *seconds)

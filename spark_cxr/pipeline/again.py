@@ -1,0 +1,55 @@
+"""Films that an earlier run has ingested, shown to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.output import Output
+from spark_cxr.pipeline.eye import Eye
+from spark_cxr.pipeline.files import read_files
+from spark_cxr.pipeline.ingest import recipe_of
+from spark_cxr.pipeline.look import look
+from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.steps import LOOKED_AT, Ingested, account_of
+from spark_cxr.schemas import LOOKED, PATH, QUARANTINE, SHA256, columns
+from spark_cxr.settings import Ingest
+
+THEN = "then"
+"""The digest that a film had when it was ingested."""
+
+
+@contextmanager
+def looked_at_again(
+    spark: SparkSession, settings: Ingest, output: Output, eye: Eye, source: Output
+) -> Iterator[tuple[Ingested, DataFrame]]:
+    """Show films to the network that were ingested before; those that changed are set aside."""
+    ingested = account_of(spark, source)
+    files = eye.choose(read_files(spark, settings.images, settings.max_bytes), ingested.images)
+    known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
+    files = files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
+    rows = look(files, recipe_of(settings, b""), eye.ready)
+    with progress(spark, eye.verb, ingested.n_images):
+        output.write_table(rows, LOOKED_AT)
+    try:
+        seen = spark.read.schema(LOOKED).parquet(output.table(LOOKED_AT))
+        same = seen.join(F.broadcast(known), on=PATH, how="inner")
+        same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
+        lost = known.join(same.select(PATH), on=PATH, how="left_anti")
+        output.write_table(_lost(lost), "quarantine")
+        # Read again, because what is given here outlives the table that it was found in.
+        lost = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
+        kept = ingested.images.join(lost.select(PATH), on=PATH, how="left_anti")
+        yield replace(ingested, images=kept), same
+    finally:
+        output.remove(LOOKED_AT)
+
+
+def _lost(films: DataFrame) -> DataFrame:
+    """Word what became of films that were ingested and are not the same any more."""
+    why = {"reason": F.lit("unreadable"), "detail": F.lit("gone or changed since it was ingested")}
+    return films.withColumns(why).withColumnRenamed(THEN, SHA256).select(*columns(QUARANTINE))

@@ -1,0 +1,80 @@
+"""Where the contestants meet: the network, the cores and the room for results."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.backbones import engines
+from spark_cxr.errors import InputError
+from spark_cxr.output import Output
+from spark_cxr.pipeline.bench import peers
+from spark_cxr.pipeline.bench.benched import Pass
+from spark_cxr.pipeline.bench.films import Films
+from spark_cxr.pipeline.eye import wish_of
+from spark_cxr.pipeline.networks import Ready, make_ready
+from spark_cxr.schemas import FEATURES
+from spark_cxr.settings import Config
+
+Contestant = Callable[[Films], Pass]
+
+
+@dataclass(frozen=True)
+class Arena:
+    """What all contestants share."""
+
+    spark: SparkSession
+    ready: Ready
+    cfg: Config
+    output: Output
+    stack: ExitStack
+
+    def process(self) -> ProcessPoolExecutor:
+        """Start a process that lives until the end, so that it keeps what it has loaded."""
+        return self.stack.enter_context(one_process())
+
+    @property
+    def slots(self) -> int:
+        """Count the tasks that run at once on this host."""
+        master = self.spark.conf.get("spark.master", "local") or "local"
+        told = re.fullmatch(r"local\[(\d+).*", master)
+        cores = int(told[1]) if told else len(os.sched_getaffinity(0))
+        return max(1, cores // self.ready.recipe.threads)
+
+    @property
+    def cores(self) -> int:
+        """Count the cores that Spark's tasks have together."""
+        return self.slots * self.ready.recipe.threads
+
+    def passed(self, name: str, films: Films, seconds: float) -> Pass:
+        """Account for every film before a rate is believed."""
+        made = self.spark.read.parquet(self.output.table(f"vectors/{name}"))
+        count = made.where(F.col(FEATURES).isNotNull()).count()
+        if count != len(films):
+            received = f"{count:,} by {name}"
+            raise InputError(f"{len(films):,} vectors", received, "Check the images")
+        return Pass(count / seconds)
+
+
+def open_arena(spark: SparkSession, cfg: Config, output: Output, stack: ExitStack) -> Arena:
+    """Make the network ready, in a process of its own: Keras does not stay in the driver."""
+    wish = wish_of(cfg)
+    engine = engines.choose(wish.engine, wish.backbone, wish.device)
+    with one_process() as builder:
+        builder.submit(peers.prepared, wish, engine).result()
+    return Arena(spark, make_ready(spark, wish), cfg, output, stack)
+
+
+@contextmanager
+def one_process() -> Iterator[ProcessPoolExecutor]:
+    """Start a fresh process that ends with the block."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        yield process

@@ -1,0 +1,148 @@
+"""Who is measured: the product, its peers on Spark, and processes without Spark.
+
+Ray Data and Daft are not among them: neither is a package of this project.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_cxr.backbones import catalog, own
+from spark_cxr.errors import ConfigError
+from spark_cxr.output import locate
+from spark_cxr.pipeline.bench import peers
+from spark_cxr.pipeline.bench.arena import Arena, Contestant, one_process
+from spark_cxr.pipeline.bench.benched import PRODUCT, Pass
+from spark_cxr.pipeline.bench.films import Films
+from spark_cxr.pipeline.eye import wish_of
+from spark_cxr.pipeline.files import read_files
+from spark_cxr.pipeline.ingest import recipe_of
+from spark_cxr.pipeline.look import WANTED, look
+from spark_cxr.schemas import CONTENT, FEATURES, PATH
+from spark_cxr.settings import PEERS, Config
+
+OF_KERAS = ("recipe", "predict_batch", "keras_process")
+RECIPE_RECORDS = "1024"
+"""Rows an Arrow batch that the recipe sets."""
+ARROW = "spark.sql.execution.arrow.maxRecordsPerBatch"
+
+
+def names_of(cfg: Config) -> tuple[str, ...]:
+    """Give who takes part, the product always and first."""
+    backbone, asked = cfg.features.backbone, cfg.bench.peers
+    is_keras = not own.is_own(backbone) and bool(catalog.get(backbone).constructor)
+    able = [name for name in PEERS if is_keras or name not in OF_KERAS]
+    for name in asked:
+        if name not in able:
+            way_out = f"Leave {name} out, or choose a network of keras.applications"
+            raise ConfigError(f"bench.peers that run {backbone}", name, way_out)
+    return tuple(name for name in able if name == PRODUCT or not asked or name in asked)
+
+
+def product(arena: Arena, slots: int = 0) -> Contestant:
+    """Do what the jobs do: all that ingest finds out of a file, and its vector, in one pass."""
+    recipe = recipe_of(arena.cfg.ingest, b"")
+
+    def rows(files: DataFrame) -> DataFrame:
+        files = files.coalesce(slots) if slots else files
+        return look(files.withColumn(WANTED, F.lit(True)), recipe, arena.ready)
+
+    return _on_spark(arena, PRODUCT, rows)
+
+
+def _recipe(arena: Arena) -> Contestant:
+    vectors = peers.recipe(_keras_network(arena))
+    run = _on_spark(arena, "recipe", _by_udf(vectors, arena.slots))
+
+    def run_in_its_batches(films: Films) -> Pass:
+        before = arena.spark.conf.get(ARROW)
+        arena.spark.conf.set(ARROW, RECIPE_RECORDS)
+        try:
+            return run(films)
+        finally:
+            arena.spark.conf.set(ARROW, before)
+
+    return run_in_its_batches
+
+
+def _predict_batch(arena: Arena) -> Contestant:
+    vectors = peers.predict_batch(_keras_network(arena), arena.cfg.features.batch_size)
+    return _on_spark(arena, "predict_batch", _by_udf(vectors, arena.slots))
+
+
+def _keras_network(arena: Arena) -> peers.KerasNetwork:
+    with one_process() as builder:
+        return builder.submit(peers.keras_network, wish_of(arena.cfg)).result()
+
+
+def _by_udf(vectors: Callable[..., Any], slots: int) -> Callable[[DataFrame], DataFrame]:
+    """Give each slot one partition: that favours whoever loads a model for each."""
+    return lambda files: files.repartition(slots).withColumn(FEATURES, vectors(F.col(CONTENT)))
+
+
+def _on_spark(arena: Arena, name: str, rows: Callable[[DataFrame], DataFrame]) -> Contestant:
+    def run(films: Films) -> Pass:
+        started = time.monotonic()
+        files = read_files(arena.spark, [films.folder], arena.cfg.ingest.max_bytes)
+        arena.output.write_table(rows(files).select(PATH, FEATURES), f"vectors/{name}")
+        return arena.passed(name, films, time.monotonic() - started)
+
+    return run
+
+
+def _keras_process(arena: Arena) -> Contestant:
+    with one_process() as builder:
+        path = builder.submit(peers.prepared, wish_of(arena.cfg), "keras").result()
+    return _one_process(arena, "keras_process", engine="keras", network=path)
+
+
+def _engine_process(arena: Arena) -> Contestant:
+    return _one_process(arena, "engine_process")
+
+
+def _one_process(arena: Arena, name: str, **changed: Any) -> Contestant:
+    made, process = replace(arena.ready.recipe, threads=arena.cores, **changed), arena.process()
+    target = locate(arena.output.table(f"vectors/{name}"))[1]
+
+    def run(films: Films) -> Pass:
+        started = time.monotonic()
+        process.submit(peers.one_process, films.paths, made, target).result()
+        return arena.passed(name, films, time.monotonic() - started)
+
+    return run
+
+
+def _engine_alone(arena: Arena) -> Contestant:
+    """Take as many processes of as many threads as Spark has, each with its share of the films."""
+    processes = [arena.process() for _ in range(arena.slots)]
+
+    def run(films: Films) -> Pass:
+        shares = [films.paths[n :: arena.slots] for n in range(arena.slots)]
+        asked = [
+            process.submit(peers.alone, share, arena.ready.recipe)
+            for process, share in zip(processes, shares, strict=True)
+            if share
+        ]
+        spent = [each.result() for each in asked]
+        rate = sum(each.films / each.engine for each in spent)
+        limit = sum(each.films / (each.engine + each.decoding + each.resizing) for each in spent)
+        return Pass(rate, limit, tuple(spent))
+
+    return run
+
+
+CONTESTANTS: dict[str, Callable[[Arena], Contestant]] = {
+    PRODUCT: product,
+    "recipe": _recipe,
+    "predict_batch": _predict_batch,
+    "keras_process": _keras_process,
+    "engine_process": _engine_process,
+    "engine_alone": _engine_alone,
+}
+"""The names of settings.PEERS, and what starts each."""

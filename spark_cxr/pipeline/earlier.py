@@ -1,0 +1,64 @@
+"""What an earlier run has left, for a job that goes on from there: its settings and its tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spark_cxr.config import defaults
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.output import RECORD, Output, absolute
+from spark_cxr.settings import Config
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A run that ended well."""
+
+    output: Output
+    job: str
+    ingest: dict[str, Any]
+    """Its settings of these sections, as run.json has them."""
+    features: dict[str, Any]
+    network: str
+    """The key of its features; empty where it made none."""
+
+
+def open_earlier(address: str, flag: str, table: str) -> Earlier:
+    """Open the directory of a run that has left a table, or say what is there instead."""
+    output = Output(absolute(address).rstrip("/"))
+    expected, received = f"{flag} of a run that ended well and left {table}/", f"{flag}={address}"
+    record = _record(output)
+    if record.get("status") != "ok":
+        status = record.get("status", "no run.json that can be read")
+        raise InputError(expected, f"{received}: {status}", "Name the --out of such a run")
+    if output.read_bytes(f"{table}/_SUCCESS") is None:
+        raise InputError(expected, f"{received}: no {table}", "Name the --out of such a run")
+    settings = record["config"]
+    network = record.get("network", "")
+    return Earlier(output, record["job"], settings["ingest"], settings["features"], network)
+
+
+def with_its_films(cfg: Config, earlier: Earlier, flag: str) -> Config:
+    """Take the folders and limits of the earlier run; two answers to one question are refused."""
+    if cfg.ingest.images:
+        raise ConfigError(f"--images or {flag}", "both", "Leave one out")
+    return replace(cfg, ingest=defaults(ingest=earlier.ingest).ingest)
+
+
+def with_its_network(cfg: Config, earlier: Earlier) -> Config:
+    """Take the network of the earlier run; another one that is asked for by name is refused."""
+    asked, plain = cfg.features.backbone, defaults().features.backbone
+    made = defaults(features={**earlier.features, "cache": "", "table": ""}).features
+    if asked not in (plain, made.backbone):
+        way_out = "Leave --backbone out, or featurize with it first"
+        raise ConfigError(f"the features' own backbone, {made.backbone}", asked, way_out)
+    return replace(cfg, features=made)
+
+
+def _record(output: Output) -> dict[str, Any]:
+    try:
+        return dict(json.loads(output.read_bytes(RECORD) or b"{}"))
+    except (ValueError, OSError):
+        return {}
