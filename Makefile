@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-matrix check bench clean
+.PHONY: help setup demo test test-all test-gpu test-matrix check bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,8 +20,15 @@ demo: setup ## draw phantoms, train logistic regression on them with Spark, show
 test: setup ## the tests that take minutes, as CI runs them
 	@$(BIN)/python -m pytest
 
-test-all: setup ## all tests, the slow ones included
-	@$(BIN)/python -m pytest -m ""
+test-all: setup ## all tests that need no GPU, the slow ones included
+	@$(BIN)/python -m pytest -m "not gpu"
+
+test-gpu: ## the tests on a GPU, which must be there; GPU_PYTHON=python: with your own Keras
+ifndef GPU_PYTHON
+	@conf/discover_gpus.sh >/dev/null
+	@conf/local/setup.sh .venv-gpu "" local,gpu,dicom,report,dev
+endif
+	@$(or $(GPU_PYTHON),.venv-gpu/bin/python) -m pytest -x -m gpu tests/backbones
 
 test-matrix: setup ## the tests with the oldest and the newest supported PySpark
 	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)
@@ -41,6 +48,6 @@ bench: setup ## how fast features are made here, beside the usual ways (minutes)
 		--backbone ResNet50 --weights random:0 --overwrite
 
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest demo runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv .venv-oldest .venv-gpu demo runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 		.hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

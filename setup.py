@@ -52,7 +52,10 @@ setup(
         *("spark_cxr.jobs", "spark_cxr.conf"),
     ],
     package_dir={"spark_cxr": "spark_cxr", "spark_cxr.jobs": "jobs", "spark_cxr.conf": "conf"},
-    package_data={"spark_cxr.conf": ["*.toml", "datasets/*", "local/*"], "spark_cxr": ["py.typed"]},
+    package_data={
+        "spark_cxr.conf": ["*.toml", "*.conf", "*.sh", "datasets/*", "local/*"],
+        "spark_cxr": ["py.typed"],
+    },
     install_requires=["numpy>=1.26", "pandas>=2.2,<3", "pillow>=11", "pyarrow>=18"],
     extras_require=EXTRAS,
     entry_points={

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# setup.sh [VENV [PYSPARK_VERSION]]: Java, a virtual environment, everything pinned.
+# setup.sh [VENV [PYSPARK_VERSION [EXTRAS]]]: Java, a virtual environment, everything pinned.
 # Run again it does nothing, unless what it was made from has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 venv="${1:-.venv}"
 pyspark="${2:-}"
-extras="local,cpu,dicom,report,dev"
+extras="${3:-local,cpu,dicom,report,dev}"
 
 fail() { echo "setup: $*" >&2; exit 2; }
 
@@ -54,7 +54,7 @@ make_venv() {
 need_java
 python="$(find_python)"
 made_from="$(cat setup.py conf/constraints.txt conf/local/*.sh | sha256sum | cut -c1-64)"
-made_from="$made_from $PWD/$venv $("$python" --version 2>&1) ${pyspark:-as pinned}"
+made_from="$made_from $PWD/$venv $("$python" --version 2>&1) ${pyspark:-as pinned} $extras"
 [ "$(cat "$venv/made-from" 2>/dev/null || true)" = "$made_from" ] && exit 0
 
 [ -x "$venv/bin/python" ] || make_venv "$python"

@@ -10,12 +10,16 @@ from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
 from spark_cxr.backbones import engines, network, own, weights
+from spark_cxr.backbones.engines.devices import refuse_missing_gpu
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.backbones.featurize import FeatureRecipe
 from spark_cxr.backbones.network import Network
 from spark_cxr.images.film import DEFAULT_LIMITS, Limits
+from spark_cxr.pipeline.session import gpus_of_a_task
 
 GPU = "gpu"
+ON_GPUS = "keras"
+"""The engine that runs on them."""
 USED = "engine string, device string, precision string, threads int, batch_size int"
 
 
@@ -55,7 +59,10 @@ class Ready:
 def make_ready(spark: SparkSession, wish: Wish) -> Ready:
     """Choose the engine, resolve the weights, build the network's file, and ship it."""
     row = own.find(wish.backbone, wish.normalising)
-    engine = engines.choose(wish.engine, wish.backbone, wish.device)
+    device = _wanted_device(spark, wish)
+    engine = engines.choose(wish.engine, wish.backbone, device)
+    if engine == ON_GPUS and device.startswith(GPU) and _all_here(spark):
+        refuse_missing_gpu()
     built = network.prepare(
         row, weights.resolve(wish.weights, row, wish.mirror), engine, wish.pooling
     )
@@ -70,7 +77,7 @@ def make_ready(spark: SparkSession, wish: Wish) -> Ready:
             network=built.path,
             precision=wish.precision,
             threads=int(spark.conf.get("spark.task.cpus", "1") or 1),
-            device=wish.device,
+            device=device,
         ),
     )
 
@@ -90,14 +97,21 @@ def used_by_workers(spark: SparkSession, ready: Ready) -> Used:
 def on_this_worker(ready: Ready) -> FeatureRecipe:
     """Give the recipe with the file and the device that this worker has; runs on the worker."""
     here = network.local(ready.network, (SparkFiles.getRootDirectory(), "."))
-    return replace(ready.recipe, network=here.path, device=_device(ready.recipe.device))
+    return replace(ready.recipe, network=here.path, device=_device(ready.recipe))
 
 
-def _device(wanted: str) -> str:
+def _wanted_device(spark: SparkSession, wish: Wish) -> str:
+    """Let auto mean the GPU where each task is given one: the driver's own host may have none."""
+    free = wish.device == "auto" and wish.engine in ("auto", ON_GPUS)
+    return GPU if free and gpus_of_a_task(spark) else wish.device
+
+
+def _device(recipe: FeatureRecipe) -> str:
     """Take the GPU that Spark gave to this task, where it gave one and none was ruled out."""
     context = TaskContext.get()
     given = context.resources().get(GPU) if context else None
-    return f"{GPU}:{given.addresses[0]}" if given and wanted in ("auto", GPU) else wanted
+    free = recipe.engine == ON_GPUS and recipe.device in ("auto", GPU)
+    return f"{GPU}:{given.addresses[0]}" if given and free else recipe.device
 
 
 def _ship(spark: SparkSession, built: Network) -> None:
@@ -105,6 +119,11 @@ def _ship(spark: SparkSession, built: Network) -> None:
 
     PySpark 3.5 cannot do so in all sessions: there the cache must be a folder that all nodes see.
     """
-    master = spark.conf.get("spark.master", "local") or "local"
-    if built.path and spark.version >= "4" and not master.startswith("local["):
+    if built.path and spark.version >= "4" and not _all_here(spark):
         spark.addArtifacts(built.path, file=True)
+
+
+def _all_here(spark: SparkSession) -> bool:
+    """Say whether all workers are on this host, and no cluster is only played."""
+    master = spark.conf.get("spark.master", "local") or "local"
+    return master == "local" or master.startswith("local[")

@@ -8,12 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
+
+if TYPE_CHECKING:
+    from pyspark import SparkConf
 
 JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
 
@@ -36,7 +39,6 @@ def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkS
         session = _start(name, settings or {})
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
-    _refuse_endless_wait(session.conf.get)
     return session
 
 
@@ -76,11 +78,20 @@ def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
     elif submitted and "SPARK_REMOTE" not in os.environ:
-        _refuse_endless_wait(SparkConf().get)  # before Spark starts and says less clearly what
+        _refuse_endless_wait(_submitted_settings().get)  # Spark itself would say it less clearly
     builder = SparkSession.builder.appName(f"spark_cxr {name}")
     for key, value in settings.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    _refuse_endless_wait(session.conf.get)
+    return session
+
+
+def _submitted_settings() -> SparkConf:
+    from pyspark import SparkConf, SparkContext
+
+    SparkContext._ensure_initialized()  # else the conf does not know what spark-submit was told
+    return SparkConf()
 
 
 def _prepare_local() -> None:

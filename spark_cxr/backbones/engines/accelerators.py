@@ -36,8 +36,9 @@ def _tensorflow_gpus() -> int:
 
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        # Else the first worker takes all memory of every GPU. Too late once one is in use.
-        with suppress(RuntimeError):
+        # Else the first worker takes all memory of every GPU. Too late once one is in use, and not
+        # for whom divided it up himself.
+        with suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(gpu, True)
     return len(gpus)
 
