@@ -48,6 +48,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["SPARK_CONF_DIR"] = str(ROOT / "conf" / "local")
+    # Set now, it is what the workers have too; a home's own cache stays as it is.
+    os.environ["SPARK_CXR_CACHE"] = str(tmp_path_factory.mktemp("spark_cache"))
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")

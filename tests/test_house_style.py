@@ -16,7 +16,7 @@ FUNCTION_LINES = 40
 FILE_LINES = 300
 JOB_LINES = 30
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc"}
-ML_NAMES = re.compile(r"(set|get|is|has|read|image)[A-Z]|transformSchema|copyValues")
+ML_NAMES = re.compile(r"(set|get|is|has|read|image)[A-Z]|transformSchema|copyValues|fitMultiple")
 """What overrides or continues a method of pyspark.ml, or the old names of sparkdl."""
 NOT_ON_CONNECT = {"_jvm", "_jdf", "_jsc", "_jsparkSession", "rdd", "sparkContext"}
 ONLY_CLASSIC = {"spark_cxr/pipeline/progress.py": {"sparkContext"}}

@@ -20,11 +20,18 @@ from pyspark.sql.types import BinaryType
 from spark_cxr.backbones import catalog, engines, own
 from spark_cxr.backbones.catalog import NORMALISINGS
 from spark_cxr.backbones.engines.plan import PRECISIONS
-from spark_cxr.backbones.featurize import featurize_stream
+from spark_cxr.backbones.featurize import Made
 from spark_cxr.backbones.keras_model import POOLINGS
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.pipeline.networks import Ready, Wish, make_ready, on_this_worker
-from spark_cxr.pipeline.params import check_output, one_of, text, type_of_input
+from spark_cxr.pipeline.networks import Ready, Wish, make_ready
+from spark_cxr.pipeline.params import (
+    check_output,
+    is_image_struct,
+    one_of,
+    text,
+    type_of_input,
+)
+from spark_cxr.pipeline.vectors import vectors_of
 from spark_cxr.settings import nearest
 
 VECTORS = "vector array<float>, reason string, detail string"
@@ -68,7 +75,11 @@ class DeepImageFeaturizer(
     DefaultParamsReadable,
     DefaultParamsWritable,
 ):
-    """Turn a column of encoded images (PNG, JPEG, DICOM …) into a column of feature vectors."""
+    """Turn a column of encoded images (PNG, JPEG, DICOM …) into a column of feature vectors.
+
+    The column may also hold structs of Spark's image schema, as `spark.read.format("image")` and
+    sparkdl's `readImages` give them.
+    """
 
     modelName = Param(
         Params._dummy(),
@@ -147,21 +158,19 @@ class DeepImageFeaturizer(
     def _check(self, dataset: DataFrame) -> None:
         column = self.getInputCol()
         kind = type_of_input(dataset, column)
-        if not isinstance(kind, BinaryType):
+        if not isinstance(kind, BinaryType) and not is_image_struct(kind):
+            expected = "inputCol of type binary, or structs of the image schema"
             received = f"{column} {kind.simpleString()}"
-            raise InputError("inputCol of type binary", received, "Read files as binaryFile")
+            raise InputError(expected, received, "Read files as binaryFile")
         check_output(dataset, self.getOutputCol())
 
 
 def vectorizer(ready: Ready, raise_bad: bool) -> Callable[..., Any]:
-    """Make the column function: bytes in, vector out, the network loaded once a worker."""
+    """Make the column function: images in, vector out, the network loaded once a worker."""
 
     @pandas_udf(VECTORS)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        contents = (list(each) for each in batches)
-        for made in featurize_stream(contents, on_this_worker(ready)):
-            if raise_bad:
-                _raise_first(made)
+        for made in vectors_of(batches, ready, raise_bad):
             rows = [_row(each) for each in made]
             yield pd.DataFrame(rows, columns=["vector", "reason", "detail"])
 
@@ -169,11 +178,5 @@ def vectorizer(ready: Ready, raise_bad: bool) -> Callable[..., Any]:
     return vectors.asNondeterministic()
 
 
-def _raise_first(made: list[Any]) -> None:
-    for each in made:
-        if isinstance(each, BadImage):
-            raise each
-
-
-def _row(made: Any) -> tuple[Any, str | None, str | None]:
+def _row(made: Made) -> tuple[Any, str | None, str | None]:
     return (None, made.reason, made.detail) if isinstance(made, BadImage) else (made, None, None)

@@ -7,9 +7,10 @@ from typing import Any
 
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.sql import DataFrame
-from pyspark.sql.types import DataType
+from pyspark.sql.types import DataType, StructType
 
 from spark_cxr.errors import InputError
+from spark_cxr.images.structs import FIELDS
 from spark_cxr.settings import nearest
 
 
@@ -36,6 +37,11 @@ def type_of_input(dataset: DataFrame, column: str) -> DataType:
     if column not in kinds:
         raise InputError("inputCol among the columns", column, nearest(column, list(kinds)))
     return kinds[column]
+
+
+def is_image_struct(kind: DataType) -> bool:
+    """Tell a struct of Spark's image schema, whatever else it may hold, from other types."""
+    return isinstance(kind, StructType) and set(FIELDS) <= set(kind.fieldNames())
 
 
 def check_output(dataset: DataFrame, column: str) -> None:

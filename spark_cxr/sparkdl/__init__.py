@@ -6,6 +6,7 @@ pipelines can be saved. Keywords give the old behaviour back (see `DeepImageFeat
 
 from spark_cxr.sparkdl import imageIO
 from spark_cxr.sparkdl.imageIO import readImages
+from spark_cxr.sparkdl.keras_estimator import KerasImageFileEstimator
 from spark_cxr.sparkdl.keras_models import (
     KerasImageFileTransformer,
     KerasTransformer,
@@ -16,6 +17,7 @@ from spark_cxr.sparkdl.named_image import DeepImageFeaturizer, DeepImagePredicto
 __all__ = [
     "DeepImageFeaturizer",
     "DeepImagePredictor",
+    "KerasImageFileEstimator",
     "KerasImageFileTransformer",
     "KerasTransformer",
     "imageIO",

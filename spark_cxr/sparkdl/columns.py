@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
-from spark_cxr.backbones import engines
-from spark_cxr.backbones.featurize import FeatureRecipe, Made
+from spark_cxr.backbones.featurize import Made
+from spark_cxr.backbones.struct_stream import featurize_structs
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.structs import FIELDS, Preparing
 from spark_cxr.pipeline.networks import Ready, on_this_worker
-from spark_cxr.sparkdl.structs import FIELDS, Preparing, to_film
+from spark_cxr.pipeline.vectors import raise_first
 
 Finish = Callable[[Any], Any]
 VECTOR = "array<float>"
@@ -38,34 +37,14 @@ def image_column(
 
     @pandas_udf(returns)
     def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:
-        recipe = on_this_worker(ready)
-        for fields in batches:
-            made = list(vectors(list(zip(*fields, strict=True)), recipe, preparing))
-            bad = next((each for each in made if isinstance(each, BadImage)), None)
-            if raise_bad and bad is not None:
-                raise bad
+        parts = (list(zip(*fields, strict=True)) for fields in batches)
+        for made in featurize_structs(parts, on_this_worker(ready), preparing):
+            if raise_bad:
+                raise_first(made)
             yield pd.Series([_finished(each, finish) for each in made], dtype=object)
 
-    return column
-
-
-def vectors(
-    rows: Sequence[Sequence[Any]], recipe: FeatureRecipe, preparing: Preparing
-) -> Iterator[Made]:
-    """Turn the fields of structs into vectors, one for one and in order."""
-    size_hw = recipe.size_hw
-    for start in range(0, len(rows), recipe.batch_size):
-        films = [_film(row, size_hw, preparing) for row in rows[start : start + recipe.batch_size]]
-        good = [film for film in films if not isinstance(film, BadImage)]
-        made = iter(engines.load(recipe.plan).features(np.stack(good)) if good else ())
-        yield from (film if isinstance(film, BadImage) else next(made) for film in films)
-
-
-def _film(row: Sequence[Any], size_hw: tuple[int, int], preparing: Preparing) -> Pixels | BadImage:
-    try:
-        return to_film(row, size_hw, preparing)
-    except BadImage as bad:
-        return bad
+    # Else the optimizer copies the call into a filter on its result, and each image is run twice.
+    return column.asNondeterministic()
 
 
 def _finished(made: Made, finish: Finish) -> Any:

@@ -20,7 +20,7 @@ from pyspark.sql.types import BinaryType, IntegerType, StringType, StructField, 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
-from spark_cxr.sparkdl.structs import INVALID, array_of, type_of
+from spark_cxr.images.structs import INVALID, array_of, type_of
 
 __all__ = [
     "PIL_decode",

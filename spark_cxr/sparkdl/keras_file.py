@@ -54,12 +54,17 @@ def save(model: Any) -> KerasFile:
 
 def on_this_worker(file: KerasFile) -> Any:
     """Load the network, once for each Python worker."""
+    return _loaded(str(kept(file)))
+
+
+def kept(file: KerasFile) -> Path:
+    """Put the network into this host's cache, under a name that is its digest."""
     target = cache_dir("networks") / file.name
     with locked(target):
         if not target.is_file() or digest(target) != target.stem:
             with whole(target) as half:
                 half.write_bytes(file.content)
-    return _loaded(str(target))
+    return target
 
 
 def size_hw(model: Any) -> tuple[int, int]:
@@ -77,20 +82,24 @@ def predict(
     shape = model.input_shape[1:]
     for start in range(0, len(rows), BATCH):
         arrays = [prepare(row) for row in rows[start : start + BATCH]]
-        good = [_shaped(array, shape) for array in arrays if array is not None]
+        good = [shaped(array, shape) for array in arrays if array is not None]
         made = iter(np.asarray(model.predict_on_batch(np.stack(good))) if good else ())
         yield from (None if a is None else next(made).ravel().tolist() for a in arrays)
 
 
-def _shaped(array: NDArray[Any], shape: tuple[int | None, ...]) -> NDArray[np.float32]:
-    """Take off a batch of 1, and check that the network takes what is left."""
+def shaped(array: NDArray[Any], shape: Sequence[int | None]) -> NDArray[np.float32]:
+    """Take off a batch of 1, and check that the network takes what is left.
+
+    Raises:
+        InputError: it does not.
+    """
     numbers = np.asarray(array, np.float32)
     if numbers.ndim == len(shape) + 1 and len(numbers) == 1:
         numbers = numbers[0]
     fits = [want in (None, have) for want, have in zip(shape, numbers.shape, strict=False)]
     if numbers.ndim != len(shape) or not all(fits):
         raise InputError(
-            f"rows of shape {shape} for the network", str(numbers.shape), "Reshape them"
+            f"rows of shape {tuple(shape)} for the network", str(numbers.shape), "Reshape them"
         )
     return numbers
 

@@ -25,11 +25,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
 from spark_cxr.errors import BadImage, ConfigError
+from spark_cxr.images.structs import FIELDS, Preparing, to_film
 from spark_cxr.sparkdl import keras_file
 from spark_cxr.sparkdl.columns import VECTOR
 from spark_cxr.sparkdl.imageIO import imageStructToPIL
 from spark_cxr.sparkdl.keras_file import KerasFile
-from spark_cxr.sparkdl.structs import FIELDS, Preparing, to_film
 
 Loader = Callable[[str], NDArray[Any]]
 
@@ -107,7 +107,7 @@ class KerasImageFileTransformer(_OfKerasFile):
     def _transform(self, dataset: DataFrame) -> DataFrame:
         if (mode := self.getOrDefault(self.outputMode)) != "vector":
             raise ConfigError("outputMode vector", mode, "Images out are not offered any more")
-        load = _loading(self.getOrDefault(self.imageLoader))
+        load = loading(self.getOrDefault(self.imageLoader))
         run = _over_series(keras_file.read(self.getModelFile()), load)
         made = run(F.col(self.getInputCol()))
         return dataset.withColumn(
@@ -181,7 +181,9 @@ def _numbers(row: Any) -> NDArray[Any] | None:
     return None if row is None else np.asarray(row, np.float32)
 
 
-def _loading(loader: Loader) -> Callable[[Any], NDArray[Any] | None]:
+def loading(loader: Loader) -> Callable[[Any], NDArray[Any] | None]:
+    """Make a loader that gives None where a file is missing or holds no image."""
+
     def load(uri: str | None) -> NDArray[Any] | None:
         try:
             return None if uri is None else loader(uri)

@@ -12,14 +12,13 @@ from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.images.structs import SCALE_HINTS, Preparing
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer as OfFiles
 from spark_cxr.pipeline.networks import Wish, make_ready
-from spark_cxr.pipeline.params import check_output, one_of, type_of_input
+from spark_cxr.pipeline.params import check_output, is_image_struct, one_of, type_of_input
 from spark_cxr.sparkdl.columns import fields_of, image_column
-from spark_cxr.sparkdl.structs import FIELDS, SCALE_HINTS, Preparing
 from spark_cxr.sparkdl.top import class_names, top_k, with_top
 
 MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
@@ -100,13 +99,20 @@ class _OfImages(
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         self._check(dataset)
-        made = dataset.withColumn(self.getOutputCol(), self._column(dataset.sparkSession))
+        output = self.getOutputCol()
+        made = dataset.withColumn(output, self._column(dataset.sparkSession))
+        made = made.withColumn(output, self._worded(F.col(output)))
         if self.getOrDefault(self.handleInvalid) == "skip":
-            return made.where(F.col(self.getOutputCol()).isNotNull())
+            return made.where(F.col(output).isNotNull())
         return made
 
     def _column(self, spark: SparkSession) -> Column:
+        """Run the network."""
         raise NotImplementedError
+
+    def _worded(self, made: Column) -> Column:
+        """Give what the network has made the type of the output column."""
+        return F.when(made.isNotNull(), array_to_vector(made))
 
     def _preparing(self) -> Preparing:
         return Preparing(self.getScaleHint(), self.getOrDefault(self.liftGrey))
@@ -117,15 +123,11 @@ class _OfImages(
     def _check(self, dataset: DataFrame) -> None:
         column = self.getInputCol()
         kind = type_of_input(dataset, column)
-        if not isinstance(kind, StructType) or not set(FIELDS) <= set(kind.fieldNames()):
+        if not is_image_struct(kind):
             received = f"{column} {kind.simpleString()}"
             way_out = "Read with readImages, or spark.read.format('image')"
             raise InputError("inputCol with structs of the image schema", received, way_out)
         check_output(dataset, self.getOutputCol())
-
-
-def _vector(array: Column) -> Column:
-    return F.when(array.isNotNull(), array_to_vector(array))
 
 
 class DeepImageFeaturizer(_OfImages):
@@ -159,7 +161,7 @@ class DeepImageFeaturizer(_OfImages):
     def _column(self, spark: SparkSession) -> Column:
         ready = make_ready(spark, self._wish())
         made = image_column(ready, self._preparing(), self._raises())
-        return _vector(made(*fields_of(self.getInputCol())))
+        return made(*fields_of(self.getInputCol()))
 
 
 class DeepImagePredictor(_OfImages):
@@ -206,6 +208,9 @@ class DeepImagePredictor(_OfImages):
         wish, fields = self._wish(), fields_of(self.getInputCol())
         ready = make_ready(spark, with_top(wish))
         if not self.getOrDefault(self.decodePredictions):
-            return _vector(image_column(ready, self._preparing(), self._raises())(*fields))
+            return image_column(ready, self._preparing(), self._raises())(*fields)
         finish = top_k(class_names(wish.mirror), self.getOrDefault(self.topK))
         return image_column(ready, self._preparing(), self._raises(), finish, DECODED)(*fields)
+
+    def _worded(self, made: Column) -> Column:
+        return made if self.getOrDefault(self.decodePredictions) else super()._worded(made)

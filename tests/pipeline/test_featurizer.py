@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.evaluation import BinaryClassificationEvaluator
 from pyspark.ml.linalg import VectorUDT
+from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.featurize import FeatureRecipe, featurize
@@ -102,7 +104,10 @@ def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):
     ("params", "message"),
     [
         ({"inputCol": "contents"}, "Expected inputCol among the columns. Received: contents. Did"),
-        ({"inputCol": "label"}, "Expected inputCol of type binary. Received: label string."),
+        (
+            {"inputCol": "label"},
+            "Expected inputCol of type binary, or structs of the image schema. Received: label",
+        ),
         ({"outputCol": "id"}, "Expected outputCol that is not there yet. Received: id."),
     ],
 )
@@ -110,6 +115,40 @@ def test_a_table_that_does_not_fit_is_refused_before_work(table, params, message
     with pytest.raises(InputError) as error:
         DeepImageFeaturizer(**params).transform(table)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("count", [0, 1, 6])
+def test_a_last_batch_of_one_film_and_an_empty_table_work(table, drawn, count):
+    some = table.where(F.col("id") < count).repartition(1)
+    got = vectors(DeepImageFeaturizer(batchSize=5, handleInvalid="keep").transform(some))
+    expected = featurize([p.data for p in drawn[:count]], FeatureRecipe("fake", "fake", 1))
+    assert [got[i] is None for i in range(count)] == [isinstance(v, BadImage) for v in expected]
+    for i, vector in enumerate(expected):
+        if got[i] is not None:
+            np.testing.assert_allclose(got[i].toArray(), vector, atol=1e-6)
+
+
+def test_nothing_is_shuffled(table, capsys):
+    DeepImageFeaturizer(handleInvalid="skip").transform(table).explain()
+    assert "Exchange" not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+# Spark leaves its pool of threads to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_it_is_tuned_by_cross_validation(table):
+    rows = table.withColumn("y", F.when(F.col("label") == "Pneumonia", 1.0).otherwise(0.0))
+    lr = LogisticRegression(labelCol="y", maxIter=5)
+    validator = CrossValidator(
+        estimator=Pipeline(stages=[DeepImageFeaturizer(handleInvalid="skip"), lr]),
+        estimatorParamMaps=ParamGridBuilder().addGrid(lr.regParam, [0.01, 100.0]).build(),
+        evaluator=BinaryClassificationEvaluator(labelCol="y"),
+        numFolds=2,
+        seed=1,
+    )
+    best = validator.fit(rows).bestModel
+    assert best.stages[1].numFeatures == 128
+    assert best.transform(rows).where("prediction IS NOT NULL").count() == 22
 
 
 @pytest.mark.parametrize("invalid", ["error", "skip", "keep"])

@@ -1,7 +1,10 @@
 """Features through Spark equal features without Spark, with real network shapes."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, ConfigError
@@ -63,11 +66,38 @@ def test_an_engine_for_a_cpu_is_refused_on_a_gpu(spark, cache):
         make_ready(spark, wish)
 
 
-def test_a_users_own_network_with_real_weights_is_found_and_run(spark, shared_data, table):
+@pytest.fixture(scope="module")
+def own_network(shared_data):
     file = shared_data.parent / "weights" / "squeezenet11_imagenet.keras"
     if not file.is_file():
         pytest.skip(f"no network at {file}")
-    stage = DeepImageFeaturizer(modelName=str(file), normalising="caffe", handleInvalid="skip")
-    row = stage.transform(table).select("features").first()
-    assert len(row["features"]) == 512
-    assert np.count_nonzero(row["features"].toArray()) > 50
+    return str(file)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_features_of_a_users_own_network_are_those_of_keras(spark, cache, own_network, engine):
+    import keras
+
+    films = np.stack(
+        [
+            np.asarray(Image.radial_gradient("L").resize((224, 224)).convert("RGB")),
+            np.asarray(Image.linear_gradient("L").resize((224, 224)).convert("RGB")),
+        ]
+    )
+    prepared = keras.applications.resnet50.preprocess_input(films.astype(np.float32))
+    model = keras.saving.load_model(own_network, compile=False)
+    expected = model.predict(prepared, verbose=0)
+    rows = [(i, bytearray(png(film))) for i, film in enumerate(films)]
+    stage = DeepImageFeaturizer(
+        modelName=own_network, normalising="caffe", engine=engine, precision="f32", device="cpu"
+    )
+    made = stage.transform(spark.createDataFrame(rows, "id int, content binary")).collect()
+    for row in made:
+        np.testing.assert_allclose(row["features"].toArray(), expected[row["id"]], atol=1e-4)
+    assert np.count_nonzero(expected[0]) > 50
+
+
+def png(film):
+    stream = io.BytesIO()
+    Image.fromarray(film).save(stream, "PNG")
+    return stream.getvalue()

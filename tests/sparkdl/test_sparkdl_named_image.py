@@ -215,6 +215,11 @@ def test_bad_images_can_be_skipped(images):
     assert "broken.png" not in skipped
 
 
+def test_the_network_runs_once_an_image_when_bad_ones_are_skipped(images, capsys):
+    featurizer(handleInvalid="skip").transform(images).select("features").explain()
+    assert capsys.readouterr().out.count("ArrowEvalPython") == 1
+
+
 def test_bad_images_can_fail_the_job_as_they_did(images):
     with pytest.raises(Exception, match="a null or invalid image struct"):
         featurizer(handleInvalid="error").transform(images).collect()

@@ -1,0 +1,68 @@
+"""A network as a function of SQL: `SELECT cxr(content) FROM films`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import pandas_udf
+
+from spark_cxr.errors import BadImage, ConfigError
+from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.networks import Ready, make_ready
+from spark_cxr.pipeline.vectors import vectors_of
+
+VECTOR = "array<float>"
+OF_TABLES = ("inputCol", "outputCol", "errorCol")
+"""Params that mean something for a table, and nothing for a function."""
+
+
+def register_featurizer(
+    spark: SparkSession, name: str, *, handleInvalid: str = "keep", **params: Any
+) -> None:
+    """Register a function of SQL from encoded images, or image structs, to `array<float>`.
+
+    The weights are resolved and the network is built now, on the driver; workers load it once.
+    The name holds for this session, classic or Connect.
+
+    Args:
+        spark: The session in which the name is to be known.
+        name: Of the function, in SQL and in `selectExpr`.
+        handleInvalid: What a null or bad image gives: "keep" gives null, "error" fails the query.
+            A function cannot drop a row: say WHERE … IS NOT NULL.
+        params: Those of `DeepImageFeaturizer` that say which network it is and how it runs:
+            modelName, weights, pooling, engine, precision, batchSize …
+
+    Raises:
+        ConfigError: a Param that a function cannot have.
+        TypeError: a Param with a wrong name or value.
+    """
+    stage = DeepImageFeaturizer(handleInvalid=handleInvalid, **_of_network(params))
+    if handleInvalid == "skip":
+        way_out = "Say keep, and WHERE … IS NOT NULL"
+        raise ConfigError("handleInvalid keep or error for a function of SQL", "skip", way_out)
+    ready = make_ready(spark, stage.wish())
+    spark.udf.register(name, sql_function(ready, raise_bad=handleInvalid == "error"))
+
+
+def sql_function(ready: Ready, raise_bad: bool) -> Callable[..., Any]:
+    """Make the function: a column of images in, `array<float>` out, null where an image is bad."""
+
+    @pandas_udf(VECTOR)
+    def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for made in vectors_of(batches, ready, raise_bad):
+            kept = [None if isinstance(each, BadImage) else each for each in made]
+            yield pd.Series(kept, dtype=object)
+
+    # Else the optimizer copies the call into a filter on its result, and each film is run twice.
+    return vectors.asNondeterministic()
+
+
+def _of_network(params: dict[str, Any]) -> dict[str, Any]:
+    for name in OF_TABLES:
+        if name in params:
+            way_out = f"Leave {name} out: SQL names the columns"
+            raise ConfigError("params of a network for a function of SQL", name, way_out)
+    return params

@@ -1,0 +1,268 @@
+"""`KerasImageFileEstimator`: train a user's own Keras network on images that a column names."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+from pyspark import keyword_only
+from pyspark.ml import Estimator, Transformer
+from pyspark.ml.param import Param, Params
+from pyspark.ml.param.shared import HasInputCol, HasLabelCol, HasOutputCol, HasSeed
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_cxr.backbones import keras_model
+from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.errors import ConfigError
+from spark_cxr.output import Output, absolute
+from spark_cxr.pipeline.params import one_of, text, type_of_input
+from spark_cxr.settings import nearest
+from spark_cxr.sparkdl import loaded_images
+from spark_cxr.sparkdl.keras_models import KerasImageFileTransformer, Loader, loading
+from spark_cxr.sparkdl.loaded_images import LoadedImages
+from spark_cxr.sparkdl.training import NOT_OFFERED, Training, train
+
+IMAGES = "images"
+TUNABLE = ("kerasOptimizer", "kerasLoss", "kerasFitParams", "outputCol", "outputMode", "seed")
+"""Params that may differ from model to model; all others decide what is loaded."""
+NEEDED = ("inputCol", "modelFile", "imageLoader")
+Models = Iterator[tuple[int, Transformer]]
+
+
+def _optimizer(value: Any) -> Any:
+    return _known_to_keras("kerasOptimizer", value, import_keras().optimizers)
+
+
+def _loss(value: Any) -> Any:
+    return _known_to_keras("kerasLoss", value, import_keras().losses)
+
+
+def _known_to_keras(name: str, value: Any, module: Any) -> Any:
+    try:
+        module.get(value)
+    except (ValueError, TypeError):
+        way_out = nearest(str(value), [word for word in dir(module) if word.islower()])
+        expected = f"Expected {name} that Keras knows. Received: {name}={value!r}."
+        raise TypeError(f"{expected} {way_out}") from None
+    return value
+
+
+def _fit_params(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        received = f"kerasFitParams={value!r}"
+        raise TypeError(f"Expected a dict. Received: {received}. Say {{'epochs': 5}}.")
+    for name in NOT_OFFERED:
+        if name in value:
+            expected = "Expected arguments of Model.fit that need no arrays in memory."
+            raise TypeError(f"{expected} Received: kerasFitParams with {name}. Leave it out.")
+    return dict(value)
+
+
+class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol, HasSeed):
+    """Train a Keras network on images whose URIs stand in a column; gives a transformer.
+
+    `imageLoader` makes the network's input from a URI, on the executors, which write what it makes
+    to a Parquet cache. The network learns in the driver's process and reads the cache batch by
+    batch: neither the table nor its images are ever collected. `kerasFitParams` go to Keras'
+    `Model.fit` (epochs, batch_size, verbose, callbacks, class_weight, validation_split …).
+
+    Labels are one-hot vectors, arrays or numbers, as the loss takes them; labelCol="" trains a
+    network that adds its losses itself, without kerasLoss. Equal `seed`, data and parameters give
+    equal batches, however the data is partitioned. The cache is removed when the last model is
+    trained. It lies in a temporary folder where Spark runs on this machine alone; on a cluster
+    `cacheDir` names a folder that all nodes see.
+
+    Images that do not load are left out; handleInvalid="error" fails the fit instead. The trained
+    network is the `modelFile` of the transformer that `fit` returns: copy it to keep it.
+    """
+
+    modelFile = KerasImageFileTransformer.modelFile
+    imageLoader = KerasImageFileTransformer.imageLoader
+    outputMode = KerasImageFileTransformer.outputMode
+    kerasOptimizer = Param(
+        Params._dummy(), "kerasOptimizer", "name of a Keras optimizer", typeConverter=_optimizer
+    )
+    kerasLoss = Param(Params._dummy(), "kerasLoss", "name of a Keras loss", typeConverter=_loss)
+    kerasFitParams = Param(
+        Params._dummy(), "kerasFitParams", "arguments of Model.fit", typeConverter=_fit_params
+    )
+    cacheDir = text("cacheDir", "folder for loaded images that the driver and all executors see")
+    handleInvalid = one_of("handleInvalid", ("skip", "error"), "for images that do not load")
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        outputMode: str = "vector",
+        labelCol: str | None = None,
+        modelFile: str | None = None,
+        imageLoader: Loader | None = None,
+        kerasOptimizer: Any = "adam",
+        kerasLoss: Any = None,
+        kerasFitParams: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        cacheDir: str = "",
+        handleInvalid: str = "skip",
+    ) -> None:
+        super().__init__()
+        self._setDefault(outputMode="vector", kerasOptimizer="adam", cacheDir="", seed=0)
+        self._setDefault(kerasFitParams={"verbose": 1}, handleInvalid="skip")
+        self._set(**self._input_kwargs)
+
+    def setParams(self, **params: Any) -> KerasImageFileEstimator:
+        """Set several parameters by name."""
+        return self._set(**params)
+
+    def setInputCol(self, value: str) -> KerasImageFileEstimator:
+        """Set the column of URIs."""
+        return self._set(inputCol=value)
+
+    def setOutputCol(self, value: str) -> KerasImageFileEstimator:
+        """Set the column that the trained transformer adds."""
+        return self._set(outputCol=value)
+
+    def setLabelCol(self, value: str) -> KerasImageFileEstimator:
+        """Set the column of labels; empty: none."""
+        return self._set(labelCol=value)
+
+    def setModelFile(self, value: str) -> KerasImageFileEstimator:
+        """Set the file of the network before training."""
+        return self._set(modelFile=value)
+
+    def setKerasOptimizer(self, value: Any) -> KerasImageFileEstimator:
+        """Set the optimizer."""
+        return self._set(kerasOptimizer=value)
+
+    def setKerasLoss(self, value: Any) -> KerasImageFileEstimator:
+        """Set the loss."""
+        return self._set(kerasLoss=value)
+
+    def setKerasFitParams(self, value: Mapping[str, Any]) -> KerasImageFileEstimator:
+        """Set the arguments of Model.fit."""
+        return self._set(kerasFitParams=value)
+
+    def getModelFile(self) -> str:
+        """Get the file of the network before training."""
+        return self.getOrDefault(self.modelFile)
+
+    def getKerasOptimizer(self) -> Any:
+        """Get the optimizer."""
+        return self.getOrDefault(self.kerasOptimizer)
+
+    def getKerasLoss(self) -> Any:
+        """Get the loss."""
+        return self.getOrDefault(self.kerasLoss)
+
+    def getKerasFitParams(self) -> dict[str, Any]:
+        """Get the arguments of Model.fit."""
+        return self.getOrDefault(self.kerasFitParams)
+
+    def fitMultiple(self, dataset: DataFrame, paramMaps: Sequence[Mapping[Any, Any]]) -> Models:
+        """Load the images once, and train a network for each map, when it is asked for.
+
+        Networks are trained one after another, so that memory holds one of them.
+
+        Args:
+            dataset: Rows with the URIs and labels.
+            paramMaps: Of kerasOptimizer, kerasLoss, kerasFitParams, seed and the output's Params.
+
+        Raises:
+            ConfigError: a Param is missing, or cannot differ from model to model.
+        """
+        wanted = [self._with(params) for params in paramMaps]
+        for each in wanted:
+            each._check(dataset)
+        place = Output(_place(dataset.sparkSession, self.getOrDefault(self.cacheDir)))
+        try:
+            images = self._load(dataset, place.table(IMAGES))
+        except BaseException:
+            place.remove("")
+            raise
+        return _Models([each._trainer(images) for each in wanted], lambda: place.remove(""))
+
+    def _fit(self, dataset: DataFrame) -> Transformer:
+        return next(iter(self.fitMultiple(dataset, [{}])))[1]
+
+    def _with(self, params: Mapping[Any, Any]) -> KerasImageFileEstimator:
+        for param in params:
+            if param.name not in TUNABLE:
+                expected = f"Params that may differ from model to model: {', '.join(TUNABLE)}"
+                raise ConfigError(expected, param.name, "Set it on the estimator")
+        return self.copy()._set(**{param.name: value for param, value in params.items()})
+
+    def _check(self, dataset: DataFrame) -> None:
+        for name in (*NEEDED, "kerasLoss") if self.getLabelCol() else NEEDED:
+            if not self.isDefined(self.getParam(name)):
+                raise ConfigError("all Params of the estimator", f"no {name}", f"Set {name}")
+        type_of_input(dataset, self.getInputCol())
+
+    def _load(self, dataset: DataFrame, address: str) -> LoadedImages:
+        shape = keras_model.load(self.getModelFile()).input_shape[1:]
+        label = self.getLabelCol()
+        kind = type_of_input(dataset, label) if label else None
+        target = None if kind is None else loaded_images.target_column(label, kind)
+        load = self.getOrDefault(self.imageLoader)
+        if self.getOrDefault(self.handleInvalid) == "skip":
+            load = loading(load)
+        loaded = loaded_images.loader(load, shape)
+        loaded_images.write(dataset, self.getInputCol(), target, loaded, address)
+        return loaded_images.read_back(address)
+
+    def _trainer(self, images: LoadedImages) -> Callable[[], Transformer]:
+        training = Training(
+            self.getModelFile(),
+            self.getKerasOptimizer(),
+            self.getKerasLoss() if self.getLabelCol() else None,
+            self.getKerasFitParams(),
+            self.getSeed(),
+        )
+
+        def trained() -> Transformer:
+            return KerasImageFileTransformer(
+                inputCol=self.getInputCol(),
+                outputCol=self.getOutputCol(),
+                modelFile=str(train(training, images)),
+                imageLoader=self.getOrDefault(self.imageLoader),
+                outputMode=self.getOrDefault(self.outputMode),
+            )
+
+        return trained
+
+
+class _Models:
+    """Trains the next network when it is asked for; several threads may ask."""
+
+    def __init__(self, trainers: Sequence[Callable[[], Transformer]], close: Callable[[], None]):
+        self._trainers, self._at, self._lock = trainers, 0, Lock()
+        self._close = weakref.finalize(self, close)
+
+    def __iter__(self) -> Models:
+        return self
+
+    def __next__(self) -> tuple[int, Transformer]:
+        with self._lock:
+            at, self._at = self._at, self._at + 1
+            if at >= len(self._trainers):
+                raise StopIteration
+            try:
+                return at, self._trainers[at]()
+            finally:
+                if self._at == len(self._trainers):
+                    self._close()
+
+
+def _place(spark: SparkSession, given: str) -> str:
+    """Make a name for a new folder that this process and the executors see."""
+    if given:
+        return f"{absolute(given).rstrip('/')}/spark_cxr-{uuid4().hex}"
+    master = spark.conf.get("spark.master", "local") or "local"
+    if master.split("[")[0] != "local":
+        way_out = "Give cacheDir=, for loaded images while they train"
+        raise ConfigError("a folder that all nodes see", f"none, on {master}", way_out)
+    return tempfile.mkdtemp(prefix="spark_cxr-")
