@@ -1,3 +1,20 @@
 """Chest X-rays on Spark: ingest, featurize, train, compare, score, explain. Research use only."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spark_cxr.model import Model
+
+__all__ = ["__version__", "load_model"]
 __version__ = "0.1.0"
+
+
+def load_model(directory: str | Path, **options: Any) -> Model:
+    """Open a model directory for predictions without Spark: see `spark_cxr.model.load_model`."""
+    from spark_cxr.model import load_model as load  # here, so that `import spark_cxr` stays light
+
+    return load(directory, **options)

@@ -12,7 +12,11 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.job import Job, exit_code
 from spark_cxr.settings import nearest
 
-JOBS = ("phantoms", "ingest", "featurize", "train_lr", "bench")
+JOBS = (
+    *("phantoms", "ingest", "featurize"),
+    *("train_lr", "train_rf", "train_dt", "train"),
+    *("compare", "audit", "bench"),
+)
 """The files of jobs/, in the order in which a user meets them."""
 
 
@@ -60,4 +64,9 @@ phantoms = partial(_run, "phantoms")
 ingest = partial(_run, "ingest")
 featurize = partial(_run, "featurize")
 train_lr = partial(_run, "train_lr")
+train_rf = partial(_run, "train_rf")
+train_dt = partial(_run, "train_dt")
+train = partial(_run, "train")
+compare = partial(_run, "compare")
+audit = partial(_run, "audit")
 bench = partial(_run, "bench")

@@ -28,6 +28,17 @@ class LabelRule:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What others reported on a set, and how they split it."""
+
+    who: str
+    task: str
+    accuracy: float
+    split: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What has to be known about a set of images before it can be used."""
 
@@ -55,6 +66,7 @@ class Dataset:
     """Column of the CSV and the values with which a row counts."""
     rules: tuple[LabelRule, ...] = ()
     """The first that matches gives the label; none: the image has no label."""
+    published: tuple[Published, ...] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -83,7 +95,9 @@ def _described(name: str, values: Mapping[str, Any]) -> Dataset:
             _check_pattern(name, key, value)
     _check_unmatched(name, values.get("unmatched", "error"))
     keep, rules = _keep(name, values.get("keep", {})), _rules(name, values.get("rules", []))
-    return Dataset(name=name, **{**values, "keep": keep, "rules": rules})
+    published = _published(name, values.get("published", []))
+    lists = {"keep": keep, "rules": rules, "published": published}
+    return Dataset(name=name, **{**values, **lists})
 
 
 def _check_unmatched(name: str, word: str) -> None:
@@ -118,6 +132,17 @@ def _rules(name: str, written: Any) -> tuple[LabelRule, ...]:
             raise ConfigError(expected, f"rules={rule!r}", "See conf/datasets/cohen.toml")
         _check_pattern(name, "match", rule["match"])
     return tuple(LabelRule(**rule) for rule in written)
+
+
+def _published(name: str, written: Any) -> tuple[Published, ...]:
+    wanted = {field.name for field in fields(Published)}
+    for row in written if isinstance(written, list) else [written]:
+        whole = isinstance(row, dict) and set(row) == wanted
+        if not (whole and isinstance(row["accuracy"], float) and 0 <= row["accuracy"] <= 1):
+            expected = f"[[published]] of {name}.toml with {', '.join(sorted(wanted))}"
+            way_out = "Write the accuracy as a share, as in conf/datasets/ozturk.toml"
+            raise ConfigError(expected, f"published={row!r}", way_out)
+    return tuple(Published(**row) for row in written)
 
 
 def _is_text(value: Any) -> bool:

@@ -53,6 +53,8 @@ def _flag(item: Field[Any]) -> dict[str, Any]:
     metavar = {"Paths": "PATH", "Names": "A,B", "int": "N", "float": "X"}.get(
         str(item.type), "WORD"
     )
+    if "bare" in item.metadata:
+        return {"metavar": metavar, "nargs": "?", "const": item.metadata["bare"]}
     return {"metavar": metavar} | ({"nargs": "+"} if item.type == "Paths" else {})
 
 

@@ -22,6 +22,7 @@ from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.output import RECORD, Outcome, Output, only_writer, open_output
 from spark_cxr.pipeline.session import describe, open_session
+from spark_cxr.pipeline.tracking import check_tracking, track
 from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ except ImportError:  # a client of Spark Connect has no Java beside it
     Py4JError = PySparkException
 
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
+TRACKED = "track"
+"""Jobs with this section tell MLflow of what they have left in --out."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
 
 def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     """Run a job on a session, leave its record in --out, and return what it says at its end."""
+    if TRACKED in job.sections:
+        check_tracking(cfg)
     address = cfg.run.out or _dated_directory(job.name)
     with only_writer(address):
         return _run_into(open_output(address, cfg.run.overwrite, _inputs(cfg)), job, spark, cfg)
@@ -90,6 +95,9 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
     output.write_json(RECORD, {**record, **ended})
     print(outcome.text, file=sys.stderr, flush=True)
+    if TRACKED in job.sections and (told := track(job.name, cfg, output)):
+        ended |= told
+        output.write_json(RECORD, {**record, **ended})
     return {"job": job.name, "out": output.address, **ended}
 
 
@@ -100,7 +108,8 @@ def _refuse(job: Job, line: str) -> int:
 
 def _inputs(cfg: Config) -> tuple[str, ...]:
     labels = () if cfg.ingest.labels in ("", "folder", "none") else (cfg.ingest.labels,)
-    return (*cfg.ingest.images, *labels)
+    beside = filter(None, (cfg.audit.manifest, cfg.audit.lung_masks))
+    return (*cfg.ingest.images, *cfg.train.test_images, *labels, *beside)
 
 
 def _gist(message: str) -> str:

@@ -17,18 +17,18 @@ FILES = "path string, modified timestamp, bytes bigint, content binary"
 
 IMAGES = (
     "path string, sha256 string, bytes bigint, modified timestamp, format string, "
-    "width int, height int, bits int, dhash bigint, pixels_sha256 string, "
+    "width int, height int, bits int, dhash bigint, pixels_sha256 string, looks binary, "
     "label string, source string, patient_id string, group_id string, "
     "view string, day_offset int, flags array<string>"
 )
-"""One row an image that decodes. `group_id` is what may not be split: patient, or equal pixels."""
+"""One row an image that decodes. `group_id` is what may not be split: patients and twins."""
 
 QUARANTINE = "path string, sha256 string, reason string, detail string"
 """One row a file that is no image to work with, with a reason from `errors.REASONS`."""
 
 SEEN = (
     "path string, sha256 string, bytes bigint, modified timestamp, format string, "
-    "width int, height int, bits int, dhash bigint, pixels_sha256 string, "
+    "width int, height int, bits int, dhash bigint, pixels_sha256 string, looks binary, "
     "patient_id string, view string, flags array<string>, reason string, detail string"
 )
 """One row a file that was read: an image where `reason` is null, else a case for the quarantine."""
@@ -38,6 +38,21 @@ LOOKED = f"{SEEN}, features array<float>"
 
 LABELS = "key string, label string, source string, patient_id string, view string, day_offset int"
 """One row of a publisher's or user's label file, keyed by path, file name or stem."""
+
+TWINS = (
+    "path_a string, path_b string, sha256_a string, sha256_b string, kind string, "
+    "distance int, likeness double"
+)
+"""One row a pair of films that are one. `kind`: bytes, pixels, or a variant of `images.alike`."""
+
+CLUSTERS = "sha256 string, cluster_id string"
+"""One row a film that has twins."""
+
+CONFLICTS = (
+    "cluster_id string, path_a string, label_a string, source_a string, "
+    "path_b string, label_b string, source_b string"
+)
+"""One row a film in a cluster of twins with several labels, beside one with another label."""
 
 FEATURE_ROWS = (
     "path string, sha256 string, label string, source string, group_id string, view string, "

@@ -20,19 +20,15 @@ Names = tuple[str, ...]
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
 
-PEERS = (
-    "product",
-    "recipe",
-    "predict_batch",
-    "keras_process",
-    "engine_process",
-    "engine_alone",
-)
+PEERS = ("product", "recipe", "predict_batch", "keras_process", "engine_process", "engine_alone")
 """Whom `bench` lets run side by side."""
 
 
 def setting(**limits: Any) -> Any:
-    """Declare a field whose value must keep to `choices`, `least` or `most`."""
+    """Declare a field whose value must keep to `choices`, `least` or `most`.
+
+    `bare` is what its flag means without a value.
+    """
     return field(metadata=limits)
 
 
@@ -73,6 +69,7 @@ class Ingest:
     max_bytes: int = setting(least=1, most=2_000_000_000)
     max_pixels: int = setting(least=1)
     min_side: int = setting(least=1)
+    likeness: float = setting(least=0.8, most=1)
 
 
 @dataclass(frozen=True)
@@ -97,9 +94,12 @@ class Train:
 
     features: str
     classes: Names
-    split: str = setting(choices=("patient", "image"))
+    test_images: Paths
+    split: str = setting(choices=("patient", "image"), suffix=".csv")
+    crossing: str = setting(choices=("error", "drop", "keep"))
     test_fraction: float = setting(least=0.01, most=0.99)
     resamples: int = setting(least=100)
+    learning_curve: bool = setting()
     balance: bool = setting()
     tune: bool = setting()
     tune_folds: int = setting(least=2)
@@ -114,6 +114,32 @@ class AnyHead:
 
 
 @dataclass(frozen=True)
+class Track:
+    """Section [track]: the MLflow store that is told of the run."""
+
+    mlflow: str = setting(bare="session")
+    experiment: str = setting()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Section [registry]: under which name MLflow keeps the model."""
+
+    register: str
+    alias: str
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Section [compare]: who is compared, over which folds."""
+
+    backbones: Names
+    heads: Names
+    folds: int = setting(least=2, most=20)
+    splits: Names = setting(choices=("patient", "image"))
+
+
+@dataclass(frozen=True)
 class Bench:
     """Section [bench]: who is measured side by side."""
 
@@ -121,6 +147,26 @@ class Bench:
     rounds: int = setting(least=1)
     limit: int = setting(least=2)
     scaling: bool = setting()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Section [audit]: what is asked of the data, and from where on an answer is bad."""
+
+    manifest: str
+    split_column: str
+    same_labels: Names
+    lung_masks: str
+    films_per_label: int = setting(least=0)
+    examples: int = setting(least=0, most=100)
+    warn_way: float = setting(least=0, most=1)
+    fail_way: float = setting(least=0, most=1)
+    warn_association: float = setting(least=0, most=1)
+    fail_association: float = setting(least=0, most=1)
+    warn_changed: float = setting(least=0, most=1)
+    fail_changed: float = setting(least=0, most=1)
+    warn_ece: float = setting(least=0, most=1)
+    fail_ece: float = setting(least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -133,7 +179,11 @@ class Config:
     features: Features
     train: Train
     any_head: AnyHead
+    track: Track
+    registry: Registry
+    compare: Compare
     bench: Bench
+    audit: Audit
 
 
 SECTIONS: dict[str, Any] = {
@@ -143,7 +193,11 @@ SECTIONS: dict[str, Any] = {
     "features": Features,
     "train": Train,
     "any_head": AnyHead,
+    "track": Track,
+    "registry": Registry,
+    "compare": Compare,
     "bench": Bench,
+    "audit": Audit,
 }
 
 
@@ -168,8 +222,10 @@ def checked(section: str, item: Field[Any], raw: Any) -> Any:
 def _keep_limits(key: str, limits: Mapping[str, Any], value: Any) -> None:
     choices = limits.get("choices", ())
     for word in value or ("",) if choices and isinstance(value, tuple) else (value,):
-        if choices and word not in choices:
+        suffix = limits.get("suffix")
+        if choices and word not in choices and not (suffix and word.lower().endswith(suffix)):
             expected = f"{key} from {', '.join(filter(None, choices))}"
+            expected += f", or a file *{suffix}" if suffix else ""
             raise ConfigError(expected, f"{key}={word}", nearest(word, choices))
     least, most = limits.get("least"), limits.get("most")
     if (least is not None and value < least) or (most is not None and value > most):

@@ -27,9 +27,9 @@ def test_verb_is_found_with_dashes_and_underscores(verb: str) -> None:
 
 def test_unknown_verb_is_refused_and_the_nearest_named() -> None:
     with pytest.raises(ConfigError) as caught:
-        cli.get("train-rl")
+        cli.get("ingets")
     assert str(caught.value) == (
-        "Expected a verb of spark-cxr. Received: train-rl. Did you mean train-lr?"
+        "Expected a verb of spark-cxr. Received: ingets. Did you mean ingest?"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from spark_cxr import datasets
 from spark_cxr.config import conf_dir
-from spark_cxr.datasets import Dataset, LabelRule
+from spark_cxr.datasets import Dataset, LabelRule, Published
 from spark_cxr.errors import ConfigError
 
 
@@ -205,3 +205,51 @@ def test_rule_that_is_no_regular_expression_is_refused(tmp_path: Path) -> None:
         "(unterminated character set at position 0). "
         "Put a backslash before (, [, * and the like."
     )
+
+
+# What others reported
+
+PUBLISHED = """
+[[published]]
+who = "Somebody 2020"
+task = "two classes"
+accuracy = 0.9
+split = "by image"
+source = "A Journal 1:2"
+"""
+
+
+def test_published_figures_are_read(tmp_path: Path) -> None:
+    found = described(tmp_path, PUBLISHED).published
+
+    assert found == (Published("Somebody 2020", "two classes", 0.9, "by image", "A Journal 1:2"),)
+
+
+def test_published_figures_of_ozturk_are_those_of_its_paper() -> None:
+    figures = {each.task: each.accuracy for each in datasets.get("ozturk").published}
+
+    assert figures == {"three classes": 0.8702, "COVID-19 against no findings": 0.9808}
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_published_figures_name_split_and_source(name: str) -> None:
+    assert all(each.split and each.source for each in datasets.get(name).published)
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [
+        (PUBLISHED.replace("0.9", "90.5"), "90.5"),
+        (PUBLISHED.replace("0.9", '"0.9"'), "'0.9'"),
+        (PUBLISHED.replace('split = "by image"', ""), "'source': 'A Journal 1:2'"),
+        ('published = "much"', "'much'"),
+    ],
+)
+def test_published_figure_of_another_form_is_refused(
+    tmp_path: Path, text: str, received: str
+) -> None:
+    refused = refusal(tmp_path, text)
+
+    assert "[[published]] of mine.toml with accuracy, source, split, task, who" in refused
+    assert received in refused
+    assert "Write the accuracy as a share" in refused

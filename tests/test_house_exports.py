@@ -105,9 +105,8 @@ def test_packages_that_are_pinned_are_those_that_setup_names(package: dict[str, 
     text = (ROOT / "conf/constraints.txt").read_text(encoding="utf-8")
     pinned = {line.split("==")[0].split("[")[0].lower() for line in text.splitlines() if line}
     needed = [*package["install_requires"]]
-    needed += [
-        line for extra in ("local", "dicom", "report", "dev") for line in extras(package, extra)
-    ]
+    installed = ("local", "dicom", "report", "tracking", "dev")
+    needed += [line for extra in installed for line in extras(package, extra)]
     names = {line.split(">")[0].split("[")[0].lower() for line in needed}
     assert names - pinned == set()
 

@@ -41,7 +41,8 @@ def test_base_file_brings_nothing_heavy(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["output", "metrics", "images", "backbones", "heads", "report", "training", "serve"]
+    "part",
+    ["output", "metrics", "images", "backbones", "heads", "model", "report", "training", "serve"],
 )
 def test_part_that_runs_without_java_brings_neither_spark_nor_networks(part: str) -> None:
     if not (LIBRARY / part).exists() and not (LIBRARY / f"{part}.py").exists():

@@ -135,7 +135,7 @@ def test_no_path_and_an_empty_one_are_refused(raw: Any) -> None:
         (
             "train.split",
             "film",
-            "Expected train.split from patient, image. Received: train.split=film. "
+            "Expected train.split from patient, image, or a file *.csv. Received: train.split=film. "
             "Known are: patient, image.",
         ),
     ],
@@ -151,8 +151,11 @@ LEAST_ONLY = {
     "ingest.min_side": 1,
     "features.batch_size": 1,
     "train.resamples": 100,
+    "train.tune_folds": 2,
+    "train.parallelism": 1,
     "bench.rounds": 1,
     "bench.limit": 2,
+    "audit.films_per_label": 0,
 }
 LEAST_AND_MOST = {
     "run.seed": (0, 2**63 - 1, 1),
@@ -160,6 +163,15 @@ LEAST_AND_MOST = {
     "ingest.max_bad": (0, 1, 0.5),
     "ingest.max_bytes": (1, 2_000_000_000, 1),
     "train.test_fraction": (0.01, 0.99, 0.001),
+    "audit.examples": (0, 100, 1),
+    "audit.warn_way": (0, 1, 0.5),
+    "audit.fail_way": (0, 1, 0.5),
+    "audit.warn_association": (0, 1, 0.5),
+    "audit.fail_association": (0, 1, 0.5),
+    "audit.warn_changed": (0, 1, 0.5),
+    "audit.fail_changed": (0, 1, 0.5),
+    "audit.warn_ece": (0, 1, 0.5),
+    "audit.fail_ece": (0, 1, 0.5),
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Film, Pixels
+from spark_cxr.images.looks import thumbnail
 from spark_cxr.images.prepare import area_sums
 
 _SIDE = 8
@@ -25,6 +26,8 @@ class Fingerprint:
     """Of shape and decoded pixels: the same for the same film in another lossless format."""
     dhash: int
     """Difference hash, as a signed 64-bit number: films that look alike differ in few bits."""
+    looks: bytes
+    """A thumbnail (`looks.thumbnail`), to tell twins from films that are merely alike."""
 
 
 def fingerprint(data: bytes, film: Film) -> Fingerprint:
@@ -33,7 +36,12 @@ def fingerprint(data: bytes, film: Film) -> Fingerprint:
     shape = "x".join(str(side) for side in pixels.shape)
     digest = hashlib.sha256(f"{shape}:".encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    return Fingerprint(hashlib.sha256(data).hexdigest(), digest.hexdigest(), dhash(pixels))
+    return Fingerprint(
+        sha256=hashlib.sha256(data).hexdigest(),
+        pixels_sha256=digest.hexdigest(),
+        dhash=dhash(pixels),
+        looks=thumbnail(pixels),
+    )
 
 
 def _without_idle_channels(pixels: Pixels) -> Pixels:

@@ -1,12 +1,18 @@
 """How good a classifier is, as numbers with intervals: labels and probabilities in, records out.
 
-`measure` is the whole of it; the rest is there for who needs one piece. Numpy only.
+`measure` is the whole of one classifier, `compare_paired` of two on the same films; the rest is
+there for who needs one piece. Numpy only.
 """
 
 from spark_cxr.metrics.calibration import reliability
+from spark_cxr.metrics.learning import LearningPoint, learning_curve
 from spark_cxr.metrics.measure import measure
+from spark_cxr.metrics.paired import Difference, Paired, compare_paired, mcnemar
+from spark_cxr.metrics.parts import Part, measure_parts
 from spark_cxr.metrics.ranks import area_under_roc, precision_recall, roc, sensitivity_at
 from spark_cxr.metrics.records import (
+    Averages,
+    Band,
     Curves,
     Interval,
     Intervals,
@@ -17,15 +23,25 @@ from spark_cxr.metrics.records import (
 )
 
 __all__ = [
+    "Averages",
+    "Band",
     "Curves",
+    "Difference",
     "Interval",
     "Intervals",
+    "LearningPoint",
     "Metrics",
+    "Paired",
+    "Part",
     "PrecisionRecallCurve",
     "Reliability",
     "RocCurve",
     "area_under_roc",
+    "compare_paired",
+    "learning_curve",
+    "mcnemar",
     "measure",
+    "measure_parts",
     "precision_recall",
     "reliability",
     "roc",

@@ -32,6 +32,9 @@ def intervals(drawn: Statistics, prepared: Prepared, resamples: int, seed: int) 
         recall=_share_intervals(drawn.recall, groups.any(axis=2).sum(axis=0)),
         f1=tuple(percentile_interval(drawn.f1[:, label]) for label in range(k)),
         auc=tuple(percentile_interval(drawn.auc[:, label]) for label in range(k)),
+        average_precision=tuple(
+            percentile_interval(drawn.average_precision[:, label]) for label in range(k)
+        ),
     )
 
 

@@ -7,9 +7,10 @@ from numpy.typing import ArrayLike
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics import calibration, ranks
+from spark_cxr.metrics.bands import add_bands
 from spark_cxr.metrics.intervals import intervals
 from spark_cxr.metrics.records import Curves, Intervals, Metrics, RocCurve, Values
-from spark_cxr.metrics.resample import Prepared, Statistics, bootstrap, prepare, statistics
+from spark_cxr.metrics.resample import Statistics, bootstrap, prepare, statistics, sum_cells
 from spark_cxr.metrics.sample import Floats, Sample, make_sample
 
 
@@ -43,9 +44,8 @@ def measure(
     prepared = prepare(sample)
     whole = statistics(prepared, np.ones((sample.n_groups, 1)))
     drawn = bootstrap(prepared, sample.n, resamples, seed)
-    return _assemble(
-        sample, prepared, whole, intervals(drawn, prepared, resamples, seed), specificity
-    )
+    found = intervals(drawn, prepared, resamples, seed)
+    return _assemble(sample, whole, found, add_bands(_trace(sample), sample, seed), specificity)
 
 
 def _check_settings(resamples: int, specificity: float) -> None:
@@ -60,11 +60,9 @@ def _check_settings(resamples: int, specificity: float) -> None:
 
 
 def _assemble(
-    sample: Sample, prepared: Prepared, whole: Statistics, found: Intervals, specificity: float
+    sample: Sample, whole: Statistics, found: Intervals, curves: Curves, specificity: float
 ) -> Metrics:
-    curves = _trace(sample)
-    k = len(sample.labels)
-    cells = prepared.sums[:, : k * k].sum(axis=0).reshape(k, k).astype(int)
+    cells = sum_cells(sample).sum(axis=0).astype(int)
     return Metrics(
         labels=sample.labels,
         n=sample.n,

@@ -14,36 +14,51 @@ class Ranking:
     """Sorted once, so that each resample costs a sum instead of a sort.
 
     A positive image wins against the negatives scored lower and half-wins against its ties:
-    those before `below` and before `upto` in the ascending order of the negatives.
+    those before `below` and before `upto` in the ascending order of the negatives. Positives
+    ascend too; those before `beaten` are scored lower than this one.
     """
 
     positive_groups: Ints
     negative_groups: Ints
     below: Ints
     upto: Ints
+    beaten: Ints
 
 
 def rank(positive: Flags, scores: Floats, groups: Ints) -> Ranking:
-    """Place each positive among the sorted negatives."""
+    """Place each positive among the sorted negatives, and among its like."""
     order = np.argsort(scores[~positive], kind="stable")
-    ladder = scores[~positive][order]
+    rising = np.argsort(scores[positive], kind="stable")
+    ladder, own = scores[~positive][order], scores[positive][rising]
     return Ranking(
-        positive_groups=groups[positive],
+        positive_groups=groups[positive][rising],
         negative_groups=groups[~positive][order],
-        below=np.searchsorted(ladder, scores[positive], side="left"),
-        upto=np.searchsorted(ladder, scores[positive], side="right"),
+        below=np.searchsorted(ladder, own, side="left"),
+        upto=np.searchsorted(ladder, own, side="right"),
+        beaten=np.searchsorted(own, own, side="left"),
     )
 
 
 def weighted_auc(ranking: Ranking, weights: Floats) -> Floats:
     """Give the AUC under each column of `weights` (groups, resamples); NaN where undefined."""
-    ladder = np.zeros((len(ranking.negative_groups) + 1, weights.shape[1]))
-    np.cumsum(weights[ranking.negative_groups], axis=0, out=ladder[1:])
+    return weighted_areas(ranking, weights)[0]
+
+
+def weighted_areas(ranking: Ranking, weights: Floats) -> tuple[Floats, Floats]:
+    """Give AUC and average precision under each column of `weights`; NaN where undefined."""
+    negatives = _running_sum(weights[ranking.negative_groups])
     positives = weights[ranking.positive_groups]
-    beaten = ladder[ranking.below]
-    beaten += ladder[ranking.upto]
-    beaten *= positives
-    return ratio(beaten.sum(axis=0) / 2, positives.sum(axis=0) * ladder[-1])
+    own = _running_sum(positives)
+    wins = negatives[ranking.below]
+    alarms = negatives[-1] - wins
+    wins += negatives[ranking.upto]
+    wins *= positives
+    hits = own[-1] - own[ranking.beaten]
+    # A positive that this draw left out may stand at 0 / 0; its weight of 0 must stay 0.
+    precision = np.divide(hits, hits + alarms, out=np.zeros_like(hits), where=hits > 0)
+    precision *= positives
+    auc = ratio(wins.sum(axis=0) / 2, own[-1] * negatives[-1])
+    return auc, ratio(precision.sum(axis=0), own[-1])
 
 
 def area_under_roc(positive: Flags, scores: Floats) -> float | None:
@@ -85,6 +100,13 @@ def sensitivity_at(curve: RocCurve | None, specificity: float) -> float | None:
     # 1 - 0.95 is a hair above 0.05 in floating point, and a rate of 1/20 must still count.
     allowed = np.asarray(curve.false_positive_rate) <= 1 - specificity + 1e-12
     return float(np.max(np.asarray(curve.true_positive_rate)[allowed]))
+
+
+def _running_sum(weights: Floats) -> Floats:
+    """Sum up along the first axis, from 0."""
+    ladder = np.zeros((len(weights) + 1, weights.shape[1]))
+    np.cumsum(weights, axis=0, out=ladder[1:])
+    return ladder
 
 
 def _running_counts(positive: Flags, scores: Floats) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """What measuring leaves behind: frozen records, with None wherever a measure is not defined."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 Values = tuple[float | None, ...]
@@ -38,6 +38,25 @@ class Intervals:
     recall: tuple[Interval | None, ...]
     f1: tuple[Interval | None, ...]
     auc: tuple[Interval | None, ...]
+    average_precision: tuple[Interval | None, ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Between what most resamples of a curve lie: at each place along, a low and a high end."""
+
+    at: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Precision, recall and F1 of the labels that occur, averaged; as in scikit-learn's report."""
+
+    precision: float
+    recall: float
+    f1: float
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,8 @@ class RocCurve:
 
     false_positive_rate: tuple[float, ...]
     true_positive_rate: tuple[float, ...]
+    band: Band | None = None
+    """Of the true positive rate, along the false positive rate."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +78,8 @@ class PrecisionRecallCurve:
     average_precision: float
     prevalence: float
     """The precision of a coin: what the curve has to stay above."""
+    band: Band | None = None
+    """Of the precision, along the recall."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +143,23 @@ class Metrics:
         """Count the test images of each label."""
         return tuple(sum(row) for row in self.confusion)
 
+    @property
+    def macro(self) -> Averages:
+        """Average over the labels that occur, each counting alike."""
+        return self._averages([float(f1 is not None) for f1 in self.f1])
+
+    @property
+    def weighted(self) -> Averages:
+        """Average over the labels, each counting as often as it has test images."""
+        return self._averages(self.support)
+
+    def _averages(self, weights: Sequence[float]) -> Averages:
+        """Average; a label that is never predicted counts as precision 0, as everywhere."""
+        whole = sum(weights)
+        parts = (self.precision, self.recall, self.f1)
+        means = (sum(w * (x or 0.0) for w, x in zip(weights, p, strict=True)) for p in parts)
+        return Averages(*(each / whole for each in means))
+
     def to_json(self) -> dict[str, Any]:
         """Give the measures under the names of `metrics.json`, without NaN; curves stay out."""
         per_label = ("precision", "recall", "f1", "auc", "average_precision", "sensitivity")
@@ -128,6 +168,8 @@ class Metrics:
             "n": self.n,
             "groups": self.groups,
             **{name: getattr(self, name) for name in _WHOLE},
+            "macro": asdict(self.macro),
+            "weighted": asdict(self.weighted),
             **{name: self._by_label(getattr(self, name)) for name in per_label},
             "support": self._by_label(self.support),
             "specificity": self.specificity,
@@ -138,7 +180,7 @@ class Metrics:
     def _intervals_json(self) -> dict[str, Any]:
         found = self.intervals
         whole = ("accuracy", "f1_macro", "auc_macro", "log_loss", "brier")
-        per_label = ("precision", "recall", "f1", "auc")
+        per_label = ("precision", "recall", "f1", "auc", "average_precision")
         return {
             "level": found.level,
             "resamples": found.resamples,

@@ -40,13 +40,14 @@ class Statistics:
     recall: Floats
     f1: Floats
     auc: Floats
+    average_precision: Floats
 
 
 def prepare(sample: Sample) -> Prepared:
     """Sum per group and sort per label."""
     k = len(sample.labels)
     sums = np.zeros((sample.n_groups, k * k + 2))
-    np.add.at(sums, (sample.groups, sample.truth * k + sample.predicted), 1.0)
+    sums[:, : k * k] = sum_cells(sample).reshape(-1, k * k)
     for column, losses in (
         (k * k, calibration.log_losses(sample)),
         (k * k + 1, calibration.brier_scores(sample)),
@@ -61,6 +62,14 @@ def prepare(sample: Sample) -> Prepared:
     )
 
 
+def sum_cells(sample: Sample) -> Floats:
+    """Give the confusion matrix of each group: (groups, truth, predicted)."""
+    k = len(sample.labels)
+    sums = np.zeros((sample.n_groups, k, k))
+    np.add.at(sums, (sample.groups, sample.truth, sample.predicted), 1.0)
+    return sums
+
+
 def statistics(prepared: Prepared, weights: Floats) -> Statistics:
     """Measure under each column of `weights` (groups, resamples)."""
     totals = weights.T @ prepared.sums
@@ -68,7 +77,8 @@ def statistics(prepared: Prepared, weights: Floats) -> Statistics:
     confusions = totals[:, : k * k].reshape(-1, k, k)
     n = confusions.sum(axis=(1, 2))
     f1 = counts.f1(confusions)
-    auc = np.stack([ranks.weighted_auc(each, weights) for each in prepared.rankings], axis=1)
+    areas = [ranks.weighted_areas(each, weights) for each in prepared.rankings]
+    auc, average_precision = (np.stack(each, axis=1) for each in zip(*areas, strict=True))
     return Statistics(
         accuracy=counts.accuracy(confusions),
         f1_macro=counts.mean_defined(f1),
@@ -79,6 +89,7 @@ def statistics(prepared: Prepared, weights: Floats) -> Statistics:
         recall=counts.recall(confusions),
         f1=f1,
         auc=auc,
+        average_precision=average_precision,
     )
 
 
@@ -86,7 +97,7 @@ def bootstrap(prepared: Prepared, n_images: int, resamples: int, seed: int) -> S
     """Measure under `resamples` random draws of groups."""
     n_groups = len(prepared.sums)
     width = max(1, CHUNK_CELLS // max(n_images, n_groups))
-    parts = [statistics(prepared, each) for each in _draws(n_groups, resamples, width, seed)]
+    parts = [statistics(prepared, each) for each in draws(n_groups, resamples, width, seed)]
     return Statistics(
         **{
             name: np.concatenate([getattr(part, name) for part in parts])
@@ -95,7 +106,7 @@ def bootstrap(prepared: Prepared, n_images: int, resamples: int, seed: int) -> S
     )
 
 
-def _draws(n_groups: int, resamples: int, width: int, seed: int) -> Iterator[Floats]:
+def draws(n_groups: int, resamples: int, width: int, seed: int) -> Iterator[Floats]:
     """Count how often each draw picks each group: (groups, up to `width` resamples) a time."""
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, width):

@@ -15,8 +15,9 @@ from spark_cxr.pipeline.files import read_files
 from spark_cxr.pipeline.ingest import recipe_of
 from spark_cxr.pipeline.look import look
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.steps import LOOKED_AT, Ingested, account_of
-from spark_cxr.schemas import LOOKED, PATH, QUARANTINE, SHA256, columns
+from spark_cxr.pipeline.staging import staged
+from spark_cxr.pipeline.steps import Ingested, account_of
+from spark_cxr.schemas import PATH, QUARANTINE, SHA256, columns
 from spark_cxr.settings import Ingest
 
 THEN = "then"
@@ -33,10 +34,9 @@ def looked_at_again(
     known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
     files = files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
     rows = look(files, recipe_of(settings, b""), eye.ready)
-    with progress(spark, eye.verb, ingested.n_images):
-        output.write_table(rows, LOOKED_AT)
-    try:
-        seen = spark.read.schema(LOOKED).parquet(output.table(LOOKED_AT))
+    with staged(output) as keep:
+        with progress(spark, eye.verb, ingested.n_images):
+            seen = keep(rows)
         same = seen.join(F.broadcast(known), on=PATH, how="inner")
         same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
         lost = known.join(same.select(PATH), on=PATH, how="left_anti")
@@ -45,8 +45,6 @@ def looked_at_again(
         lost = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
         kept = ingested.images.join(lost.select(PATH), on=PATH, how="left_anti")
         yield replace(ingested, images=kept), same
-    finally:
-        output.remove(LOOKED_AT)
 
 
 def _lost(films: DataFrame) -> DataFrame:

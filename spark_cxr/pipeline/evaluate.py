@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -9,7 +13,7 @@ from pyspark.sql import functions as F
 from spark_cxr.metrics import Metrics, measure
 from spark_cxr.pipeline.split import IS_TEST
 from spark_cxr.pipeline.train import LABEL_INDEX, PREDICTION_INDEX, PROBABILITY
-from spark_cxr.schemas import GROUP, LABEL
+from spark_cxr.schemas import GROUP, LABEL, PATH, SOURCE, VIEW
 
 EVALUATOR_METRICS = ("accuracy", "f1", "weightedPrecision", "weightedRecall", "logLoss")
 
@@ -24,24 +28,36 @@ def mllib_metrics(scored: DataFrame) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Answers:
+    """Test predictions on the driver: a label, a group and a few numbers for each film."""
+
+    truth: list[str]
+    probabilities: NDArray[np.float64]
+    groups: list[str]
+    sources: list[str | None]
+    views: list[str | None]
+
+
+def answers_of(predictions: DataFrame, labels: tuple[str, ...]) -> Answers:
+    """Bring test predictions (`schemas.TEST_PREDICTIONS`) to the driver, in the order of paths."""
+    shares = [F.col("probabilities")[label].alias(f"p{i}") for i, label in enumerate(labels)]
+    rows = predictions.select(PATH, LABEL, GROUP, SOURCE, VIEW, *shares).orderBy(PATH).toPandas()
+    return Answers(
+        list(rows[LABEL]),
+        rows[[f"p{i}" for i in range(len(labels))]].to_numpy(),
+        list(rows[GROUP]),
+        list(rows[SOURCE]),
+        list(rows[VIEW]),
+    )
+
+
 def measure_predictions(
     predictions: DataFrame, labels: tuple[str, ...], seed: int, resamples: int
 ) -> Metrics:
-    """Measure test predictions, with intervals from resampling groups.
-
-    What comes to the driver is a label, a group and a few probabilities for each test film.
-    """
-    shares = [F.col("probabilities")[label].alias(f"p{i}") for i, label in enumerate(labels)]
-    rows = predictions.select(LABEL, GROUP, *shares).orderBy("path").toPandas()
-    probabilities = rows[[f"p{i}" for i in range(len(labels))]].to_numpy()
-    return measure(
-        list(rows[LABEL]),
-        probabilities,
-        labels,
-        list(rows[GROUP]),
-        seed=seed,
-        resamples=resamples,
-    )
+    """Measure test predictions, with intervals from resampling groups."""
+    got = answers_of(predictions, labels)
+    return measure(got.truth, got.probabilities, labels, got.groups, seed=seed, resamples=resamples)
 
 
 def count_shared(rows: DataFrame) -> int:

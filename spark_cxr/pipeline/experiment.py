@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr import __version__
 from spark_cxr.errors import InputError
 from spark_cxr.heads import catalog as heads
-from spark_cxr.metrics import Metrics
+from spark_cxr.metrics import LearningPoint, Metrics
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import train as training
+from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
+from spark_cxr.pipeline.facts import are_drawn
 from spark_cxr.pipeline.featurize import Featurized, featurize_step, featurized_earlier
-from spark_cxr.pipeline.split import IS_TEST, check_split, split
-from spark_cxr.pipeline.steps import Ingested, phantoms_step
+from spark_cxr.pipeline.learning import learn
+from spark_cxr.pipeline.model_directory import Made, write_model
+from spark_cxr.pipeline.split import IS_TEST, check_split, split, split_by_folder
+from spark_cxr.pipeline.steps import Ingested, with_phantoms
+from spark_cxr.pipeline.train import HeadModel, Recipe
+from spark_cxr.pipeline.tune import Tuned, tune, with_folds
 from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, Train
 
-SECTIONS = ("phantoms", "ingest", "features", "train")
-PHANTOM = "phantom"
-"""The source that the manifest of phantoms names."""
+SECTIONS = ("phantoms", "ingest", "features", "train", "track", "registry")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Fitted:
     n_test: int
     shared: int
     fingerprint: str
+    setting: heads.Setting
+    tuned: Tuned | None
+    """What `--tune` tried; None where it was not asked for."""
+    learning: tuple[LearningPoint, ...]
     seconds: float
 
 
@@ -63,62 +68,124 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     from spark_cxr.pipeline.account import counts_of, headline_of, summary_of, training_report
     from spark_cxr.report.training import training_page
 
-    asked = cfg
-    if cfg.train.features:
-        cfg, ingested, featurized = featurized_earlier(spark, cfg)
-    else:
-        named = cfg.ingest.images or cfg.features.table
-        cfg = cfg if named else _with_phantoms(cfg, output)
-        ingested, featurized = featurize_step(spark, cfg, output, cfg.train.classes)
-    labels = training.choose_labels(ingested.images, cfg.train.classes)
-    wanted = featurized.rows.where(F.col(LABEL).isin(*labels))
+    asked, head, recipe = cfg, heads.get(name), _recipe(cfg)
+    training.check_recipe(head, recipe)
+    cfg, ingested, featurized = _featurized(spark, cfg, output)
+    classes = choose_classes(ingested.images, cfg.train.classes)
+    labels, wanted = classes.names, classes.take(featurized.rows)
     featurized = replace(featurized, rows=wanted)
-    check_split(split(wanted, cfg.train.split, cfg.train.test_fraction, cfg.run.seed))
-    fitted = _fit(heads.get(name), featurized, labels, cfg, output)
-    drawn = wanted.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0
-    done = Experiment(asked, cfg, drawn, ingested, featurized, fitted)
+    may_cross = cfg.train.split == "image" or cfg.train.crossing == "keep"
+    check_split(_parted(wanted, cfg), may_cross)
+    fitted = _fit(head, recipe, featurized, labels, cfg, output)
+    done = Experiment(asked, cfg, are_drawn(wanted), ingested, featurized, fitted)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
     output.write_text("report.html", training_page(training_report(done, predictions)))
     return Outcome(headline_of(done), summary_of(done, output.table("report.html")))
 
 
-def _with_phantoms(cfg: Config, output: Output) -> Config:
-    folder = Output(output.table("phantoms"))
-    phantoms_step(cfg.phantoms, cfg.run.seed, folder)
-    manifest = folder.table("manifest.csv")
-    ingest = replace(cfg.ingest, images=(folder.address,), labels=manifest, dataset="")
-    return replace(cfg, ingest=ingest)
+def _featurized(
+    spark: SparkSession, cfg: Config, output: Output
+) -> tuple[Config, Ingested, Featurized]:
+    """Take the vectors of an earlier run, or make them; also give the settings that then hold."""
+    if cfg.train.features:
+        return featurized_earlier(spark, cfg)
+    cfg = with_phantoms(cfg, output)
+    both = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
+    labels = read_classes(cfg.train.classes).labels
+    ingested, made = featurize_step(spark, replace(cfg, ingest=both), output, labels)
+    return cfg, ingested, made
+
+
+def _parted(rows: DataFrame, cfg: Config) -> DataFrame:
+    train = cfg.train
+    if train.test_images:
+        return split_by_folder(rows, train.test_images, train.crossing)
+    return split(rows, train.split, train.test_fraction, cfg.run.seed, train.crossing)
+
+
+def _recipe(cfg: Config) -> Recipe:
+    return Recipe(cfg.run.seed, balance=cfg.train.balance)
 
 
 def _fit(
-    head: heads.Head, made: Featurized, labels: tuple[str, ...], cfg: Config, output: Output
+    head: heads.Head,
+    recipe: Recipe,
+    made: Featurized,
+    labels: tuple[str, ...],
+    cfg: Config,
+    output: Output,
 ) -> Fitted:
     started = time.monotonic()
-    parted = split(made.rows, cfg.train.split, cfg.train.test_fraction, cfg.run.seed)
-    prepared = training.prepare_rows(parted, labels).persist()
+    prepared = _prepared(made, labels, cfg).persist()
     try:
-        model = training.fit(head, prepared.where(~F.col(IS_TEST)))
+        model, tuned = _trained(head, recipe, prepared.where(~F.col(IS_TEST)), cfg.train)
         scored = model.transform(prepared.where(F.col(IS_TEST)))
         print_ = _fingerprint(prepared)
-        name = f"{head.name}-{print_}"
-        predictions = training.predictions_of(scored, labels, name)
+        predictions = training.predictions_of(scored, labels, f"{head.name}-{print_}")
         output.write_table(predictions, "predictions")
-        _write_model(model, head, labels, made, print_, cfg, output)
+        metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
         n_test = scored.count()
-        return Fitted(
+        fitted = Fitted(
             head=head,
             labels=labels,
-            metrics=measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples),
+            metrics=metrics,
             mllib=mllib_metrics(scored),
             n_train=prepared.count() - n_test,
             n_test=n_test,
             shared=count_shared(prepared),
             fingerprint=print_,
+            setting=tuned.best if tuned else head.default,
+            tuned=tuned,
+            learning=_learning(head, tuned, prepared, labels, metrics, cfg),
             seconds=time.monotonic() - started,
         )
+        write_model(model, _recorded(fitted, made, cfg), Output(output.table("model")))
+        return fitted
     finally:
         prepared.unpersist()
+
+
+def _prepared(made: Featurized, labels: tuple[str, ...], cfg: Config) -> DataFrame:
+    parted = _parted(made.rows, cfg)
+    if cfg.train.tune:
+        parted = with_folds(parted, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
+    return training.prepare_rows(training.settle(parted), labels)
+
+
+def _trained(
+    head: heads.Head, recipe: Recipe, train_rows: DataFrame, asked: Train
+) -> tuple[HeadModel, Tuned | None]:
+    if asked.tune:
+        return tune(head, train_rows, asked.tune_folds, recipe, asked.parallelism)
+    return training.fit(head, train_rows, recipe), None
+
+
+def _learning(
+    head: heads.Head,
+    tuned: Tuned | None,
+    prepared: DataFrame,
+    labels: tuple[str, ...],
+    whole: Metrics,
+    cfg: Config,
+) -> tuple[LearningPoint, ...]:
+    if not cfg.train.learning_curve:
+        return ()
+    recipe = replace(_recipe(cfg), setting=tuned.best if tuned else ())
+    return learn(head, recipe, prepared, labels, whole, cfg.train.resamples)
+
+
+def _recorded(fitted: Fitted, made: Featurized, cfg: Config) -> Made:
+    return Made(
+        name=f"{fitted.head.name}-{fitted.fingerprint}",
+        labels=fitted.labels,
+        setting=fitted.setting,
+        ready=made.eye.ready,
+        used=made.used,
+        metrics=fitted.metrics,
+        data=fitted.fingerprint,
+        split={"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},
+    )
 
 
 def _fingerprint(rows: DataFrame) -> str:
@@ -128,26 +195,3 @@ def _fingerprint(rows: DataFrame) -> str:
     if value is None:
         raise InputError("feature rows", "none", "See the quarantine")
     return f"{value & (2**64 - 1):016x}"
-
-
-def _write_model(
-    model: Any,
-    head: heads.Head,
-    labels: tuple[str, ...],
-    made: Featurized,
-    fingerprint: str,
-    cfg: Config,
-    output: Output,
-) -> None:
-    model.write().overwrite().save(output.table("model/head"))
-    described = {
-        "format": 1,
-        "spark_cxr": __version__,
-        "head": head.name,
-        "labels": list(labels),
-        "network": asdict(made.eye.ready.network),
-        "engine": asdict(made.used),
-        "data": fingerprint,
-        "split": {"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},
-    }
-    output.write_text("model/model.json", json.dumps(described, indent=2, ensure_ascii=False))

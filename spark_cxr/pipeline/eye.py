@@ -10,9 +10,9 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.images.film import Limits
 from spark_cxr.output import absolute, locate
+from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.look import WANTED
 from spark_cxr.pipeline.networks import Ready, Wish, make_ready, used_by_workers
-from spark_cxr.pipeline.train import choose_labels
 from spark_cxr.schemas import CONTENT, FEATURES, LABEL, PATH, SHA256
 from spark_cxr.settings import Config
 
@@ -38,7 +38,7 @@ class Eye:
         The small tables go to the files, so that no image file is shuffled.
         """
         if self.labels is not None:
-            choose_labels(told, self.labels)  # too few classes: say so before the work
+            choose_classes(told, self.labels)  # too few classes: say so before the work
             files = files.join(F.broadcast(told.select(PATH, LABEL)), on=PATH, how="left")
         files = files.withColumn(WANTED, self.wants(F.col(LABEL)))
         known = self.known(files.sparkSession)

@@ -65,11 +65,34 @@ def featurize_step(
     With `labels` only films of these get a vector; with none named, those of any label. Films that
     `--table` names are ingested already: of these only `features/` and a quarantine are written.
     """
-    looking: Callable[..., Any] = looked_at
     if cfg.features.table:
         earlier = open_earlier(cfg.features.table, "--table", "images")
         cfg = with_its_films(cfg, earlier, "--table")
-        looking = partial(looked_at_again, source=earlier.output)
+        return _featurize(
+            spark, cfg, output, labels, partial(looked_at_again, source=earlier.output)
+        )
+    return _featurize(spark, cfg, output, labels, looked_at)
+
+
+def featurize_again(
+    spark: SparkSession,
+    cfg: Config,
+    output: Output,
+    source: Output,
+    labels: tuple[str, ...] | None = None,
+) -> Featurized:
+    """Show films to one more network, those whose table `images` is in `source`."""
+    looking = partial(looked_at_again, source=source)
+    return _featurize(spark, cfg, output, labels, looking)[1]
+
+
+def _featurize(
+    spark: SparkSession,
+    cfg: Config,
+    output: Output,
+    labels: tuple[str, ...] | None,
+    looking: Callable[..., Any],
+) -> tuple[Ingested, Featurized]:
     eye = open_eye(spark, cfg, labels)
     started = time.monotonic()
     with looking(spark, cfg.ingest, output, eye) as (ingested, looked):

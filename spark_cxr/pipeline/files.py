@@ -69,10 +69,17 @@ def source_of(images: Sequence[str], name: str = "") -> Column:
         return F.lit(name)
     source = F.lit(None).cast("string")
     for root in images:
-        fixed = re.split(r"/[^/]*[*?\[{]", _plain(root))[0]
-        below = F.contains(F.col(PATH), F.lit(f"{fixed}/"))
-        source = F.when(below, F.lit(fixed.rsplit("/", 1)[-1])).otherwise(source)
+        source = F.when(is_below(root), F.lit(_fixed(root).rsplit("/", 1)[-1])).otherwise(source)
     return source
+
+
+def is_below(root: str) -> Column:
+    """Tell whether a file lies below a folder, or below the fixed part of a glob."""
+    return F.contains(F.col(PATH), F.lit(f"{_fixed(root)}/"))
+
+
+def _fixed(root: str) -> str:
+    return re.split(r"/[^/]*[*?\[{]", _plain(root))[0]
 
 
 def _load(spark: SparkSession, images: Sequence[str]) -> DataFrame:

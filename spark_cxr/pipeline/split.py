@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from spark_cxr.datasets import Dataset
 from spark_cxr.errors import InputError
-from spark_cxr.schemas import GROUP, LABEL, SHA256
+from spark_cxr.pipeline.files import is_below
+from spark_cxr.pipeline.labels import check_labels, match, read_labels
+from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
 
 IS_TEST = "is_test"
+FOLD = "fold"
+SPLIT_COLUMN = "split"
+"""Column of a split file that says train, val or test."""
+SIDES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+EXAMPLES = 3
 
 
-def split(images: DataFrame, by: str, test_fraction: float, seed: int) -> DataFrame:
+def split(
+    images: DataFrame, by: str, test_fraction: float, seed: int, crossing: str = "error"
+) -> DataFrame:
     """Add `is_test`, true for the given share of the groups of each label.
 
-    `by` is `patient` (a group, its twins included, is on one side) or `image`. Of each label with
-    two or more groups at least one trains and at least one tests. A group with several labels
-    counts for the first of them in the alphabet.
+    `by` is `patient` (a group, its twins included, is on one side), `image`, or a CSV file that
+    says who trains and who tests. Of each label with two or more groups at least one trains and
+    at least one tests. A group with several labels counts for the first of them in the alphabet.
+    With `crossing` `drop`, training films of a file whose group is tested are left out.
     """
-    key = F.col(GROUP) if by == "patient" else F.col(SHA256)
-    rows = images.withColumn("_group", key)
-    # The lot of a group comes from its films, not its name: pseudonyms change with their key. It is
-    # the hash of a smallest digest, not a smallest hash, which would favour groups of many films.
-    lot = F.xxhash64(F.lit(seed), F.min(SHA256))
-    groups = rows.groupBy("_group").agg(F.min(LABEL).alias("_label"), lot.alias("_lot"))
-    rank = F.row_number().over(Window.partitionBy("_label").orderBy("_lot", "_group"))
-    size = F.count(F.lit(1)).over(Window.partitionBy("_label"))
+    if by.lower().endswith(".csv"):
+        rows = _told(images, by)
+        return _without_crossing(rows) if crossing == "drop" else rows
+    ranked, size = _ranked(images, by, seed)
     wanted = F.greatest(F.lit(1), F.round(size * test_fraction).cast("int"))
-    tested = groups.select("_group", (rank <= F.least(wanted, size - 1)).alias(IS_TEST))
+    is_test = (F.col("_rank") <= F.least(wanted, size - 1)).alias(IS_TEST)
+    tested = ranked.select("_group", is_test)
+    rows = images.withColumn("_group", _key(by))
     return rows.join(tested, on="_group", how="inner").drop("_group")
 
 
-def check_split(rows: DataFrame) -> None:
-    """Refuse a split that leaves a side, or a label of a side, without images."""
+def split_by_folder(images: DataFrame, tested: Sequence[str], crossing: str) -> DataFrame:
+    """Add `is_test`, true for the films below the given folders: a set of their own."""
+    is_test = reduce(Column.__or__, (is_below(folder) for folder in tested))
+    rows = images.withColumn(IS_TEST, is_test)
+    return _without_crossing(rows) if crossing == "drop" else rows
+
+
+def folds(images: DataFrame, by: str, k: int, seed: int) -> DataFrame:
+    """Add `fold`, from 0 to k - 1: each label's groups are dealt out in turn."""
+    ranked, size = _ranked(images, by, seed)
+    scarce = ranked.where(size < k).select("_label").distinct().orderBy("_label")
+    if too_few := [row["_label"] for row in scarce.limit(EXAMPLES).collect()]:
+        expected = f"at least {k} patients or images of each label for {k} folds"
+        raise InputError(expected, f"fewer of {', '.join(too_few)}", "Ask for fewer folds")
+    # Each label starts at another fold, so that the first does not get every remainder.
+    start = F.pmod(F.xxhash64(F.lit(seed), "_label"), F.lit(k))
+    fold = F.pmod(F.col("_rank") + start, F.lit(k)).cast("int").alias(FOLD)
+    rows = images.withColumn("_group", _key(by))
+    dealt = ranked.select("_group", fold)
+    return rows.join(dealt, on="_group", how="inner").drop("_group")
+
+
+def check_split(rows: DataFrame, may_cross: bool = True) -> None:
+    """Refuse a split with a bare side, or one in which a group is on both sides."""
     table = rows.groupBy(LABEL).agg(
         F.count_if(~F.col(IS_TEST)).alias("train"), F.count_if(F.col(IS_TEST)).alias("test")
     )
@@ -46,3 +84,76 @@ def check_split(rows: DataFrame) -> None:
         received = f"too few patients of {', '.join(bare)}"
         way_out = "Add images, change --test-fraction, or leave the class out with --classes"
         raise InputError("each class on both sides of the split", received, way_out)
+    if not may_cross:
+        _check_crossing(rows)
+
+
+def _check_crossing(rows: DataFrame) -> None:
+    """Name the first groups with films on both sides, and count them all."""
+    sides = rows.groupBy(GROUP).agg(
+        F.count_if(F.col(IS_TEST)).alias("test"),
+        F.min(F.when(F.col(IS_TEST), F.col(PATH))).alias("tested"),
+        F.min(F.when(~F.col(IS_TEST), F.col(PATH))).alias("trained"),
+    )
+    crossing = sides.where(F.col("tested").isNotNull() & F.col("trained").isNotNull())
+    total = crossing.agg(F.count(F.lit(1)).alias("groups"), F.sum("test").alias("films"))
+    groups, films = total.collect()[0]
+    if not groups:
+        return
+    first = crossing.orderBy("tested").limit(EXAMPLES).collect()
+    named = "; ".join(f"{_name(r.tested)} is tested, {_name(r.trained)} trains" for r in first)
+    received = f"{groups:,} groups on both sides, with {films:,} test images ({named})"
+    way_out = (
+        "Add --crossing drop to leave their training images out, --crossing keep to go on, or "
+        "--split patient"
+    )
+    raise InputError("patients and twins on one side of the split", received, way_out)
+
+
+def _name(path: str) -> str:
+    return "/".join(path.rsplit("/", 2)[-2:])
+
+
+def _without_crossing(rows: DataFrame) -> DataFrame:
+    tested = rows.where(F.col(IS_TEST)).select(GROUP).distinct()
+    trained = rows.where(~F.col(IS_TEST)).join(tested, on=GROUP, how="left_anti")
+    return rows.where(F.col(IS_TEST)).unionByName(trained)
+
+
+def _told(images: DataFrame, path: str) -> DataFrame:
+    """Take the sides from a file keyed by path, file name or stem; who is not named is left out.
+
+    Films for validation test where the file has none for the test, and else are left out.
+    """
+    dataset = Dataset(name="", label_column=SPLIT_COLUMN)
+    rows = read_labels(images.sparkSession, path, dataset, b"unused").where(F.col(LABEL) != "")
+    check_labels(rows, path)
+    told = match(images, rows).select(PATH, F.lower(F.trim(LABEL)).alias("_word"))
+    side = F.coalesce(*(F.when(F.col("_word").isin(*w), F.lit(s)) for s, w in SIDES.items()))
+    told = told.select(PATH, "_word", side.alias("_side"))
+    pairs = told.select("_word", "_side").distinct().collect()
+    words = {row["_word"]: row["_side"] for row in pairs}
+    if odd := sorted(word for word, known in words.items() if known is None):
+        received = f"{path} with {', '.join(odd[:EXAMPLES])}"
+        raise InputError("train, val, test or nothing in a split file", received, "Mend the file")
+    tested = "test" if "test" in words.values() else "val"
+    sided = told.where(F.col("_side").isin("train", tested))
+    is_test = (F.col("_side") == tested).alias(IS_TEST)
+    return images.join(sided.select(PATH, is_test), on=PATH, how="inner")
+
+
+def _key(by: str) -> Column:
+    return F.col(SHA256) if by == "image" else F.col(GROUP)
+
+
+def _ranked(images: DataFrame, by: str, seed: int) -> tuple[DataFrame, Column]:
+    """Draw a lot for each group and rank the groups of each label by it."""
+    rows = images.withColumn("_group", _key(by))
+    # The lot of a group comes from its films, not its name: pseudonyms change with their key. It is
+    # the hash of a smallest digest, not a smallest hash, which would favour groups of many films.
+    lot = F.xxhash64(F.lit(seed), F.min(SHA256))
+    groups = rows.groupBy("_group").agg(F.min(LABEL).alias("_label"), lot.alias("_lot"))
+    rank = F.row_number().over(Window.partitionBy("_label").orderBy("_lot", "_group"))
+    size = F.count(F.lit(1)).over(Window.partitionBy("_label"))
+    ranked = groups.select("_group", "_label", rank.alias("_rank"), size.alias("_size"))
+    return ranked, F.col("_size")

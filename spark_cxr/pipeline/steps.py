@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -16,16 +16,15 @@ from spark_cxr.errors import InputError
 from spark_cxr.images.phantoms import manifest_csv, manifest_row, phantoms
 from spark_cxr.output import Output, pseudonym_key
 from spark_cxr.pipeline import ingest
+from spark_cxr.pipeline.dedup import find_twins, regroup
 from spark_cxr.pipeline.eye import Eye
 from spark_cxr.pipeline.files import Listing, list_files, read_files
 from spark_cxr.pipeline.look import look
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
-from spark_cxr.schemas import IMAGES, LOOKED, QUARANTINE, SEEN, columns
-from spark_cxr.settings import Ingest, Phantoms
-
-LOOKED_AT = "_looked_at"
-"""Table that a run writes first and removes at its end; readers leave names with _ aside."""
+from spark_cxr.pipeline.staging import staged
+from spark_cxr.schemas import IMAGES, QUARANTINE, SEEN, TWINS, columns
+from spark_cxr.settings import Config, Ingest, Phantoms
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Ingested:
     """Images of whom no patient is known: each counts as a patient of its own."""
     reasons: tuple[tuple[str, int], ...]
     """Reason and number of files, the commonest first."""
+    twins: str
+    """Address of the table of films that are one (`schemas.TWINS`)."""
 
     @property
     def quarantined(self) -> int:
@@ -70,6 +71,17 @@ def phantoms_step(settings: Phantoms, seed: int, output: Output) -> Counter[str]
     return counts
 
 
+def with_phantoms(cfg: Config, output: Output) -> Config:
+    """Draw phantoms for a job that was given neither images nor an earlier run."""
+    if cfg.ingest.images or cfg.features.table:
+        return cfg
+    folder = Output(output.table("phantoms"))
+    phantoms_step(cfg.phantoms, cfg.run.seed, folder)
+    manifest = folder.table("manifest.csv")
+    drawn = replace(cfg.ingest, images=(folder.address,), labels=manifest, dataset="")
+    return replace(cfg, ingest=drawn)
+
+
 def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingested:
     """Look at every file, write `images/` and `quarantine/`, and account for each."""
     with looked_at(spark, settings, output) as (ingested, _):
@@ -88,20 +100,16 @@ def looked_at(
     dataset = ingest.dataset_of(settings)
     listing = list_files(spark, settings.images, dataset.leave_out)
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
-    told = ingest.told_of(spark, listing.files, settings, key).persist()
-    try:
+    with staged(output) as keep:
+        told = keep(ingest.told_of(spark, listing.files, settings, key))
         if remark := ingest.check_told(spark, listing.files, told, settings, key):
             print(remark, file=sys.stderr, flush=True)
         files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
         files = eye.choose(files, told) if eye else files
         rows = look(files, ingest.recipe_of(settings, key), eye.ready if eye else None)
         with progress(spark, eye.verb if eye else "looking at files", listing.count):
-            output.write_table(rows, LOOKED_AT)
-        seen = spark.read.schema(LOOKED).parquet(output.table(LOOKED_AT))
+            seen = keep(rows)
         yield _ingested(spark, settings, output, listing, seen, told), seen
-    finally:
-        told.unpersist()
-        output.remove(LOOKED_AT)
 
 
 def _ingested(
@@ -119,7 +127,11 @@ def _ingested(
     output.write_table(ingest.quarantine_of(seen), "quarantine")
     reasons = _reasons(spark, output)
     _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
-    output.write_table(ingest.images_of(seen, told, settings), "images")
+    with staged(output) as keep:
+        films = keep(ingest.images_of(seen, told, settings))
+        output.write_table(find_twins(films, settings.likeness, keep), "twins")
+        twins = spark.read.schema(TWINS).parquet(output.table("twins"))
+        output.write_table(regroup(films, twins), "images")
     done = account_of(spark, output, listing.count)
     _check_account(done)
     return done
@@ -129,7 +141,13 @@ def account_of(spark: SparkSession, output: Output, files: int = 0) -> Ingested:
     """Count what ingesting has left in a directory, just now or in an earlier run."""
     images = spark.read.schema(IMAGES).parquet(output.table("images"))
     people, reasons = _people(images), _reasons(spark, output)
-    return Ingested(images, files or people[0] + sum(n for _, n in reasons), *people, reasons)
+    return Ingested(
+        images,
+        files or people[0] + sum(n for _, n in reasons),
+        *people,
+        reasons,
+        output.table("twins"),
+    )
 
 
 def _people(images: DataFrame) -> tuple[int, int, int]:

@@ -2,50 +2,157 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from pyspark.ml import Model, PipelineModel
+from pyspark.ml.feature import StandardScaler
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
-from spark_cxr.heads.catalog import Head
-from spark_cxr.schemas import FEATURES, LABEL, TEST_PREDICTIONS, columns
-from spark_cxr.settings import nearest
+from spark_cxr.errors import ConfigError
+from spark_cxr.heads.catalog import HEADS, Head, Setting, Shape
+from spark_cxr.schemas import FEATURES, LABEL, PATH, SHA256, TEST_PREDICTIONS, columns
 
 LABEL_INDEX = "label_index"
 PREDICTION_INDEX = "prediction_index"
 PROBABILITY = "probability"
+WEIGHT = "film_weight"
+SCALED = "scaled_features"
+MARGIN = "margin_"
+"""Begins the columns of the models for one class against the rest."""
 
 
-def choose_labels(images: DataFrame, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the labels to tell apart, in alphabetical order: those asked for, or all."""
-    found = [
-        r[LABEL] for r in images.select(LABEL).where(F.col(LABEL).isNotNull()).distinct().collect()
-    ]
-    for name in classes:
-        if name not in found:
-            raise InputError("--classes among the labels", name, nearest(name, sorted(found)))
-    labels = tuple(sorted(classes or found))
-    if len(labels) < 2:
-        received = ", ".join(labels) or "no label"
-        way_out = "Give a folder for each class, or --labels FILE.csv"
-        raise InputError("at least two classes of images", received, way_out)
-    return labels
+@dataclass(frozen=True)
+class Recipe:
+    """How a head is to be fitted."""
+
+    seed: int = 0
+    setting: Setting = ()
+    """Empty: the head's default."""
+    balance: bool = False
+    """Weigh films so that each class counts the same."""
+
+
+class HeadModel(Model):
+    """A fitted head: adds `prediction_index` and `probability`, the same for all heads."""
+
+    def __init__(self, head: Head, mllib: PipelineModel) -> None:
+        """Keep the head's row and MLlib's fitted pipeline, which is what gets saved."""
+        super().__init__()
+        self.head = head
+        self.mllib = mllib
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        scored = self.mllib.transform(dataset)
+        if self.head.is_binary:
+            scored = _share_margins(scored, len(self.mllib.stages), self.head.slope)
+        return scored.select(*dataset.columns, PREDICTION_INDEX, PROBABILITY)
 
 
 def prepare_rows(rows: DataFrame, labels: tuple[str, ...]) -> DataFrame:
-    """Bring feature rows into the form that MLlib's heads take."""
+    """Bring feature rows into the form that MLlib's heads take.
+
+    The column of label indices names all labels, so that a fold without one of them still gives
+    a probability for each.
+    """
     numbers = F.create_map(*(F.lit(x) for i, label in enumerate(labels) for x in (label, float(i))))
     return rows.withColumns(
         {FEATURES: array_to_vector(F.col(FEATURES)), LABEL_INDEX: numbers[F.col(LABEL)]}
+    ).withMetadata(LABEL_INDEX, {"ml_attr": {"type": "nominal", "vals": list(labels)}})
+
+
+def settle(rows: DataFrame) -> DataFrame:
+    """Put rows into an order of their own, once: forests draw films by their place."""
+    return rows.repartition(SHA256).sortWithinPartitions(SHA256, PATH)
+
+
+def check_recipe(head: Head, recipe: Recipe) -> None:
+    """Refuse what a head cannot do, before anything is read."""
+    if recipe.balance and not head.is_weighted:
+        able = ", ".join(name for name, row in HEADS.items() if row.is_weighted)
+        way_out = f"Leave --balance out, or take one of {able}"
+        raise ConfigError("a head that takes weights for --balance", head.name, way_out)
+
+
+def fit(head: Head, train_rows: DataFrame, recipe: Recipe | None = None) -> HeadModel:
+    """Fit a head on prepared rows."""
+    recipe = recipe or Recipe()
+    check_recipe(head, recipe)
+    counts = _counts(train_rows)
+    rows = _weighted(train_rows, counts) if recipe.balance else train_rows
+    classes = len(train_rows.schema[LABEL_INDEX].metadata["ml_attr"]["vals"])
+    shape = Shape(sum(counts.values()), len(train_rows.first()[FEATURES]), classes)
+    estimator = head.build(shape, recipe.seed, **dict(recipe.setting or head.default))
+    estimator = estimator.setLabelCol(LABEL_INDEX).setFeaturesCol(FEATURES)
+    if recipe.balance:
+        estimator = estimator.setWeightCol(WEIGHT)
+    if head.is_binary:
+        stages = _fit_each(estimator, rows, classes)
+    else:
+        stages = _fit_whole(head, estimator, rows)
+    return HeadModel(head, PipelineModel(stages))
+
+
+def load_head(head: Head, address: str) -> HeadModel:
+    """Load what MLlib has saved of a fitted head: `model/head`."""
+    return HeadModel(head, PipelineModel.load(address))
+
+
+def _fit_whole(head: Head, estimator: Any, rows: DataFrame) -> list[Any]:
+    estimator = estimator.setPredictionCol(PREDICTION_INDEX).setProbabilityCol(PROBABILITY)
+    if not head.is_scaled:
+        return [estimator.fit(rows)]
+    scaler = StandardScaler(inputCol=FEATURES, outputCol=SCALED, withMean=True, withStd=True)
+    scaling = scaler.fit(rows)
+    return [scaling, estimator.setFeaturesCol(SCALED).fit(scaling.transform(rows))]
+
+
+def _fit_each(estimator: Any, rows: DataFrame, classes: int) -> list[Any]:
+    """Fit a model for each class against the rest; for the second of two alone.
+
+    MLlib's OneVsRest gives neither probabilities nor a way to them that all its versions share.
+    """
+    models = []
+    for label in range(classes) if classes > 2 else (1,):
+        own = estimator.copy().setRawPredictionCol(f"{MARGIN}{label}")
+        own = own.setPredictionCol(f"is_{label}")
+        if own.hasParam("probabilityCol"):
+            own = own.setProbabilityCol(f"share_{label}")
+        is_label = (F.col(LABEL_INDEX) == label).cast("double")
+        models.append(own.fit(rows.withColumn(LABEL_INDEX, is_label)))
+    return models
+
+
+def _share_margins(scored: DataFrame, models: int, slope: float) -> DataFrame:
+    """Turn margins into probabilities, as heads/portable/links.py does with numpy."""
+    if models == 1:
+        margin = slope * vector_to_array(F.col(f"{MARGIN}1"))[1]
+        margins = [-margin, margin]
+    else:
+        margins = [slope * vector_to_array(F.col(f"{MARGIN}{i}"))[1] for i in range(models)]
+    logs = [F.least(m, F.lit(0.0)) - F.log1p(F.exp(-F.abs(m))) for m in margins]
+    shares = scored.withColumn(PROBABILITY, F.array(*logs))
+    top = F.array_max(PROBABILITY)
+    shares = shares.withColumn(PROBABILITY, F.transform(PROBABILITY, lambda x: F.exp(x - top)))
+    total = F.aggregate(PROBABILITY, F.lit(0.0), lambda done, x: done + x)
+    shares = shares.withColumn(PROBABILITY, F.transform(PROBABILITY, lambda x: x / total))
+    best = F.array_position(PROBABILITY, F.array_max(PROBABILITY)) - 1
+    return shares.withColumns(
+        {PREDICTION_INDEX: best.cast("double"), PROBABILITY: array_to_vector(F.col(PROBABILITY))}
     )
 
 
-def fit(head: Head, train_rows: DataFrame) -> Any:
-    """Fit a head on prepared rows."""
-    estimator = head.build().setLabelCol(LABEL_INDEX).setPredictionCol(PREDICTION_INDEX)
-    return estimator.setFeaturesCol(FEATURES).setProbabilityCol(PROBABILITY).fit(train_rows)
+def _counts(rows: DataFrame) -> dict[float, int]:
+    return {r[LABEL_INDEX]: r["count"] for r in rows.groupBy(LABEL_INDEX).count().collect()}
+
+
+def _weighted(rows: DataFrame, counts: dict[float, int]) -> DataFrame:
+    """Weigh each film by films / (classes x films of its class): on average 1."""
+    whole = sum(counts.values()) / len(counts)
+    pairs = [F.lit(x) for index, count in counts.items() for x in (index, whole / count)]
+    return rows.withColumn(WEIGHT, F.create_map(*pairs)[F.col(LABEL_INDEX)])
 
 
 def predictions_of(scored: DataFrame, labels: tuple[str, ...], model: str) -> DataFrame:

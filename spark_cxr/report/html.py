@@ -59,6 +59,7 @@ def table(
     headings: Sequence[Content],
     rows: Iterable[Sequence[Content]],
     numbers_from: int = 1,
+    class_: str = "wide",
 ) -> Html:
     """Build a table whose first column names its rows.
 
@@ -67,6 +68,7 @@ def table(
         headings: One a column.
         rows: As long as `headings`.
         numbers_from: The first column that is aligned as numbers.
+        class_: Of the box around it: "wide", or "wide dense" for many columns.
     """
     kinds = ["" if place < numbers_from else "number" for place in range(len(headings))]
     head = element("tr", *(_cell("th", *each, "col") for each in zip(headings, kinds, strict=True)))
@@ -82,7 +84,7 @@ def table(
         "table", element("caption", caption), element("thead", head), element("tbody", *body)
     )
     # Wide tables scroll by themselves on a phone, and by keyboard.
-    return element("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")
+    return element("div", whole, class_=class_, role="region", aria_label=caption, tabindex="0")
 
 
 def facts(rows: Iterable[tuple[Content, Content]]) -> Html:

@@ -9,7 +9,7 @@ import textwrap
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from spark_cxr.metrics import Interval, Metrics
+from spark_cxr.metrics import Band, Interval, Metrics
 from spark_cxr.report.svg import INK, draw
 from spark_cxr.report.wording import decimal, percent, printable
 
@@ -22,6 +22,8 @@ DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3
 WIDTH = 340.0
 """Points. On a phone of 390 pixels the text then shows in about the size it has here."""
 LEGEND_LINE = 16.0
+SHADED = 4
+"""Up to how many curves in a drawing have their bands shaded."""
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 40.0
 
 
@@ -42,6 +44,7 @@ def draw_roc(metrics: Metrics) -> str:
         for style, curve in zip(_styles(), metrics.curves.roc, strict=False):
             if curve is not None:
                 axes.plot(curve.false_positive_rate, curve.true_positive_rate, **style)
+                _shade(axes, curve.band, style, len(rows))
         _legend(axes, rows, size)
 
     return draw("roc", "ROC curves, each class against the rest", "; ".join(rows), size, pen)
@@ -50,8 +53,13 @@ def draw_roc(metrics: Metrics) -> str:
 def draw_precision_recall(metrics: Metrics) -> str:
     """Draw precision against recall of each label, with its average precision in the legend."""
     rows = [
-        _legend_row(label, "AP", value, None)
-        for label, value in zip(metrics.labels, metrics.average_precision, strict=True)
+        _legend_row(label, "AP", value, interval)
+        for label, value, interval in zip(
+            metrics.labels,
+            metrics.average_precision,
+            metrics.intervals.average_precision,
+            strict=True,
+        )
     ]
     size = _size_with_legend(len(rows))
 
@@ -62,6 +70,7 @@ def draw_precision_recall(metrics: Metrics) -> str:
             if curve is not None:
                 recall, precision = (0.0, *curve.recall), (curve.precision[0], *curve.precision)
                 axes.plot(recall, precision, drawstyle="steps-pre", **style)
+                _shade(axes, curve.band, style, len(rows))
                 faint = {**style, "linewidth": 0.8, "alpha": 0.5}
                 axes.plot([0, 1], [curve.prevalence, curve.prevalence], **faint)
         _legend(axes, rows, size)
@@ -109,6 +118,14 @@ def add_axes(
     )
     axes: Axes = figure.add_axes(box)
     return axes
+
+
+def _shade(axes: "Axes", band: Band | None, style: dict[str, Any], curves: int) -> None:
+    """Shade where the curve could have run; with many curves the shades would hide each other."""
+    if band is not None and curves <= SHADED:
+        axes.fill_between(
+            band.at, band.low, band.high, color=style["color"], alpha=0.13, linewidth=0
+        )
 
 
 def _unit_square(axes: "Axes", across: str, up: str) -> None:

@@ -1,12 +1,13 @@
-"""What a training page is made from: everything computed, nothing drawn yet.
+"""What a page is made from: everything computed, nothing drawn yet.
 
-Later sections (sources, views, learning curve, audit) come as further fields with a default, so
-that whoever fills these records today need not change.
+What not every run knows (sources, views, learning curve, audit) stands in fields with a default,
+and a page leaves out what it was not given.
 """
 
 from dataclasses import dataclass
 
-from spark_cxr.metrics import Metrics
+from spark_cxr.metrics import LearningPoint, Metrics, Part
+from spark_cxr.report.checks import Check
 
 Row = tuple[str, str]
 """A name and what it is, both as they shall be read."""
@@ -87,6 +88,26 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class PartTable:
+    """The test set in parts by one property of the films."""
+
+    by: str
+    """The property in the singular: "source", "view"."""
+    parts: tuple[Part, ...]
+    unknown: int = 0
+    """Test images of which the property is not known."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was asked of the data before, and where all of it is told."""
+
+    checks: tuple[Check, ...]
+    where: str = ""
+    """A file or page as a reader finds it: "audit/report.html"."""
+
+
+@dataclass(frozen=True)
 class TrainingReport:
     """One trained classifier, ready to be told."""
 
@@ -101,3 +122,8 @@ class TrainingReport:
     caveats: tuple[str, ...] = ()
     """What a reader must know before believing the figure; shown loudly."""
     mistakes: tuple[Mistake, ...] = ()
+    """The surest first."""
+    parts: tuple[PartTable, ...] = ()
+    learning: tuple[LearningPoint, ...] = ()
+    """The smallest training first; all on the same test images."""
+    audit: Audit | None = None

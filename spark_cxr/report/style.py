@@ -34,6 +34,8 @@ section { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 1px solid var(--l
 .verdict { font-size: 1.375rem; line-height: 1.45; margin: 1.75rem 0 1rem; max-width: 48rem; }
 .verdict strong { color: var(--accent); font-weight: 650; }
 .remarks { max-width: 48rem; }
+ul.remarks { margin: 0; padding-left: 1.2rem; }
+ul.remarks li + li { margin-top: .35rem; }
 .caveats {
   margin: 1.75rem 0 0; padding: 1rem 1.25rem; border-left: 4px solid var(--warn-line);
   border-radius: .25rem; background: var(--warn-paper); max-width: 48rem;
@@ -59,7 +61,10 @@ small, .tiles small {
 .wide { overflow-x: auto; margin: 0 0 1.5rem; }
 .wide:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
 table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--muted); font-size: .9375rem; padding: 0 0 .6rem; }
+caption {
+  max-width: calc(100vw - 2rem); text-align: left; color: var(--muted); font-size: .9375rem;
+  padding: 0 0 .6rem;
+}
 th, td {
   text-align: left; vertical-align: top; padding: .6rem 1.1rem .6rem 0;
   border-bottom: 1px solid var(--line);
@@ -69,6 +74,11 @@ thead th { color: var(--muted); font-size: .8125rem; font-weight: 600; vertical-
 th.number, td.number { text-align: right; white-space: nowrap; }
 thead th.number { white-space: normal; max-width: 8.5rem; }
 tbody th { font-weight: 600; overflow-wrap: break-word; min-width: 6rem; max-width: 16rem; }
+.dense th, .dense td { padding-right: .55rem; font-size: .875rem; }
+.dense small { font-size: .6875rem; }
+.dense thead th { font-size: .75rem; line-height: 1.35; }
+.dense tbody th { min-width: 7.5rem; position: sticky; left: 0; background: var(--paper); }
+.dense tbody th small { white-space: normal; overflow-wrap: anywhere; }
 dl { margin: 0 0 1.5rem; }
 section > dl > div {
   display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: 0 1.25rem;
@@ -81,6 +91,7 @@ section > dl dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabu
   gap: 2.5rem 3rem; align-items: start;
 }
 figure { margin: 0; }
+figure + .wide { margin-top: 2rem; }
 .plot svg { display: block; width: 100%; max-width: 32rem; height: auto; }
 figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-top: .6rem; }
 .films {
@@ -98,6 +109,16 @@ pre {
   background: var(--faint); border: 1px solid var(--line); border-radius: .4rem;
   white-space: pre-wrap; overflow-wrap: anywhere;
 }
+.checks { list-style: none; margin: 0 0 1.5rem; padding: 0; max-width: 48rem; }
+.checks li {
+  display: grid; grid-template-columns: 6.5rem 1fr; gap: .1rem 1rem; padding: .7rem 0;
+  border-bottom: 1px solid var(--line);
+}
+.checks li > :last-child { grid-column: 2; }
+.status { font-size: .875rem; white-space: nowrap; color: var(--muted); line-height: 1.7; }
+.status.fail { color: var(--warn); font-weight: 700; }
+.status.warn { color: var(--warn); }
+.status.pass { color: var(--accent); }
 footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
 @media (max-width: 36rem) {
   main { padding: 1.25rem 1rem 3rem; }
@@ -113,6 +134,8 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   thead th { font-size: .8125rem; }
   tbody th { overflow-wrap: anywhere; min-width: 8rem; max-width: 9rem; }
   .films { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
+  .checks li { grid-template-columns: 1fr; }
+  .checks li > :last-child { grid-column: 1; }
 }
 @page { margin: 16mm 14mm; }
 @media print {
@@ -130,5 +153,8 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   .films { grid-template-columns: repeat(4, 1fr); }
   .wide { overflow: visible; break-inside: avoid; }
   th, td { padding-right: .7rem; }
+  .dense th, .dense td { padding-right: .35rem; font-size: 7.5pt; }
+  .dense small, .dense thead th { font-size: 6.5pt; }
+  .dense tbody th { position: static; min-width: 0; }
 }
 """

@@ -1,8 +1,10 @@
 """Numbers and findings in words: how a figure is written, and the verdict that comes first."""
 
 import unicodedata
+from collections.abc import Sequence
 
-from spark_cxr.metrics import Interval
+from spark_cxr.metrics import Interval, LearningPoint, Metrics
+from spark_cxr.report.checks import FAIL, PASS, WARN, Check, count_statuses
 from spark_cxr.report.records import SplitSummary, TrainingReport
 
 THIN = "\u202f"
@@ -44,6 +46,22 @@ def percent_range(interval: Interval | None) -> str:
     return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}{THIN}%"
 
 
+def points(difference: float) -> str:
+    """Write a difference of two shares in percentage points, with a true minus."""
+    written = f"{100 * difference:.1f}".replace("-", "−")
+    return "0.0" if written == "−0.0" else written
+
+
+def points_range(interval: Interval | None) -> str:
+    """Write the interval of such a difference; empty if there is none."""
+    return "" if interval is None else f"{points(interval.low)} to {points(interval.high)}"
+
+
+def percent_sign(text: str) -> str:
+    """Keep each percent sign on the line of its number."""
+    return text.replace("%", f"{THIN}%")
+
+
 def decimal(value: float | None) -> str:
     """Write a measure that is no share, with three decimals."""
     return NOT_DEFINED if value is None else f"{value:.3f}"
@@ -82,19 +100,18 @@ def finding(report: TrainingReport) -> str:
     return f"the classifier was right on {percent(report.metrics.accuracy)}"
 
 
-def finding_range(report: TrainingReport) -> str:
+def finding_range(metrics: Metrics) -> str:
     """Say how sure the figure is."""
-    interval = report.metrics.intervals.accuracy
-    if interval is None:
+    between = metrics.intervals
+    if between.accuracy is None:
         return "too few groups for an interval"
-    return f"{report.metrics.intervals.level:.0%} interval {percent_range(interval)}".replace(
-        "% interval", f"{THIN}% interval"
-    )
+    return f"{percent_sign(f'{between.level:.0%}')} interval {percent_range(between.accuracy)}"
 
 
 def remarks(report: TrainingReport) -> tuple[str, ...]:
     """Say what belongs to the figure: leak, chance, and the weakest class."""
-    found = (_leak(report.split), _against_majority(report), _weakest(report))
+    tested = report.metrics
+    found = (_leak(report.split), against_majority(tested), weakest(tested))
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -113,8 +130,9 @@ def _leak(split: SplitSummary) -> str:
     )
 
 
-def _against_majority(report: TrainingReport) -> str:
-    found, chance = report.metrics, percent(report.metrics.majority)
+def against_majority(found: Metrics) -> str:
+    """Hold the accuracy against that of always naming the commonest class."""
+    chance = percent(found.majority)
     interval = found.intervals.accuracy
     if found.accuracy <= found.majority or (interval and interval.low <= found.majority):
         return (
@@ -124,8 +142,8 @@ def _against_majority(report: TrainingReport) -> str:
     return f"Always naming the commonest class would be right on {chance}."
 
 
-def _weakest(report: TrainingReport) -> str:
-    found = report.metrics
+def weakest(found: Metrics) -> str:
+    """Name the class that is recognised least; empty where none is ever missed."""
     places = [place for place, value in enumerate(found.recall) if value is not None]
     place = min(places, key=lambda each: found.recall[each] or 0.0)
     if found.recall[place] == 1:
@@ -136,3 +154,25 @@ def _weakest(report: TrainingReport) -> str:
         f"{percent(found.recall[place])} of its {counted(found.support[place], 'test image')}"
         f"{f' ({between})' if between else ''}."
     )
+
+
+def learning_remark(curve: Sequence[LearningPoint]) -> str:
+    """Say what the last step of a learning curve brought; only an interval may call it a gain."""
+    before, last = curve[-2], curve[-1]
+    step = points(last.accuracy - before.accuracy)
+    said = (
+        f"From {before.n_train:,} to {last.n_train:,} training images the accuracy went from "
+        f"{percent(before.accuracy)} to {percent(last.accuracy)} ({step} points)"
+    )
+    if before.interval and last.interval and last.interval.low > before.interval.high:
+        return f"{said}: it was still rising, so more films would likely help."
+    return f"{said}: the intervals overlap, so whether more films would help is open."
+
+
+def audit_in_words(checks: Sequence[Check]) -> str:
+    """Count the checks by how they ended."""
+    counts = count_statuses(checks)
+    words = ((FAIL, "failed"), (WARN, "warned"), (PASS, "passed"))
+    said = ", ".join(f"{counts[status]} {word}" for status, word in words if counts[status])
+    asked = sum(counts[status] for status, _ in words)
+    return f"Of {counted(asked, 'check')}, {said}." if asked else "No check could be made."

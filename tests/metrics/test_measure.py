@@ -165,3 +165,31 @@ def test_what_does_not_fit_is_refused(changed, text):
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(ConfigError, match=f"{next(iter(setting))}="):
         measure(TRUTH, SHARES, LABELS, GROUPS, **setting)
+
+
+@pytest.mark.parametrize("average", ["macro", "weighted"])
+def test_averages_equal_scikit_learns_report(average):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    truth, shares = random_scores(9, k=4)
+    labels = [f"l{i}" for i in range(4)]
+    ours = measure([labels[i] for i in truth], shares, labels, [str(i) for i in range(300)])
+    expected = sklearn.precision_recall_fscore_support(
+        truth, shares.argmax(axis=1), average=average
+    )
+    found = getattr(ours, average)
+
+    assert (found.precision, found.recall, found.f1) == pytest.approx(expected[:3])
+
+
+def test_a_label_that_is_never_predicted_counts_as_precision_zero_in_the_averages():
+    found = measure(["a", "b"], [[0.9, 0.1], [0.6, 0.4]], "ab", ["p", "q"])
+
+    assert found.macro.precision == 0.25
+    assert found.macro.recall == 0.5
+    assert found.macro.f1 == pytest.approx(found.f1_macro)
+
+
+def test_averages_leave_out_a_label_that_does_not_occur():
+    found = measure(["a", "b"], [[0.9, 0.1, 0], [0.2, 0.8, 0]], LABELS, ["p", "q"])
+
+    assert found.macro.f1 == found.macro.precision == found.weighted.recall == 1

@@ -1,7 +1,9 @@
+from collections import Counter
+
 import pytest
 
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.split import check_split, split
+from spark_cxr.pipeline.split import check_split, folds, split
 
 
 def films(spark, patients=40, per_patient=3, labels=("a", "b")):
@@ -83,3 +85,59 @@ def test_one_class_only_is_refused(spark):
         "Expected at least two classes of images. Received: a. "
         "Give a folder for each class, or --labels FILE.csv."
     )
+
+
+def with_paths(spark, **options):
+    return films(spark, **options).selectExpr("*", "concat('d/', sha256, '.png') as path")
+
+
+def split_file(tmp_path, sides):
+    lines = ["filename,split", *(f"{name},{side}" for name, side in sides.items())]
+    (tmp_path / "sides.csv").write_text("\n".join(lines))
+    return str(tmp_path / "sides.csv")
+
+
+def test_a_file_says_who_tests_and_the_unnamed_are_left_out(spark, tmp_path):
+    path = split_file(tmp_path, {"0-0.png": "train", "1-0": "test", "2-0": "", "3-0": "val"})
+    assert sides(split(with_paths(spark), path, 0.3, 0)) == {"0-0": False, "1-0": True}
+
+
+def test_validation_tests_where_a_file_has_no_test(spark, tmp_path):
+    path = split_file(tmp_path, {"0-0": "Train", "1-0": "val"})
+    assert sides(split(with_paths(spark), path, 0.3, 0)) == {"0-0": False, "1-0": True}
+
+
+def test_an_unknown_word_in_a_split_file_is_refused(spark, tmp_path):
+    path = split_file(tmp_path, {"0-0": "train", "1-0": "holdout"})
+    with pytest.raises(InputError, match=r"train, val, test or nothing .* with holdout"):
+        split(with_paths(spark), path, 0.3, 0)
+
+
+CROSSING = {"0-0": "train", "0-1": "test", "1-0": "train", "3-0": "test", "2-0": "train"}
+
+
+def test_a_file_that_splits_a_patient_is_refused_by_name(spark, tmp_path):
+    rows = split(with_paths(spark), split_file(tmp_path, CROSSING), 0.3, 0)
+    with pytest.raises(InputError, match=r"1 groups .* d/0-1.png is tested, d/0-0.png trains"):
+        check_split(rows, may_cross=False)
+
+
+def test_drop_leaves_out_the_crossing_training_films_only(spark, tmp_path):
+    path = split_file(tmp_path, CROSSING)
+    kept = sides(split(with_paths(spark), path, 0.3, 0, "drop"))
+    assert kept == {"0-1": True, "1-0": False, "3-0": True, "2-0": False}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_folds_share_no_patient_and_each_label_evenly(spark, seed):
+    rows = folds(films(spark, patients=40), "patient", 5, seed).collect()
+    of = {(r["group_id"], r["label"]): r["fold"] for r in rows}
+    assert len({(r["group_id"], r["fold"]) for r in rows}) == 40
+    assert {(label, fold): 4 for label in "ab" for fold in range(5)} == Counter(
+        (label, fold) for (_, label), fold in of.items()
+    )
+
+
+def test_more_folds_than_patients_of_a_label_are_refused(spark):
+    with pytest.raises(InputError, match="Ask for fewer folds"):
+        folds(films(spark, patients=6), "patient", 5, 0)

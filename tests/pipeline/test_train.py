@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
-from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.pipeline import evaluate, train
 from spark_cxr.pipeline.split import split
@@ -75,22 +73,3 @@ def test_shared_patients_are_counted(rows):
     trained = {r["group_id"] for r in parted if not r["is_test"]}
     expected = sum(r["is_test"] and r["group_id"] in trained for r in parted)
     assert evaluate.count_shared(split(rows, "image", 0.25, 0)) == expected > 0
-
-
-def test_labels_are_those_that_were_asked_for(rows):
-    assert train.choose_labels(rows, ("Pneumonia", "COVID-19")) == ("COVID-19", "Pneumonia")
-
-
-def test_an_unknown_class_is_refused_with_the_nearest(rows):
-    with pytest.raises(InputError, match=r"Received: Pneumonja. Did you mean Pneumonia\?"):
-        train.choose_labels(rows, ("Pneumonja", "COVID-19"))
-
-
-def test_one_class_is_refused(rows):
-    with pytest.raises(InputError, match=r"at least two classes of images. Received: Pneumonia"):
-        train.choose_labels(rows.where(F.col("label") == "Pneumonia"), ())
-
-
-def test_images_without_labels_are_refused(rows):
-    with pytest.raises(InputError, match=r"Received: no label"):
-        train.choose_labels(rows.withColumn("label", F.lit(None).cast("string")), ())

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from spark_cxr.metrics import Metrics, measure
+from spark_cxr.report.comparison_records import ComparisonReport
 from spark_cxr.report.records import (
+    Audit,
     ClassCount,
     DataSummary,
     Mistake,
@@ -15,6 +17,7 @@ from spark_cxr.report.records import (
     SplitSummary,
     TrainingReport,
 )
+from tests.report.fields import CHECKS, Films, curve_of, field_of, parts_of, rows_of
 
 PNG = b"\x89PNG\r\n\x1a\n pretends to be a picture"
 LABELS = ("No_findings", "Pneumonia", "COVID-19")
@@ -88,3 +91,24 @@ def hostile() -> TrainingReport:
         caveats=(evil,),
         mistakes=(Mistake(evil, evil, evil, 0.5, PNG),),
     )
+
+
+@pytest.fixture(scope="session")
+def films() -> Films:
+    return Films()
+
+
+@pytest.fixture(scope="session")
+def full(report: TrainingReport, films: Films) -> TrainingReport:
+    """A training that knows its sources and views, its learning curve and an audit."""
+    return dataclasses.replace(
+        report,
+        parts=parts_of(films),
+        learning=curve_of(films),
+        audit=Audit(CHECKS, "audit/report.html"),
+    )
+
+
+@pytest.fixture(scope="session")
+def field(films: Films) -> ComparisonReport:
+    return field_of(films, PNG, rows_of(films))

@@ -128,3 +128,28 @@ def test_importing_the_page_imports_no_matplotlib_and_no_pyspark():
     )
 
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def shades(svg):
+    return len(re.findall(r"opacity: ?0?\.13", svg))
+
+
+@pytest.mark.parametrize("draw", [draw_roc, draw_precision_recall])
+def test_few_curves_are_shaded_with_their_bands_and_many_are_not(draw, metrics):
+    labels = [f"class {i}" for i in range(6)]
+    shares = [[0.7 if i == j else 0.06 for j in range(6)] for i in range(6)] * 3
+    many = measure(labels * 3, shares, labels, [f"p{i}" for i in range(18)])
+
+    assert many.curves.roc[0].band is not None
+    assert shades(draw(metrics)) == 3
+    assert shades(draw(many)) == 0
+
+
+def test_the_legend_of_precision_and_recall_has_intervals(metrics):
+    interval = metrics.intervals.average_precision[1]
+    expected = (
+        f"Pneumonia: AP {metrics.average_precision[1]:.3f} "
+        f"({interval.low:.3f} to {interval.high:.3f})"
+    )
+
+    assert expected in words(draw_precision_recall(metrics))

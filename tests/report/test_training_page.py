@@ -3,49 +3,16 @@
 import dataclasses
 import itertools
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from spark_cxr.metrics import measure
-from spark_cxr.report.html import VOID
 from spark_cxr.report.training import training_page
-
-
-class Outline(HTMLParser):
-    """Checks that elements close in order; keeps tags, addresses and text."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.addresses, self.text = [], [], [], ""
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.addresses += [
-            value for name, value in attrs if name in ("src", "href", "xlink:href", "action")
-        ]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += f"{data} "
+from tests.report.outline import read
 
 
 def outline(report):
-    found = Outline()
-    found.feed(training_page(report))
-    found.close()
-    assert found.open == []
-    found.text = re.sub(r"\s+", " ", found.text.replace("\u202f", " "))
-    return found
+    return read(training_page(report))
 
 
 def test_same_report_same_bytes(report):
@@ -179,3 +146,78 @@ def test_a_mistake_may_come_without_a_picture(report):
 
     assert "img" not in found.tags
     assert "file:/phantoms/a.png" in found.text
+
+
+def test_averages_stand_under_the_classes_as_in_a_classification_report(report):
+    found, text = report.metrics, outline(report).text
+
+    assert f"Mean of the classes {100 * found.macro.precision:.1f} %" in text
+    assert f"Weighted by test images {100 * found.weighted.precision:.1f} %" in text
+
+
+def test_parts_are_told_by_source_and_view(full):
+    text = outline(full).text
+    nih, _, few = full.parts[0].parts
+    between = nih.accuracy_interval
+
+    assert (
+        f"NIH {100 * nih.accuracy:.1f} % {100 * between.low:.1f} to {100 * between.high:.1f} %"
+    ) in text
+    assert f"{few.name} too few too few 3 15 5" in text
+    assert "The view of 86 test images is not known." in text
+
+
+def test_a_part_of_one_class_is_explained(full):
+    one = dataclasses.replace(full.parts[0].parts[0], labels=("COVID-19",), auc_macro=None)
+    table = dataclasses.replace(full.parts[0], parts=(one,))
+    explained = "In a part of one class only"
+
+    assert explained in outline(dataclasses.replace(full, parts=(table,))).text
+    assert explained not in outline(full).text
+
+
+def test_the_learning_curve_says_what_its_last_step_brought(full):
+    text, last = outline(full).text, full.learning[-1]
+
+    assert "From 240 to 900 training images the accuracy went from" in text
+    assert f"900 {100 * last.accuracy:.1f} % {100 * last.interval.low:.1f} to" in text
+
+
+def test_one_size_of_training_is_no_curve(full):
+    assert "Would more films" not in outline(dataclasses.replace(full, learning=())).text
+    assert (
+        "Would more films"
+        not in outline(dataclasses.replace(full, learning=full.learning[:1])).text
+    )
+
+
+def test_the_audit_is_told_with_the_gravest_first(full):
+    text = outline(full).text
+    told = text[text.index("What an audit of the data found") :]
+    order = [told.index(word) for word in ("✕ fails", "! warning", "✓ passes", "– not asked")]
+
+    assert "Of 3 checks, 1 failed, 1 warned, 1 passed." in told
+    assert order == sorted(order)
+    assert "All of it: audit/report.html" in told
+
+
+def test_what_failed_the_audit_stands_before_the_numbers(full):
+    text = outline(full).text
+
+    assert text.index("All COVID-19 films are of one source.") < text.index("Macro F1")
+    assert text.index("The border alone reaches") > text.index("Macro F1")
+
+
+def test_the_full_page_is_whole_too(full):
+    found = outline(full)
+
+    assert all(address.startswith(("data:image/", "#")) for address in found.addresses)
+    assert len(found.ids) == len(set(found.ids))
+    assert "None" not in found.text
+
+
+def test_shades_are_explained_only_where_there_are_any(report):
+    one = measure(["a", "b"], [[0.9, 0.1], [0.2, 0.8]], "ab", ["p", "p"])
+
+    assert "Shaded: 95 % of the resamples" in outline(report).text
+    assert "Shaded" not in outline(dataclasses.replace(report, metrics=one)).text

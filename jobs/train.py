@@ -1,0 +1,20 @@
+"""Train any head on X-rays: spark-submit jobs/train.py --head gbt --images DIR --out R."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from spark_cxr.job import Job, main
+from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline.experiment import SECTIONS, train_head
+from spark_cxr.settings import Config
+
+
+def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    """Ingest, featurize, split, fit, evaluate, report."""
+    return train_head(cfg.any_head.head, spark, cfg, output)
+
+
+JOB = Job("train", "Train and test any head on feature vectors", (*SECTIONS, "any_head"), run)
+if __name__ == "__main__":
+    main(JOB)

@@ -1,0 +1,151 @@
+"""`model.json`: what a model directory holds and what it was made from.
+
+It names the SHA-256 of every other file and of itself, so that a directory that was damaged,
+mixed from two, or changed by hand is refused. Whoever can write all of it can also seal it anew:
+the digests are against mistakes, not instead of the rights of a file system.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from pyarrow import fs
+
+from spark_cxr.errors import InputError
+from spark_cxr.images.film import Limits
+from spark_cxr.output import Output, locate
+
+FORMAT = 2
+"""Goes up when an older spark_cxr could not read the directory rightly."""
+NAME = "model.json"
+ARRAYS = "head.npz"
+SEAL = "sha256"
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The weights of the network, as far as they matter away from where they were found."""
+
+    kind: str
+    sha256: str
+    origin: str
+    licence: str
+    caveat: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of model.json."""
+
+    name: str
+    """What stands in the column `model` of predictions."""
+    labels: tuple[str, ...]
+    head: str
+    setting: Mapping[str, float]
+    backbone: str
+    weights: Origin
+    preprocessing: int
+    """The number of the resizing and normalising that the features come from."""
+    engine: str
+    precision: str
+    device: str
+    network: str
+    """The network's file in the directory; empty for the fake, which needs none."""
+    features: int
+    """How many numbers the network gives for a film."""
+    limits: Limits
+    metrics: Mapping[str, float | None]
+    data: str
+    """The fingerprint of films, labels and split."""
+    split: Mapping[str, Any]
+    versions: Mapping[str, str]
+    files: Mapping[str, str]
+    """SHA-256 of every other file, by its path in the directory."""
+    format: int = FORMAT
+
+
+def write_manifest(output: Output, manifest: Manifest) -> None:
+    """Write model.json, sealed."""
+    told = asdict(manifest)
+    output.write_json(NAME, {**told, SEAL: _seal(told)})
+
+
+def read_manifest(directory: Output) -> Manifest:
+    """Read model.json and check that it is whole and of a format that is known here."""
+    told = _read_json(directory)
+    if told.get("format") != FORMAT:
+        found = told.get("format")
+        is_newer = isinstance(found, int) and found > FORMAT
+        way_out = "Upgrade spark_cxr" if is_newer else "Train again with this version"
+        raise InputError(f"a model directory of format {FORMAT}", f"format {found}", way_out)
+    if told.pop(SEAL, "") != _seal(told):
+        raise _changed(directory, NAME)
+    try:
+        known = {item.name: told[item.name] for item in fields(Manifest)}
+        known |= {"labels": tuple(told["labels"]), "weights": Origin(**told["weights"])}
+        return Manifest(**known | {"limits": Limits(**told["limits"])})
+    except (KeyError, TypeError) as error:
+        received = f"{directory.table(NAME)} ({error})"
+        raise InputError("a model.json with all its entries", received, "Train again") from None
+
+
+def check_files(directory: Output, manifest: Manifest) -> None:
+    """Refuse a directory in which a file is missing, changed, or not spoken of."""
+    found = digests(directory)
+    for name, expected in manifest.files.items():
+        if name not in found:
+            received = f"{directory.address} without {name}"
+            raise InputError("a complete model directory", received, "Copy all of it again")
+        if found[name] != expected:
+            raise _changed(directory, name)
+    for name in sorted(set(found) - set(manifest.files)):
+        received, way_out = f"{directory.table(name)} beside them", "Remove it"
+        raise InputError("the files that model.json names", received, way_out)
+
+
+def digests(directory: Output) -> dict[str, str]:
+    """Compute the SHA-256 of every file but model.json and what is hidden."""
+    store, root = locate(directory.address)
+    found = {}
+    for entry in store.get_file_info(fs.FileSelector(root, recursive=True)):
+        name = entry.path[len(root) :].lstrip("/")
+        hidden = any(part.startswith(".") for part in name.split("/"))  # checksums of Hadoop
+        if entry.is_file and name != NAME and not hidden:
+            found[name] = _digest(store, entry.path)
+    return found
+
+
+def _digest(store: fs.FileSystem, path: str) -> str:
+    state = hashlib.sha256(usedforsecurity=False)
+    with store.open_input_stream(path) as stream:
+        while block := stream.read(BLOCK):
+            state.update(block)
+    return state.hexdigest()
+
+
+def _seal(told: Mapping[str, Any]) -> str:
+    text = json.dumps(told, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _read_json(directory: Output) -> dict[str, Any]:
+    way_out = "Name the model/ of a training"
+    try:
+        text = directory.read_bytes(NAME)
+        told = json.loads(text or b"null")
+    except (OSError, ValueError) as error:
+        received = f"{directory.table(NAME)} ({error})"
+        raise InputError("a model directory", received, way_out) from None
+    if not isinstance(told, dict):
+        raise InputError("a model directory", f"no {directory.table(NAME)}", way_out)
+    return told
+
+
+def _changed(directory: Output, name: str) -> InputError:
+    received, way_out = f"{directory.table(name)}, changed since", "Copy the model again, or train"
+    return InputError("a model as it was written", received, way_out)

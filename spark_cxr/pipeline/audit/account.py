@@ -1,0 +1,161 @@
+"""What an audit has to say: audit.json, lines for the console, facts for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spark_cxr import __version__
+from spark_cxr.config import command_line
+from spark_cxr.pipeline.audit.films import Shown
+from spark_cxr.pipeline.audit.questions import HEAD
+from spark_cxr.pipeline.steps import Ingested
+from spark_cxr.report.audit import AuditReport, audit_page, verdict
+from spark_cxr.report.checks import Check, count_statuses
+from spark_cxr.report.records import Row, RunSummary
+from spark_cxr.report.wording import counted
+from spark_cxr.settings import Config
+
+SECTIONS = ("ingest", "features", "audit")
+LIMITS = (
+    "warn_way",
+    "fail_way",
+    "warn_association",
+    "fail_association",
+    "warn_changed",
+    "fail_changed",
+    "warn_ece",
+    "fail_ece",
+)
+"""Settings that say what a bad answer is."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """All that audit.json and the page tell."""
+
+    asked: Config
+    cfg: Config
+    ingested: Ingested
+    checks: tuple[Check, ...]
+    shown: Shown | None
+    """None where the network was not asked."""
+    conflicts: tuple[dict[str, Any], ...]
+    n_conflicts: int
+    seconds: float
+
+
+def counts_of(done: Audited) -> dict[str, Any]:
+    """Give the content of audit.json."""
+    settings, shown = done.cfg.audit, done.shown
+    return {
+        "verdict": verdict(done.checks),
+        "statuses": count_statuses(done.checks),
+        "checks": [check.to_json() for check in done.checks],
+        "conflicts": list(done.conflicts),
+        "conflicts_total": done.n_conflicts,
+        "files": done.ingested.files,
+        "images": done.ingested.n_images,
+        "quarantined": done.ingested.quarantined,
+        "patients": done.ingested.patients,
+        "same_labels": list(settings.same_labels),
+        "thresholds": {name: getattr(settings, name) for name in LIMITS},
+        **({"network": _network(shown)} if shown else {}),
+        "caveats": list(caveats_of(done)),
+        "seconds": round(done.seconds, 2),
+    }
+
+
+def summary_of(done: Audited, report: str) -> str:
+    """Give a line a check for the console, the verdict at the end."""
+    width = max(len(check.title) for check in done.checks)
+    lines = [f"{c.status:<15}{c.title:<{width}}  {c.brief}".rstrip() for c in done.checks]
+    notes = [f"note: {caveat}" for caveat in caveats_of(done)]
+    return "\n".join([*lines, *notes, verdict(done.checks), f"report: {report}"])
+
+
+def page_of(done: Audited, spark_version: str) -> str:
+    """Write the page."""
+    run = RunSummary(
+        commands=(f"spark-submit jobs/audit.py {command_line(done.asked, SECTIONS)}",),
+        config=(("All settings", "run.json beside this page"),),
+        versions=(("spark_cxr", __version__), ("Spark", spark_version)),
+        seconds=done.seconds,
+    )
+    report = AuditReport(
+        name=", ".join(path.rstrip("/").rsplit("/", 1)[-1] for path in done.cfg.ingest.images),
+        checks=done.checks,
+        data=tuple(_data(done)),
+        method=tuple(_method(done)),
+        run=run,
+        caveats=tuple(caveats_of(done)),
+    )
+    return audit_page(report)
+
+
+def caveats_of(done: Audited) -> Iterator[str]:
+    """Say what a reader must know before believing a check."""
+    shown = done.shown
+    if shown is None:
+        return
+    if shown.used.engine == "fake":
+        yield (
+            "The features come from the fake engine, a random projection of coarse pixels: no "
+            "network has seen these films, and what holds for it need not hold for yours."
+        )
+    elif shown.ready.caveat:
+        yield f"{shown.ready.caveat}."
+    if shown.left_out:
+        yield f"Labels of too few patients were left out of training: {', '.join(shown.left_out)}."
+    if shown.lost:
+        yield f"{counted(shown.lost, 'film')} could not be read for the second time."
+
+
+def _data(done: Audited) -> Iterator[Row]:
+    ingested = done.ingested
+    yield "Folders", ", ".join(done.cfg.ingest.images)
+    yield "Files seen", f"{ingested.files:,}"
+    yield "Films", f"{ingested.n_images:,}"
+    yield "Files set aside", f"{ingested.quarantined:,}"
+    yield "Patients", f"{ingested.patients:,}" if ingested.patients else "not known"
+    yield "Labels taken for the same", "; ".join(done.cfg.audit.same_labels) or "none"
+
+
+def _method(done: Audited) -> Iterator[Row]:
+    settings, shown = done.cfg.audit, done.shown
+    yield "Copies", f"equal bytes, equal pixels, or pictures alike to {done.cfg.ingest.likeness:g}"
+    if shown is None:
+        return
+    most = settings.films_per_label
+    limit = f"up to {most:,} of each label, drawn by hash" if most else "all"
+    yield "Films shown to the network", f"{shown.films:,} ({limit}), of which {shown.tested:,} test"
+    used = shown.used
+    backbone = done.cfg.features.backbone
+    yield "Network", f"{backbone}, {used.engine} on {used.device} in {used.precision}"
+    yield "Weights", shown.ready.network.weights.origin
+    yield "Head", f"{HEAD}, the same for the real result and every shortcut"
+    yield "Split", "by patient; copies of a film are on one side"
+    yield (
+        "A shortcut warns",
+        f"beyond {settings.warn_way:.0%} of the way from the commonest label to the real result",
+    )
+    yield (
+        "A shortcut fails",
+        f"from {settings.fail_way:.0%} of that way on, or within the real result's interval",
+    )
+
+
+def _network(shown: Shown) -> dict[str, Any]:
+    return {
+        "backbone": shown.ready.network.backbone,
+        "weights": shown.ready.network.weights.origin,
+        "used": asdict(shown.used),
+        "head": HEAD,
+        "labels": list(shown.labels),
+        "labels_left_out": list(shown.left_out),
+        "films": shown.films,
+        "tested": shown.tested,
+        "masked": shown.masked,
+        "lost": shown.lost,
+    }

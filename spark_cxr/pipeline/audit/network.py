@@ -1,0 +1,66 @@
+"""The checks that need the network: heads on whole and altered films, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_cxr.pipeline.audit.films import LEAST_GROUPS, Shown
+from spark_cxr.pipeline.audit.questions import ask, ask_real, with_metadata
+from spark_cxr.pipeline.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
+from spark_cxr.pipeline.audit.sources import UNKNOWN
+from spark_cxr.pipeline.audit.trust import (
+    CHANGES,
+    judge_calibration,
+    judge_change,
+    judge_source,
+)
+from spark_cxr.pipeline.audit.views import PLAIN
+from spark_cxr.report.checks import NOT_APPLICABLE, Check
+from spark_cxr.schemas import GROUP, LABEL, SOURCE
+from spark_cxr.settings import Config
+
+
+def check_network(shown: Shown, cfg: Config) -> Iterator[Check]:
+    """Ask what the network's vectors tell, and what a classifier on them needs."""
+    yield check_source(shown.rows, cfg)
+    real, steady = ask_real(shown.rows, shown.labels, cfg)
+    rows = with_metadata(shown.rows)
+    for name in SHORTCUTS:
+        reached = ask(rows, name, shown.labels, cfg).metrics
+        remark = _masks(shown) if name == "lungs" else ""
+        yield judge_shortcut(name, reached, real.metrics, cfg.audit, remark)
+    centre = ask(rows, "centre", shown.labels, cfg).metrics
+    yield judge_centre(centre, real.metrics, cfg.audit)
+    for view in CHANGES:
+        yield judge_change(view, steady, real.metrics, cfg.audit)
+    yield judge_calibration(real, cfg.audit, cfg.run.seed)
+
+
+def check_source(rows: DataFrame, cfg: Config) -> Check:
+    """Ask whether the head can name the source of films of patients that it has not seen."""
+    sourced = rows.withColumn(SOURCE, F.coalesce(F.col(SOURCE), F.lit(UNKNOWN)))
+    counts = sourced.groupBy(SOURCE).agg(F.count_distinct(GROUP).alias("n")).collect()
+    sources = tuple(sorted(row[SOURCE] for row in counts if row["n"] >= LEAST_GROUPS))
+    if len(sources) < 2:
+        title = "Whether films betray their source"
+        said = "Fewer than two sources have enough films to ask."
+        return Check("source_told", title, NOT_APPLICABLE, said)
+    asked = sourced.where(F.col(SOURCE).isin(*sources)).withColumn(LABEL, F.col(SOURCE))
+    return judge_source(ask(asked, PLAIN, sources, cfg).metrics, cfg.audit)
+
+
+def unasked(reason: str) -> Check:
+    """Say in one line why the network was not asked."""
+    title = "What a classifier on these films relies on"
+    return Check("network", title, NOT_APPLICABLE, reason)
+
+
+def _masks(shown: Shown) -> str:
+    if not shown.masked:
+        return " No masks are given: two ellipses stand for the lungs."
+    rest = shown.films - shown.masked
+    others = f"; on {rest:,} films without a mask two ellipses stand for them" if rest else ""
+    return f" Masks say where the lungs of {shown.masked:,} films are{others}."

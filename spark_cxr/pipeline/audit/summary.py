@@ -1,0 +1,40 @@
+"""The checks that need tables only: cheap enough for every training and comparison."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_cxr.pipeline.audit.patients import check_patients
+from spark_cxr.pipeline.audit.sources import check_sources
+from spark_cxr.pipeline.audit.told import meanings, with_meanings, with_split
+from spark_cxr.pipeline.audit.twins import Known, check_twins
+from spark_cxr.report.checks import Check
+from spark_cxr.settings import Audit, Config
+
+
+def audit_summary(
+    spark: SparkSession, cfg: Config, images: DataFrame, twins: DataFrame, clusters: DataFrame
+) -> tuple[Check, ...]:
+    """Check twins, patients, splits and sources of ingested films; no network, no file is read.
+
+    Args:
+        spark: The session of the tables.
+        cfg: Says where the manifest is, which labels mean the same, and what is a bad answer.
+        images: `schemas.IMAGES`; read several times, as are the others.
+        twins: `schemas.TWINS`, of these films.
+        clusters: `schemas.CLUSTERS`, of these twins.
+    """
+    told = told_films(spark, cfg, images)
+    return check_tables(Known(told, twins, clusters, cfg.audit.examples), cfg.audit)
+
+
+def told_films(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
+    """Add what people have said of films: one name for labels that mean the same, and `split`."""
+    films = with_meanings(images.drop("looks"), meanings(cfg.audit.same_labels))
+    return with_split(spark, cfg, films)
+
+
+def check_tables(known: Known, settings: Audit) -> tuple[Check, ...]:
+    """Run the checks on tables whose labels and splits are told already."""
+    people = check_patients(known.images)
+    return (*check_twins(known), *people, check_sources(known.images, settings))

@@ -1,0 +1,113 @@
+"""What people have said of the films: the publisher's split, and which labels mean the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.errors import ConfigError
+from spark_cxr.output import absolute
+from spark_cxr.pipeline import labels as label_files
+from spark_cxr.pipeline.ingest import dataset_of, label_path
+from spark_cxr.schemas import LABEL, PATH
+from spark_cxr.settings import Config
+
+SPLIT = "split"
+SPLIT_NAMES = ("split", "fold", "subset", "partition")
+_FOLDERS = r"/(train|training|val|valid|validation|test|testing)/"
+_NO_FILE = ("folder", "none")
+
+
+def with_manifest(cfg: Config) -> Config:
+    """Let the manifest be the label file, where no other and no earlier ingest was named."""
+    if not cfg.audit.manifest or cfg.ingest.labels or cfg.features.table:
+        return cfg
+    return replace(cfg, ingest=replace(cfg.ingest, labels=cfg.audit.manifest))
+
+
+def meanings(same_labels: Sequence[str]) -> dict[str, str]:
+    """Read NAME=ONE+OTHER into the plain form of each label and the name that it is given."""
+    found: dict[str, str] = {}
+    for said in same_labels:
+        name, equals, others = said.partition("=")
+        words = [plain(word) for word in (name, *others.split("+"))]
+        if not (equals and name.strip() and all(words)):
+            way_out = "Write it like COVID-19=COVID+Covid_19"
+            raise ConfigError("audit.same_labels as NAME=ONE+OTHER", said, way_out)
+        found |= dict.fromkeys(words, name.strip())
+    return found
+
+
+def plain(label: str) -> str:
+    """Leave of a label what counts: lower letters and digits."""
+    return re.sub(r"[^\w]|_", "", label.lower())
+
+
+def with_meanings(images: DataFrame, found: Mapping[str, str]) -> DataFrame:
+    """Give labels that mean the same one name; where only one of them is there, it stays."""
+    here = {r[LABEL] for r in images.select(LABEL).distinct().collect() if r[LABEL] is not None}
+    names = renamed(sorted(here), found)
+    if not names:
+        return images
+    words = [F.lit(word) for pair in names.items() for word in pair]
+    return images.withColumn(LABEL, F.coalesce(F.create_map(*words)[F.col(LABEL)], F.col(LABEL)))
+
+
+def renamed(labels: Sequence[str], found: Mapping[str, str]) -> dict[str, str]:
+    """Say which labels of a set have to be renamed, and how."""
+    wanted = {label: found[plain(label)] for label in labels if plain(label) in found}
+    shared = [name for name in wanted.values() if list(wanted.values()).count(name) > 1]
+    return {label: name for label, name in wanted.items() if name in shared}
+
+
+def with_split(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
+    """Add `split`: which side the publisher has put a film on; null where nobody says."""
+    rows = _split_rows(spark, cfg)
+    folder = F.regexp_extract(F.lower(F.col(PATH)), _FOLDERS, 1)
+    by_folder = F.when(folder != "", folder)
+    if rows is None:
+        return images.withColumn(SPLIT, by_folder)
+    told = label_files.match(images, rows).select(PATH, F.col(LABEL).alias(SPLIT))
+    return images.join(told, on=PATH, how="left")
+
+
+def _split_rows(spark: SparkSession, cfg: Config) -> DataFrame | None:
+    """Read the manifest as if the split were the label: files are found by the same keys."""
+    address = _manifest(cfg)
+    if not address:
+        _refuse_column(cfg.audit.split_column)
+        return None
+    column = cfg.audit.split_column or _found(spark, address)
+    if not column:
+        return None
+    dataset = dataset_of(cfg.ingest)
+    plain_set = replace(dataset, label_column=column, rules=(), keep=(), patient_column="")
+    rows = label_files.read_labels(spark, address, plain_set, b"")
+    return rows.where(_is_said(F.col(LABEL)))
+
+
+def _manifest(cfg: Config) -> str:
+    if cfg.audit.manifest:
+        return cfg.audit.manifest
+    known = dataset_of(cfg.ingest)
+    return "" if known.labels in _NO_FILE or cfg.features.table else label_path(cfg.ingest)
+
+
+def _found(spark: SparkSession, address: str) -> str:
+    columns = spark.read.options(header="true").csv(absolute(address)).columns
+    by_lower = {column.lower(): column for column in columns}
+    return next((by_lower[name] for name in SPLIT_NAMES if name in by_lower), "")
+
+
+def _refuse_column(column: str) -> None:
+    if column:
+        way_out = "Name the CSV with --manifest"
+        raise ConfigError("a CSV that has the column of the split", f"column {column}", way_out)
+
+
+def _is_said(value: Column) -> Column:
+    return value.isNotNull() & (F.trim(value) != "")

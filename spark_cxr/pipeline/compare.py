@@ -1,0 +1,199 @@
+"""Backbones x heads x folds in one run: each head is tested on every film that it has not seen.
+
+Films are split into folds twice, by patient and by image: the difference is what a leak is worth.
+Features are computed once for each backbone and kept in memory while its heads are fitted.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import PurePosixPath
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.backbones import own
+from spark_cxr.heads import catalog as heads
+from spark_cxr.metrics import Metrics
+from spark_cxr.output import Output
+from spark_cxr.pipeline import train as training
+from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
+from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
+from spark_cxr.pipeline.featurize import Featurized, featurize_again, featurize_step
+from spark_cxr.pipeline.split import FOLD, folds
+from spark_cxr.pipeline.steps import Ingested, with_phantoms
+from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
+from spark_cxr.settings import Config
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One head on the vectors of one backbone, with folds of one kind."""
+
+    backbone: str
+    head: str
+    by: str
+    """What stays on one side: patient, or image."""
+
+    @property
+    def name(self) -> str:
+        """Name it for a table of its own."""
+        return f"{PurePosixPath(self.backbone).stem}-{self.head}-by-{self.by}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How an entrant did on the films of all folds together."""
+
+    entrant: Entrant
+    metrics: Metrics
+    mllib: dict[str, float]
+    fold_accuracies: tuple[float, ...]
+    seconds: float
+    """Of all its fits together, side by side or not."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a comparison has found."""
+
+    asked: Config
+    """As the user said it."""
+    cfg: Config
+    """The same with images of our own where none were named."""
+    ingested: Ingested
+    featurized: tuple[tuple[str, Featurized], ...]
+    classes: Classes
+    shared: dict[str, int]
+    """By kind of folds: films tested with their patient or a twin in training."""
+    results: tuple[Result, ...]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Give the kinds of folds, that by patient first: it counts where it was asked for."""
+        return tuple(sorted(self.cfg.compare.splits, reverse=True))
+
+    def find(self, entrant: Entrant) -> Result:
+        """Find how one did."""
+        return next(result for result in self.results if result.entrant == entrant)
+
+    def ranked(self, by: str) -> list[Result]:
+        """Give the results of one kind of folds, the best first."""
+        some = [result for result in self.results if result.entrant.by == by]
+        return sorted(some, key=lambda result: (-result.metrics.accuracy, result.entrant.name))
+
+
+def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
+    """Ingest once, featurize once a backbone, and fit each head on each fold."""
+    chosen = [heads.get(name) for name in cfg.compare.heads]
+    for head in chosen:
+        training.check_recipe(head, _recipe(cfg))
+    asked, cfg = cfg, with_phantoms(cfg, output)
+    names = cfg.compare.backbones or (cfg.features.backbone,)
+    ingested, made = _featurized(spark, cfg, output, names)
+    classes = choose_classes(ingested.images, cfg.train.classes)
+    results, shared = list[Result](), dict[str, int]()
+    for backbone, featurized in made:
+        for by in cfg.compare.splits:
+            rows = _prepared(featurized.rows, classes, by, cfg).persist()
+            for head in chosen:
+                entrant = Entrant(backbone, head.name, by)
+                results.append(_result(entrant, head, rows, classes, cfg, output))
+                _say(results[-1])
+            shared[by] = _shared(rows)
+            rows.unpersist()
+    return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results))
+
+
+def _featurized(
+    spark: SparkSession, cfg: Config, output: Output, names: tuple[str, ...]
+) -> tuple[Ingested, list[tuple[str, Featurized]]]:
+    """Look at the films with the first network, and show them to the others."""
+    labels = read_classes(cfg.train.classes).labels
+    ingested, first = featurize_step(spark, _with(cfg, names[0]), output, labels)
+    made = [(names[0], first)]
+    for name in names[1:]:
+        below = Output(output.table(f"backbones/{PurePosixPath(name).stem}"))
+        made.append((name, featurize_again(spark, _with(cfg, name), below, output, labels)))
+    return ingested, made
+
+
+def _with(cfg: Config, backbone: str) -> Config:
+    """Ask for one of several networks; weights and normalising are for those that take them."""
+    asked = replace(cfg.features, backbone=backbone)
+    if own.is_own(backbone):
+        return replace(cfg, features=replace(asked, weights=""))
+    weights = "" if backbone == "fake" else asked.weights
+    return replace(cfg, features=replace(asked, weights=weights, normalising=""))
+
+
+def _recipe(cfg: Config) -> training.Recipe:
+    return training.Recipe(cfg.run.seed, balance=cfg.train.balance)
+
+
+def _prepared(rows: DataFrame, classes: Classes, by: str, cfg: Config) -> DataFrame:
+    """Deal the films out; that is found without the vectors and then brought to them."""
+    rows = classes.take(rows)
+    dealt = folds(rows.drop(FEATURES), by, cfg.compare.folds, cfg.run.seed).select(PATH, FOLD)
+    rows = rows.join(F.broadcast(dealt), on=PATH, how="inner")
+    return training.prepare_rows(training.settle(rows), classes.names)
+
+
+def _shared(rows: DataFrame) -> int:
+    """Count the films whose group is in several folds: tested with their own kind in training."""
+    groups = rows.groupBy(GROUP).agg(F.count_distinct(FOLD).alias("folds"), F.count("*").alias("n"))
+    return groups.where(F.col("folds") > 1).agg(F.sum("n")).collect()[0][0] or 0
+
+
+def _result(
+    entrant: Entrant,
+    head: heads.Head,
+    rows: DataFrame,
+    classes: Classes,
+    cfg: Config,
+    output: Output,
+) -> Result:
+    started = time.monotonic()
+    scored = _scored(head, rows, cfg)
+    seconds = time.monotonic() - started
+    scored = scored.persist()
+    try:
+        named = training.predictions_of(scored, classes.names, entrant.name)
+        table = f"predictions/{entrant.name}"
+        output.write_table(named, table)
+        predictions = rows.sparkSession.read.schema(TEST_PREDICTIONS).parquet(output.table(table))
+        return Result(
+            entrant,
+            measure_predictions(predictions, classes.names, cfg.run.seed, cfg.train.resamples),
+            mllib_metrics(scored),
+            _accuracies(scored),
+            seconds,
+        )
+    finally:
+        scored.unpersist()
+
+
+def _scored(head: heads.Head, rows: DataFrame, cfg: Config) -> DataFrame:
+    """Fit on all folds but one and score that one, for each in turn."""
+
+    def fold(number: int) -> DataFrame:
+        model = training.fit(head, rows.where(F.col(FOLD) != number), _recipe(cfg))
+        return model.transform(rows.where(F.col(FOLD) == number)).drop(FEATURES)
+
+    with ThreadPoolExecutor(cfg.train.parallelism) as threads:
+        return reduce(DataFrame.unionByName, threads.map(fold, range(cfg.compare.folds)))
+
+
+def _accuracies(scored: DataFrame) -> tuple[float, ...]:
+    is_right = (F.col(training.LABEL_INDEX) == F.col(training.PREDICTION_INDEX)).cast("double")
+    found = scored.groupBy(FOLD).agg(F.avg(is_right).alias("accuracy")).orderBy(FOLD).collect()
+    return tuple(row["accuracy"] for row in found)
+
+
+def _say(result: Result) -> None:
+    line = f"compare: {result.entrant.name}, accuracy {result.metrics.accuracy:.3f}"
+    print(f"{line}, {result.seconds:.1f} s", file=sys.stderr, flush=True)

@@ -1,0 +1,224 @@
+"""Films that are one film: by bytes, by pixels, by looks; and the groups that keep them together.
+
+Bytes and pixels are hash aggregations. Looks go in two steps, because hashes alone cannot tell
+chest films apart: hashes propose pairs through equal pieces (a hash join, no cross join), and the
+thumbnails of what is proposed are laid over each other (`images.alike`).
+
+Growth: each distinct picture has 24 pieces of hash, so the join reads 24 rows for it and meets
+about 1 % of all pairs, which it weighs with two bit counts each and no Python; about 1 pair in
+20,000 goes on to Python. That is quadratic with a small factor. Copies do not add to it: only
+distinct hashes are joined, and a copy is compared with the first of its kind alone, so n copies
+make n - 1 pairs. Nothing comes to the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from spark_cxr.images.alike import VARIANTS, likeness, variant
+from spark_cxr.images.looks import BITS, bands, hashes, unpacked
+from spark_cxr.pipeline.components import components
+from spark_cxr.pipeline.staging import Keep
+from spark_cxr.schemas import (
+    CLUSTERS,
+    CONFLICTS,
+    GROUP,
+    IMAGES,
+    LABEL,
+    PATH,
+    SHA256,
+    TWINS,
+    columns,
+)
+
+PIXELS = "pixels_sha256"
+LOOKS = "looks"
+EXACT = 1.0
+"""From this likeness on only equal pixels are twins."""
+_FAR = 24
+"""Bits of 128 up to which a pair is proposed. Crops by 3 % come up to here; a little further out
+strangers are so many that looking at each would take longer than reading the films."""
+_HASHED = "path string, even bigint, odd bigint"
+_BANDED = "even bigint, odd bigint, band array<bigint>"
+_JUDGED = "path_a string, path_b string, kind string, distance int, likeness double"
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def find_twins(images: DataFrame, least: float, keep: Keep) -> DataFrame:
+    """Find the pairs of films that are one (`schemas.TWINS`), each beside the first of its kind.
+
+    `least` is the likeness from which two pictures are one film; 1 leaves it at equal pixels.
+    A picture without any detail is no twin of another by looks. `images` are read several times,
+    and so are the tables that go through `keep`.
+    """
+    by_bytes = _copies(images, SHA256, "bytes")
+    files = _firsts(images, SHA256)
+    by_pixels = _copies(files, PIXELS, "pixels")
+    found = by_bytes.unionByName(by_pixels)
+    if least < EXACT:
+        pictures = _firsts(files, PIXELS).where(F.col(LOOKS).isNotNull())
+        proposed = keep(_proposed(keep(pictures.mapInArrow(_hash, _HASHED))))
+        found = found.unionByName(_judged(proposed, pictures, least))
+    digests = images.select(PATH, SHA256)
+    for side in ("a", "b"):
+        named = digests.toDF(f"path_{side}", f"sha256_{side}")
+        found = found.join(named, on=f"path_{side}", how="inner")
+    return found.select(*columns(TWINS))
+
+
+def clusters(twins: DataFrame) -> DataFrame:
+    """Gather twins, and the twins of twins (`schemas.CLUSTERS`)."""
+    found = components(twins, "sha256_a", "sha256_b")
+    return found.toDF(*columns(CLUSTERS))
+
+
+def regroup(images: DataFrame, twins: DataFrame) -> DataFrame:
+    """Widen `group_id` until no patient and no twin is in two groups (`schemas.IMAGES`).
+
+    A widened group has the smallest name of those that it joins, so neither order nor
+    partitioning matters.
+    """
+    groups = images.select(PATH, GROUP)
+    pairs = twins.select("path_a", "path_b")
+    for side in ("a", "b"):
+        named = groups.toDF(f"path_{side}", f"group_{side}")
+        pairs = pairs.join(named, on=f"path_{side}", how="inner")
+    crossing = pairs.where(F.col("group_a") != F.col("group_b"))
+    wide = components(crossing, "group_a", "group_b").toDF(GROUP, "_wide")
+    widened = images.join(wide, on=GROUP, how="left")
+    group = F.coalesce("_wide", GROUP)
+    return widened.withColumn(GROUP, group).select(*columns(IMAGES))
+
+
+def conflicts(
+    images: DataFrame, found: DataFrame, meaning: Mapping[str, str] | None = None
+) -> DataFrame:
+    """List twins with different labels (`schemas.CONFLICTS`), from `clusters`.
+
+    Each film of a cluster with several labels is there, beside the first that has another label:
+    as many rows as films, not as pairs. `meaning` renames labels first, so that sets that write
+    the same finding differently do not contradict each other.
+    """
+    # No coalesce on a map that has nothing to say: an empty one would have no type.
+    names = [F.lit(word) for pair in (meaning or {}).items() for word in pair]
+    label = F.coalesce(F.create_map(*names)[F.col(LABEL)], LABEL) if names else F.col(LABEL)
+    labelled = images.where(F.col(LABEL).isNotNull()).join(found, on=SHA256, how="inner")
+    films = labelled.select("cluster_id", label.alias("meant"), PATH, LABEL, "source")
+    first = F.min(F.struct(PATH, LABEL, "source"))
+    kinds = films.groupBy("cluster_id", "meant").agg(first.alias("first"))
+    ends = kinds.groupBy("cluster_id").agg(
+        F.min_by("meant", "first.path").alias("meant_1"),
+        F.array_sort(F.collect_list("first")).alias("firsts"),
+    )
+    several = ends.where(F.size("firsts") > 1)
+    beside = films.join(several, on="cluster_id", how="inner")
+    other = F.when(F.col("meant") == F.col("meant_1"), F.col("firsts")[1])
+    pair = _in_order(F.struct(PATH, LABEL, "source"), other.otherwise(F.col("firsts")[0]))
+    return beside.select("cluster_id", *pair).distinct().select(*columns(CONFLICTS))
+
+
+def _in_order(one: Column, other: Column) -> list[Column]:
+    """Give the smaller of two films as a, the larger as b, so that a pair is there once."""
+    ends = {"a": F.least(one, other), "b": F.greatest(one, other)}
+    names = (PATH, LABEL, "source")
+    return [film[name].alias(f"{name}_{side}") for side, film in ends.items() for name in names]
+
+
+def _firsts(films: DataFrame, key: str) -> DataFrame:
+    """Take of all films with equal keys the one with the smallest path."""
+    first = films.groupBy(key).agg(F.min(PATH).alias(PATH))
+    return films.select(PATH, SHA256, PIXELS, LOOKS).join(
+        first.select(PATH), on=PATH, how="left_semi"
+    )
+
+
+def _copies(films: DataFrame, key: str, kind: str) -> DataFrame:
+    """Put each film with an equal key beside the first of them."""
+    first = films.groupBy(key).agg(F.min(PATH).alias("path_a"))
+    pairs = films.select(key, F.col(PATH).alias("path_b")).join(first, on=key, how="inner")
+    return pairs.where(F.col("path_a") != F.col("path_b")).select(
+        "path_a",
+        "path_b",
+        F.lit(kind).alias("kind"),
+        F.lit(0).alias("distance"),
+        F.lit(EXACT).alias("likeness"),
+    )
+
+
+def _proposed(hashed: DataFrame) -> DataFrame:
+    """Propose pairs of pictures whose hashes are near: path_a, path_b, kind, distance."""
+    firsts = hashed.groupBy("even", "odd").agg(F.min(PATH).alias("path_a"))
+    equal = hashed.join(firsts, on=["even", "odd"], how="inner").select(
+        "path_a", F.col(PATH).alias("path_b"), F.lit(VARIANTS[0]).alias("kind"), F.lit(0)
+    )
+    near = _near(firsts.select("even", "odd").mapInArrow(_cut, _BANDED))
+    for side in ("a", "b"):
+        named = firsts.toDF(f"even_{side}", f"odd_{side}", f"path_{side}")
+        near = near.join(named, on=[f"even_{side}", f"odd_{side}"], how="inner")
+    pairs = near.select("path_a", "path_b", "kind", "distance")
+    return pairs.union(equal.where(F.col("path_a") != F.col("path_b")))
+
+
+def _near(cut: DataFrame) -> DataFrame:
+    """Join distinct hashes on equal pieces, and keep the pairs that some variant brings near."""
+    pieces = cut.select(F.explode("band").alias("band"), "even", "odd")
+    one = pieces.toDF("band", "even_a", "odd_a")
+    other = pieces.toDF("band", "even_b", "odd_b")
+    met = one.join(other, on="band", how="inner").where(
+        (F.col("even_a") < F.col("even_b"))
+        | ((F.col("even_a") == F.col("even_b")) & (F.col("odd_a") < F.col("odd_b")))
+    )
+    even = F.bit_count(F.col("even_a").bitwiseXOR(F.col("even_b")))
+    odd = F.bit_count(F.col("odd_a").bitwiseXOR(F.col("odd_b")))
+    # In the order of VARIANTS: the negative turns all bits, the mirror image the odd ones.
+    turns = (even + odd, 2 * BITS - even - odd, even + BITS - odd, BITS - even + odd)
+    least = F.least(*turns)
+    kind = F.coalesce(
+        *(F.when(turn == least, F.lit(name)) for turn, name in zip(turns, VARIANTS, strict=True))
+    )
+    near = met.where(least <= _FAR).withColumns({"kind": kind, "distance": least.cast("int")})
+    hashes_of = ("even_a", "odd_a", "even_b", "odd_b")
+    return near.select(*hashes_of, "kind", "distance").distinct()
+
+
+def _judged(proposed: DataFrame, pictures: DataFrame, least: float) -> DataFrame:
+    """Lay the pictures of each proposed pair over each other, and keep those that are alike."""
+    for side in ("a", "b"):
+        named = pictures.select(F.col(PATH).alias(f"path_{side}"), F.col(LOOKS).alias(side))
+        proposed = proposed.join(named, on=f"path_{side}", how="inner")
+    judged = proposed.mapInArrow(_judge, _JUDGED)
+    return judged.where(F.col("likeness") >= least)
+
+
+def _hash(batches: Batches) -> Batches:
+    for batch in batches:
+        pair = hashes(unpacked(batch[LOOKS].to_pylist()))
+        paths = batch[PATH].cast(pa.string())
+        arrays = [paths, pa.array(pair[:, 0]), pa.array(pair[:, 1])]
+        yield pa.RecordBatch.from_arrays(arrays, names=[PATH, "even", "odd"])
+
+
+def _cut(batches: Batches) -> Batches:
+    for batch in batches:
+        even, odd = batch["even"], batch["odd"]
+        pieces = bands(np.stack((even.to_numpy(), odd.to_numpy()), axis=1))
+        column = pa.array(list(pieces), pa.list_(pa.int64()))
+        yield pa.RecordBatch.from_arrays([even, odd, column], names=["even", "odd", "band"])
+
+
+def _judge(batches: Batches) -> Batches:
+    for batch in batches:
+        ones, others = (unpacked(batch[side].to_pylist()) for side in ("a", "b"))
+        kinds = np.array(batch["kind"].to_pylist(), object)
+        for kind in VARIANTS:
+            others[kinds == kind] = variant(others[kinds == kind], kind)
+        scores = pa.array(likeness(ones, others).astype(np.float64))
+        names = ["path_a", "path_b", "kind", "distance"]
+        arrays = [*(batch[name] for name in names), scores]
+        yield pa.RecordBatch.from_arrays(arrays, names=[*names, "likeness"])

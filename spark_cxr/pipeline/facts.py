@@ -1,0 +1,150 @@
+"""What every report tells of its data: where they come from, how sound they are, what failed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr import datasets
+from spark_cxr.datasets import Published
+from spark_cxr.errors import BadImage
+from spark_cxr.images.decode import decode
+from spark_cxr.images.prepare import resize
+from spark_cxr.metrics import measure_parts
+from spark_cxr.output import locate
+from spark_cxr.pipeline.audit.summary import audit_summary
+from spark_cxr.pipeline.dedup import clusters
+from spark_cxr.pipeline.evaluate import Answers
+from spark_cxr.pipeline.featurize import Featurized
+from spark_cxr.pipeline.steps import Ingested
+from spark_cxr.report.records import (
+    Audit,
+    ClassCount,
+    DataSummary,
+    Mistake,
+    PartTable,
+    QuarantineCount,
+)
+from spark_cxr.schemas import LABEL, PATH, TWINS
+from spark_cxr.settings import Config
+
+PHANTOM = "phantom"
+"""The source that the manifest of phantoms names."""
+PHANTOMS = "drawn phantoms"
+THUMBNAIL = 192
+MISTAKES = 8
+
+
+def are_drawn(films: DataFrame) -> bool:
+    """Tell whether all films are phantoms."""
+    return films.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0
+
+
+def data_summary(
+    cfg: Config, ingested: Ingested, drawn: bool, classes: tuple[ClassCount, ...] = ()
+) -> DataSummary:
+    """Say what went in."""
+    known = datasets.get(cfg.ingest.dataset) if cfg.ingest.dataset else None
+    title = known.title if known else ", ".join(Path(i).name for i in cfg.ingest.images)
+    notes = (("Licence", known.licence), ("Citation", known.citation)) if known else ()
+    return DataSummary(
+        name=PHANTOMS if drawn else title,
+        source=", ".join((*cfg.ingest.images, *cfg.train.test_images)),
+        files=ingested.files,
+        images=ingested.n_images,
+        patients=ingested.patients or None,
+        classes=classes,
+        quarantined=tuple(QuarantineCount(reason, n) for reason, n in ingested.reasons),
+        notes=notes,
+    )
+
+
+def published_of(cfg: Config) -> tuple[Published, ...]:
+    """Give what others reported on the data set, where it is a known one."""
+    return datasets.get(cfg.ingest.dataset).published if cfg.ingest.dataset else ()
+
+
+def data_caveats(ingested: Ingested, drawn: bool) -> Iterator[str]:
+    """Say what the data cannot show."""
+    if drawn:
+        yield "The films are drawn phantoms: the figures say that the software runs, no more."
+    if ingested.patients and ingested.without_patient:
+        yield (
+            f"{ingested.without_patient:,} of {ingested.n_images:,} films name no patient: each "
+            "counts as a patient of its own, and two of one patient may stand on both sides of the "
+            "split."
+        )
+
+
+def network_caveats(featurized: Featurized) -> Iterator[str]:
+    """Say of a network what must be known of its features."""
+    if featurized.used.engine == "fake":
+        yield (
+            "The features come from the fake engine, a random projection of coarse pixels: "
+            "no network has seen these films."
+        )
+    elif featurized.eye.ready.caveat:
+        yield f"{featurized.eye.ready.caveat}."
+
+
+def parts_of(answers: Answers, labels: tuple[str, ...], cfg: Config) -> tuple[PartTable, ...]:
+    """Measure by source and by view, where the test has several of them."""
+    tables = []
+    for by, names in (("source", answers.sources), ("view", answers.views)):
+        if len({name for name in names if name is not None}) > 1:
+            parts = measure_parts(
+                answers.truth,
+                answers.probabilities,
+                labels,
+                answers.groups,
+                names,
+                seed=cfg.run.seed,
+                resamples=cfg.train.resamples,
+            )
+            tables.append(PartTable(by, parts, names.count(None)))
+    return tuple(tables)
+
+
+def audit_of(spark: SparkSession, cfg: Config, ingested: Ingested) -> Audit:
+    """Ask of the tables what can be asked without a network: twins, patients, sources."""
+    twins = spark.read.schema(TWINS).parquet(ingested.twins)
+    checks = audit_summary(spark, cfg, ingested.images, twins, clusters(twins))
+    return Audit(checks, "what the job audit writes")
+
+
+def mistakes_of(predictions: DataFrame) -> tuple[Mistake, ...]:
+    """Show the films that a classifier was surest of and wrong about."""
+    wrong = predictions.where(F.col(LABEL) != F.col("prediction"))
+    worst = wrong.orderBy(F.desc("confidence"), PATH).limit(MISTAKES).collect()
+    return tuple(
+        Mistake(
+            path=row[PATH].rsplit("/", 1)[-1],
+            true=row[LABEL],
+            predicted=row["prediction"],
+            probability=row["confidence"],
+            image=_thumbnail(row[PATH]),
+        )
+        for row in worst
+    )
+
+
+def _thumbnail(path: str) -> bytes:
+    """Draw a film small; nothing where its file is gone by now."""
+    from PIL import Image
+
+    store, inside = locate(path)
+    try:
+        with store.open_input_stream(inside) as stream:
+            pixels = decode(stream.read()).pixels
+    except (OSError, BadImage):
+        return b""
+    height, width = pixels.shape[:2]
+    scale = THUMBNAIL / max(height, width)
+    small = resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+    out = io.BytesIO()
+    Image.fromarray(small).save(out, "JPEG", quality=80)
+    return out.getvalue()

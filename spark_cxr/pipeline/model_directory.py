@@ -1,0 +1,89 @@
+"""A fitted head and its network → a model directory: the whole recipe and nothing executable."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spark_cxr import __version__
+from spark_cxr.backbones.engines.plan import Used
+from spark_cxr.heads.catalog import Setting
+from spark_cxr.heads.portable import pack, read_stages
+from spark_cxr.metrics import Metrics
+from spark_cxr.model.manifest import ARRAYS, Manifest, Origin, digests, write_manifest
+from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.networks import Ready
+from spark_cxr.pipeline.train import HeadModel
+
+HEAD = "head"
+NETWORK = "network"
+MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
+PACKAGES = ("pyspark", "numpy", "openvino", "keras")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a model was made from, as its directory tells it."""
+
+    name: str
+    labels: tuple[str, ...]
+    setting: Setting
+    ready: Ready
+    used: Used
+    metrics: Metrics
+    data: str
+    split: dict[str, Any]
+
+
+def write_model(model: HeadModel, made: Made, directory: Output) -> Manifest:
+    """Write head, portable head, network, and last `model.json`, without which it is no model."""
+    model.mllib.write().overwrite().save(directory.table(HEAD))
+    portable = model.head.read(read_stages(*locate(directory.table(HEAD))))
+    directory.write_bytes(ARRAYS, pack(portable))
+    network = made.ready.network
+    if network.path:
+        _copy(Path(network.path), directory)
+    manifest = Manifest(
+        name=made.name,
+        labels=made.labels,
+        head=model.head.name,
+        setting=dict(made.setting),
+        backbone=network.backbone,
+        weights=_origin(made.ready),
+        preprocessing=network.preprocessing,
+        engine=made.used.engine,
+        precision=made.used.precision,
+        device=made.used.device,
+        network=NETWORK if network.path else "",
+        features=network.dim,
+        limits=made.ready.recipe.limits,
+        metrics={name: getattr(made.metrics, name) for name in MEASURES},
+        data=made.data,
+        split=made.split,
+        versions=_versions(),
+        files=digests(directory),
+    )
+    write_manifest(directory, manifest)
+    return manifest
+
+
+def _copy(network: Path, directory: Output) -> None:
+    """Stream the network's file, which may be large, into the directory."""
+    store, root = locate(directory.address)
+    with network.open("rb") as source, store.open_output_stream(f"{root}/{NETWORK}") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _origin(ready: Ready) -> Origin:
+    found = ready.network.weights
+    return Origin(found.kind, found.sha256, found.origin, found.licence, found.caveat)
+
+
+def _versions() -> dict[str, str]:
+    installed = {package.metadata["Name"].lower() for package in metadata.distributions()}
+    found = {name: metadata.version(name) for name in PACKAGES if name in installed}
+    return {"spark_cxr": __version__, "python": platform.python_version(), **found}

@@ -1,0 +1,207 @@
+"""The page of an audit: the verdict first, then one line a check, then what is behind each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spark_cxr.report import wording
+from spark_cxr.report.checks import (
+    FAIL,
+    NOT_APPLICABLE,
+    PASS,
+    STATUSES,
+    WARN,
+    Check,
+    Pair,
+    Side,
+    count_statuses,
+)
+from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.reach import draw_reach
+from spark_cxr.report.records import Row, RunSummary
+
+NOTICE = "Research use only. Not for diagnosis."
+SHOWN = {
+    FAIL: ("✕ fails", "color: var(--warn); font-weight: 700"),
+    WARN: ("! warning", "color: var(--warn)"),
+    PASS: ("✓ passes", "color: var(--accent)"),
+    NOT_APPLICABLE: ("– not asked", "color: var(--muted)"),
+}
+"""Status → its word, and how it looks; the sign says it without colour."""
+_KINDS = {
+    "bytes": "the same file",
+    "pixels": "the same pixels",
+    "looks": "the same picture",
+    "inverted": "negatives of each other",
+    "mirrored": "mirror images of each other",
+    "mirrored_inverted": "mirrored negatives of each other",
+}
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """An audit, ready to be told."""
+
+    name: str
+    """Of the data, as a sentence names them."""
+    checks: tuple[Check, ...]
+    data: tuple[Row, ...]
+    method: tuple[Row, ...]
+    run: RunSummary
+    caveats: tuple[str, ...] = ()
+
+
+def audit_page(report: AuditReport) -> str:
+    """Write the page of an audit: one HTML document, the same bytes for the same report."""
+    checks = _by_gravity(report.checks)
+    return page(
+        f"Data audit of {report.name}",
+        element("p", NOTICE, class_="notice", role="note"),
+        element("p", f"spark_cxr · audit · {report.name}", class_="eyebrow"),
+        element("h1", "What a good figure on these films is worth"),
+        element("p", verdict(checks), class_="verdict"),
+        _fails(checks),
+        _overview(checks),
+        _reach(report.checks),
+        *(_details(check) for check in checks if _has_more(check)),
+        _sentences("What passes", checks, PASS),
+        _sentences("What could not be asked", checks, NOT_APPLICABLE),
+        _caveats(report.caveats),
+        section("Data", facts(report.data)),
+        section("How it was asked", facts(report.method)),
+        _run(report.run),
+        element("footer", element("p", NOTICE)),
+    )
+
+
+def verdict(checks: Sequence[Check]) -> str:
+    """Say in a sentence what the checks come to."""
+    counts = count_statuses(checks)
+    asked = len(checks) - counts[NOT_APPLICABLE]
+    fails, warnings = counts[FAIL], wording.counted(counts[WARN], "warning")
+    if fails:
+        also = f", and there {_are(counts[WARN])} {warnings}" if counts[WARN] else ""
+        return (
+            f"Do not trust a good figure on these films as they are: {fails} of {asked} checks "
+            f"{'fails' if fails == 1 else 'fail'}{also}."
+        )
+    if counts[WARN]:
+        return (
+            f"Read figures on these films with care: none of {asked} checks fails, and there "
+            f"{_are(counts[WARN])} {warnings}."
+        )
+    return (
+        f"None of {asked} checks speaks against these films. That does not prove that a figure "
+        "holds at another hospital."
+    )
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _by_gravity(checks: Sequence[Check]) -> list[Check]:
+    return sorted(checks, key=lambda check: STATUSES.index(check.status))
+
+
+def _fails(checks: Sequence[Check]) -> Html:
+    """Say each fail in its own words, up front."""
+    fails = [check for check in checks if check.status == FAIL]
+    if not fails:
+        return Html("")
+    lines = (
+        element("li", element("b", f"{check.title}."), f" {check.sentence}") for check in fails
+    )
+    return element("aside", element("h2", "What fails"), element("ul", *lines), class_="caveats")
+
+
+def _overview(checks: Sequence[Check]) -> Html:
+    rows = ((check.title, _status(check.status), check.brief) for check in _by_gravity(checks))
+    headings = ("What was asked", "Answer", "In short")
+    return section(
+        "All checks", table("One line each, the gravest first", headings, rows, numbers_from=3)
+    )
+
+
+def _status(status: str) -> Html:
+    word, style = SHOWN[status]
+    return element("span", word.replace(" ", wording.THIN), style=f"{style}; white-space: nowrap")
+
+
+def _reach(checks: Sequence[Check]) -> Html:
+    drawing = draw_reach(checks)
+    if not drawing:
+        return Html("")
+    caption = (
+        "Each bar is a classifier of the same kind, on the same films and split, that sees "
+        "only what its name says. Blue: the whole film, with its interval as a band. Orange: comes "
+        "too near to it, or needs the border. The dashed line is reached without looking at all."
+    )
+    return section("What a classifier needs to see", figure(Html(drawing), caption))
+
+
+def _has_more(check: Check) -> bool:
+    """Tell whether a check needs room of its own: fails are told above, in words."""
+    return check.status == WARN or bool(check.grid or check.pairs)
+
+
+def _details(check: Check) -> Html:
+    parts = [element("p", _status(check.status))]
+    if check.status != FAIL:
+        parts.append(element("p", check.sentence))
+    if check.grid:
+        grid = check.grid
+        parts.append(table(grid.caption, grid.headings, grid.rows, grid.numbers_from))
+    if check.pairs:
+        parts.append(element("div", *map(_pair, check.pairs), class_="plots"))
+    return section(check.title, *parts)
+
+
+def _sentences(heading: str, checks: Sequence[Check], status: str) -> Html:
+    """List the checks of one status that have no room of their own."""
+    chosen = [c for c in checks if c.status == status and not _has_more(c)]
+    if not chosen:
+        return Html("")
+    return section(heading, facts((check.title, check.sentence) for check in chosen))
+
+
+def _pair(pair: Pair) -> Html:
+    films = element(
+        "div",
+        _film(pair.a),
+        _film(pair.b),
+        class_="films",
+        style="grid-template-columns: 1fr 1fr; gap: 1rem; max-width: 26rem",
+    )
+    kind = _KINDS.get(pair.kind, "copies by way of a third film")
+    caption = element("small", f"These are {kind}.")
+    return element("div", films, caption, style="break-inside: avoid")
+
+
+def _film(side: Side) -> Html:
+    said = f"{side.label or 'no label'}, {side.source or 'source unknown'}"
+    image = picture(side.image, f"Film with label {said}") if side.image else Html("")
+    caption = join(
+        [
+            element("b", side.label or "no label"),
+            f" {side.source or ''}",
+            element("code", "/".join(side.path.rsplit("/", 3)[-3:])),
+        ]
+    )
+    return figure(image, caption, class_="film")
+
+
+def _caveats(caveats: Sequence[str]) -> Html:
+    if not caveats:
+        return Html("")
+    lines = element("ul", *(element("li", caveat) for caveat in caveats))
+    return element("aside", element("h2", "Before you rely on this"), lines, class_="caveats")
+
+
+def _run(run: RunSummary) -> Html:
+    return section(
+        "To run it again",
+        element("pre", element("code", "\n".join(run.commands))),
+        facts([("Time", wording.duration(run.seconds)), *run.config]),
+        element("h3", "Versions"),
+        facts(run.versions),
+    )

@@ -1,0 +1,170 @@
+"""What a comparison comes to, in words: who is ahead, by how much, and what is only leak."""
+
+from spark_cxr.metrics import Difference, Paired
+from spark_cxr.report.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
+from spark_cxr.report.wording import (
+    against_majority,
+    counted,
+    percent,
+    percent_sign,
+    points,
+    points_range,
+    weakest,
+)
+
+
+def setting(report: ComparisonReport) -> str:
+    """Say on what the verdict rests: films, data, patients, folds."""
+    tested, split = report.best.outcome.metrics, report.split
+    groups = "" if split.unit is None else f" of {counted(tested.groups, split.unit)}"
+    return f"On {counted(tested.n, 'film')} ({report.data.name}){groups}, {_dealt(split)}"
+
+
+def _dealt(split: FoldSummary) -> str:
+    is_clean = split.shared == 0 and split.unit is not None
+    if split.folds > 1:
+        by = f"by a classifier that never saw its {split.unit}" if is_clean else ""
+        return f"each tested once, in {split.folds} folds, {by or f'split by {split.method}'}"
+    return f"{'never seen in training, ' if is_clean else ''}split by {split.method}"
+
+
+def finding(report: ComparisonReport) -> str:
+    """Say who comes first, and the figure."""
+    right = f"right on {percent(report.best.outcome.metrics.accuracy)}"
+    if len(report.rows) == 1:
+        return f"{report.best.name} was {right}"
+    return f"{report.best.name} comes first, {right}"
+
+
+def duel(report: ComparisonReport) -> str:
+    """Say whether the best is ahead of the second by more than chance."""
+    if len(report.rows) < 2 or report.rows[1].behind is None:
+        return ""
+    second, paired = report.rows[1], report.rows[1].behind
+    if not paired.only_first + paired.only_second:
+        return f"{second.name} was right on the very same films."
+    return f"{_lead(second, paired.accuracy)}{_judged(paired)}"
+
+
+def _lead(second: ComparisonRow, ahead: Difference) -> str:
+    if ahead.value == 0:
+        return f"{second.name} was right just as often"
+    return f"It is ahead of {second.name} by {points(ahead.value)} points"
+
+
+def _judged(paired: Paired) -> str:
+    between = paired.accuracy.interval
+    if between is None:
+        return "; there are too few groups for an interval of the difference."
+    if between.low <= 0 <= between.high:
+        lead = "; " if paired.accuracy.value == 0 else ", but "
+        return (
+            f"{lead}the interval of the difference, {points_range(between)}, includes zero: "
+            "no difference is shown."
+        )
+    level = percent_sign(f"{paired.level:.0%}")
+    return f" ({level} interval of the difference {points_range(between)}): more than chance."
+
+
+def remarks(report: ComparisonReport) -> tuple[str, ...]:
+    """Say what belongs to the verdict: equals, leak, chance, choice, weakest class."""
+    best = report.best.outcome.metrics
+    found = (
+        _equals(report),
+        shared(report.split, best.n),
+        leak(report),
+        against_majority(best),
+        _chosen(report),
+        weakest(best),
+    )
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _equals(report: ComparisonReport) -> str:
+    """Count those that the data cannot tell from the best."""
+    others = [row.behind for row in report.rows[1:] if row.behind is not None]
+    if len(others) < 2:
+        return ""
+    equal = sum(not _is_above_zero(each.accuracy) for each in others)
+    if equal == 0:
+        return "Each of the others is behind by more than chance."
+    if equal == len(others):
+        return f"None of the {len(report.rows)} compared can be told from the best on these films."
+    return f"{equal} of the other {len(others)} cannot be told from the best on these films."
+
+
+def shared(split: FoldSummary, tested: int) -> str:
+    """Say how far the films tested were known by patient or twin."""
+    if split.unit is None or split.shared is None:
+        return (
+            "Patients are not known, so films of one patient may stand on both sides of the "
+            "split: expect less on new patients."
+        )
+    if split.shared == 0:
+        return ""
+    return (
+        f"Split by {split.method}, {split.shared:,} of the {tested:,} films "
+        f"({percent(split.shared / tested)}) are tested by a classifier that has their "
+        f"{split.unit} or a twin in training."
+    )
+
+
+def leak(report: ComparisonReport) -> str:
+    """Say how much better a split by image makes things look."""
+    if not report.gaps:
+        return ""
+    if not any(report.gaps):
+        return f"By image the accuracies are those by {report.split.method}: no leak shows."
+    if min(report.gaps) <= 0:
+        who = "its accuracy" if len(report.gaps) == 1 else "the accuracies"
+        return f"By image {who} moved by {_gaps(report)} against those by " + (
+            f"{report.split.method}{_moved(report)}."
+        )
+    who = "it looks" if len(report.gaps) == 1 else "every one of them looks"
+    better = f"By image {who} {_gaps(report)} better than by {report.split.method}"
+    return f"{better}{_flattered(report)}."
+
+
+def _gaps(report: ComparisonReport) -> str:
+    low, high = points(min(report.gaps)), points(max(report.gaps))
+    if len(report.gaps) == 1 or report.mean_gap is None:
+        return f"{low} points"
+    return f"{low} to {high} points ({points(report.mean_gap)} on average)"
+
+
+def _moved(report: ComparisonReport) -> str:
+    above, told = _above_zero(report)
+    if not above:
+        return ": no leak shows"
+    return f"; for {above} of {told} the interval of the gap stays above zero: there it is leak"
+
+
+def _flattered(report: ComparisonReport) -> str:
+    above, told = _above_zero(report)
+    if told and not above:
+        return ", but the interval of no such gap stays above zero: no leak is shown"
+    if above < told:
+        return (
+            ": that much is leak, not skill, though the interval of the gap stays above zero for "
+            f"{above} of {told} only"
+        )
+    return ": that much is leak, not skill"
+
+
+def _above_zero(report: ComparisonReport) -> tuple[int, int]:
+    """Count the gaps whose interval stays above zero, and those that have been judged at all."""
+    told = [row.leak.accuracy for row in report.rows if row.leak is not None]
+    return sum(map(_is_above_zero, told)), len(told)
+
+
+def _chosen(report: ComparisonReport) -> str:
+    if len(report.rows) < 3:
+        return ""
+    return (
+        f"The best of {len(report.rows)} was chosen on the films that measure it, so expect "
+        "slightly less of it on others."
+    )
+
+
+def _is_above_zero(difference: Difference) -> bool:
+    return difference.interval is not None and difference.interval.low > 0

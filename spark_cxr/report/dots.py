@@ -1,0 +1,144 @@
+"""Dots with their intervals: accuracy over training size, and classifiers under each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spark_cxr.metrics import Interval, LearningPoint
+from spark_cxr.report.plots import BOTTOM, COLOURS, LEFT, WIDTH, add_axes
+from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.wording import THIN, percent, percent_range, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LANE = 46.0
+"""Points for the name and the two dots of one classifier."""
+KEY = 34.0
+MARKERS = ("o", "D")
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A share, its interval, and the shares of its folds."""
+
+    value: float
+    interval: Interval | None
+    folds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One classifier: its name, and a dot for each way of splitting; None where there is none."""
+
+    name: str
+    dots: tuple[Dot | None, ...]
+
+
+def draw_learning(curve: Sequence[LearningPoint]) -> str:
+    """Draw accuracy, with intervals, over the number of training images."""
+    size = (WIDTH, 250.0)
+    words = "; ".join(
+        f"{each.n_train:,} training images: {percent(each.accuracy)}" for each in curve
+    )
+
+    def pen(figure: "Figure") -> None:
+        axes = add_axes(figure, size, left=LEFT + 6)
+        across = [each.n_train for each in curve]
+        axes.plot(across, [100 * each.accuracy for each in curve], color=COLOURS[0], marker="o")
+        for each in curve:
+            if each.interval is not None:
+                ends = [100 * each.interval.low, 100 * each.interval.high]
+                axes.plot([each.n_train] * 2, ends, color=COLOURS[0], linewidth=1.2, alpha=0.7)
+        _logarithmic(axes, across)
+        axes.set(xlabel="Training images", ylabel="Accuracy, %")
+        axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
+
+    return draw("learning", "Accuracy over training size", words, size, pen)
+
+
+def draw_lanes(lanes: Sequence[Lane], kinds: Sequence[str]) -> str:
+    """Draw each classifier in a lane of its own, a dot with its interval for each kind.
+
+    Args:
+        lanes: From the top down.
+        kinds: What the first and the second dot stand for.
+    """
+    size = (WIDTH, BOTTOM + KEY + LANE * len(lanes))
+
+    def pen(figure: "Figure") -> None:
+        axes = add_axes(figure, size, left=4, top=KEY)
+        axes.set(ylim=(len(lanes), 0), xlim=_room(lanes), xlabel=f"Accuracy,{THIN}%")
+        axes.spines["left"].set_visible(False)
+        axes.set_yticks([])
+        axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.8)
+        for place, lane in enumerate(lanes):
+            _draw_lane(axes, place, lane)
+        _draw_key(figure, kinds, size)
+
+    return draw("ranking", "Accuracies with intervals", _in_words(lanes, kinds), size, pen)
+
+
+def _draw_lane(axes: "Axes", place: int, lane: Lane) -> None:
+    name = printable(f"{place + 1}. {lane.name}")
+    short = name if len(name) < 56 else f"{name[:54]}…"
+    axes.text(0, place + 0.26, short, transform=axes.get_yaxis_transform(), va="center")
+    heights = (0.55, 0.80) if len(lane.dots) > 1 else (0.62,)
+    for kind, (dot, height) in enumerate(zip(lane.dots, heights, strict=True)):
+        if dot is not None:
+            _draw_dot(axes, dot, place + height, kind)
+
+
+def _draw_dot(axes: "Axes", dot: Dot, height: float, kind: int) -> None:
+    colour: dict[str, Any] = {"color": COLOURS[kind]}
+    folds = [100 * each for each in dot.folds]
+    axes.plot(folds, [height] * len(folds), "|", markersize=7, alpha=0.6, **colour)
+    if dot.interval is not None:
+        ends = [100 * dot.interval.low, 100 * dot.interval.high]
+        axes.plot(ends, [height] * 2, linewidth=2.2, solid_capstyle="butt", **colour)
+    axes.plot([100 * dot.value], [height], MARKERS[kind], markersize=7, clip_on=False, **colour)
+
+
+def _draw_key(figure: "Figure", kinds: Sequence[str], size: tuple[float, float]) -> None:
+    """Write above the lanes what the dots stand for."""
+    height = 1 - 10 / size[1]
+    for kind, words in enumerate(kinds):
+        left = (8 + 130 * kind) / size[0]
+        axes = figure.axes[0]
+        mark = axes.plot([left], [height], MARKERS[kind], color=COLOURS[kind], markersize=7)
+        mark[0].set(transform=figure.transFigure, clip_on=False)
+        figure.text(left + 10 / size[0], height, printable(words)[:24], va="center", fontsize=9.5)
+
+
+def _room(lanes: Sequence[Lane]) -> tuple[float, float]:
+    """Give the ends of the axis: all that is drawn, and a little air."""
+    every = [dot for lane in lanes for dot in lane.dots if dot is not None]
+    shares = [share for dot in every for share in (dot.value, *dot.folds, *_ends(dot.interval))]
+    low, high = 100 * min(shares), 100 * max(shares)
+    air = max(0.5, 0.04 * (high - low))
+    return low - air, min(100.5, high + air)
+
+
+def _ends(interval: Interval | None) -> tuple[float, ...]:
+    return () if interval is None else (interval.low, interval.high)
+
+
+def _logarithmic(axes: "Axes", across: list[int]) -> None:
+    """Scale by doublings, and name the sizes that were tried, as far as their names have room."""
+    axes.set_xscale("log", base=2)
+    kept: list[int] = []
+    for each in reversed(across):
+        if not kept or each <= 0.75 * kept[-1]:
+            kept.append(each)
+    axes.set_xticks(kept, [f"{each:,}" for each in kept])
+    axes.minorticks_off()
+
+
+def _in_words(lanes: Sequence[Lane], kinds: Sequence[str]) -> str:
+    return "; ".join(
+        f"{lane.name}, {kind}: {percent(dot.value)} ({percent_range(dot.interval)})"
+        for lane in lanes
+        for kind, dot in zip(kinds, lane.dots, strict=True)
+        if dot is not None
+    )

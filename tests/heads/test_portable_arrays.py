@@ -1,0 +1,88 @@
+"""Portable heads made by hand: what they answer, and that their file holds no code."""
+
+import io
+
+import numpy as np
+import pytest
+
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.heads.portable import pack, unpack
+from spark_cxr.heads.portable.linear import Linear
+from spark_cxr.heads.portable.links import link, logistic
+from spark_cxr.heads.portable.perceptron import Perceptron
+from spark_cxr.heads.portable.trees import Trees
+
+STUMP = Trees(
+    feature=np.array([1, 0, 0]),
+    threshold=np.array([0.5, np.inf, np.inf]),
+    left=np.array([1, 1, 2]),
+    right=np.array([2, 1, 2]),
+    value=np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]),
+    roots=np.array([0]),
+    depth=np.array([1]),
+    link="share",
+)
+LINEAR = Linear(np.eye(2), np.zeros(2), "softmax")
+DENSE = Perceptron(
+    mean=np.array([1.0, 2.0]),
+    scale=np.array([2.0, 0.0]),
+    weights=(np.array([[1.0], [5.0]]), np.array([[1.0, -1.0]])),
+    biases=(np.array([0.0]), np.array([0.0, 1.0])),
+)
+
+
+def test_a_value_on_the_threshold_goes_left():
+    told = STUMP.probabilities(np.array([[9, 0.5], [9, 0.5000001]]))
+    np.testing.assert_allclose(told, [[0.9, 0.1], [0.2, 0.8]])
+
+
+def test_no_film_gives_no_row():
+    assert STUMP.probabilities(np.empty((0, 2))).shape == (0, 2)
+
+
+def test_dense_layers_by_hand():
+    hidden = 1 / (1 + np.exp(-2.0))  # (2 - 1) x 2, and a feature that never changes counts nothing
+    odds = np.exp([hidden, 1 - hidden])
+    told = DENSE.probabilities(np.array([[2.0, 77.0]]))
+    np.testing.assert_allclose(told, [odds / odds.sum()])
+
+
+def test_logistic_shares_of_two_opposite_margins_are_the_logistic_function():
+    np.testing.assert_allclose(logistic(np.array([[-0.7, 0.7]]))[0, 1], 1 / (1 + np.exp(-0.7)))
+
+
+def test_logistic_shares_by_hand_for_three_classes():
+    each = 1 / (1 + np.exp(-np.array([0.3, -2.0, 1.1])))
+    np.testing.assert_allclose(logistic(np.array([[0.3, -2.0, 1.1]]))[0], each / each.sum())
+
+
+@pytest.mark.parametrize("far", [-2000.0, 2000.0])
+def test_logistic_shares_far_from_all_classes_are_still_shares(far):
+    told = logistic(np.array([[far, far - 1, far]]))
+    assert np.isfinite(told).all()
+    assert told.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("head", [STUMP, LINEAR, DENSE], ids=["trees", "linear", "dense"])
+def test_a_head_comes_back_from_its_file_with_the_same_answers(head):
+    films = np.random.default_rng(0).standard_normal((50, 2))
+    again = unpack(pack(head))
+    np.testing.assert_array_equal(again.probabilities(films), head.probabilities(films))
+
+
+def test_pickled_objects_are_refused():
+    stream = io.BytesIO()
+    np.savez(stream, kind=np.array("linear"), weights=np.array([{}], dtype=object))
+    with pytest.raises(InputError, match="Expected the arrays of a portable head"):
+        unpack(stream.getvalue())
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", pack(LINEAR)[:-40]])
+def test_what_is_no_whole_file_is_refused(data):
+    with pytest.raises(InputError, match="Train again"):
+        unpack(data)
+
+
+def test_an_unknown_link_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"Received: sofmax. Did you mean softmax\?"):
+        link("sofmax", np.zeros((1, 2)))

@@ -1,0 +1,106 @@
+"""What MLflow is told, from files made by hand."""
+
+import pytest
+from run_by_hand import COMPARED, TRAINED, manifest
+
+from spark_cxr.config import defaults
+from spark_cxr.pipeline.tracking.facts import comparison_facts, training_facts
+
+
+@pytest.fixture
+def told():
+    return training_facts("train_lr", TRAINED, manifest({}), defaults(run={"seed": 7}))
+
+
+@pytest.fixture
+def compared():
+    return comparison_facts("compare", COMPARED, defaults(compare={"folds": 3}))
+
+
+def test_params_say_what_the_model_was_made_from(told):
+    expected = {
+        "job": "train_lr",
+        "seed": "7",
+        "backbone": "fake",
+        "weights.origin": "made up",
+        "weights.sha256": "b5d5",
+        "head": "lr",
+        "setting.shrinkage": "2.5",
+        "split": "patient",
+        "engine": "fake",
+        "precision": "f32",
+        "data.fingerprint": "4fcb",
+        "model": "lr-0123",
+        "version.spark_cxr": "0.1.0",
+    }
+    assert {name: told.params.get(name) for name in expected} == expected
+
+
+def test_params_are_words(told):
+    assert {type(value) for value in told.params.values()} == {str}
+
+
+def test_a_long_param_is_cut_and_shows_it():
+    long = {**TRAINED, "data": ["x" * 600]}
+    value = training_facts("train_lr", long, None, defaults()).params["data"]
+    assert (len(value), value[-1]) == (500, "…")
+
+
+def test_metrics_are_the_figures_of_metrics_json(told):
+    expected = {"accuracy": 0.75, "n_train": 30, "n_test": 12, "mllib.accuracy": 0.75}
+    assert {name: told.metrics[name] for name in expected} == expected
+
+
+def test_intervals_are_two_metrics(told):
+    assert (told.metrics["accuracy.low"], told.metrics["accuracy.high"]) == (0.5, 0.875)
+    assert (told.metrics["f1.COVID-19.low"], told.metrics["f1.COVID-19.high"]) == (0.25, 0.75)
+
+
+def test_a_figure_that_does_not_exist_is_no_metric(told):
+    assert {"auc_macro", "f1.No_findings", "f1.No_findings.low"} & set(told.metrics) == set()
+
+
+def test_a_label_with_characters_that_mlflow_refuses_is_written_without_them(told):
+    assert told.metrics["f1.TB _active_"] == 0.25
+
+
+def test_each_setting_that_was_tried_is_a_step(told):
+    assert told.curves == {"tune.log_loss": [1.5, 1.25], "tune.spread": [0.25, 0.5]}
+    assert told.params["tune.setting.1"] == '{"shrinkage": 2.5}'
+
+
+def test_without_tuning_nothing_has_steps():
+    plain = {name: value for name, value in TRAINED.items() if name != "tuned"}
+    assert training_facts("train_lr", plain, None, defaults()).curves == {}
+
+
+def test_caveats_stand_above_the_run(told):
+    assert told.note == "- The films are drawn."
+
+
+def test_each_row_of_a_comparison_is_a_part_for_each_way_of_splitting(compared):
+    assert [part.name for part in compared.parts] == [
+        "Random forest on fake by patient",
+        "Random forest on fake by image",
+        "Decision tree on fake by patient",
+    ]
+
+
+def test_each_fold_of_a_comparison_is_a_step(compared):
+    folds = [part.curves["fold.accuracy"] for part in compared.parts]
+    assert folds == [[0.5, 0.75, 1.0], [0.875, 0.75, 1.0], [0.5, 0.5, 0.5]]
+
+
+def test_parts_have_their_own_figures_and_settings(compared):
+    assert [part.metrics["accuracy"] for part in compared.parts] == [0.75, 0.875, 0.75]
+    assert compared.parts[2].params == {
+        "backbone": "fake",
+        "head": "Decision tree",
+        "setting.depth": "5",
+        "split": "patient",
+    }
+
+
+def test_a_comparison_names_its_best_and_what_a_leak_is_worth(compared):
+    assert compared.params["best"] == "Random forest on fake"
+    assert compared.metrics == {"mean_gap_by_image": 0.125}

@@ -1,0 +1,71 @@
+"""Pages in a real browser: laid out, and not a word in its console."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from spark_cxr.report.comparison import comparison_page
+from spark_cxr.report.training import training_page
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+PHONE = 360
+ASK = (
+    "<!doctype html><iframe id=f srcdoc='{page}' style='width:{width}px;height:900px'></iframe>"
+    "<script>onload = () => {{ const page = f.contentDocument.documentElement;"
+    "document.title = [page.scrollWidth, page.clientWidth].join('/') }}</script>"
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the path"),
+]
+
+
+def browse(path, *flags):
+    """Load a page without a window; give what it became and what the console said."""
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    done = subprocess.run(
+        [*command, f"--user-data-dir={path.parent / 'profile'}", *flags, path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "HOME": str(path.parent)},
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.fixture(params=["training", "comparison"])
+def page(request, full, field):
+    """Leave out the thumbnails: those of the fixtures are no pictures."""
+    whole = training_page(full) if request.param == "training" else comparison_page(field)
+    return re.sub(r"<img[^>]*>", "", whole)
+
+
+def test_the_console_stays_silent(page, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(page, encoding="utf-8")
+    became, console = browse(file, "--dump-dom")
+
+    assert console == []
+    assert "Research use only" in became
+
+
+def test_a_console_that_speaks_is_heard(page, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(page.replace("</main>", "<img src='x.png'></main>"), encoding="utf-8")
+
+    assert any("Content Security Policy" in line for line in browse(file, "--dump-dom")[1])
+
+
+def test_nothing_but_tables_scrolls_sideways_on_a_phone(page, tmp_path):
+    file = tmp_path / "frame.html"
+    quoted = page.replace("&", "&amp;").replace("'", "&#39;")
+    file.write_text(ASK.format(page=quoted, width=PHONE), encoding="utf-8")
+    became, _ = browse(file, "--dump-dom", "--window-size=800,1000")
+    wide, room = map(int, re.search(r"<title>(\d+)/(\d+)</title>", became).groups())
+
+    assert PHONE - 20 <= room <= PHONE
+    assert wide <= room
