@@ -1,6 +1,7 @@
 """Three identities of a film: its bytes, its pixels, and its looks."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,20 +70,20 @@ def dhash(pixels: Pixels) -> int:
         cells = cells @ np.array(_LUMA, dtype=np.int64)
     difference = cells[:, :-1] - cells[:, 1:]
     for breaker in _tie_breakers(cells):
+        if difference.all():
+            break
         difference = np.where(difference == 0, breaker, difference)
     bits = np.packbits(difference > 0)
     return int.from_bytes(bits.tobytes(), "big", signed=True)
 
 
-def _tie_breakers(cells: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _tie_breakers(cells: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Give differences across ever wider gaps around each pair: of its row, then of all rows."""
-    breakers = []
     for grid in (cells, np.broadcast_to(cells.sum(axis=0), cells.shape)):
         for reach in range(_SIDE):
             columns = np.arange(_SIDE)
             left = grid[:, np.clip(columns - reach, 0, _SIDE)]
-            breakers.append(left - grid[:, np.clip(columns + 1 + reach, 0, _SIDE)])
-    return breakers
+            yield left - grid[:, np.clip(columns + 1 + reach, 0, _SIDE)]
 
 
 def mirrored(value: int) -> int:

@@ -185,6 +185,11 @@ def test_a_cache_that_would_not_be_used_is_refused(spark, planted, tmp_path):
         job.run(JOB, spark, cfg)
 
 
+def settled(numbers):
+    """Leave out ends of intervals: patients are drawn by pseudonym, and each run has its key."""
+    return {name: value for name, value in numbers.items() if name not in ("real_low", "real_high")}
+
+
 @pytest.mark.skipif(pyspark.__version__ < "4", reason="MLlib on Spark Connect needs PySpark 4")
 def test_an_audit_over_spark_connect_says_what_a_classic_session_says(
     planted, faulty_run, tmp_path
@@ -208,4 +213,4 @@ def test_an_audit_over_spark_connect_says_what_a_classic_session_says(
     assert here.keys() == there.keys()
     for name, check in here.items():
         assert check["status"] == there[name]["status"]
-        assert check["numbers"] == pytest.approx(there[name]["numbers"], abs=1e-6)
+        assert settled(check["numbers"]) == pytest.approx(settled(there[name]["numbers"]), abs=1e-6)

@@ -143,3 +143,49 @@ def test_without_images_it_draws_phantoms(spark, tmp_path):
     said = job.run(JOB, spark, cfg)
     assert said["images"] == 60
     assert (tmp_path / "R" / "phantoms" / "manifest.csv").exists()
+
+
+def test_the_learning_curve_ends_at_the_whole_training(metrics):
+    sizes = [point["n_train"] for point in metrics["learning_curve"]]
+    assert sizes == sorted(sizes)
+    assert (sizes[-1], metrics["learning_curve"][-1]["accuracy"]) == (
+        metrics["n_train"],
+        pytest.approx(metrics["accuracy"]),
+    )
+
+
+def test_films_of_another_folder_can_be_the_test(spark, films, tmp_path):
+    for name, patients in (("here", "01234"), ("there", "56789")):
+        for film in films.glob("*/s*.*"):
+            if film.parent.name[0] != "_" and film.stem.split("_")[0][-1] in patients:
+                target = tmp_path / name / film.parent.name / film.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(film.read_bytes())
+    cfg = defaults(
+        run={"out": str(tmp_path / "R")},
+        ingest={"images": [str(tmp_path / "here")]},
+        train={"test_images": [str(tmp_path / "there")], "resamples": 200, "learning_curve": False},
+    )
+    said = job.run(JOB, spark, cfg)
+    rows = predictions(tmp_path / "R").values()
+    assert {"/there/" in row["path"] for row in rows} == {True}
+    assert said["n_test"] == len(rows) > 0
+    assert said["split"] == "folder (--test-images)"
+
+
+def test_a_twin_on_both_sides_of_two_folders_is_refused_and_can_be_dropped(spark, films, tmp_path):
+    for label in ("COVID-19", "Pneumonia"):
+        some = sorted((films / label).glob("*.png"))[:6]
+        for name, chosen in (("here", some[:4]), ("there", some[3:])):
+            target = tmp_path / name / label
+            target.mkdir(parents=True)
+            for film in chosen:
+                (target / film.name).write_bytes(film.read_bytes())
+    asked = {"test_images": [str(tmp_path / "there")], "resamples": 200, "learning_curve": False}
+    images = {"images": [str(tmp_path / "here")]}
+    with pytest.raises(InputError, match="patients and twins on one side of the split"):
+        job.run(JOB, spark, defaults(run={"out": str(tmp_path / "a")}, ingest=images, train=asked))
+    dropped = {**asked, "crossing": "drop"}
+    cfg = defaults(run={"out": str(tmp_path / "b")}, ingest=images, train=dropped)
+    said = job.run(JOB, spark, cfg)
+    assert (said["n_train"], said["n_test"]) == (6, 6)

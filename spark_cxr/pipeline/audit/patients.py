@@ -20,6 +20,8 @@ class People:
     films: int
     without: int
     """Films of which no patient is known."""
+    sides: int
+    """Of the publisher's split: train, val, test."""
     patients: int
     of_several_labels: int
     on_several_sides: int
@@ -49,8 +51,10 @@ def _count(images: DataFrame) -> People:
         F.sum(F.when(crossing, F.col("films"))),
         F.count_if(F.col(SPLIT) > 0),
     ).collect()[0]
-    films, without = images.agg(F.count(F.lit(1)), F.count_if(F.col(PATIENT).isNull())).collect()[0]
-    return People(films, without, *(value or 0 for value in counts))
+    films, without, sides = images.agg(
+        F.count(F.lit(1)), F.count_if(F.col(PATIENT).isNull()), F.count_distinct(SPLIT)
+    ).collect()[0]
+    return People(films, without, sides, *(value or 0 for value in counts))
 
 
 def _known(found: People) -> Check:
@@ -97,8 +101,8 @@ def _labels(images: DataFrame, found: People) -> Check:
 
 def _sides(found: People) -> Check:
     name, title = "split_patients", "Patients on both sides of the publisher's split"
-    if not found.with_split:
-        said = "No film names both a patient and a side of a split."
+    if found.sides < 2 or not found.with_split:
+        said = "No split is given with films whose patients are known."
         return Check(name, title, NOT_APPLICABLE, said)
     numbers = (
         ("patients", found.with_split),

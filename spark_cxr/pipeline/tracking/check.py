@@ -39,7 +39,7 @@ def check_tracking(cfg: Config) -> None:
 def gist(error: BaseException) -> str:
     """Give the first line of an error, without passwords."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"//[^/@\s]*@", "//", lines[0])[:300]
+    return re.sub(r"//[^/@\s]*@", "//", lines[0])[:300].rstrip(".")
 
 
 def _check_settings(cfg: Config) -> None:

@@ -57,3 +57,9 @@ def test_where_no_patient_is_known_nothing_is_said_of_them(spark):
     assert found["patients_known"].status == "warn"
     assert found["patients_in_classes"].status == "not_applicable"
     assert found["split_patients"].status == "not_applicable"
+
+
+def test_one_side_alone_is_no_split(spark):
+    rows = [film("a", patient="P", split="test"), film("b", "well", patient="Q", split="test")]
+    found = by_name(check_patients(films(spark, *rows)))
+    assert found["split_patients"].status == "not_applicable"

@@ -5,6 +5,7 @@ from run_by_hand import COMPARED, TRAINED, manifest
 
 from spark_cxr.config import defaults
 from spark_cxr.pipeline.tracking.facts import comparison_facts, training_facts
+from tests.report.fields import Films, field_of, rows_of
 
 
 @pytest.fixture
@@ -104,3 +105,36 @@ def test_parts_have_their_own_figures_and_settings(compared):
 def test_a_comparison_names_its_best_and_what_a_leak_is_worth(compared):
     assert compared.params["best"] == "Random forest on fake"
     assert compared.metrics == {"mean_gap_by_image": 0.125}
+
+
+@pytest.fixture(scope="module")
+def report():
+    """Make a comparison as the job does, so that its file and what is read of it stay together."""
+    films = Films()
+    return field_of(films, b"", rows_of(films))
+
+
+def test_facts_are_read_from_the_file_that_a_comparison_writes(report):
+    told = comparison_facts("compare", report.to_json(), defaults())
+    by_patient = [part for part in told.parts if part.params["split"] == "patient"]
+    expected = [(row.name, row.outcome.metrics.accuracy, row.outcome.folds) for row in report.rows]
+    assert [
+        (
+            part.name.removesuffix(" by patient"),
+            part.metrics["accuracy"],
+            part.curves["fold.accuracy"],
+        )
+        for part in by_patient
+    ] == [(name, accuracy, list(folds)) for name, accuracy, folds in expected]
+    assert len(told.parts) == 2 * len(report.rows)
+    assert told.metrics["mean_gap_by_image"] == report.mean_gap
+
+
+def test_facts_are_read_from_the_figures_that_a_training_writes(report):
+    found = report.rows[0].outcome.metrics
+    told = training_facts("train_lr", found.to_json(), None, defaults()).metrics
+    low, high = found.intervals.accuracy.low, found.intervals.accuracy.high
+    names = ("accuracy", "log_loss", "accuracy.low", "accuracy.high")
+    assert [told[name] for name in names] == [found.accuracy, found.log_loss, low, high]
+    recalls = {label: told[f"recall.{label}"] for label in found.labels}
+    assert recalls == dict(zip(found.labels, found.recall, strict=True))

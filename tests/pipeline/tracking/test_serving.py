@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -51,7 +52,7 @@ def url(store, output, tmp_path_factory):
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/served@best"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
     env = {**os.environ, "MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    env["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{env['PATH']}"
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     with log.open("wb") as told:
         server = subprocess.Popen(
             command, env=env, stdout=told, stderr=told, cwd=log.parent, start_new_session=True

@@ -8,12 +8,15 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import fs
 from run_by_hand import LABELS, compared, trained
 
 import spark_cxr
 from spark_cxr.config import defaults
 from spark_cxr.images.phantoms import phantoms
-from spark_cxr.pipeline.tracking import track
+from spark_cxr.model.manifest import digests
+from spark_cxr.output import Output
+from spark_cxr.pipeline.tracking import track, tracker
 
 
 def asked(store, **registry):
@@ -120,7 +123,7 @@ def test_logged_model_takes_paths_and_says_why_a_bad_one_has_no_label(loaded, dr
     paths = [str(tmp_path / name) for name in ("film.png", "bad.png")]
     rows = loaded.predict(pd.DataFrame({"image": paths}))
     assert [label in LABELS for label in rows["label"]] == [True, False]
-    assert [reason or "" for reason in rows["reason"]][0] == ""
+    assert rows["reason"][0] is None
     assert rows["reason"][1].startswith("not_an_image")
 
 
@@ -146,8 +149,8 @@ def test_logged_model_holds_data_and_no_code(folder):
 
 def test_requirements_name_this_package_and_little_else(folder):
     assert (folder / "requirements.txt").read_text().split() == [
+        f"mlflow=={mlflow.__version__}",
         f"spark-cxr[dicom]=={spark_cxr.__version__}",
-        f"mlflow-skinny=={mlflow.__version__}",
     ]
 
 
@@ -168,6 +171,16 @@ def test_without_a_name_the_model_is_logged_and_not_registered(store, output, cl
     told = track("train_lr", asked(store), output)["mlflow"]
     assert told["model"].startswith("models:/")
     assert ("registered" in told, len(client.search_registered_models())) == (False, before)
+
+
+def test_a_model_on_another_file_system_is_logged_whole(store, output, client, monkeypatch):
+    elsewhere = fs.SubTreeFileSystem(output.address, fs.LocalFileSystem())
+    monkeypatch.setattr(tracker, "locate", lambda _: (elsewhere, "model"))
+    told = track("train_lr", asked(store), output)["mlflow"]
+    model = client.get_logged_model(told["model"].removeprefix("models:/"))
+    logged = Output(f"{model.artifact_location.removeprefix('file://')}/data/model")
+    assert digests(logged) == digests(Output(output.table("model")))
+    assert logged.read_bytes("model.json") == output.read_bytes("model/model.json")
 
 
 # A comparison
@@ -254,11 +267,11 @@ def test_a_store_that_fails_is_one_line_and_no_error(output, monkeypatch, capsys
 def test_a_run_whose_model_cannot_be_logged_is_marked_as_failed(store, client, tmp_path):
     output = trained(tmp_path)
     Path(output.table("model"), "head.npz").write_bytes(b"changed")
-    before = {run.info.run_id for run in client.search_runs(["1"])}
-    told = track("train_lr", asked(store, register="cxr"), output)["mlflow"]
-    (run,) = [run for run in client.search_runs(["1"]) if run.info.run_id not in before]
-    assert "error" in told
-    assert run.info.status == "FAILED"
+    cfg = defaults(track={"mlflow": store, "experiment": "broken"}, registry={"register": "x"})
+    assert "head.npz, changed since" in track("train_lr", cfg, output)["mlflow"]["error"]
+    experiment = client.get_experiment_by_name("broken").experiment_id
+    assert [run.info.status for run in client.search_runs([experiment])] == ["FAILED"]
+    assert client.search_model_versions("name='x'") == []
 
 
 def test_metrics_that_are_no_json_lose_nothing(store, tmp_path, capsys):

@@ -110,7 +110,7 @@ def _log_model(mlflow: ModuleType, made: Manifest, cfg: Config, output: Output) 
             data_path=str(folder),
             signature=_signature(made),
             input_example=example(made.limits.min_side),
-            pip_requirements=requirements(made, mlflow.__version__),
+            pip_requirements=[requirement(made)],  # MLflow adds itself
             registered_model_name=asked.register or None,
         )
     told = {"model": logged.model_uri}
@@ -156,8 +156,7 @@ def _signature(made: Manifest) -> Any:
     return ModelSignature(Schema([ColSpec("string", IMAGE)]), Schema(out))
 
 
-def requirements(made: Manifest, mlflow_version: str) -> list[str]:
+def requirement(made: Manifest) -> str:
     """Name what a server needs to run the model: this package, with the engine that it used."""
     engines = {"fake": "dicom", "keras": "gpu,dicom" if made.device == "gpu" else "cpu,dicom"}
-    own = f"spark-cxr[{engines.get(made.engine, 'cpu,dicom')}]=={__version__}"
-    return [own, f"mlflow-skinny=={mlflow_version}"]
+    return f"spark-cxr[{engines.get(made.engine, 'cpu,dicom')}]=={__version__}"
