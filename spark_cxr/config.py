@@ -11,7 +11,8 @@ from typing import Any
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.flags import flagged_items, make_parser
-from spark_cxr.settings import SECTIONS, Config, checked, nearest
+from spark_cxr.settings import SECTIONS, Config, nearest
+from spark_cxr.values import checked
 
 Values = dict[str, dict[str, Any]]
 

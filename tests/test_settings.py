@@ -6,7 +6,8 @@ import pytest
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.phantoms import FORMATS, MARKERS
-from spark_cxr.settings import SECTIONS, Config, checked, nearest
+from spark_cxr.settings import SECTIONS, Config, nearest
+from spark_cxr.values import checked
 
 FIELDS = [(name, item) for name, section in SECTIONS.items() for item in fields(section)]
 
@@ -135,8 +136,8 @@ def test_no_path_and_an_empty_one_are_refused(raw: Any) -> None:
         (
             "train.split",
             "film",
-            "Expected train.split from patient, image, or a file *.csv. Received: train.split=film. "
-            "Known are: patient, image.",
+            "Expected train.split from patient, image, or a file *.csv. "
+            "Received: train.split=film. Known are: patient, image.",
         ),
     ],
 )
@@ -162,7 +163,9 @@ LEAST_AND_MOST = {
     "phantoms.size": (64, 4096, 1),
     "ingest.max_bad": (0, 1, 0.5),
     "ingest.max_bytes": (1, 2_000_000_000, 1),
+    "ingest.likeness": (0.8, 1, 0.1),
     "train.test_fraction": (0.01, 0.99, 0.001),
+    "compare.folds": (2, 20, 1),
     "audit.examples": (0, 100, 1),
     "audit.warn_way": (0, 1, 0.5),
     "audit.fail_way": (0, 1, 0.5),

@@ -18,15 +18,8 @@ from spark_cxr.report.checks import (
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
 from spark_cxr.report.reach import draw_reach
 from spark_cxr.report.records import Row, RunSummary
+from spark_cxr.report.sections import NOTICE, STATUS_WORDS, caveats, how_it_ran, notice
 
-NOTICE = "Research use only. Not for diagnosis."
-SHOWN = {
-    FAIL: ("✕ fails", "color: var(--warn); font-weight: 700"),
-    WARN: ("! warning", "color: var(--warn)"),
-    PASS: ("✓ passes", "color: var(--accent)"),
-    NOT_APPLICABLE: ("– not asked", "color: var(--muted)"),
-}
-"""Status → its word, and how it looks; the sign says it without colour."""
 _KINDS = {
     "bytes": "the same file",
     "pixels": "the same pixels",
@@ -55,7 +48,7 @@ def audit_page(report: AuditReport) -> str:
     checks = _by_gravity(report.checks)
     return page(
         f"Data audit of {report.name}",
-        element("p", NOTICE, class_="notice", role="note"),
+        notice(),
         element("p", f"spark_cxr · audit · {report.name}", class_="eyebrow"),
         element("h1", "What a good figure on these films is worth"),
         element("p", verdict(checks), class_="verdict"),
@@ -65,10 +58,10 @@ def audit_page(report: AuditReport) -> str:
         *(_details(check) for check in checks if _has_more(check)),
         _sentences("What passes", checks, PASS),
         _sentences("What could not be asked", checks, NOT_APPLICABLE),
-        _caveats(report.caveats),
+        caveats(report.caveats),
         section("Data", facts(report.data)),
         section("How it was asked", facts(report.method)),
-        _run(report.run),
+        how_it_ran(report.run),
         element("footer", element("p", NOTICE)),
     )
 
@@ -123,8 +116,7 @@ def _overview(checks: Sequence[Check]) -> Html:
 
 
 def _status(status: str) -> Html:
-    word, style = SHOWN[status]
-    return element("span", word.replace(" ", wording.THIN), style=f"{style}; white-space: nowrap")
+    return element("span", STATUS_WORDS[status], class_=f"status {status}")
 
 
 def _reach(checks: Sequence[Check]) -> Html:
@@ -188,20 +180,3 @@ def _film(side: Side) -> Html:
         ]
     )
     return figure(image, caption, class_="film")
-
-
-def _caveats(caveats: Sequence[str]) -> Html:
-    if not caveats:
-        return Html("")
-    lines = element("ul", *(element("li", caveat) for caveat in caveats))
-    return element("aside", element("h2", "Before you rely on this"), lines, class_="caveats")
-
-
-def _run(run: RunSummary) -> Html:
-    return section(
-        "To run it again",
-        element("pre", element("code", "\n".join(run.commands))),
-        facts([("Time", wording.duration(run.seconds)), *run.config]),
-        element("h3", "Versions"),
-        facts(run.versions),
-    )

@@ -58,9 +58,11 @@ def training_facts(job: str, told: Mapping[str, Any], made: Manifest | None, cfg
 
 def comparison_facts(job: str, told: Mapping[str, Any], cfg: Config) -> Facts:
     """Gather the facts of a comparison from the content of comparison.json: a part for each row."""
+    splits = [told[name]["method"] for name in ("split", "image_split") if told.get(name)]
+    dealt = {"folds": str(cfg.compare.folds), "split": ",".join(splits)}
     return Facts(
         name=f"{job}: {told['best']}",
-        params={**_params(job, told, cfg), "folds": str(cfg.compare.folds)},
+        params={**_params(job, told, cfg), **dealt},
         metrics=_metrics(told),
         note=_note(told),
         parts=tuple(part for row in told["ranking"] for part in _rows(row, told)),
@@ -124,7 +126,8 @@ def _metrics(told: Mapping[str, Any]) -> dict[str, float]:
     for name, ends in _intervals(told.get("intervals", {})):
         found |= {f"{name}.low": ends[0], f"{name}.high": ends[1]} if ends else {}
     found |= {f"mllib.{name}": value for name, value in told.get("mllib", {}).items()}
-    return {_name(name): float(value) for name, value in found.items() if value is not None}
+    numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
+    return {_name(name): float(value) for name, value in numbers.items()}
 
 
 def _intervals(told: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float] | None]]:
