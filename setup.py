@@ -23,8 +23,8 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.6"],
     "dicom": ["pydicom>=3.0,<4", "python-gdcm>=3.0.24"],
     "report": ["matplotlib>=3.9"],
-    # mlflow-skinny tracks, registers and serves; the rest of mlflow is what it does not need here.
-    # SQLAlchemy and Alembic are for a store in a database of your own, SQLite included.
+    # mlflow-skinny tracks and registers, and the one that is pinned serves, too; mlflow itself
+    # would hold pyarrow back. SQLAlchemy and Alembic are for a store in a database, also SQLite.
     "tracking": ["mlflow-skinny>=2.16,<4", "sqlalchemy>=2", "alembic>=1.13"],
     "serve": ["fastapi>=0.115", "uvicorn>=0.30", "python-multipart>=0.0.12"],
     "dev": [

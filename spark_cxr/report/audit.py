@@ -23,7 +23,7 @@ from spark_cxr.report.sections import NOTICE, STATUS_WORDS, caveats, how_it_ran,
 _KINDS = {
     "bytes": "the same file",
     "pixels": "the same pixels",
-    "looks": "the same picture",
+    "looks": "the same picture, or one of the same patient a moment later",
     "inverted": "negatives of each other",
     "mirrored": "mirror images of each other",
     "mirrored_inverted": "mirrored negatives of each other",

@@ -17,7 +17,7 @@ from spark_cxr.schemas import LABEL, PATH, SHA256, SOURCE
 KINDS = {
     "bytes": "the same file",
     "pixels": "the same pixels in another file",
-    "looks": "the same picture, saved anew or cropped",
+    "looks": "the same picture, saved anew or cropped, or one of the same patient a moment later",
     "inverted": "one the negative of the other",
     "mirrored": "one the mirror image of the other",
     "mirrored_inverted": "one the mirrored negative of the other",
@@ -92,7 +92,7 @@ def _duplicates(known: Known, found: Crossings) -> Check:
     if not found.clusters:
         return Check("duplicates", title, PASS, "No film is there twice.", numbers, brief="none")
     sentence = (
-        f"{counted(found.films, 'film')} are {counted(found.clusters, 'film')} in truth: "
+        f"{counted(found.films, 'file')} show {counted(found.clusters, 'film')}: "
         f"{surplus:,} too many, and {counted(found.sources, 'cluster')} of copies "
         f"{'reaches' if found.sources == 1 else 'reach'} over several sources. A copy in training "
         "and its twin in the test make a figure too good; spark_cxr keeps the twins that it knows "
@@ -116,7 +116,7 @@ def _contradictions(known: Known, found: Crossings) -> Check:
         f"{counted(found.labels, 'film')} {'carries' if found.labels == 1 else 'carry'} one label "
         f"here and another there ({found.films_of_labels:,} files): at least one label of each is "
         "wrong, and no classifier can be right on both. Look at them, and mend or leave out what "
-        "is wrong."
+        "is wrong; or say with --same-labels that two labels mean the same."
     )
     rows = tuple((" / ".join(labels), f"{count:,}") for labels, count in _disputed(known))
     grid = Grid("Which labels contradict each other", ("Labels", "Films"), rows)

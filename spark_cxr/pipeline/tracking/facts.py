@@ -42,10 +42,11 @@ class Facts:
 def training_facts(job: str, told: Mapping[str, Any], made: Manifest | None, cfg: Config) -> Facts:
     """Gather the facts of a training from the content of metrics.json and model.json."""
     points = told.get("tuned", {}).get("points", [])
+    asked = {"test_fraction": str(cfg.train.test_fraction), "tune": _word(cfg.train.tune)}
     tried = {f"tune.setting.{n}": _word(dict(point["setting"])) for n, point in enumerate(points)}
     return Facts(
         name=made.name if made else job,
-        params={**_params(job, told, cfg), **(_origin(made) if made else {}), **tried},
+        params={**_params(job, told, cfg), **asked, **(_origin(made) if made else {}), **tried},
         metrics=_metrics(told),
         curves={
             f"tune.{name}": [point[name] for point in points]
@@ -88,10 +89,8 @@ def _params(job: str, told: Mapping[str, Any], cfg: Config) -> dict[str, str]:
         "job": job,
         "seed": cfg.run.seed,
         "classes": told.get("labels") or cfg.train.classes,
-        "test_fraction": cfg.train.test_fraction,
         "dataset": cfg.ingest.dataset,
         "likeness": cfg.ingest.likeness,
-        "tune": cfg.train.tune,
     }
     found = {name: told[name] for name in DESCRIBED if name in told}
     params = {**asked, **found, **_setting(told), **_used(told)}

@@ -60,7 +60,7 @@ def test_twins_across_the_split_fail_and_name_both_films(faulty):
 
 def test_the_sentence_says_how_many_films_are_one(faulty):
     assert faulty["label_conflicts"].sentence.startswith("1 film carries one label here")
-    assert faulty["duplicates"].sentence.startswith("6 films are 3 films in truth: 3 too many")
+    assert faulty["duplicates"].sentence.startswith("6 files show 3 films: 3 too many")
 
 
 def test_without_a_split_nothing_can_cross_it(spark):

@@ -110,6 +110,7 @@ COMPARED = {
         },
     ],
     "caveats": [],
+    "mllib": {"fake-rf-by-patient": {"accuracy": 0.75}},
 }
 
 

@@ -104,6 +104,7 @@ def test_parts_have_their_own_figures_and_settings(compared):
 
 def test_a_comparison_names_its_best_and_what_a_leak_is_worth(compared):
     assert compared.params["best"] == "Random forest on fake"
+    assert (compared.params["folds"], compared.params["split"]) == ("3", "patient,image")
     assert compared.metrics == {"mean_gap_by_image": 0.125}
 
 
