@@ -61,9 +61,12 @@ def ingested(spark, films, tmp_path_factory):
     return out
 
 
+def labelled(films):
+    return {"images": [str(films)], "labels": str(films / "manifest.csv")}
+
+
 def of(films, **changed):
-    images = {"images": [str(films)], "labels": str(films / "manifest.csv")}
-    return defaults(**{"ingest": images, **changed})
+    return defaults(**{"ingest": labelled(films), **changed})
 
 
 def with_table(spark, out, table, **changed):
@@ -111,14 +114,14 @@ def test_a_folder_without_a_finished_ingest_is_no_table(spark, films, tmp_path):
 
 
 def trained(spark, out, **changed):
-    sections = {"run": {"out": str(out)}, **changed}
-    return job.run(TRAIN_LR, spark, defaults(**sections))
+    train = {"learning_curve": False, "resamples": 200, **changed.pop("train", {})}
+    return job.run(TRAIN_LR, spark, defaults(run={"out": str(out)}, train=train, **changed))
 
 
 def test_training_on_vectors_of_an_earlier_run_equals_training_on_the_films(spark, films, tmp_path):
     job.run(JOB, spark, of(films, run={"out": str(tmp_path / "F")}))
     on_vectors = trained(spark, tmp_path / "a", train={"features": str(tmp_path / "F")})
-    on_films = job.run(TRAIN_LR, spark, of(films, run={"out": str(tmp_path / "b")}))
+    on_films = trained(spark, tmp_path / "b", ingest=labelled(films))
     names = ("accuracy", "f1_macro", "n_train", "n_test", "images", "quarantined")
     assert [on_vectors[n] for n in names] == [on_films[n] for n in names]
     assert not (tmp_path / "a" / "features").exists()

@@ -28,7 +28,7 @@ def trained(spark, out, films, name, **train_settings):
     cfg = defaults(
         run={"out": str(out)},
         ingest={"images": [str(films)], "labels": str(films / "manifest.csv")},
-        train={"resamples": 100, **train_settings},
+        train={"resamples": 100, "learning_curve": False, **train_settings},
         any_head={"head": name},
     )
     job.run(DIRECT.get(name, train.JOB), spark, cfg)

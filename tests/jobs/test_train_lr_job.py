@@ -20,7 +20,7 @@ def trained(spark, out, films, **train):
     cfg = defaults(
         run={"out": str(out)},
         ingest={"images": [str(films)], "labels": str(films / "manifest.csv")},
-        train={"resamples": 200, **train},
+        train={"learning_curve": False, "resamples": 200, **train},
     )
     return job.run(JOB, spark, cfg)
 
@@ -28,7 +28,7 @@ def trained(spark, out, films, **train):
 @pytest.fixture(scope="module")
 def run_dir(spark, films, tmp_path_factory):
     out = tmp_path_factory.mktemp("train") / "R"
-    trained(spark, out, films)
+    trained(spark, out, films, learning_curve=True)
     return out
 
 
@@ -138,7 +138,7 @@ def test_without_images_it_draws_phantoms(spark, tmp_path):
     cfg = defaults(
         run={"out": str(tmp_path / "R")},
         phantoms={"count": 60, "size": 64},
-        train={"resamples": 100},
+        train={"resamples": 100, "learning_curve": False},
     )
     said = job.run(JOB, spark, cfg)
     assert said["images"] == 60
