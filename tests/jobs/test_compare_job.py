@@ -29,7 +29,7 @@ def tiny(spark, films, tmp_path_factory):
     return out, said, json.loads((out / "comparison.json").read_text())
 
 
-def tested(out, name):
+def answers_of(out, name):
     return pq.read_table(out / "predictions" / name).to_pylist()
 
 
@@ -38,7 +38,7 @@ def test_every_film_is_tested_once_by_each_head_and_kind_of_folds(tiny):
     names = {path.name for path in (out / "predictions").iterdir()}
     assert names == {f"fake-{head}-by-{by}" for head in ("lr", "dt") for by in ("patient", "image")}
     for name in names:
-        paths = [row["path"] for row in tested(out, name)]
+        paths = [row["path"] for row in answers_of(out, name)]
         assert len(paths) == len(set(paths)) == said["images"] == 60
 
 
@@ -47,7 +47,7 @@ def test_accuracies_are_those_of_the_predictions(tiny):
     for row in kept["ranking"]:
         head = {"Logistic regression": "lr", "Decision tree": "dt"}[row["head"]]
         for found, by in ((row, "patient"), (row["by_image"], "image")):
-            rows = tested(out, f"fake-{head}-by-{by}")
+            rows = answers_of(out, f"fake-{head}-by-{by}")
             right = sum(r["prediction"] == r["label"] for r in rows) / len(rows)
             assert found["accuracy"] == pytest.approx(right)
             assert sum(found["folds"]) / 2 == pytest.approx(right, abs=0.1)

@@ -118,6 +118,7 @@ def trained(spark, out, **changed):
     return job.run(TRAIN_LR, spark, defaults(run={"out": str(out)}, train=train, **changed))
 
 
+@pytest.mark.slow
 def test_training_on_vectors_of_an_earlier_run_equals_training_on_the_films(spark, films, tmp_path):
     job.run(JOB, spark, of(films, run={"out": str(tmp_path / "F")}))
     on_vectors = trained(spark, tmp_path / "a", train={"features": str(tmp_path / "F")})
@@ -127,6 +128,7 @@ def test_training_on_vectors_of_an_earlier_run_equals_training_on_the_films(spar
     assert not (tmp_path / "a" / "features").exists()
 
 
+@pytest.mark.slow
 def test_vectors_of_another_network_than_the_one_asked_for_are_refused(spark, films, tmp_path):
     job.run(JOB, spark, of(films, run={"out": str(tmp_path / "F")}))
     with pytest.raises(ConfigError, match="the features' own backbone, fake"):

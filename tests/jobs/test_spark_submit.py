@@ -72,6 +72,7 @@ def test_the_command_says_a_wrong_flag_on_stderr_before_spark_starts(tmp_path):
 
 
 @pytest.mark.skipif(pyspark.__version__ < "4", reason="MLlib on Spark Connect needs PySpark 4")
+@pytest.mark.slow
 def test_training_over_spark_connect_gives_the_predictions_of_a_classic_session(
     films, tmp_path, spark
 ):

@@ -40,7 +40,7 @@ def predictions(out):
     return {row["path"].removeprefix("file:"): dict(row["probabilities"]) for row in rows}
 
 
-@pytest.fixture(scope="module", params=["lr", "dt", "svc"])
+@pytest.fixture(scope="module", params=["lr", "dt", pytest.param("svc", marks=pytest.mark.slow)])
 def run_dir(spark, films, tmp_path_factory, request):
     return trained(spark, tmp_path_factory.mktemp("heads") / "R", films, request.param)
 
@@ -103,6 +103,7 @@ def test_a_forest_of_the_same_seed_says_the_same(spark, films, tmp_path):
     assert first == again
 
 
+@pytest.mark.slow
 def test_tuning_is_told_with_every_point(spark, films, tmp_path, monkeypatch):
     if not hasattr(split, "folds"):
         key = F.abs(F.xxhash64("group_id"))

@@ -103,6 +103,7 @@ def test_the_report_shows_the_confusion_matrix_as_a_picture(run_dir):
     assert "onfusion" in page
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_predictions(spark, films, run_dir, tmp_path):
     trained(spark, tmp_path / "again", films)
     first, again = predictions(run_dir), predictions(tmp_path / "again")
@@ -112,6 +113,7 @@ def test_the_same_seed_gives_the_same_predictions(spark, films, run_dir, tmp_pat
         assert told == pytest.approx(retold, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_two_classes_of_three_can_be_chosen(spark, films, tmp_path):
     trained(spark, tmp_path / "R", films, classes="Pneumonia,No_findings")
     labels = json.loads((tmp_path / "R" / "metrics.json").read_text())["labels"]
