@@ -118,7 +118,7 @@ CROSSING = {"0-0": "train", "0-1": "test", "1-0": "train", "3-0": "test", "2-0":
 
 def test_a_file_that_splits_a_patient_is_refused_by_name(spark, tmp_path):
     rows = split(with_paths(spark), split_file(tmp_path, CROSSING), 0.3, 0)
-    with pytest.raises(InputError, match=r"1 groups .* d/0-1.png is tested, d/0-0.png trains"):
+    with pytest.raises(InputError, match=r"1 groups .*d/0-1\.png is tested, d/0-0\.png trains"):
         check_split(rows, may_cross=False)
 
 
