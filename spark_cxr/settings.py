@@ -27,7 +27,7 @@ PEERS = (
 def setting(**limits: Any) -> Any:
     """Declare a field whose value must keep to `choices`, `least` or `most`.
 
-    `bare` is what its flag means without a value.
+    `others` are patterns of what else may be said; `bare` is what its flag means without a value.
     """
     return field(metadata=limits)
 
@@ -95,7 +95,7 @@ class Train:
     features: str
     classes: Names
     test_images: Paths
-    split: str = setting(choices=("patient", "image"), suffix=".csv")
+    split: str = setting(choices=("patient", "image"), others=("column:*", "*.csv"))
     crossing: str = setting(choices=("error", "drop", "keep"))
     test_fraction: float = setting(least=0.01, most=0.99)
     resamples: int = setting(least=100)
@@ -136,7 +136,7 @@ class Compare:
     backbones: Names
     heads: Names
     folds: int = setting(least=2, most=20)
-    splits: Names = setting(choices=("patient", "image"))
+    splits: Names = setting(choices=("patient", "image"), others=("column:*",))
 
 
 @dataclass(frozen=True)

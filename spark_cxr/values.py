@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import Field
+from fnmatch import fnmatch
 from typing import Any
 
 from spark_cxr.errors import ConfigError
@@ -26,10 +27,10 @@ def checked(section: str, item: Field[Any], raw: Any) -> Any:
 def _keep_limits(key: str, limits: Mapping[str, Any], value: Any) -> None:
     choices = limits.get("choices", ())
     for word in value or ("",) if choices and isinstance(value, tuple) else (value,):
-        suffix = limits.get("suffix")
-        if choices and word not in choices and not (suffix and word.lower().endswith(suffix)):
-            expected = f"{key} from {', '.join(filter(None, choices))}"
-            expected += f", or a file *{suffix}" if suffix else ""
+        others = limits.get("others", ())
+        is_other = any(fnmatch(word.lower(), pattern) for pattern in others)
+        if choices and word not in choices and not is_other:
+            expected = f"{key} from {', '.join(filter(None, (*choices, *others)))}"
             raise ConfigError(expected, f"{key}={word}", nearest(word, choices))
     least, most = limits.get("least"), limits.get("most")
     if (least is not None and value < least) or (most is not None and value > most):

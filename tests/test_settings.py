@@ -136,7 +136,7 @@ def test_no_path_and_an_empty_one_are_refused(raw: Any) -> None:
         (
             "train.split",
             "film",
-            "Expected train.split from patient, image, or a file *.csv. "
+            "Expected train.split from patient, image, column:*, *.csv. "
             "Received: train.split=film. Known are: patient, image.",
         ),
     ],

@@ -22,7 +22,6 @@ from spark_cxr.pipeline.facts import (
     parts_of,
 )
 from spark_cxr.report.records import ClassCount, RunSummary, SplitSummary, TrainingReport
-from spark_cxr.schemas import LABEL
 from spark_cxr.settings import Config
 
 OWN_JOB = ("lr", "rf", "dt")
@@ -35,8 +34,8 @@ def counts_of(done: Experiment) -> dict[str, Any]:
     return {
         **fitted.metrics.to_json(),
         "mllib": fitted.mllib,
-        "n_train": fitted.n_train,
-        "n_test": fitted.n_test,
+        "n_train": fitted.parted.n_train,
+        "n_test": fitted.parted.n_test,
         "files": done.ingested.files,
         "images": done.ingested.n_images,
         "quarantined": done.ingested.quarantined,
@@ -90,10 +89,13 @@ def caveats_of(done: Experiment) -> Iterator[str]:
     """Say what a reader must know before believing a figure."""
     yield from data_caveats(done.ingested, done.drawn)
     yield from network_caveats(done.featurized)
+    parted, by = done.fitted.parted, split_of(done.cfg)
+    if parted.left_out:
+        yield f"{parted.left_out:,} films are left out of the split by {by}."
     if shared := done.fitted.shared:
         yield (
-            f"Split by {split_of(done.cfg)}: {shared:,} of {done.fitted.n_test:,} test films have "
-            "their patient or a twin in training, so the figures are too good."
+            f"Split by {by}: {shared:,} of {parted.n_test:,} test films have their patient or a "
+            "twin in training, so the figures are too good."
         )
 
 
@@ -132,9 +134,8 @@ def _job_of(head: str) -> str:
 
 
 def _class_counts(done: Experiment) -> Iterator[ClassCount]:
-    every = {r[LABEL]: r["count"] for r in done.featurized.rows.groupBy(LABEL).count().collect()}
-    for label, test in zip(done.fitted.labels, done.fitted.metrics.support, strict=True):
-        yield ClassCount(label, every[label] - test, test)
+    for label in done.fitted.labels:
+        yield ClassCount(label, *done.fitted.parted.counts[label])
 
 
 def _split(done: Experiment) -> SplitSummary:
@@ -142,8 +143,8 @@ def _split(done: Experiment) -> SplitSummary:
     known = done.ingested.patients > 0
     return SplitSummary(
         method=split_of(cfg),
-        n_train=fitted.n_train,
-        n_test=fitted.n_test,
+        n_train=fitted.parted.n_train,
+        n_test=fitted.parted.n_test,
         shared=fitted.shared if known else None,
         unit="patient" if known else None,
         notes=(("Seed", str(cfg.run.seed)), ("Share for the test", f"{cfg.train.test_fraction:g}")),

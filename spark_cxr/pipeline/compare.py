@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import own
+from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import Metrics
 from spark_cxr.output import Output
@@ -24,7 +25,8 @@ from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
 from spark_cxr.pipeline.featurize import Featurized, featurize_again, featurize_step
-from spark_cxr.pipeline.split import FOLD, folds
+from spark_cxr.pipeline.split import FOLD, can_cross, check_folds, folds
+from spark_cxr.pipeline.split_column import with_values
 from spark_cxr.pipeline.steps import Ingested, with_phantoms
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config
@@ -37,12 +39,13 @@ class Entrant:
     backbone: str
     head: str
     by: str
-    """What stays on one side: patient, or image."""
+    """What stays on one side: patient, image, or films with one value of a column."""
 
     @property
     def name(self) -> str:
         """Name it for a table of its own."""
-        return f"{PurePosixPath(self.backbone).stem}-{self.head}-by-{self.by}"
+        by = self.by.replace(":", "-")
+        return f"{PurePosixPath(self.backbone).stem}-{self.head}-by-{by}"
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ class Comparison:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Give the kinds of folds, that by patient first: it counts where it was asked for."""
-        return tuple(sorted(self.cfg.compare.splits, reverse=True))
+        """Give the kinds of folds, that by image last: it is there for what a leak is worth."""
+        return tuple(sorted(self.cfg.compare.splits, key=lambda by: by == "image"))
 
     def find(self, entrant: Entrant) -> Result:
         """Find how one did."""
@@ -90,6 +93,7 @@ class Comparison:
 def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     """Ingest once, featurize once a backbone, and fit each head on each fold."""
     chosen = [heads.get(name) for name in cfg.compare.heads]
+    _check_splits(cfg.compare.splits)
     for head in chosen:
         training.check_recipe(head, _recipe(cfg))
     asked, cfg = cfg, with_phantoms(cfg, output)
@@ -99,7 +103,9 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     results, shared = list[Result](), dict[str, int]()
     for backbone, featurized in made:
         for by in cfg.compare.splits:
-            rows = _prepared(featurized.rows, classes, by, cfg).persist()
+            rows = _prepared(featurized, ingested.images, classes, by, cfg).persist()
+            if can_cross(by) and cfg.train.crossing == "error":
+                check_folds(rows)
             for head in chosen:
                 entrant = Entrant(backbone, head.name, by)
                 results.append(_result(entrant, head, rows, classes, cfg, output))
@@ -107,6 +113,13 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
             shared[by] = _shared(rows)
             rows.unpersist()
     return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results))
+
+
+def _check_splits(splits: tuple[str, ...]) -> None:
+    apart = [by for by in splits if by != "image"]
+    if len(apart) > 1:
+        way_out = "Compare once for each of them"
+        raise ConfigError("one kind of folds beside image in --splits", ", ".join(apart), way_out)
 
 
 def _featurized(
@@ -135,12 +148,15 @@ def _recipe(cfg: Config) -> training.Recipe:
     return training.Recipe(cfg.run.seed, balance=cfg.train.balance)
 
 
-def _prepared(rows: DataFrame, classes: Classes, by: str, cfg: Config) -> DataFrame:
+def _prepared(
+    made: Featurized, images: DataFrame, classes: Classes, by: str, cfg: Config
+) -> DataFrame:
     """Deal the films out; that is found without the vectors and then brought to them."""
-    rows = classes.take(rows)
-    dealt = folds(rows.drop(FEATURES), by, cfg.compare.folds, cfg.run.seed).select(PATH, FOLD)
+    rows = classes.take(made.rows)
+    films = with_values(rows.drop(FEATURES), images, by, cfg.ingest)
+    dealt = folds(films, by, cfg.compare.folds, cfg.run.seed).select(PATH, FOLD)
     rows = rows.join(F.broadcast(dealt), on=PATH, how="inner")
-    return training.prepare_rows(training.settle(rows), classes.names)
+    return training.prepare_rows(training.settle(rows, made.numbers), classes.names)
 
 
 def _shared(rows: DataFrame) -> int:
@@ -158,7 +174,8 @@ def _result(
     output: Output,
 ) -> Result:
     started = time.monotonic()
-    scored = _scored(head, rows, cfg)
+    drop = can_cross(entrant.by) and cfg.train.crossing == "drop"
+    scored = _scored(head, rows, cfg, drop)
     seconds = time.monotonic() - started
     scored = scored.persist()
     try:
@@ -177,12 +194,18 @@ def _result(
         scored.unpersist()
 
 
-def _scored(head: heads.Head, rows: DataFrame, cfg: Config) -> DataFrame:
-    """Fit on all folds but one and score that one, for each in turn."""
+def _scored(head: heads.Head, rows: DataFrame, cfg: Config, drop: bool) -> DataFrame:
+    """Fit on all folds but one and score that one, for each in turn.
+
+    With `drop` a training is without those films whose group is in the fold that is scored.
+    """
 
     def fold(number: int) -> DataFrame:
-        model = training.fit(head, rows.where(F.col(FOLD) != number), _recipe(cfg))
-        return model.transform(rows.where(F.col(FOLD) == number)).drop(FEATURES)
+        trained, tested = rows.where(F.col(FOLD) != number), rows.where(F.col(FOLD) == number)
+        if drop:
+            groups = tested.select(GROUP).distinct()
+            trained = trained.join(F.broadcast(groups), on=GROUP, how="left_anti")
+        return training.fit(head, trained, _recipe(cfg)).transform(tested).drop(FEATURES)
 
     with ThreadPoolExecutor(cfg.train.parallelism) as threads:
         return reduce(DataFrame.unionByName, threads.map(fold, range(cfg.compare.folds)))

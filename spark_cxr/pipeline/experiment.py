@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import LearningPoint, Metrics
 from spark_cxr.output import Outcome, Output
@@ -20,13 +20,36 @@ from spark_cxr.pipeline.featurize import Featurized, featurize_step, featurized_
 from spark_cxr.pipeline.learning import learn
 from spark_cxr.pipeline.model_directory import Made, write_model
 from spark_cxr.pipeline.split import IS_TEST, check_split, split, split_by_folder
+from spark_cxr.pipeline.split_column import with_values
 from spark_cxr.pipeline.steps import Ingested, with_phantoms
 from spark_cxr.pipeline.train import HeadModel, Recipe
-from spark_cxr.pipeline.tune import Tuned, tune, with_folds
-from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
+from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
+from spark_cxr.schemas import FEATURES, LABEL, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config, Train
 
 SECTIONS = ("phantoms", "ingest", "features", "train", "track", "registry")
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Films that train and films that test, without their vectors."""
+
+    rows: DataFrame
+    labels: tuple[str, ...]
+    counts: Mapping[str, tuple[int, int]]
+    """Of each label: how many train, and how many test."""
+    left_out: int
+    """Films to which the split gives no side."""
+
+    @property
+    def n_train(self) -> int:
+        """Count the films that train."""
+        return sum(train for train, _ in self.counts.values())
+
+    @property
+    def n_test(self) -> int:
+        """Count the films that test."""
+        return sum(test for _, test in self.counts.values())
 
 
 @dataclass(frozen=True)
@@ -34,18 +57,21 @@ class Fitted:
     """A head after training and test."""
 
     head: heads.Head
-    labels: tuple[str, ...]
+    parted: Parted
+    fingerprint: str
     metrics: Metrics
     mllib: dict[str, float]
-    n_train: int
-    n_test: int
     shared: int
-    fingerprint: str
     setting: heads.Setting
     tuned: Tuned | None
     """What `--tune` tried; None where it was not asked for."""
     learning: tuple[LearningPoint, ...]
     seconds: float
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Give the classes, in the order of the probabilities."""
+        return self.parted.labels
 
 
 @dataclass(frozen=True)
@@ -74,9 +100,9 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     classes = choose_classes(ingested.images, cfg.train.classes)
     labels, wanted = classes.names, classes.take(featurized.rows)
     featurized = replace(featurized, rows=wanted)
-    may_cross = cfg.train.split == "image" or cfg.train.crossing == "keep"
-    check_split(_parted(wanted, cfg), may_cross)
-    fitted = _fit(head, recipe, featurized, labels, cfg, output)
+    parted = _parted(wanted.drop(FEATURES), ingested.images, labels, cfg)
+    fitted = _fit(head, recipe, featurized, parted, cfg, output)
+    parted.rows.unpersist()
     done = Experiment(asked, cfg, are_drawn(wanted), ingested, featurized, fitted)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
@@ -97,11 +123,17 @@ def _featurized(
     return cfg, ingested, made
 
 
-def _parted(rows: DataFrame, cfg: Config) -> DataFrame:
+def _parted(films: DataFrame, images: DataFrame, labels: tuple[str, ...], cfg: Config) -> Parted:
+    """Say who trains and who tests, and refuse what would be no test."""
     train = cfg.train
     if train.test_images:
-        return split_by_folder(rows, train.test_images, train.crossing)
-    return split(rows, train.split, train.test_fraction, cfg.run.seed, train.crossing)
+        rows = split_by_folder(films, train.test_images, train.crossing)
+    else:
+        valued = with_values(films, images, train.split, cfg.ingest)
+        rows = split(valued, train.split, train.test_fraction, cfg.run.seed, train.crossing)
+    rows = rows.persist()
+    counts = check_split(rows, may_cross=train.split == "image" or train.crossing == "keep")
+    return Parted(rows, labels, counts, films.count() - sum(map(sum, counts.values())))
 
 
 def _recipe(cfg: Config) -> Recipe:
@@ -112,29 +144,26 @@ def _fit(
     head: heads.Head,
     recipe: Recipe,
     made: Featurized,
-    labels: tuple[str, ...],
+    parted: Parted,
     cfg: Config,
     output: Output,
 ) -> Fitted:
-    started = time.monotonic()
-    prepared = _prepared(made, labels, cfg).persist()
+    started, labels = time.monotonic(), parted.labels
+    prepared = _prepared(made, parted, cfg).persist()
     try:
         model, tuned = _trained(head, recipe, prepared.where(~F.col(IS_TEST)), cfg.train)
         scored = model.transform(prepared.where(F.col(IS_TEST)))
-        print_ = _fingerprint(prepared)
+        print_ = _fingerprint(parted.rows)
         predictions = training.predictions_of(scored, labels, f"{head.name}-{print_}")
         output.write_table(predictions, "predictions")
         metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
-        n_test = scored.count()
         fitted = Fitted(
             head=head,
-            labels=labels,
+            parted=parted,
+            fingerprint=print_,
             metrics=metrics,
             mllib=mllib_metrics(scored),
-            n_train=prepared.count() - n_test,
-            n_test=n_test,
-            shared=count_shared(prepared),
-            fingerprint=print_,
+            shared=count_shared(parted.rows),
             setting=tuned.best if tuned else head.default,
             tuned=tuned,
             learning=_learning(head, tuned, prepared, labels, metrics, cfg),
@@ -146,11 +175,14 @@ def _fit(
         prepared.unpersist()
 
 
-def _prepared(made: Featurized, labels: tuple[str, ...], cfg: Config) -> DataFrame:
-    parted = _parted(made.rows, cfg)
+def _prepared(made: Featurized, parted: Parted, cfg: Config) -> DataFrame:
+    """Bring the sides, and folds, to the vectors: these are read once, and shuffled once."""
+    sides = parted.rows.select(PATH, IS_TEST)
     if cfg.train.tune:
-        parted = with_folds(parted, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
-    return training.prepare_rows(training.settle(parted), labels)
+        folded = with_folds(parted.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
+        sides = folded.select(PATH, IS_TEST, FOLD)
+    rows = made.rows.join(F.broadcast(sides), on=PATH, how="inner")
+    return training.prepare_rows(training.settle(rows, made.numbers), parted.labels)
 
 
 def _trained(
@@ -172,7 +204,7 @@ def _learning(
     if not cfg.train.learning_curve:
         return ()
     recipe = replace(_recipe(cfg), setting=tuned.best if tuned else ())
-    return learn(head, recipe, prepared, labels, whole, cfg.train.resamples)
+    return learn(head, recipe, prepared, labels, whole, cfg.train)
 
 
 def _recorded(fitted: Fitted, made: Featurized, cfg: Config) -> Made:
@@ -192,6 +224,4 @@ def _fingerprint(rows: DataFrame) -> str:
     """Name the data by its content: same images, labels and split, same name, in any order."""
     lot = F.xxhash64("sha256", LABEL, IS_TEST)
     value = rows.agg(F.bit_xor(lot).alias("print")).collect()[0]["print"]
-    if value is None:
-        raise InputError("feature rows", "none", "See the quarantine")
     return f"{value & (2**64 - 1):016x}"

@@ -52,6 +52,11 @@ class Featurized:
         return self.eye.used
 
     @property
+    def numbers(self) -> int:
+        """Say how many numbers the vectors have in all."""
+        return self.n * self.eye.ready.network.dim
+
+    @property
     def images_per_second(self) -> float:
         """Say how fast films went from file to vector, everything included."""
         return self.n / self.seconds

@@ -85,22 +85,30 @@ def match(paths: DataFrame, labels: DataFrame) -> DataFrame:
 
 def check_labels(labels: DataFrame, path: str) -> None:
     """Refuse a label file without rows, or with two labels for one key."""
-    doubled = labels.groupBy("key").agg(F.count_distinct("label").alias("n")).where("n > 1")
-    conflicts = doubled.orderBy("key").limit(EXAMPLES).collect()
-    if conflicts:
+    keys = labels.groupBy("key").agg(F.count_distinct("label").alias("n"))
+    rows, doubled = keys.agg(F.count("*"), F.count_if(F.col("n") > 1)).collect()[0]
+    if not rows:
+        raise InputError("a label file with rows", f"{path}: no row that counts", "Check the file")
+    if doubled:
+        conflicts = keys.where("n > 1").orderBy("key").limit(EXAMPLES).collect()
         received = f"{path}: {', '.join(row.key for row in conflicts)} with several labels"
         raise InputError("one label for each key", received, "Mend the file")
-    if not labels.limit(1).collect():
-        raise InputError("a label file with rows", f"{path}: no row that counts", "Check the file")
 
 
 def find_unmatched(paths: DataFrame, labels: DataFrame, matched: DataFrame) -> Unmatched:
     """Count and sample the rows without a file and the files without a row."""
     rows = labels.select("key").distinct().join(matched.select("key"), on="key", how="left_anti")
     files = paths.select(PATH).join(matched.select(PATH), on=PATH, how="left_anti")
-    examples = [r.key for r in rows.orderBy("key").limit(EXAMPLES).collect()]
-    examples += [r.path.rsplit("/", 1)[-1] for r in files.orderBy(PATH).limit(EXAMPLES).collect()]
-    return Unmatched(rows.count(), files.count(), tuple(examples))
+    n_rows, names = _counted(rows, "key")
+    n_files, addresses = _counted(files, PATH)
+    return Unmatched(n_rows, n_files, (*names, *(a.rsplit("/", 1)[-1] for a in addresses)))
+
+
+def _counted(rows: DataFrame, column: str) -> tuple[int, list[str]]:
+    """Count rows, and name the first few where there are any."""
+    count = rows.count()
+    first = rows.orderBy(column).limit(EXAMPLES).collect() if count else []
+    return count, [row[column] for row in first]
 
 
 def label_file(name: str, images: Sequence[str]) -> str:

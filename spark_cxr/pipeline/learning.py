@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -11,6 +13,7 @@ from spark_cxr.pipeline.evaluate import measure_predictions
 from spark_cxr.pipeline.split import IS_TEST
 from spark_cxr.pipeline.train import LABEL_INDEX, Recipe, fit, predictions_of
 from spark_cxr.schemas import GROUP
+from spark_cxr.settings import Train
 
 EIGHTHS = (1, 2, 4)
 """Parts of the training; the whole is measured already."""
@@ -22,7 +25,7 @@ def learn(
     prepared: DataFrame,
     labels: tuple[str, ...],
     whole: Metrics,
-    resamples: int,
+    settings: Train,
 ) -> tuple[LearningPoint, ...]:
     """Train on an eighth, a quarter and a half of the groups; what misses a class is left out.
 
@@ -32,16 +35,20 @@ def learn(
         prepared: Rows that train and rows that test.
         labels: The classes.
         whole: What was measured after training on all of it.
-        resamples: Behind each interval.
+        settings: Resamplings behind each interval, and how many fits run at the same time.
     """
     trained, tested = prepared.where(~F.col(IS_TEST)), prepared.where(F.col(IS_TEST))
     lot = F.pmod(F.xxhash64(F.lit(recipe.seed), GROUP), F.lit(8))
-    measured = [(trained.count(), whole)]
-    for eighths in EIGHTHS:
+
+    def part(eighths: int) -> tuple[int, Metrics] | None:
         some = trained.where(lot < eighths)
         n, classes = some.agg(F.count("*"), F.count_distinct(LABEL_INDEX)).collect()[0]
-        if classes == len(labels):
-            scored = fit(head, some, recipe).transform(tested)
-            predictions = predictions_of(scored, labels, head.name)
-            measured.append((n, measure_predictions(predictions, labels, recipe.seed, resamples)))
-    return learning_curve(measured)
+        if classes < len(labels):
+            return None
+        scored = fit(head, some, recipe).transform(tested)
+        predictions = predictions_of(scored, labels, head.name)
+        return n, measure_predictions(predictions, labels, recipe.seed, settings.resamples)
+
+    with ThreadPoolExecutor(settings.parallelism) as threads:
+        parts = list(threads.map(part, reversed(EIGHTHS)))
+    return learning_curve([(trained.count(), whole), *filter(None, parts)])

@@ -16,6 +16,10 @@ from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
 
 IS_TEST = "is_test"
 FOLD = "fold"
+COLUMN = "column:"
+"""Begins a way to split that names a column, like column:source."""
+VALUE = "split_value"
+"""What that column says of a film (`split_column.with_values`)."""
 SPLIT_COLUMN = "split"
 """Column of a split file that says train, val or test."""
 SIDES = {
@@ -23,6 +27,7 @@ SIDES = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
+WORD = "_word"
 EXAMPLES = 3
 
 
@@ -31,14 +36,30 @@ def split(
 ) -> DataFrame:
     """Add `is_test`, true for the given share of the groups of each label.
 
-    `by` is `patient` (a group, its twins included, is on one side), `image`, or a CSV file that
-    says who trains and who tests. Of each label with two or more groups at least one trains and
-    at least one tests. A group with several labels counts for the first of them in the alphabet.
-    With `crossing` `drop`, training films of a file whose group is tested are left out.
+    `by` is `patient` (a group, its twins included, is on one side), `image`, a CSV file that says
+    who trains and who tests, or a column whose values stand in `VALUE`: if they are train, val and
+    test it says so too, else films of one value are on one side. Of each label with two or more
+    groups at least one trains and at least one tests. A group with several labels counts for the
+    first of them in the alphabet. With `crossing` `drop`, training films whose group is tested are
+    left out.
     """
-    if by.lower().endswith(".csv"):
-        rows = _told(images, by)
-        return _without_crossing(rows) if crossing == "drop" else rows
+    rows = (
+        _sided(images, by) if _names_sides(images, by) else _dealt(images, by, test_fraction, seed)
+    )
+    return _without_crossing(rows) if crossing == "drop" and can_cross(by) else rows
+
+
+def can_cross(by: str) -> bool:
+    """Tell whether a way to split can put a patient on both sides without being asked for that."""
+    return by not in ("patient", "image")
+
+
+def column_of(by: str) -> str:
+    """Give the column that a way to split names; empty where it names none."""
+    return by.removeprefix(COLUMN) if by.startswith(COLUMN) else ""
+
+
+def _dealt(images: DataFrame, by: str, test_fraction: float, seed: int) -> DataFrame:
     ranked, size = _ranked(images, by, seed)
     wanted = F.greatest(F.lit(1), F.round(size * test_fraction).cast("int"))
     is_test = (F.col("_rank") <= F.least(wanted, size - 1)).alias(IS_TEST)
@@ -69,8 +90,26 @@ def folds(images: DataFrame, by: str, k: int, seed: int) -> DataFrame:
     return rows.join(dealt, on="_group", how="inner").drop("_group")
 
 
-def check_split(rows: DataFrame, may_cross: bool = True) -> None:
-    """Refuse a split with a bare side, or one in which a group is on both sides."""
+def check_folds(rows: DataFrame) -> None:
+    """Refuse folds between which a patient or twins are divided."""
+    groups = rows.groupBy(GROUP).agg(F.count_distinct(FOLD).alias("folds"), F.min(PATH).alias(PATH))
+    divided = groups.where(F.col("folds") > 1)
+    if not (total := divided.count()):
+        return
+    first = divided.orderBy(PATH).limit(EXAMPLES).collect()
+    received = f"{total:,} groups in several folds ({', '.join(_name(row[PATH]) for row in first)})"
+    way_out = (
+        "Add --crossing drop to leave out of each training who is tested, --crossing keep to go "
+        "on, or --splits patient"
+    )
+    raise InputError("patients and twins in one fold", received, way_out)
+
+
+def check_split(rows: DataFrame, may_cross: bool = True) -> dict[str, tuple[int, int]]:
+    """Count the films of each label that train and that test.
+
+    A split with a bare side is refused, and so is one in which a group is on both sides.
+    """
     table = rows.groupBy(LABEL).agg(
         F.count_if(~F.col(IS_TEST)).alias("train"), F.count_if(F.col(IS_TEST)).alias("test")
     )
@@ -86,6 +125,7 @@ def check_split(rows: DataFrame, may_cross: bool = True) -> None:
         raise InputError("each class on both sides of the split", received, way_out)
     if not may_cross:
         _check_crossing(rows)
+    return counts
 
 
 def _check_crossing(rows: DataFrame) -> None:
@@ -120,21 +160,27 @@ def _without_crossing(rows: DataFrame) -> DataFrame:
     return rows.where(F.col(IS_TEST)).unionByName(trained)
 
 
-def _told(images: DataFrame, path: str) -> DataFrame:
-    """Take the sides from a file keyed by path, file name or stem; who is not named is left out.
+def _names_sides(images: DataFrame, by: str) -> bool:
+    """Tell whether a file or a column says who trains and who tests, rather than who is alike."""
+    if not column_of(by):
+        return by.lower().endswith(".csv")
+    known = [word for words in SIDES.values() for word in words]
+    other = images.where(~_word(VALUE).isin(*known))
+    return not other.select(VALUE).limit(1).collect()
 
-    Films for validation test where the file has none for the test, and else are left out.
+
+def _sided(images: DataFrame, by: str) -> DataFrame:
+    """Take the sides that a file or a column names; who has none is left out.
+
+    Films for validation test where there is none for the test, and else are left out.
     """
-    dataset = Dataset(name="", label_column=SPLIT_COLUMN)
-    rows = read_labels(images.sparkSession, path, dataset, b"unused").where(F.col(LABEL) != "")
-    check_labels(rows, path)
-    told = match(images, rows).select(PATH, F.lower(F.trim(LABEL)).alias("_word"))
-    side = F.coalesce(*(F.when(F.col("_word").isin(*w), F.lit(s)) for s, w in SIDES.items()))
-    told = told.select(PATH, "_word", side.alias("_side"))
-    pairs = told.select("_word", "_side").distinct().collect()
-    words = {row["_word"]: row["_side"] for row in pairs}
+    told = images.select(PATH, _word(VALUE).alias(WORD)) if column_of(by) else _told(images, by)
+    side = F.coalesce(*(F.when(F.col(WORD).isin(*w), F.lit(s)) for s, w in SIDES.items()))
+    told = told.select(PATH, WORD, side.alias("_side"))
+    pairs = told.select(WORD, "_side").distinct().collect()
+    words = {row[WORD]: row["_side"] for row in pairs}
     if odd := sorted(word for word, known in words.items() if known is None):
-        received = f"{path} with {', '.join(odd[:EXAMPLES])}"
+        received = f"{by} with {', '.join(odd[:EXAMPLES])}"
         raise InputError("train, val, test or nothing in a split file", received, "Mend the file")
     tested = "test" if "test" in words.values() else "val"
     sided = told.where(F.col("_side").isin("train", tested))
@@ -142,8 +188,21 @@ def _told(images: DataFrame, path: str) -> DataFrame:
     return images.join(sided.select(PATH, is_test), on=PATH, how="inner")
 
 
+def _told(images: DataFrame, path: str) -> DataFrame:
+    """Read what a file, keyed by path, file name or stem, says of films."""
+    dataset = Dataset(name="", label_column=SPLIT_COLUMN)
+    rows = read_labels(images.sparkSession, path, dataset, b"unused").where(F.col(LABEL) != "")
+    check_labels(rows, path)
+    return match(images, rows).select(PATH, _word(LABEL).alias(WORD))
+
+
+def _word(column: str) -> Column:
+    return F.lower(F.trim(column))
+
+
 def _key(by: str) -> Column:
-    return F.col(SHA256) if by == "image" else F.col(GROUP)
+    """Say what stays together: a CSV leaves open who does, so that patients do."""
+    return F.col({"image": SHA256}.get(by, VALUE if column_of(by) else GROUP))
 
 
 def _ranked(images: DataFrame, by: str, seed: int) -> tuple[DataFrame, Column]:

@@ -23,7 +23,7 @@ from spark_cxr.pipeline.train import (
     check_recipe,
     fit,
 )
-from spark_cxr.schemas import FEATURES, PATH
+from spark_cxr.schemas import PATH
 
 FOLD = "fold"
 SURE = 0.001
@@ -68,10 +68,11 @@ class HeadFitter(Estimator):
 
 
 def with_folds(parted: DataFrame, by: str, k: int, seed: int) -> DataFrame:
-    """Add `fold` to the rows that train; it is found without the features and brought to them."""
-    narrow = parted.drop(FEATURES).where(~F.col(split.IS_TEST))
-    folded = split.folds(narrow, by, k, seed).select(PATH, FOLD)
-    return parted.join(F.broadcast(folded), on=PATH, how="left")
+    """Add `fold` to the rows that train: by image where they were split so, else by patient."""
+    trained = parted.where(~F.col(split.IS_TEST))
+    kept = "image" if by == "image" else "patient"
+    folded = split.folds(trained, kept, k, seed).select(PATH, FOLD)
+    return parted.join(folded, on=PATH, how="left")
 
 
 def tune(

@@ -9,7 +9,7 @@ import pytest
 from jobs.compare import JOB
 from spark_cxr import job
 from spark_cxr.config import defaults
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, InputError
 
 
 def compared(spark, out, films, compare, **train):
@@ -113,3 +113,19 @@ def test_several_backbones_are_featurized_from_one_ingest(spark, films, tmp_path
     kept = json.loads((tmp_path / "R" / "comparison.json").read_text())
     assert {row["backbone"] for row in kept["ranking"]} == {"fake", "MobileNetV2"}
     assert any("random" in caveat for caveat in kept["caveats"])
+
+
+def test_folds_can_hold_the_films_of_one_value_of_a_column(spark, films, tmp_path):
+    chosen = {"heads": ["lr"], "folds": 2, "splits": ["column:format"]}
+    with pytest.raises(InputError, match=r"patients and twins in one fold. Received: \d+ groups"):
+        compared(spark, tmp_path / "R", films, chosen)
+    compared(spark, tmp_path / "S", films, chosen, crossing="drop")
+    kept = json.loads((tmp_path / "S" / "comparison.json").read_text())
+    assert kept["split"]["method"] == "column:format"
+    assert len(answers_of(tmp_path / "S", "fake-lr-by-column-format")) == 60
+
+
+def test_two_kinds_of_folds_beside_image_are_refused(spark, films, tmp_path):
+    chosen = {"splits": ["patient", "column:format"]}
+    with pytest.raises(ConfigError, match=r"Received: patient, column:format. Compare once"):
+        compared(spark, tmp_path / "R", films, chosen)

@@ -191,3 +191,25 @@ def test_a_twin_on_both_sides_of_two_folders_is_refused_and_can_be_dropped(spark
     cfg = defaults(run={"out": str(tmp_path / "b")}, ingest=images, train=dropped)
     said = job.run(JOB, spark, cfg)
     assert (said["n_train"], said["n_test"]) == (6, 6)
+
+
+def test_a_column_of_the_label_file_says_who_tests(spark, films, tmp_path):
+    lines = (films / "manifest.csv").read_text().splitlines()
+    sides = [f"{line},{('train', 'test', '')[n % 3]}" for n, line in enumerate(lines[1:])]
+    (tmp_path / "labels.csv").write_text("\n".join([f"{lines[0]},side", *sides]))
+    cfg = defaults(
+        run={"out": str(tmp_path / "R")},
+        ingest={"images": [str(films)], "labels": str(tmp_path / "labels.csv")},
+        train={"learning_curve": False, "split": "column:side", "crossing": "keep"},
+    )
+    job.run(JOB, spark, cfg)
+    metrics = json.loads((tmp_path / "R" / "metrics.json").read_text())
+    said = {"train": 0, "test": 0, "": 0}
+    good = {
+        path.rsplit("/", 1)[-1]
+        for path in pq.read_table(tmp_path / "R" / "images")["path"].to_pylist()
+    }
+    for line in sides:
+        said[line.rsplit(",", 1)[1]] += line.split(",")[0].rsplit("/", 1)[-1] in good
+    assert (metrics["n_train"], metrics["n_test"]) == (said["train"], said["test"])
+    assert metrics["caveats"][-2] == f"{said['']} films are left out of the split by column:side."

@@ -83,7 +83,7 @@ def test_folds_are_made_for_rows_that_train_and_come_to_all(rows, monkeypatch):
         return images.withColumn("fold", (F.col("n") % k).cast("int"))
 
     monkeypatch.setattr(split, "folds", stand_in, raising=False)
-    parted = rows.drop("fold").withColumns(
+    parted = rows.drop("fold", "features").withColumns(
         {"is_test": F.col("n") >= 150, "path": F.col("n").cast("string")}
     )
     folds = {r["n"]: r["fold"] for r in tune.with_folds(parted, "patient", 3, 7).collect()}
