@@ -27,6 +27,8 @@ _HOPELESS = 0.3
 """Correlation at half size, unaligned, below which no crop of a few percent explains it."""
 _UNLIKELY = 0.82
 """Correlation at half size, aligned, below which full size never reached 0.9."""
+_DETAIL = 2
+"""Cells on each side against which the detail of a cell is measured."""
 _STRETCH, _SHIFT = 0.12, 0.06
 """Limits of the fit: shares of the side."""
 
@@ -50,6 +52,12 @@ def variant(films: Stack, kind: str) -> Stack:
         raise KeyError(kind)
     turned = films[:, :, ::-1] if "mirrored" in kind else films
     return np.ascontiguousarray(255 - turned if "inverted" in kind else turned)
+
+
+def closer(films: Stack, share: float) -> Stack:
+    """Show films without their rim: what a centred crop by this share of the side leaves."""
+    inside = np.tile(np.array((1 - share, 0), np.float32), (len(films), 1))
+    return _laid(films, _Fit(inside, inside))[0]
 
 
 def likeness(ones: Stack, others: Stack) -> Scores:
@@ -130,22 +138,40 @@ def _laid(films: Stack, fit: _Fit) -> tuple[Stack, NDArray[np.bool_]]:
 
 
 def _weights(fit: NDArray[np.float32], side: int) -> tuple[Stack, NDArray[np.bool_]]:
-    """Interpolate linearly: one matrix a film, a row for each new cell."""
+    """Interpolate by cubics: one matrix a film, a row for each new cell.
+
+    Linear weights blur where a cell falls between two others, and a blurred copy is less alike.
+    Beyond its border a film goes on as it ends: black there would look like an edge.
+    """
     place = fit[:, :1] * _places(side) + fit[:, 1:]
     place = place * side + np.float32((side - 1) / 2)
-    near = 1 - np.abs(place[:, :, None] - np.arange(side, dtype=np.float32))
-    weights: Stack = np.maximum(near, np.float32(0)).astype(np.float32, copy=False)
+    far = np.abs(np.clip(place, 0, side - 1)[:, :, None] - np.arange(side, dtype=np.float32))
+    within = (1.5 * far - 2.5) * far * far + 1
+    beyond = ((2.5 - 0.5 * far) * far - 4) * far + 2
+    weights = np.where(far <= 1, within, np.where(far < 2, beyond, 0)).astype(np.float32)
+    weights /= weights.sum(axis=2, keepdims=True)
     return weights, (place >= 0) & (place <= side - 1)
 
 
 def _score(ones: Stack, others: Stack, fit: _Fit) -> Scores:
     """Correlate fine detail where both films have some; 0 where there is none."""
     laid, shared = _laid(others, fit)
-    mask = shared.reshape(len(ones), ones.shape[1] * ones.shape[2]).astype(np.float32)
-    one, other = (_centred(evened(films, 2, 1.0), mask) for films in (ones, laid))
+    inner = _without_rim(_without_rim(shared, 1), 2)
+    mask = inner.reshape(len(ones), ones.shape[1] * ones.shape[2]).astype(np.float32)
+    one, other = (_centred(evened(films, _DETAIL, 1.0), mask) for films in (ones, laid))
     product = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
     scores: Scores = (one * other).sum(axis=1) / np.maximum(product, np.float32(1e-6))
     return scores
+
+
+def _without_rim(shared: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """Leave out cells whose detail is measured against what only one of the films shows."""
+    margins = [(0, 0)] * 3
+    margins[axis] = (_DETAIL, _DETAIL)
+    padded, side = np.pad(shared, margins, constant_values=True), shared.shape[axis]
+    near = [padded.take(range(i, i + side), axis) for i in range(2 * _DETAIL + 1)]
+    inner: NDArray[np.bool_] = np.logical_and.reduce(near)
+    return inner
 
 
 def _centred(films: Stack, mask: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.images.alike import VARIANTS, likeness, variant
+from spark_cxr.images.alike import VARIANTS, closer, likeness, variant
 from spark_cxr.images.looks import BITS, bands, hashes, unpacked
 from spark_cxr.pipeline.components import components
 from spark_cxr.pipeline.staging import Keep
@@ -41,10 +41,15 @@ LOOKS = "looks"
 EXACT = 1.0
 """From this likeness on only equal pixels are twins."""
 _FAR = 24
-"""Bits of 128 up to which a pair is proposed. Crops by 3 % come up to here; a little further out
-strangers are so many that looking at each would take longer than reading the films."""
-_HASHED = "path string, even bigint, odd bigint"
-_BANDED = "even bigint, odd bigint, band array<bigint>"
+"""Bits of 128 up to which a pair is proposed. A little further out strangers are so many that
+looking at each would take longer than reading the films."""
+_CLOSER = 0.06
+"""Share of the side without which each picture is looked up once more: its crops come near to that.
+So all centred crops by up to 9 % are proposed, for a seventh more pairs; and those from one side or
+corner by up to 5 % and 3 %."""
+_HASHED = "path string, even bigint, odd bigint, even_closer bigint, odd_closer bigint"
+_BANDED = "even bigint, odd bigint, even_shown bigint, odd_shown bigint, band array<bigint>"
+_PAIR = ("even", "odd")
 _JUDGED = "path_a string, path_b string, kind string, distance int, likeness double"
 
 Batches = Iterator[pa.RecordBatch]
@@ -153,38 +158,55 @@ def _copies(films: DataFrame, key: str, kind: str) -> DataFrame:
 
 def _proposed(hashed: DataFrame) -> DataFrame:
     """Propose pairs of pictures whose hashes are near: path_a, path_b, kind, distance."""
-    firsts = hashed.groupBy("even", "odd").agg(F.min(PATH).alias("path_a"))
-    equal = hashed.join(firsts, on=["even", "odd"], how="inner").select(
+    shown = F.min_by(F.struct("even_closer", "odd_closer"), PATH).alias("shown")
+    firsts = hashed.groupBy(*_PAIR).agg(F.min(PATH).alias("path_a"), shown)
+    equal = hashed.join(firsts, on=[*_PAIR], how="inner").select(
         "path_a", F.col(PATH).alias("path_b"), F.lit(VARIANTS[0]).alias("kind"), F.lit(0)
     )
-    near = _near(firsts.select("even", "odd").mapInArrow(_cut, _BANDED))
+    near = _near(firsts.select(*_PAIR, "shown.*"))
     for side in ("a", "b"):
-        named = firsts.toDF(f"even_{side}", f"odd_{side}", f"path_{side}")
+        named = firsts.select(*_PAIR, "path_a").toDF(f"even_{side}", f"odd_{side}", f"path_{side}")
         near = near.join(named, on=[f"even_{side}", f"odd_{side}"], how="inner")
     pairs = near.select("path_a", "path_b", "kind", "distance")
     return pairs.union(equal.where(F.col("path_a") != F.col("path_b")))
 
 
-def _near(cut: DataFrame) -> DataFrame:
-    """Join distinct hashes on equal pieces, and keep the pairs that some variant brings near."""
-    pieces = cut.select(F.explode("band").alias("band"), "even", "odd")
-    one = pieces.toDF("band", "even_a", "odd_a")
-    other = pieces.toDF("band", "even_b", "odd_b")
-    met = one.join(other, on="band", how="inner").where(
-        (F.col("even_a") < F.col("even_b"))
-        | ((F.col("even_a") == F.col("even_b")) & (F.col("odd_a") < F.col("odd_b")))
-    )
-    even = F.bit_count(F.col("even_a").bitwiseXOR(F.col("even_b")))
-    odd = F.bit_count(F.col("odd_a").bitwiseXOR(F.col("odd_b")))
+def _near(firsts: DataFrame) -> DataFrame:
+    """Join distinct hashes on equal pieces, and keep the pairs that some variant brings near.
+
+    Each picture meets the others as they are, and once more as their rims leave them.
+    """
+    itself = [F.col(name).alias(f"{name}_shown") for name in _PAIR]
+    whole = firsts.select(*_PAIR, *itself).mapInArrow(_cut, _BANDED)
+    shown = whole.unionByName(firsts.mapInArrow(_cut, _BANDED))
+    band = F.explode("band").alias("band")
+    one = whole.select(band, *_PAIR).toDF("band", "even_a", "odd_a")
+    names = ("band", "even_b", "odd_b", "even_shown", "odd_shown")
+    other = shown.select(band, *_PAIR, "even_shown", "odd_shown").toDF(*names)
+    is_one = (F.col("even_a") == F.col("even_b")) & (F.col("odd_a") == F.col("odd_b"))
+    met = one.join(other, on="band", how="inner").where(~is_one)
+    even = F.bit_count(F.col("even_a").bitwiseXOR(F.col("even_shown")))
+    odd = F.bit_count(F.col("odd_a").bitwiseXOR(F.col("odd_shown")))
     # In the order of VARIANTS: the negative turns all bits, the mirror image the odd ones.
     turns = (even + odd, 2 * BITS - even - odd, even + BITS - odd, BITS - even + odd)
     least = F.least(*turns)
     kind = F.coalesce(
         *(F.when(turn == least, F.lit(name)) for turn, name in zip(turns, VARIANTS, strict=True))
     )
-    near = met.where(least <= _FAR).withColumns({"kind": kind, "distance": least.cast("int")})
-    hashes_of = ("even_a", "odd_a", "even_b", "odd_b")
-    return near.select(*hashes_of, "kind", "distance").distinct()
+    near = met.where(least <= _FAR).select(
+        *_ordered(), kind.alias("kind"), least.cast("int").alias("distance")
+    )
+    return near.groupBy("even_a", "odd_a", "even_b", "odd_b").agg(
+        F.min_by("kind", F.struct("distance", "kind")).alias("kind"),
+        F.min("distance").alias("distance"),
+    )
+
+
+def _ordered() -> list[Column]:
+    """Give the smaller pair of hashes as a, so that two pictures that met twice are one pair."""
+    one, other = (F.struct(*(F.col(f"{n}_{s}").alias(n) for n in _PAIR)) for s in ("a", "b"))
+    ends = {"a": F.least(one, other), "b": F.greatest(one, other)}
+    return [end[name].alias(f"{name}_{side}") for side, end in ends.items() for name in _PAIR]
 
 
 def _judged(proposed: DataFrame, pictures: DataFrame, least: float) -> DataFrame:
@@ -197,19 +219,21 @@ def _judged(proposed: DataFrame, pictures: DataFrame, least: float) -> DataFrame
 
 
 def _hash(batches: Batches) -> Batches:
+    names = columns(_HASHED)
     for batch in batches:
-        pair = hashes(unpacked(batch[LOOKS].to_pylist()))
+        films = unpacked(batch[LOOKS].to_pylist())
+        pairs = np.hstack((hashes(films), hashes(closer(films, _CLOSER))))
         paths = batch[PATH].cast(pa.string())
-        arrays = [paths, pa.array(pair[:, 0]), pa.array(pair[:, 1])]
-        yield pa.RecordBatch.from_arrays(arrays, names=[PATH, "even", "odd"])
+        yield pa.RecordBatch.from_arrays([paths, *map(pa.array, pairs.T)], names=names)
 
 
 def _cut(batches: Batches) -> Batches:
+    """Cut the hashes of what is shown of a picture, the last two columns, into pieces."""
+    names = columns(_BANDED)
     for batch in batches:
-        even, odd = batch["even"], batch["odd"]
-        pieces = bands(np.stack((even.to_numpy(), odd.to_numpy()), axis=1))
+        pieces = bands(np.stack([each.to_numpy() for each in batch.columns[2:]], axis=1))
         column = pa.array(list(pieces), pa.list_(pa.int64()))
-        yield pa.RecordBatch.from_arrays([even, odd, column], names=["even", "odd", "band"])
+        yield pa.RecordBatch.from_arrays([*batch.columns, column], names=names)
 
 
 def _judge(batches: Batches) -> Batches:

@@ -54,6 +54,9 @@ def table(spark, rows):
 def altered(film):
     crop = film[1:-2, 2:-1]
     return {
+        "crop_4": film[5:-5, 5:-5],
+        "crop_8": film[10:-10, 10:-10],
+        "crop_8_mirrored": as_jpeg(film[10:-10, 10:-10][:, ::-1].copy(), 75),
         "half": resize(film, (128, 128)),
         "q75": as_jpeg(film, 75),
         "q50": as_jpeg(film, 50),

@@ -81,8 +81,7 @@ def read_boosted(stages: Sequence[Stage]) -> Trees:
     grown, values = list[_Nodes](), list[Floats]()
     for label, stage in enumerate(stages):
         signs = np.eye(len(stages))[label] if len(stages) > 1 else np.array([-1.0, 1.0])
-        weights = stage.table("treesMetadata").sort_by("_1")["_3"].to_pylist()
-        for table, weight in zip(_tables(stage), weights, strict=True):
+        for table, weight in zip(_tables(stage), _weights(stage), strict=True):
             nodes = _nodes(table)
             grown.append(nodes)
             values.append(np.outer(nodes.prediction * weight * BOOSTING_SLOPE, signs))
@@ -95,6 +94,13 @@ def _tables(stage: Stage) -> Iterator[pa.Table]:
     rows = pa.Table.from_struct_array(table["nodeData"].combine_chunks())
     for number in sorted(pc.unique(table["treeID"]).to_pylist()):
         yield rows.filter(pc.equal(table["treeID"], number))
+
+
+def _weights(stage: Stage) -> list[float]:
+    """Give the weight of each tree; the columns are read by place: Spark 4 renamed them."""
+    numbers, _, weights = stage.table("treesMetadata").columns
+    found: list[float] = weights.take(pc.sort_indices(numbers)).to_pylist()
+    return found
 
 
 def _nodes(table: pa.Table) -> _Nodes:
