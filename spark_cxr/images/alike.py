@@ -6,9 +6,10 @@ in the inverse compositional form of Baker and Matthews 2004, here with a shift 
 each axis), first at half size, then at full size. What counts is the correlation of what remains
 after local contrast was evened out, in the part that both show.
 
-Measured on 10,747 public films and looked at by eye: above 0.9 only copies, and exposures of one
-patient minutes apart; the most similar strangers stay below 0.88. Films of one drawn patient come
-up to 0.92, which is why `ingest.likeness` asks for a little more.
+Measured on 10,747 public films: 171 pairs reach 0.93, and the thirty least alike of them are,
+looked at by eye, one film saved twice; from 0.86 to 0.89 there is no pair. Copies that were cropped
+by 2, 4 and 8 % come to 0.95 or more (all but one in twenty of 100 films). Of 1,000 drawn films,
+several of each patient, no two reach 0.93, which is why `ingest.likeness` asks for that.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ _BATCH = 256
 _HOPELESS = 0.3
 """Correlation at half size, unaligned, below which no crop of a few percent explains it."""
 _UNLIKELY = 0.82
-"""Correlation at half size, aligned, below which full size never reached 0.9."""
+"""Correlation at half size, aligned, below which full size never came up to that of a copy."""
 _DETAIL = 2
 """Cells on each side against which the detail of a cell is measured."""
 _STRETCH, _SHIFT = 0.12, 0.06

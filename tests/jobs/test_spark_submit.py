@@ -73,8 +73,9 @@ def test_the_command_says_a_wrong_flag_on_stderr_before_spark_starts(tmp_path):
 
 @pytest.mark.skipif(pyspark.__version__ < "4", reason="MLlib on Spark Connect needs PySpark 4")
 @pytest.mark.slow
+@pytest.mark.parametrize("tune", [False, True])
 def test_training_over_spark_connect_gives_the_predictions_of_a_classic_session(
-    films, tmp_path, spark
+    films, tmp_path, spark, tune
 ):
     from jobs.train_lr import JOB
     from spark_cxr import job
@@ -83,7 +84,7 @@ def test_training_over_spark_connect_gives_the_predictions_of_a_classic_session(
     labels = films / "manifest.csv"
     done = started(
         *(BIN / "spark-cxr", "train-lr", "--images", films, "--labels", labels),
-        *("--out", tmp_path / "connect"),
+        *("--out", tmp_path / "connect", "--no-learning-curve", *(["--tune"] if tune else [])),
         cwd=tmp_path,
         SPARK_REMOTE="local[2]",
     )
@@ -92,7 +93,9 @@ def test_training_over_spark_connect_gives_the_predictions_of_a_classic_session(
         "connect"
     )
     ingest = {"images": [str(films)], "labels": str(labels)}
-    job.run(JOB, spark, defaults(run={"out": str(tmp_path / "classic")}, ingest=ingest))
+    train = {"learning_curve": False, "tune": tune}
+    cfg = defaults(run={"out": str(tmp_path / "classic")}, ingest=ingest, train=train)
+    job.run(JOB, spark, cfg)
     told = [
         {row["path"]: dict(row["probabilities"]) for row in pq.read_table(where).to_pylist()}
         for where in (tmp_path / "connect" / "predictions", tmp_path / "classic" / "predictions")
