@@ -78,8 +78,8 @@ def register_scorer(
     """Register a model as a function of SQL: `SELECT cxr(content).prediction FROM films`.
 
     The function gives a struct (`schemas.SPOKEN`): prediction, confidence, probabilities, distance,
-    flags; of a null or bad image `reason` and `detail`, the rest null or empty. It says of a film what
-    `load_model` and the job score say.
+    flags; of a null or bad image `reason` and `detail`, the rest null or empty. It says of a film
+    what `load_model` and the job score say.
 
     Args:
         spark: The session in which the name is to be known.

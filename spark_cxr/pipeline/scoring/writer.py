@@ -15,7 +15,6 @@ import os
 import secrets
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from pyarrow import fs
 
 from spark_cxr.errors import OutputError
 from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.progress import ticking
 
 LOCK = "_writer.lock"
 LEASE = "_writer.lease"
@@ -71,14 +71,10 @@ def _leased(output: Output, wait: bool) -> Iterator[None]:
     mine, told = secrets.token_hex(8), False
     while (holder := _take(output, mine)) is not None:
         told = _wait(output.address, holder, wait, told)
-    stop = threading.Event()
-    thread = threading.Thread(target=_renew, args=(output, mine, stop), daemon=True)
-    thread.start()
     try:
-        yield
+        with ticking(lambda: _renew(output, mine), RENEWED_EVERY):
+            yield
     finally:
-        stop.set()
-        thread.join()
         store, root = locate(output.address)
         with suppress(OSError):
             store.delete_file(f"{root}/{LEASE}")
@@ -99,10 +95,9 @@ def _take(output: Output, mine: str) -> str | None:
     return None if settled and settled["id"] == mine else "another run"
 
 
-def _renew(output: Output, mine: str, stop: threading.Event) -> None:
-    while not stop.wait(RENEWED_EVERY):
-        with suppress(OSError):  # the store may come back before the lease has run out
-            _write(output, mine)
+def _renew(output: Output, mine: str) -> None:
+    with suppress(OSError):  # the store may come back before the lease has run out
+        _write(output, mine)
 
 
 def _write(output: Output, mine: str) -> None:
