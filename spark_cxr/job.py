@@ -7,32 +7,24 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark.errors import PySparkException
-
 from spark_cxr import __version__
 from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.output import RECORD, Outcome, Output, only_writer, open_output
-from spark_cxr.pipeline.session import describe, open_session
+from spark_cxr.pipeline.session import SPARK_ERRORS, describe, open_session
 from spark_cxr.pipeline.tracking import check_tracking, track
 from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-# Py4JError is what Spark throws and PySpark has no class for: a job that its executors gave up.
-try:
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped,unused-ignore]
-except ImportError:  # a client of Spark Connect has no Java beside it
-    Py4JError = PySparkException
 
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
 TRACKED = "track"
@@ -48,6 +40,8 @@ class Job:
     sections: tuple[str, ...]
     run: Callable[[SparkSession | None, Config, Output], Outcome]
     needs_spark: bool = True
+    opens: Callable[[Config], AbstractContextManager[Output]] | None = None
+    """Where the record of a run goes that has no --out: claimed for as long as the run lasts."""
 
 
 def main(job: Job, argv: Sequence[str] | None = None) -> None:
@@ -63,7 +57,7 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
         print(json.dumps(run(job, spark, cfg)), flush=True)
     except SparkCxrError as error:
         return _refuse(job, str(error))
-    except (PySparkException, Py4JError) as error:
+    except SPARK_ERRORS as error:
         way_out = "The whole message stands in run.json"
         return _refuse(job, str(SparkCxrError("Spark to finish", _gist(str(error)), way_out)))
     except OSError as error:
@@ -73,12 +67,19 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
 
 
 def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
-    """Run a job on a session, leave its record in --out, and return what it says at its end."""
+    """Run a job on a session, leave its record, and return what it says at its end."""
     if TRACKED in job.sections:
         check_tracking(cfg)
+    with job.opens(cfg) if job.opens else _out_of(job, cfg) as output:
+        return _run_into(output, job, spark, cfg)
+
+
+@contextmanager
+def _out_of(job: Job, cfg: Config) -> Iterator[Output]:
+    """Claim --out."""
     address = cfg.run.out or _dated_directory(job.name)
     with only_writer(address):
-        return _run_into(open_output(address, cfg.run.overwrite, _inputs(cfg)), job, spark, cfg)
+        yield open_output(address, cfg.run.overwrite, _inputs(cfg))
 
 
 def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
