@@ -1,7 +1,7 @@
 """Airflow 3: score what has arrived, every night, on the cluster of the connection spark_default.
 
-Put this file into the DAGs folder and make the paths yours. The worker needs Spark's spark-submit on
-its PATH and apache-airflow-providers-apache-spark; conf/cluster.conf says what the nodes need.
+Put this file into the DAGs folder and make the paths yours. The worker needs spark-submit on its
+PATH and apache-airflow-providers-apache-spark; conf/cluster.conf says what the nodes need.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ with DAG(
 ) as dag:
     SparkSubmitOperator(
         task_id="score",
+        name="cxr score",
         conn_id="spark_default",
         application=f"{CXR}/jobs/score.py",
         py_files=f"{CXR}/spark_cxr.zip",

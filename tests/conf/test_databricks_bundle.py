@@ -1,8 +1,11 @@
-"""conf/databricks/databricks.yml: fields that Databricks knows, commands and flags that are ours."""
+"""conf/databricks/databricks.yml: fields that Databricks knows, commands that are ours."""
 
 import re
 import runpy
+import shutil
+import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,7 +35,7 @@ TOP = {
         }
     },
 }
-"""What of a bundle's top level we use, by Databricks' reference; its jobs databricks-bundles knows."""
+"""What we use of a bundle's top level, by Databricks' reference. Jobs databricks-bundles knows."""
 
 OF_THE_NODES = (
     *("spark.master", "spark.driver.memory", "spark.executor.memory", "spark.executor.cores"),
@@ -154,7 +157,7 @@ def test_what_a_task_reads_another_that_it_waits_for_has_written():
     tasks = jobs("prod")["train"]["tasks"]
     for task in tasks:
         words = task["python_wheel_task"]["parameters"]
-        after = dict(zip(words, words[1:], strict=False))
+        after = dict(pairwise(words))
         written[after["--out"]] = task["task_key"]
         read[task["task_key"]] = [after[f] for f in ("--table", "--features") if f in after]
     assert {key: [written[path] for path in paths] for key, paths in read.items()} == {
@@ -207,9 +210,6 @@ def test_paths_are_variables_and_lie_on_volumes(name):
 @pytest.mark.slow
 def test_the_wheel_is_built_where_the_bundle_looks_for_it(tmp_path):
     """Run the artifact's own command in a copy of what it needs."""
-    import shutil
-    import subprocess
-
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("spark_cxr", "jobs", "conf"):
