@@ -18,14 +18,14 @@ fail() { echo "cluster: $*" >&2; exit 2; }
 # As on a node: from the index, pinned as here, and nothing of the checkout in it.
 make_env() {
   local made_from
-  made_from="$(cat "$root/setup.py" "$root/conf/constraints.txt" | sha256sum | cut -c1-64) $folder"
+  made_from="$(cat "$root/setup.py" "$root/conf/constraints.txt" | sha256sum | cut -c1-64)"
   [ "$(cat "$folder/env/made-from" 2>/dev/null || true)" = "$made_from" ] && return
   echo "cluster: installing what the nodes need into $folder/env (once)" >&2
   rm -rf "$folder/env"
   "$root/.venv/bin/python" -m venv "$folder/env"
-  "$folder/env/bin/pip" install --quiet --disable-pip-version-check -c "$root/conf/constraints.txt" \
+  "$folder/env/bin/python" -m pip install --quiet --disable-pip-version-check -c "$root/conf/constraints.txt" \
     "$1[dicom,report]" openvino 2>"$folder/pip.log" || { cat "$folder/pip.log" >&2; exit 2; }
-  "$folder/env/bin/pip" uninstall --quiet --yes spark-cxr
+  "$folder/env/bin/python" -m pip uninstall --quiet --yes spark-cxr
   echo "$made_from" > "$folder/env/made-from"
 }
 

@@ -28,3 +28,16 @@ step 'said["files"] == 120 and said["quarantined"] == 9' \
   ingest --images films --labels films/manifest.csv --out tables --overwrite
 step 'said["images"] == 111' featurize --table tables --out vectors --overwrite
 step 'said["status"] == "ok"' train_lr --features vectors --out trained --overwrite
+step 'said["status"] == "ok"' score --model trained/model --images films --table scores
+# A second night finds nothing new.
+step 'said["status"] == "ok"' score --model trained/model --images films --table scores
+"$SPARK_CXR_PYTHON" - <<'END'
+from collections import Counter
+from pyarrow.parquet import read_table
+
+rows = read_table("scores", columns=["path", "prediction"]).to_pylist()
+twice = len(rows) - len({row["path"] for row in rows})
+if len(rows) != 111 or twice:
+    raise SystemExit(f"cluster-demo: Expected 111 films with one row each. Received: {len(rows)}.")
+print("111 films, one row each:", dict(Counter(row["prediction"] for row in rows)))
+END

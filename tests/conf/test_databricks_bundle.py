@@ -1,5 +1,6 @@
 """conf/databricks/databricks.yml: fields that Databricks knows, commands that are ours."""
 
+import json
 import re
 import runpy
 import shutil
@@ -15,6 +16,7 @@ from databricks.bundles.jobs import Job
 
 from spark_cxr import cli
 from spark_cxr.config import resolve
+from spark_cxr.job import run
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "conf" / "databricks" / "databricks.yml"
@@ -72,9 +74,9 @@ def filled(value, known):
     return re.sub(r"\$\{([\w.]+)\}", lambda found: str(filled(known[found[1]], known)), value)
 
 
-def jobs(target):
-    """Give the jobs of a target as they are sent."""
-    given = BUNDLE["targets"][target].get("variables", {})
+def jobs(target, **told):
+    """Give the jobs of a target as they are sent; `told` is what --var says."""
+    given = BUNDLE["targets"][target].get("variables", {}) | told
     assert given.keys() <= BUNDLE["variables"].keys()
     known = {f"var.{name}": row["default"] for name, row in BUNDLE["variables"].items()}
     known |= {f"var.{name}": value for name, value in given.items()}
@@ -205,6 +207,25 @@ def test_scoring_runs_by_the_clock_and_one_at_a_time():
 def test_paths_are_variables_and_lie_on_volumes(name):
     assert BUNDLE["variables"][name]["default"].startswith("/Volumes/")
     assert f"${{var.{name}}}" in FILE.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_tasks_of_the_training_run_one_after_the_other(spark, films, tmp_path):
+    """Run what Databricks would, but for its cluster, on drawn films and without a network."""
+    mine = {"images": str(films), "labels": str(films / "manifest.csv"), "runs": str(tmp_path)}
+    said = {}
+    for task in jobs("dev", **mine, backbone="fake", weights="")["train"]["tasks"]:
+        words = [
+            word.replace("{{job.run_id}}", "7") for word in task["python_wheel_task"]["parameters"]
+        ]
+        job = cli.get(task["task_key"])
+        said[job.name] = run(job, spark, resolve(job.name, job.summary, job.sections, words))
+    assert [told["status"] for told in said.values()] == ["ok"] * 6
+    assert {told["files"] for told in said.values()} == {69}
+    compared = json.loads((tmp_path / "7" / "comparison" / "run.json").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "cache"]
+    assert compared["status"] == "ok"
+    assert all((tmp_path / "7" / head / "model").is_dir() for head in ("lr", "rf", "dt"))
 
 
 @pytest.mark.slow

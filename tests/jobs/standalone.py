@@ -75,13 +75,21 @@ class Cluster:
         """Give the process of master, worker-1 or worker-2."""
         return int((self.folder / f"{name}.pid").read_text())
 
+    def executor(self, name):
+        """Give the process of a worker's executor; None where it has none."""
+        started = (pid for pid in children(self.pid(name)) if EXECUTOR in command_of(pid))
+        return next(started, None)
+
     def kill_executor(self, name):
-        """End the executor of a worker as a crash does; give its number, None where it has none."""
-        for pid in children(self.pid(name)):
-            if "CoarseGrainedExecutorBackend" in command_of(pid):
-                os.kill(pid, signal.SIGKILL)
-                return pid
-        return None
+        """End the executor of a worker as a crash does, and give its process."""
+        if pid := self.executor(name):
+            os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def workers_of(self, name):
+        """List the Python processes of a worker's executor: it has some once a task has run."""
+        pid = self.executor(name)
+        return children(pid) if pid else []
 
 
 def children(parent):
@@ -121,4 +129,5 @@ def standalone(folder):
         held.communicate("\n", timeout=60)
 
 
+EXECUTOR = "CoarseGrainedExecutorBackend"
 HOLD = 'echo "$SPARK_CXR_MASTER"; read _'

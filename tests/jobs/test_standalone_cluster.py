@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +57,11 @@ def test_driver_and_executors_have_the_package_from_the_wheel_and_nowhere_else(c
         "worker-2",
     }
     for each in (said["driver"], *executors):
-        archive, inside = each["origin"].split("spark_cxr.zip/")
-        assert inside == "spark_cxr/__init__.py"
+        assert each["origin"].endswith("/spark_cxr.zip/spark_cxr/__init__.py")
         assert each["python"] == str(cluster.folder / "env")
-        assert not any(
-            path.startswith((f"{ROOT}/spark_cxr", f"{ROOT}/.venv/bin")) or path == str(ROOT)
-            for path in each["path"].split(os.pathsep)
-        )
+        ours = [path for path in each["path"].split(os.pathsep) if path.startswith(str(ROOT))]
+        # Of the checkout there is Spark itself, and the folder of the script that was started.
+        assert [p for p in ours if "/site-packages/pyspark/" not in p and p != str(HERE)] == []
     assert {each["cache"] for each in executors} == {"./spark_cxr"}
     assert said["settings"]
     assert not Path(said["conf"]).exists()  # unpacked for that process only
@@ -141,3 +142,50 @@ def test_nothing_is_left_of_a_cluster_when_its_command_ends(tmp_path, cluster):
         pids = [other.pid(name) for name in names]
         assert all("spark.deploy" in command_of(pid) for pid in pids)
     assert [pid for pid in pids if "spark.deploy" in command_of(pid)] == []
+
+
+def test_scoring_twice_leaves_one_row_a_film(demo):
+    assert_one_row_each(demo / "scores", demo)
+
+
+def test_an_executor_that_is_killed_while_it_scores_costs_no_film(demo, cluster):
+    with scoring(cluster, demo, "scores-executor") as job:
+        killed = cluster.kill_executor("worker-1")
+        assert job.poll() is None
+        assert killed is not None
+    assert_one_row_each(demo / "scores-executor", demo)
+
+
+def test_a_node_that_is_lost_while_it_scores_costs_no_film(demo, cluster, tmp_path):
+    (tmp_path / "env").symlink_to(cluster.folder / "env")
+    with standalone(tmp_path) as other:
+        with scoring(other, demo, "scores-node") as job:
+            os.kill(other.pid("worker-2"), signal.SIGKILL)
+            other.kill_executor("worker-2")
+            assert job.poll() is None
+        assert_one_row_each(demo / "scores-node", demo)
+
+
+@contextmanager
+def scoring(cluster, demo, table):
+    """Score in small batches; the block runs when both executors have Python workers at work."""
+    words = ("--model", demo / "trained" / "model", "--images", demo / "films")
+    batches = ("--max-files-per-trigger", "10", "--table", demo / table)
+    with cluster.start(ROOT / "jobs" / "score.py", *words, *batches) as job:
+        try:
+            for _ in range(600):
+                if all(cluster.workers_of(name) for name in ("worker-1", "worker-2")):
+                    break
+                assert job.poll() is None, job.stdout.read()
+                time.sleep(0.2)
+            yield job
+            told, _ = job.communicate(timeout=280)
+        finally:
+            job.kill()
+    assert job.returncode == 0, told
+
+
+def assert_one_row_each(table, demo):
+    """Hold a table of scores against the films that ingest found good."""
+    expected = sorted(row["path"] for row in rows(demo / "tables" / "images"))
+    assert sorted(row["path"] for row in rows(table)) == expected
