@@ -210,6 +210,7 @@ def test_paths_are_variables_and_lie_on_volumes(name):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_tasks_of_the_training_run_one_after_the_other(spark, films, tmp_path):
     """Run what Databricks would, but for its cluster, on drawn films and without a network."""
     mine = {"images": str(films), "labels": str(films / "manifest.csv"), "runs": str(tmp_path)}

@@ -20,7 +20,7 @@ WANTED = {
 def scoring(words):
     """Give what a command line wants scored, where and by whom."""
     cfg = settings_of(words)
-    return {"model": cfg.score.model, "images": cfg.ingest.images, "table": cfg.score.table}
+    return {"model": cfg.score.model, "images": cfg.score.images, "table": cfg.score.table}
 
 
 def recorder(folder):

@@ -160,8 +160,9 @@ def test_a_node_that_is_lost_while_it_scores_costs_no_film(demo, cluster, tmp_pa
     (tmp_path / "env").symlink_to(cluster.folder / "env")
     with standalone(tmp_path) as other:
         with scoring(other, demo, "scores-node") as job:
-            os.kill(other.pid("worker-2"), signal.SIGKILL)
-            other.kill_executor("worker-2")
+            lost = other.pid("worker-2"), other.executor("worker-2")
+            for pid in lost:
+                os.kill(pid, signal.SIGKILL)
             assert job.poll() is None
         assert_one_row_each(demo / "scores-node", demo)
 
