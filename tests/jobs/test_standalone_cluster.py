@@ -111,7 +111,7 @@ def test_training_leaves_a_model_and_its_figures(demo):
 @pytest.mark.skipif(pyspark.__version__ < "4", reason="PySpark 3.5 ships no file with a session")
 def test_a_network_reaches_executors_that_have_other_caches(cluster, tmp_path):
     """Build it on a driver with TensorFlow, run it on nodes that have only OpenVINO."""
-    drawn = {p.name.replace("/", "-"): p.data for p in phantoms(7, 8, 96, ("png", "jpeg"), 0)}
+    drawn = {p.name.replace("/", "-"): p.data for p in phantoms(8, 3, 96, ("png", "jpeg"), 0)}
     (tmp_path / "films").mkdir()
     for name, data in drawn.items():
         (tmp_path / "films" / name).write_bytes(data)
