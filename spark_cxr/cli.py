@@ -15,7 +15,7 @@ from spark_cxr.settings import nearest
 JOBS = (
     *("phantoms", "ingest", "featurize"),
     *("train_lr", "train_rf", "train_dt", "train"),
-    *("compare", "audit", "bench"),
+    *("compare", "score", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
 
@@ -70,5 +70,6 @@ train_rf = partial(_run, "train_rf")
 train_dt = partial(_run, "train_dt")
 train = partial(_run, "train")
 compare = partial(_run, "compare")
+score = partial(_run, "score")
 audit = partial(_run, "audit")
 bench = partial(_run, "bench")

@@ -8,7 +8,7 @@ from dataclasses import Field, fields
 from typing import Any, NoReturn
 
 from spark_cxr.errors import ConfigError
-from spark_cxr.settings import SECTIONS, nearest
+from spark_cxr.settings import SECTIONS, WITHOUT_OUT, nearest
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,4 +64,5 @@ def _shown(value: Any) -> str:
 
 def flagged_items(sections: Sequence[str]) -> Iterator[tuple[str, Field[Any]]]:
     """Give the fields that a job with these sections has flags for, with their section."""
-    return ((name, item) for name in ("run", *sections) for item in fields(SECTIONS[name]))
+    names = sections if set(sections) & WITHOUT_OUT else ("run", *sections)
+    return ((name, item) for name in names for item in fields(SECTIONS[name]))

@@ -7,8 +7,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -48,6 +48,8 @@ class Job:
     sections: tuple[str, ...]
     run: Callable[[SparkSession | None, Config, Output], Outcome]
     needs_spark: bool = True
+    opens: Callable[[Config], AbstractContextManager[Output]] | None = None
+    """Where the record of a run goes that has no --out: claimed for as long as the run lasts."""
 
 
 def main(job: Job, argv: Sequence[str] | None = None) -> None:
@@ -73,12 +75,19 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
 
 
 def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
-    """Run a job on a session, leave its record in --out, and return what it says at its end."""
+    """Run a job on a session, leave its record, and return what it says at its end."""
     if TRACKED in job.sections:
         check_tracking(cfg)
+    with job.opens(cfg) if job.opens else _out_of(job, cfg) as output:
+        return _run_into(output, job, spark, cfg)
+
+
+@contextmanager
+def _out_of(job: Job, cfg: Config) -> Iterator[Output]:
+    """Claim --out."""
     address = cfg.run.out or _dated_directory(job.name)
     with only_writer(address):
-        return _run_into(open_output(address, cfg.run.overwrite, _inputs(cfg)), job, spark, cfg)
+        yield open_output(address, cfg.run.overwrite, _inputs(cfg))
 
 
 def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:

@@ -59,9 +59,14 @@ class Output:
         target = PurePosixPath(root) / name
         half = str(target.with_name(f".{target.name}.{secrets.token_hex(4)}.half"))
         store.create_dir(str(target.parent), recursive=True)
-        with store.open_output_stream(half) as stream:
-            stream.write(data)
-        store.move(half, str(target))
+        try:
+            with store.open_output_stream(half) as stream:
+                stream.write(data)
+            store.move(half, str(target))
+        except OSError:  # a full disk gets back what was taken of it
+            with suppress(OSError):
+                store.delete_file(half)
+            raise
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small text file, whole or not at all."""

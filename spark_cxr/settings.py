@@ -167,6 +167,46 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """Section [gate]: from where on a film is unlike those of the training."""
+
+    false_alarms: float = setting(least=0.0001, most=0.5)
+    far: float = setting(least=1)
+    colour: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Section [score]: which model scores which films into which table."""
+
+    model: str
+    images: Paths
+    table: str
+    rescore: bool
+    watch: bool
+    interval: float = setting(least=0.1)
+    wait: bool = setting()
+    max_files_per_trigger: int = setting(least=1, most=1_000_000)
+    max_bytes_per_trigger: int = setting(least=1)
+    max_bytes: int = setting(least=1, most=2_000_000_000)
+    format: str = setting(choices=("parquet", "delta"))
+    also: str = setting(choices=("", "csv", "jsonl"))
+    explain: int = setting(least=0, most=100_000)
+    batch_size: int = setting(least=1)
+    device: str = setting()
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Section [drift]: how far films may move from those of the training without a warning."""
+
+    warn_share: float = setting(least=0, most=1)
+    warn_confidence: float = setting(least=0, most=1)
+    warn_distance: float = setting(least=0)
+    warn_unlike: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one run."""
 
@@ -175,12 +215,15 @@ class Config:
     ingest: Ingest
     features: Features
     train: Train
+    gate: Gate
     any_head: AnyHead
     track: Track
     registry: Registry
     compare: Compare
     bench: Bench
     audit: Audit
+    score: Score
+    drift: Drift
 
 
 SECTIONS: dict[str, Any] = {
@@ -189,13 +232,19 @@ SECTIONS: dict[str, Any] = {
     "ingest": Ingest,
     "features": Features,
     "train": Train,
+    "gate": Gate,
     "any_head": AnyHead,
     "track": Track,
     "registry": Registry,
     "compare": Compare,
     "bench": Bench,
     "audit": Audit,
+    "score": Score,
+    "drift": Drift,
 }
+
+WITHOUT_OUT = frozenset(("score",))
+"""Sections of jobs that write to a place of their own, and so take nothing of section [run]."""
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

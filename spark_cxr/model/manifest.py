@@ -19,10 +19,11 @@ from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.output import Output, locate
 
-FORMAT = 2
+FORMAT = 3
 """Goes up when an older spark_cxr could not read the directory rightly."""
 NAME = "model.json"
 ARRAYS = "head.npz"
+REFERENCE = "reference.npz"
 SEAL = "sha256"
 BLOCK = 1 << 20
 
@@ -67,6 +68,19 @@ class Manifest:
     files: Mapping[str, str]
     """SHA-256 of every other file, by its path in the directory."""
     format: int = FORMAT
+
+    @property
+    def identity(self) -> str:
+        """Name the model by all that its answers depend on, which its plain name does not.
+
+        Two trainings on the same films have one name, whatever their networks and settings.
+        """
+        parts = [
+            *(self.labels, self.backbone, self.weights.sha256, self.preprocessing),
+            *(self.engine, self.precision, self.features, asdict(self.limits)),
+            *(self.files[name] for name in (ARRAYS, REFERENCE)),
+        ]
+        return f"{self.name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]}"
 
 
 def write_manifest(output: Output, manifest: Manifest) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.model.scoring import Model, Prediction, load_model
+from spark_cxr.model.judge import FLAGS, NO_XRAY, Prediction
+from spark_cxr.model.scoring import Model, load_model
 from spark_cxr.output import locate
 
 IMAGE = "image"
@@ -47,7 +48,7 @@ class PyfuncModel:
 
         Returns:
             `label`, `confidence`, one `probability_LABEL` for each label, and `reason`: null for
-            a good image; for a bad one all others are null.
+            a good image; for a bad one all others are null, for what is no X-ray the label.
         """
         if IMAGE not in model_input.columns:
             received = ", ".join(map(str, model_input.columns)) or "no column"
@@ -62,7 +63,8 @@ class PyfuncModel:
         if told.bad:
             return [None, None, *(None for _ in self.model.labels), str(told.bad)]
         shares = (told.probabilities[label] for label in self.model.labels)
-        return [told.label, told.confidence, *shares, None]
+        reason = f"{NO_XRAY}: {FLAGS[NO_XRAY]}" if NO_XRAY in told.flags else None
+        return [told.label or None, told.confidence, *shares, reason]
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.featurize import FeatureRecipe
 from spark_cxr.backbones.network import PREPROCESSING
-from spark_cxr.errors import BadImage, InputError
-from spark_cxr.heads.portable import PortableHead, unpack
-from spark_cxr.model.manifest import ARRAYS, Manifest, check_files, read_manifest
+from spark_cxr.errors import InputError
+from spark_cxr.heads.portable import unpack
+from spark_cxr.model import reference
+from spark_cxr.model.judge import Judge, Prediction, judge_stream
+from spark_cxr.model.manifest import ARRAYS, REFERENCE, Manifest, check_files, read_manifest
 from spark_cxr.output import Output, absolute, locate
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says about one image, or why it says nothing."""
-
-    label: str = ""
-    """Empty for a bad image."""
-    confidence: float = 0.0
-    """The probability of `label`."""
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-    bad: BadImage | None = None
-    """Why there is no prediction: `bad.reason`, `bad.detail`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +27,7 @@ class Model:
 
     manifest: Manifest
     recipe: FeatureRecipe
-    head: PortableHead
+    judge: Judge
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -48,27 +37,22 @@ class Model:
     def predict(self, images: bytes | Sequence[bytes]) -> list[Prediction]:
         """Look at encoded images: one prediction for each, in order; a bad one says why."""
         contents = [images] if isinstance(images, bytes) else list(images)
-        made = featurize(contents, self.recipe)
-        vectors = [vector for vector in made if not isinstance(vector, BadImage)]
-        told = iter(self.predict_vectors(np.stack(vectors)) if vectors else ())
-        return [Prediction(bad=m) if isinstance(m, BadImage) else next(told) for m in made]
+        return next(judge_stream([contents], self.recipe, self.judge))
 
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:
         """Score feature vectors of the model's own network, one a row."""
-        return [self._word(row) for row in self.probabilities(vectors)]
+        return [self.judge.judge(row) for row in self._rows(vectors)]
 
     def probabilities(self, vectors: ArrayLike) -> NDArray[np.float64]:
         """Give (films, labels) for feature vectors, one a row."""
+        return self.judge.head.probabilities(self._rows(vectors))
+
+    def _rows(self, vectors: ArrayLike) -> NDArray[np.float64]:
         rows, width = np.asarray(vectors, dtype=np.float64), self.manifest.features
         if rows.ndim != 2 or rows.shape[1] != width:
             expected = f"rows of {width} features of {self.manifest.backbone}"
             raise InputError(expected, f"an array of shape {rows.shape}", "Take this network's")
-        return self.head.probabilities(rows)
-
-    def _word(self, shares: NDArray[np.float64]) -> Prediction:
-        best = int(shares.argmax())
-        named = dict(zip(self.labels, shares.tolist(), strict=True))
-        return Prediction(self.labels[best], float(shares[best]), named)
+        return rows
 
 
 def load_model(
@@ -86,26 +70,38 @@ def load_model(
         InputError: It is no model directory, or was changed, is incomplete, or of another format.
     """
     place = Output(absolute(str(directory)).rstrip("/"))
+    manifest = open_manifest(place)
+    recipe = FeatureRecipe(
+        backbone=manifest.backbone,
+        engine=manifest.engine,
+        batch_size=batch_size,
+        limits=manifest.limits,
+        network=str(network_file(place, manifest)) if manifest.network else "",
+        precision=manifest.precision,
+        threads=threads or os.cpu_count() or 1,
+        device=device,
+    )
+    return Model(manifest, recipe, read_judge(place, manifest))
+
+
+def open_manifest(place: Output) -> Manifest:
+    """Read model.json, check every file that it names, and that films are prepared as then."""
     manifest = read_manifest(place)
     check_files(place, manifest)
     if manifest.preprocessing != PREPROCESSING:
         received = f"features of preprocessing {manifest.preprocessing}"
         way_out = "Train again: this version prepares films in another way"
         raise InputError(f"features of preprocessing {PREPROCESSING}", received, way_out)
-    recipe = FeatureRecipe(
-        backbone=manifest.backbone,
-        engine=manifest.engine,
-        batch_size=batch_size,
-        limits=manifest.limits,
-        network=str(_network(place, manifest)) if manifest.network else "",
-        precision=manifest.precision,
-        threads=threads or os.cpu_count() or 1,
-        device=device,
-    )
-    return Model(manifest, recipe, unpack(place.read_bytes(ARRAYS) or b""))
+    return manifest
 
 
-def _network(place: Output, manifest: Manifest) -> Path:
+def read_judge(place: Output, manifest: Manifest) -> Judge:
+    """Read the head and the reference of a model directory."""
+    head = unpack(place.read_bytes(ARRAYS) or b"")
+    return Judge(manifest.labels, head, reference.unpack(place.read_bytes(REFERENCE) or b""))
+
+
+def network_file(place: Output, manifest: Manifest) -> Path:
     """Find the network's file on this host; from elsewhere it comes into the cache once."""
     from pyarrow import fs
 

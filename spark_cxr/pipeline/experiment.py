@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import InputError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import LearningPoint, Metrics
+from spark_cxr.model.reference import Reference
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
@@ -19,6 +20,7 @@ from spark_cxr.pipeline.facts import are_drawn
 from spark_cxr.pipeline.featurize import Featurized, featurize_step, featurized_earlier
 from spark_cxr.pipeline.learning import learn
 from spark_cxr.pipeline.model_directory import Made, write_model
+from spark_cxr.pipeline.reference import reference_of
 from spark_cxr.pipeline.split import IS_TEST, check_split, split, split_by_folder
 from spark_cxr.pipeline.steps import Ingested, with_phantoms
 from spark_cxr.pipeline.train import HeadModel, Recipe
@@ -26,7 +28,7 @@ from spark_cxr.pipeline.tune import Tuned, tune, with_folds
 from spark_cxr.schemas import LABEL, TEST_PREDICTIONS
 from spark_cxr.settings import Config, Train
 
-SECTIONS = ("phantoms", "ingest", "features", "train", "track", "registry")
+SECTIONS = ("phantoms", "ingest", "features", "train", "gate", "track", "registry")
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def _fit(
             learning=_learning(head, tuned, prepared, labels, metrics, cfg),
             seconds=time.monotonic() - started,
         )
-        write_model(model, _recorded(fitted, made, cfg), Output(output.table("model")))
+        trained = prepared.where(~F.col(IS_TEST))
+        known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
+        write_model(model, _recorded(fitted, made, known, cfg), Output(output.table("model")))
         return fitted
     finally:
         prepared.unpersist()
@@ -175,7 +179,7 @@ def _learning(
     return learn(head, recipe, prepared, labels, whole, cfg.train.resamples)
 
 
-def _recorded(fitted: Fitted, made: Featurized, cfg: Config) -> Made:
+def _recorded(fitted: Fitted, made: Featurized, known: Reference, cfg: Config) -> Made:
     return Made(
         name=f"{fitted.head.name}-{fitted.fingerprint}",
         labels=fitted.labels,
@@ -183,6 +187,7 @@ def _recorded(fitted: Fitted, made: Featurized, cfg: Config) -> Made:
         ready=made.eye.ready,
         used=made.used,
         metrics=fitted.metrics,
+        reference=known,
         data=fitted.fingerprint,
         split={"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
@@ -63,6 +63,20 @@ def read_files(
     return files.select(*columns(FILES))
 
 
+def read_paths(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    """Read files by the paths that a listing gave, whatever signs are in their names.
+
+    Globs are escaped, not switched off: Spark Connect knows no switch. And the lookup is recursive
+    although there is nothing below a file: else Spark looks for partitions above it, and gives
+    files of one folder several times.
+
+    Raises:
+        AnalysisException: a file has vanished.
+    """
+    files = _reader(spark).load([re.sub(r"([\\*?\[\]{}])", r"\\\1", path) for path in paths])
+    return _named(files).select(*columns(FILES))
+
+
 def source_of(images: Sequence[str], name: str = "") -> Column:
     """Name where a file comes from: the data set, else the folder that was given."""
     if name:
@@ -83,10 +97,13 @@ def _fixed(root: str) -> str:
 
 
 def _load(spark: SparkSession, images: Sequence[str]) -> DataFrame:
+    return _reader(spark).load(_roots(images))
+
+
+def _reader(spark: SparkSession) -> DataFrameReader:
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     # One file that the disk or the store does not give must not end the job of all others.
-    reader = reader.option("ignoreCorruptFiles", "true").option("ignoreMissingFiles", "true")
-    return reader.load(_roots(images))
+    return reader.option("ignoreCorruptFiles", "true").option("ignoreMissingFiles", "true")
 
 
 def _names(spark: SparkSession, images: Sequence[str], leave_out: str) -> list[str]:
@@ -109,6 +126,10 @@ def _scan(spark: SparkSession, images: Sequence[str], leave_out: str) -> DataFra
     files = _load(spark, images).where(~suffix.isin(*SIDE_FILES))
     if leave_out:
         files = files.where(~F.col(PATH).rlike(leave_out))
+    return _named(files)
+
+
+def _named(files: DataFrame) -> DataFrame:
     return files.select(
         PATH,
         F.col("modificationTime").alias("modified"),

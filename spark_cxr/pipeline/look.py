@@ -21,6 +21,7 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Film, Limits
 from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import to_network
+from spark_cxr.pipeline.arrow import arrow_schema
 from spark_cxr.pipeline.networks import Ready, on_this_worker
 from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.schemas import CONTENT, FEATURES, FILES, LOOKED, PATH, columns
@@ -82,9 +83,10 @@ def looker(recipe: Recipe, ready: Ready | None) -> Callable[[Batches], Batches]:
 
     def see(batches: Batches) -> Batches:
         parts = ([File(batch, i) for i in range(batch.num_rows)] for batch in batches)
+        schema = arrow_schema(LOOKED)
         made = _with_vectors(parts, recipe, ready) if ready else _without(parts, recipe)
         for rows in made:
-            yield pa.RecordBatch.from_pylist(rows, schema=_arrow_schema())
+            yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
     return see
 
@@ -132,17 +134,3 @@ def _said_of(film: Film, content: bytes, path: str, recipe: Recipe) -> Row:
         "view": film.view,
         "flags": list(film.flags),
     }
-
-
-def _arrow_schema() -> pa.Schema:
-    kinds = {
-        "string": pa.string(),
-        "bigint": pa.int64(),
-        "int": pa.int32(),
-        "binary": pa.binary(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-        "array<string>": pa.list_(pa.string()),
-        "array<float>": pa.list_(pa.float32()),
-    }
-    words = (word.split() for word in LOOKED.split(", "))
-    return pa.schema([(name, kinds[kind]) for name, kind in words])

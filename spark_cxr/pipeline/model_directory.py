@@ -14,7 +14,15 @@ from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import pack, read_stages
 from spark_cxr.metrics import Metrics
-from spark_cxr.model.manifest import ARRAYS, Manifest, Origin, digests, write_manifest
+from spark_cxr.model.manifest import (
+    ARRAYS,
+    REFERENCE,
+    Manifest,
+    Origin,
+    digests,
+    write_manifest,
+)
+from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.networks import Ready
 from spark_cxr.pipeline.train import HeadModel
@@ -35,15 +43,17 @@ class Made:
     ready: Ready
     used: Used
     metrics: Metrics
+    reference: Reference
     data: str
     split: dict[str, Any]
 
 
 def write_model(model: HeadModel, made: Made, directory: Output) -> Manifest:
-    """Write head, portable head, network, and last `model.json`, without which it is no model."""
+    """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
     model.mllib.write().overwrite().save(directory.table(HEAD))
     portable = model.head.read(read_stages(*locate(directory.table(HEAD))))
     directory.write_bytes(ARRAYS, pack(portable))
+    directory.write_bytes(REFERENCE, made.reference.pack())
     network = made.ready.network
     if network.path:
         _copy(Path(network.path), directory)

@@ -66,7 +66,7 @@ def make_ready(spark: SparkSession, wish: Wish) -> Ready:
     built = network.prepare(
         row, weights.resolve(wish.weights, row, wish.mirror), engine, wish.pooling
     )
-    _ship(spark, built)
+    ship(spark, built)
     return Ready(
         built,
         FeatureRecipe(
@@ -114,7 +114,7 @@ def _device(recipe: FeatureRecipe) -> str:
     return f"{GPU}:{given.addresses[0]}" if given and free else recipe.device
 
 
-def _ship(spark: SparkSession, built: Network) -> None:
+def ship(spark: SparkSession, built: Network) -> None:
     """Send the file along with the session, unless all workers are on this host.
 
     PySpark 3.5 cannot do so in all sessions: there the cache must be a folder that all nodes see.

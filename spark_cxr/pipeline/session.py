@@ -28,6 +28,8 @@ RUNTIME = {
     "spark.sql.execution.arrow.maxBytesPerBatch": "33554432",
     # Spark reckons 4 MB for opening a file, which makes tasks of 30 films; a network likes more.
     "spark.sql.files.openCostInBytes": "1m",
+    # Each file of a long list would be a task of its own, only to be listed.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "128",
     "spark.sql.session.timeZone": "UTC",
 }
 

@@ -1,4 +1,4 @@
-"""A network as a function of SQL: `SELECT cxr(content) FROM films`."""
+"""A network or a model as a function of SQL: `SELECT cxr(content) FROM films`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import pandas_udf
 
 from spark_cxr.errors import BadImage, ConfigError
+from spark_cxr.model import Prediction
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
 from spark_cxr.pipeline.networks import Ready, make_ready
+from spark_cxr.pipeline.scoring.scorer import Scorer, open_scorer
+from spark_cxr.pipeline.scoring.sight import judged, said_of
 from spark_cxr.pipeline.vectors import vectors_of
+from spark_cxr.schemas import SPOKEN, columns
 
 VECTOR = "array<float>"
 OF_TABLES = ("inputCol", "outputCol", "errorCol")
@@ -66,3 +70,39 @@ def _of_network(params: dict[str, Any]) -> dict[str, Any]:
             way_out = f"Leave {name} out: SQL names the columns"
             raise ConfigError("params of a network for a function of SQL", name, way_out)
     return params
+
+
+def register_scorer(
+    spark: SparkSession, name: str, directory: str, *, batch_size: int = 32, device: str = "auto"
+) -> None:
+    """Register a model as a function of SQL: `SELECT cxr(content).prediction FROM films`.
+
+    The function gives a struct (`schemas.SPOKEN`): prediction, confidence, probabilities, distance,
+    flags, and for a null or bad image nulls with `reason` and `detail`. It says of a film what
+    `load_model` and the job score say.
+
+    Args:
+        spark: The session in which the name is to be known.
+        name: Of the function, in SQL and in `selectExpr`.
+        directory: The `model/` of a training.
+        batch_size: Films that go through the network at once.
+        device: Where the network is to run: auto, cpu or gpu.
+    """
+    spark.udf.register(name, scoring_function(open_scorer(spark, directory, batch_size, device)))
+
+
+def scoring_function(scorer: Scorer) -> Callable[..., Any]:
+    """Make the function: a column of encoded images in, a column of `schemas.SPOKEN` out."""
+
+    @pandas_udf(SPOKEN)
+    def predictions(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        for told in judged(batches, scorer):
+            yield pd.DataFrame([_spoken(each) for each in told], columns=columns(SPOKEN))
+
+    return predictions.asNondeterministic()
+
+
+def _spoken(told: Prediction) -> dict[str, Any]:
+    if told.bad:
+        return {"reason": told.bad.reason, "detail": told.bad.detail}
+    return said_of(told)

@@ -1,0 +1,125 @@
+"""A film's vector → what is said of it: the same words through Spark, SQL and plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spark_cxr.backbones.featurize import FeatureRecipe, Shown, Vector, stream
+from spark_cxr.errors import BadImage
+from spark_cxr.heads.portable import PortableHead
+from spark_cxr.images.decode import decode
+from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.prepare import to_network
+from spark_cxr.model.reference import Reference
+
+UNLIKE = "not_like_training"
+NO_XRAY = "not_an_xray"
+FLAGS = {
+    UNLIKE: "further from the training films than all but a few of them were from each other",
+    NO_XRAY: "coloured, or so far from the training films that no class is named",
+}
+"""Beside those of `images.film.FLAGS`."""
+CHROMA = 40
+"""Difference of a pixel's channels, of 255, that is a colour and no noise of a JPEG."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one image, or why it says nothing."""
+
+    label: str = ""
+    """Empty for a bad image, and for a picture that is no X-ray."""
+    confidence: float = 0.0
+    """The highest of the probabilities."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    bad: BadImage | None = None
+    """Why there is no prediction: `bad.reason`, `bad.detail`."""
+    distance: float = 0.0
+    """From the training films; 1 is as far as almost all of them keep to, see `Reference`."""
+    flags: tuple[str, ...] = ()
+    """What a reader should know, each from `FLAGS` or `images.film.FLAGS`."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of an image before the network has seen it."""
+
+    coloured: float
+    """Share of clearly coloured pixels."""
+    flags: tuple[str, ...] = ()
+    """What its file says."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A head, and the training to hold a film against."""
+
+    labels: tuple[str, ...]
+    head: PortableHead
+    reference: Reference
+
+    def judge(self, vector: ArrayLike, picture: Picture | None = None) -> Prediction:
+        """Say what a film is; one at a time, so that its neighbours do not touch its last bits."""
+        row = np.asarray(vector, dtype=np.float64)
+        shares = self.head.probabilities(row[None])[0]
+        distance = self.reference.measure(row)
+        flags = self._flags(distance, picture or Picture(0.0))
+        best = int(shares.argmax())
+        return Prediction(
+            label="" if NO_XRAY in flags else self.labels[best],
+            confidence=float(shares[best]),
+            probabilities=dict(zip(self.labels, shares.tolist(), strict=True)),
+            distance=distance,
+            flags=flags,
+        )
+
+    def _flags(self, distance: float, picture: Picture) -> tuple[str, ...]:
+        unlike, known = distance > 1, self.reference
+        no_xray = distance > known.far or picture.coloured > known.colour
+        told = ((UNLIKE, unlike), (NO_XRAY, no_xray))
+        return (*picture.flags, *(name for name, holds in told if holds))
+
+
+def judge_stream(
+    parts: Iterable[Sequence[bytes | None]], recipe: FeatureRecipe, judge: Judge
+) -> Iterator[list[Prediction]]:
+    """Look at lists of encoded images: lists of predictions, one for one and in order."""
+    looked = partial(show, size_hw=recipe.size_hw, limits=recipe.limits)
+    for made in stream(parts, looked, recipe, weigh=lambda content: len(content or b"")):
+        yield [_said(picture, vector, judge) for picture, vector in made]
+
+
+def _said(picture: Picture | BadImage, vector: Vector | None, judge: Judge) -> Prediction:
+    if isinstance(picture, BadImage):
+        return Prediction(bad=picture)
+    if vector is None:
+        raise TypeError("a film that decodes has a vector")
+    return judge.judge(vector, picture)
+
+
+def show(
+    content: bytes | None, size_hw: tuple[int, int], limits: Limits
+) -> Shown[Picture | BadImage]:
+    """Decode an image for the network, and say of it what its pixels and its file say."""
+    try:
+        film = decode(content or b"", limits)
+        pixels = to_network(film.pixels, size_hw)
+    except BadImage as bad:
+        return Shown(bad)
+    return Shown(Picture(coloured_share(pixels, film.pixels.ndim == 2), film.flags), pixels)
+
+
+def coloured_share(pixels: Pixels, is_grey: bool = False) -> float:
+    """Count the pixels (height, width, 3) that have a colour of their own, as a share."""
+    if is_grey:
+        return 0.0
+    first, second, third = (pixels[..., i].astype(np.int16) for i in range(3))
+    strength: NDArray[np.int16] = np.maximum(
+        np.maximum(abs(first - second), abs(second - third)), abs(first - third)
+    )
+    return float((strength > CHROMA).mean())

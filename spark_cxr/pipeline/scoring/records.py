@@ -1,0 +1,119 @@
+"""What a run counts while it works, and what it says at its end."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
+from spark_cxr.model.judge import NO_XRAY, UNLIKE
+from spark_cxr.pipeline.scoring.batch import Parted
+from spark_cxr.pipeline.scoring.sight import Sighted
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A film that a model was not sure of; the surer one is the lesser."""
+
+    path: str
+    sha256: str
+    confidence: float
+    prediction: str
+
+    def __lt__(self, other: Doubt) -> bool:
+        """Order by confidence, the surest first, and by path where that is equal."""
+        return (-self.confidence, self.path) < (-other.confidence, other.path)
+
+
+@dataclass
+class Totals:
+    """Sums over the batches of a run: no more memory for many films than for few."""
+
+    keep: int = 0
+    """Films of least confidence to keep."""
+    passes: int = 0
+    listed: int = 0
+    arrived: int = 0
+    scored: int = 0
+    waiting: int = 0
+    same: int = 0
+    batches: int = 0
+    tally: Tally = field(default_factory=Tally)
+    reasons: Counter[str] = field(default_factory=Counter)
+    doubts: list[Doubt] = field(default_factory=list)
+
+    @property
+    def quarantined(self) -> int:
+        """Count the files that were set aside."""
+        return self.reasons.total()
+
+    def add(self, arrived: int, parted: Parted) -> None:
+        """Count the files of a batch that is committed."""
+        self.batches += 1
+        self.arrived += arrived
+        self.scored += len(parted.scored)
+        self.waiting += len(parted.waiting)
+        self.same += len(parted.same)
+        self.reasons.update(file.reason for file in parted.quarantined if file.reason)
+        self.tally.add(parted.scored)
+        for film in parted.scored:
+            self._doubt(film)
+
+    def _doubt(self, film: Sighted) -> None:
+        if self.keep:
+            doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.best)
+            add = heapq.heappush if len(self.doubts) < self.keep else heapq.heappushpop
+            add(self.doubts, doubt)
+
+    def least_certain(self) -> list[Doubt]:
+        """Give the kept films, the least certain first."""
+        return sorted(self.doubts, reverse=True)
+
+    def counts(self, measures: tuple[Measure, ...]) -> dict[str, Any]:
+        """Give what run.json and the line of JSON say."""
+        return {
+            "files": self.listed,
+            "known": self.listed - self.arrived if self.passes == 1 else None,
+            "arrived": self.arrived,
+            "scored": self.scored,
+            "quarantined": self.quarantined,
+            "waiting": self.waiting,
+            "same_content": self.same,
+            "reasons": dict(self.reasons),
+            "flags": dict(self.tally.flags),
+            "predicted": dict(self.tally.labels),
+            "drift": to_json(measures),
+            "drifted": [each.name for each in measures if each.has_moved],
+            "passes": self.passes,
+            "batches": self.batches,
+        }
+
+    def lines(self, measures: tuple[Measure, ...]) -> Iterator[str]:
+        """Word the run for people."""
+        yield (
+            f"{self.listed:,} files, {self.arrived:,} of them new: {self.scored:,} scored, "
+            f"{self.quarantined:,} quarantined, {self.waiting:,} waiting for another look, "
+            f"{self.same:,} with a content that was scored before"
+        )
+        for label, count in self.tally.labels.most_common():
+            yield f"  {count:>8,}  {label}"
+        flags = self.tally.flags
+        if flags[UNLIKE] or flags[NO_XRAY]:
+            yield (
+                f"{flags[UNLIKE]:,} are not like the training films; {flags[NO_XRAY]:,} are no "
+                "X-rays and got no prediction"
+            )
+        yield from warnings_of(measures)
+
+    def csv(self) -> str:
+        """Write the least certain films as a table, for `explain`."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(("path", "sha256", "confidence", "prediction"))
+        rows.writerows((d.path, d.sha256, d.confidence, d.prediction) for d in self.least_certain())
+        return text.getvalue()

@@ -1,0 +1,131 @@
+"""Only one run writes into a table: the others wait, or are told who does.
+
+On a file system of this machine, NFS included, the kernel holds a lock on `_writer.lock` and lets
+it fall with the process, however that ends. Stores know no locks: there a lease lies beside the
+table, renewed while its holder lives, and one that was not renewed for two minutes is taken over.
+Two runs that come within the same second could both think that they hold a lease, so a run reads
+it again after a pause, and the last to have written it goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pyarrow import fs
+
+from spark_cxr.errors import OutputError
+from spark_cxr.output import Output, locate
+
+LOCK = "_writer.lock"
+LEASE = "_writer.lease"
+RENEWED_EVERY = 20.0
+EXPIRES_AFTER = 120.0
+SETTLES_AFTER = 2.0
+LOOKS_EVERY = 1.0
+
+
+@contextmanager
+def only_writer(output: Output, wait: bool) -> Iterator[None]:
+    """Hold the table until the block ends; with `wait` first wait for whoever does."""
+    store, root = locate(output.address)
+    is_local = isinstance(store, fs.LocalFileSystem)
+    with _locked(Path(root, LOCK), wait) if is_local else _leased(output, wait):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, wait: bool) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        told = False
+        while not _try(lock.fileno()):
+            lock.seek(0)
+            told = _wait(path.parent, lock.read().strip() or "another run", wait, told)
+        lock.truncate(0)
+        lock.write(_me())
+        lock.flush()
+        yield
+
+
+def _try(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _leased(output: Output, wait: bool) -> Iterator[None]:
+    mine, told = secrets.token_hex(8), False
+    while (holder := _take(output, mine)) is not None:
+        told = _wait(output.address, holder, wait, told)
+    stop = threading.Event()
+    thread = threading.Thread(target=_renew, args=(output, mine, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        store, root = locate(output.address)
+        with suppress(OSError):
+            store.delete_file(f"{root}/{LEASE}")
+
+
+def _take(output: Output, mine: str) -> str | None:
+    """Take the lease; where another run holds it, name that."""
+    found = _read(output)
+    if found and found["id"] != mine:
+        age = time.time() - found["renewed"]
+        if age < EXPIRES_AFTER:
+            return str(found["who"])
+        line = f"score: the lease of {found['who']} is {age:,.0f} s old and is taken over"
+        print(line, file=sys.stderr, flush=True)
+    _write(output, mine)
+    time.sleep(SETTLES_AFTER)
+    settled = _read(output)
+    return None if settled and settled["id"] == mine else "another run"
+
+
+def _renew(output: Output, mine: str, stop: threading.Event) -> None:
+    while not stop.wait(RENEWED_EVERY):
+        with suppress(OSError):  # the store may come back before the lease has run out
+            _write(output, mine)
+
+
+def _write(output: Output, mine: str) -> None:
+    output.write_json(LEASE, {"id": mine, "who": _me(), "renewed": time.time()})
+
+
+def _read(output: Output) -> dict[str, Any] | None:
+    try:
+        found = json.loads(output.read_bytes(LEASE) or b"null")
+        return found if found and {"id", "who", "renewed"} <= found.keys() else None
+    except ValueError:
+        return None
+
+
+def _wait(where: Path | str, holder: str, wait: bool, told: bool) -> bool:
+    if not wait:
+        received, way_out = f"--table={where}, held by {holder}", "Add --wait, or run again later"
+        raise OutputError("a --table that no other run writes", received, way_out)
+    if not told:
+        print(f"score: waiting for {holder}", file=sys.stderr, flush=True)
+    time.sleep(LOOKS_EVERY)
+    return True
+
+
+def _me() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
