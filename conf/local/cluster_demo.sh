@@ -12,25 +12,30 @@ submit() {
     --executor-memory 512m --executor-cores 1 "$@"
 }
 
-# step WHAT JOB FLAGS...: what WHAT says of the job's last line has to be true.
+CHECK='import json, sys
+said = json.loads(sys.argv[1])
+if not eval(sys.argv[2], {}, said):
+    sys.exit(f"cluster-demo: Expected {sys.argv[2]}. Received: {sys.argv[1]}.")
+print("{job:<10}{seconds:>6.1f} s  ".format(**said), sys.argv[2])'
+
+# step WHAT JOB FLAGS...: WHAT has to be true of the job's last line. (tee /dev/stderr would empty a
+# file that stderr goes to.)
 step() {
   local said
   echo "--- $2 ${*:3}" >&2
-  said="$(submit "$root/jobs/$2.py" "${@:3}" | tee /dev/stderr | tail -n 1)"
-  "$SPARK_CXR_PYTHON" -c 'import json, sys
-said = json.loads(sys.argv[1])
-sys.exit(0 if eval(sys.argv[2]) else f"cluster-demo: Expected {sys.argv[2]}. Received: {said}.")' \
-    "$said" "$1"
+  said="$(submit "$root/jobs/$2.py" "${@:3}" | tee >(cat >&2) | tail -n 1)"
+  "$SPARK_CXR_PYTHON" -c "$CHECK" "$said" "$1"
 }
 
-step 'said["files"] == 120' phantoms --out films --count 120 --bad 9 --overwrite
-step 'said["files"] == 120 and said["quarantined"] == 9' \
+rm -rf scores  # an earlier demo's: what is drawn again would be known
+step 'files == 120' phantoms --out films --count 120 --bad 9 --overwrite
+step 'files == 120 and quarantined == 9' \
   ingest --images films --labels films/manifest.csv --out tables --overwrite
-step 'said["images"] == 111' featurize --table tables --out vectors --overwrite
-step 'said["status"] == "ok"' train_lr --features vectors --out trained --overwrite
-step 'said["status"] == "ok"' score --model trained/model --images films --table scores
-# A second night finds nothing new.
-step 'said["status"] == "ok"' score --model trained/model --images films --table scores
+step 'images == 111' featurize --table tables --out vectors --overwrite
+step 'n_train + n_test == 111' train_lr --features vectors --out trained --overwrite
+step 'scored == 111' score --model trained/model --images films --table scores
+# In the second night nothing is new.
+step 'scored == 0' score --model trained/model --images films --table scores
 "$SPARK_CXR_PYTHON" - <<'END'
 from collections import Counter
 from pyarrow.parquet import read_table
