@@ -70,7 +70,10 @@ TEST_PREDICTIONS = f"{PREDICTIONS}, label string, source string, group_id string
 """Predictions of a test, with the truth beside them."""
 
 
-SCORES = f"{PREDICTIONS}, modified timestamp, bytes bigint, distance double, flags array<string>"
+SCORES = (
+    f"{PREDICTIONS}, modified timestamp, bytes bigint, training_distance double, "
+    "flags array<string>"
+)
 """One row a file, content and model, as the job score leaves it; `modified` and `bytes` are those
 of the file when it was read. `prediction` is null for what is no X-ray."""
 
@@ -89,13 +92,10 @@ KNOWN = "path string, sha256 string, modified timestamp, bytes bigint, model str
 """What these tables say together: files that need no second look."""
 
 SPOKEN = (
-    "prediction string, confidence double, probabilities map<string,double>, distance double, "
-    "flags array<string>, reason string, detail string"
+    "prediction string, confidence double, probabilities map<string,double>, "
+    "training_distance double, flags array<string>, reason string, detail string"
 )
 """What a model says of one image in SQL; `reason` and `detail` where it can say nothing."""
-
-SCORED_ON = "scored_on"
-"""Their partition: the day, in UTC."""
 
 
 def columns(ddl: str) -> list[str]:

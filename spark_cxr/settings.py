@@ -171,7 +171,7 @@ class Gate:
     """Section [gate]: from where on a film is unlike those of the training."""
 
     false_alarms: float = setting(least=0.0001, most=0.5)
-    far: float = setting(least=1)
+    far: float = setting(least=1.0)
     colour: float = setting(least=0, most=1)
 
 
@@ -202,7 +202,7 @@ class Drift:
 
     warn_share: float = setting(least=0, most=1)
     warn_confidence: float = setting(least=0, most=1)
-    warn_distance: float = setting(least=0)
+    warn_distance: float = setting(least=0.0)
     warn_unlike: float = setting(least=0, most=1)
 
 

@@ -183,7 +183,7 @@ $ make test VERBOSE=1 && make all   # not `make sure`
     --cuont 60 --set phantoms.size=96 --set phantoms.sise=96 --no-masks > log
 spark-cxr train-lr --images P --epochs=3 | tail -n 1
 spark-submit jobs/predict.py --model M
-spark-cxr score --model M
+spark-cxr foresee --model M
 spark-cxr --help
 spark-cxr VERB --anything
 ```
@@ -202,8 +202,8 @@ spark-cxr VERB --anything
                 "train-lr --epochs",
                 "predict --model",
                 "predict",
-                "score --model",
-                "score",
+                "foresee --model",
+                "foresee",
             ],
         ),
         (wrong_keys, ["phantoms.sise=96"]),

@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
+from spark_cxr import cli
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
+from spark_cxr.flags import flagged_items
 from spark_cxr.images.phantoms import FORMATS, MARKERS
 from spark_cxr.settings import SECTIONS, Config, nearest
 from spark_cxr.values import checked
@@ -157,6 +159,11 @@ LEAST_ONLY = {
     "bench.rounds": 1,
     "bench.limit": 2,
     "audit.films_per_label": 0,
+    "gate.far": 1.0,
+    "score.interval": 0.1,
+    "score.max_bytes_per_trigger": 1,
+    "score.batch_size": 1,
+    "drift.warn_distance": 0.0,
 }
 LEAST_AND_MOST = {
     "run.seed": (0, 2**63 - 1, 1),
@@ -167,6 +174,14 @@ LEAST_AND_MOST = {
     "train.test_fraction": (0.01, 0.99, 0.001),
     "compare.folds": (2, 20, 1),
     "audit.examples": (0, 100, 1),
+    "gate.false_alarms": (0.0001, 0.5, 0.00005),
+    "gate.colour": (0, 1, 0.5),
+    "score.max_files_per_trigger": (1, 1_000_000, 1),
+    "score.max_bytes": (1, 2_000_000_000, 1),
+    "score.explain": (0, 100_000, 1),
+    "drift.warn_share": (0, 1, 0.5),
+    "drift.warn_confidence": (0, 1, 0.5),
+    "drift.warn_unlike": (0, 1, 0.5),
     "audit.warn_way": (0, 1, 0.5),
     "audit.fail_way": (0, 1, 0.5),
     "audit.warn_association": (0, 1, 0.5),
@@ -235,8 +250,9 @@ def test_settings_cannot_be_changed(section: str) -> None:
         setattr(record, fields(record)[0].name, "x")
 
 
-def test_no_two_sections_share_the_name_of_a_field() -> None:
-    names = [item.name for _, item in FIELDS]
+@pytest.mark.parametrize("verb", cli.names())
+def test_no_two_flags_of_a_job_have_one_name(verb: str) -> None:
+    names = [item.name for _, item in flagged_items(cli.get(verb).sections)]
     assert sorted(set(names)) == sorted(names)
 
 

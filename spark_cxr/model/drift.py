@@ -30,7 +30,7 @@ class Scored(Protocol):
         ...
 
     @property
-    def distance(self) -> float:
+    def training_distance(self) -> float:
         """Give the distance from the training."""
         ...
 
@@ -57,7 +57,7 @@ class Tally:
             self.labels[film.best] += 1
             self.flags.update(film.flags)
             self.confidence += film.confidence
-            self.distance += film.distance
+            self.distance += film.training_distance
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+from zipfile import BadZipFile
 from zlib import crc32
 
 import numpy as np
@@ -107,7 +108,7 @@ def unpack(data: bytes) -> Reference:
         mean, axes, variances = (told[name].astype(np.float64) for name in _ARRAYS)
         shares = zip(told["labels"].tolist(), told["shares"].tolist(), strict=True)
         plain = {name: float(told[name]) for name in _plain()}
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         received = f"reference.npz ({error})"
         raise InputError("the reference of a model", received, "Train again") from None
     cloud = Cloud(mean, axes, variances, float(told["rest"]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from model_by_hand import manifest
+from model_by_hand import manifest, reference
 
 from spark_cxr.backbones import catalog
 from spark_cxr.heads.portable import pack
@@ -22,6 +22,7 @@ def head():
 def directory(tmp_path, head):
     output = Output(str(tmp_path / "model"))
     output.write_bytes("head.npz", pack(head))
+    output.write_bytes("reference.npz", reference().pack())
     output.write_text("head/metadata/part-00000", '{"class": "PipelineModel"}')
     output.write_bytes("head/stages/0_a/data/part-00000.parquet", b"PAR1")
     output.write_bytes("network", b"")

@@ -1,9 +1,12 @@
-"""A manifest as a training would write it, for directories that tests make by hand."""
+"""Manifest and reference as a training would write them, for directories made by hand."""
+
+import numpy as np
 
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones.network import PREPROCESSING
 from spark_cxr.images.film import Limits
 from spark_cxr.model.manifest import Manifest, Origin
+from spark_cxr.model.reference import Cloud, Reference
 
 LABELS = ("COVID-19", "No_findings", "Pneumonia")
 
@@ -30,3 +33,20 @@ def manifest(files, **changes):
         "files": files,
     }
     return Manifest(**told | changes)
+
+
+def reference(**changes):
+    dim = catalog.get("fake").dim
+    told = {
+        "cloud": Cloud(np.zeros(dim), np.eye(dim)[:2], np.array([4.0, 2.0]), 1.0),
+        "limit": 1e6,
+        "false_alarms": 0.01,
+        "far": 1.5,
+        "colour": 0.1,
+        "distance": 0.5,
+        "distance_spread": 0.1,
+        "shares": dict.fromkeys(LABELS, 1 / 3),
+        "confidence": 0.8,
+        "confidence_spread": 0.1,
+    }
+    return Reference(**told | changes)

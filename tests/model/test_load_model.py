@@ -16,6 +16,7 @@ from spark_cxr.model.manifest import digests, read_manifest, write_manifest
 
 FILES = [
     "head.npz",
+    "reference.npz",
     "head/metadata/part-00000",
     "head/stages/0_a/data/part-00000.parquet",
     "network",
@@ -120,7 +121,7 @@ def test_a_newer_format_is_refused_with_the_way_out(directory):
     path = Path(directory.address, "model.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 10}))
     assert refusal(directory) == (
-        "Expected a model directory of format 2. Received: format 10. Upgrade spark_cxr."
+        "Expected a model directory of format 3. Received: format 10. Upgrade spark_cxr."
     )
 
 

@@ -16,7 +16,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.files import Listing, list_files, read_paths
+from spark_cxr.pipeline.files import Listing, list_files, of_names_only, read_paths
 from spark_cxr.schemas import PATH, SHA256
 
 TRIES = 5
@@ -37,10 +37,11 @@ class Arrival:
     """It was as it is now when an earlier run found it bad."""
 
 
-def arrivals(
-    listing: Listing, known: DataFrame | None, waiting: DataFrame | None
-) -> Iterator[Arrival]:
-    """Give the listed files that are not known, the oldest first."""
+def arrivals(listing: Listing, known: DataFrame | None, waiting: DataFrame | None) -> list[Arrival]:
+    """Find the listed files that are not known, the oldest first.
+
+    They come to the driver, names and no more: Spark's index of the folders is there already.
+    """
     files = listing.files.withColumn("modified", F.unix_micros("modified"))
     if known is not None:
         known = known.withColumn("modified", F.unix_micros("modified"))
@@ -51,9 +52,12 @@ def arrivals(
     else:
         files = files.withColumn("digests", F.array().cast("array<string>"))
     files = _with_waited(files, waiting)
-    for row in files.orderBy("modified", PATH).toLocalIterator():
-        digests = tuple(row["digests"] or ())
-        yield Arrival(row[PATH], row["modified"], row["bytes"], digests, row["has_waited"])
+    with of_names_only(files.sparkSession):
+        rows = files.orderBy("modified", PATH).collect()
+    return [
+        Arrival(r[PATH], r["modified"], r["bytes"], tuple(r["digests"] or ()), r["has_waited"])
+        for r in rows
+    ]
 
 
 def batches(files: Iterable[Arrival], most_files: int, most_bytes: int) -> Iterator[list[Arrival]]:

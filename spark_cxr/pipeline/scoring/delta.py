@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.errors import SetupError
 from spark_cxr.output import Output, locate
-from spark_cxr.pipeline.scoring.table import TABLES, Rows
-from spark_cxr.schemas import SCORED_ON, columns
+from spark_cxr.pipeline.scoring.table import SCORED_ON, TABLES, Rows
+from spark_cxr.schemas import columns
 
 KEY = ("path", "sha256", "model", "modified", "bytes")
 """Of the hidden tables; that of predictions has no second row of a content, whatever its time."""

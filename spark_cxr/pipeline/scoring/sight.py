@@ -26,7 +26,8 @@ Row = dict[str, Any]
 
 SIGHTED = (
     "path string, sha256 string, modified bigint, bytes bigint, prediction string, "
-    "confidence double, probabilities map<string,double>, distance double, flags array<string>, "
+    "confidence double, probabilities map<string,double>, "
+    "training_distance double, flags array<string>, "
     "reason string, detail string, is_same boolean"
 )
 """One row a file; `modified` in microseconds, which no time zone can bend on the way."""
@@ -44,7 +45,7 @@ class Sighted:
     prediction: str | None = None
     confidence: float = 0.0
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    distance: float = 0.0
+    training_distance: float = 0.0
     flags: tuple[str, ...] = ()
     reason: str | None = None
     detail: str | None = None
@@ -128,6 +129,6 @@ def said_of(told: Prediction) -> Row:
         "prediction": told.label or None,
         "confidence": told.confidence,
         "probabilities": dict(told.probabilities),
-        "distance": told.distance,
+        "training_distance": told.distance,
         "flags": list(told.flags),
     }

@@ -28,7 +28,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.arrow import arrow_schema
-from spark_cxr.schemas import KNOWN, SCORE_QUARANTINE, SCORED_ON, SCORES, TOUCHED, columns
+from spark_cxr.schemas import KNOWN, SCORE_QUARANTINE, SCORES, TOUCHED, columns
 
 Rows = Sequence[dict[str, Any]]
 
@@ -40,6 +40,8 @@ TABLES = {
     SAME: TOUCHED,
 }
 """The tables below the directory, and the columns of each."""
+SCORED_ON = "scored_on"
+"""Their partition: the day, in UTC."""
 RUNS = "_runs"
 HALF = ".half"
 

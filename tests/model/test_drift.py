@@ -1,0 +1,78 @@
+"""Sums over what was scored, held against the training."""
+
+from dataclasses import dataclass
+
+import pytest
+from model_by_hand import LABELS, reference
+
+from spark_cxr.config import defaults
+from spark_cxr.model.drift import Tally, measure_drift, to_json, warnings_of
+
+LIMITS = defaults().drift
+
+
+@dataclass(frozen=True)
+class Film:
+    best: str
+    confidence: float = 0.8
+    training_distance: float = 0.5
+    flags: tuple[str, ...] = ()
+
+
+def measured(films):
+    tally = Tally()
+    tally.add(films)
+    return measure_drift(tally, reference(), LIMITS)
+
+
+def moved(films):
+    return [each.name for each in measured(films) if each.has_moved]
+
+
+def evenly(count, **changes):
+    return [Film(LABELS[i % 3], **changes) for i in range(count)]
+
+
+def test_films_like_those_of_the_training_have_not_moved():
+    assert moved(evenly(300)) == []
+
+
+@pytest.mark.parametrize(
+    ("films", "name"),
+    [
+        (evenly(300, confidence=0.6), "mean confidence"),
+        (evenly(300, confidence=0.99), "mean confidence"),
+        (evenly(300, training_distance=0.8), "mean distance"),
+        (evenly(300, flags=("not_like_training",)), "share unlike"),
+    ],
+)
+def test_what_has_moved_is_named(films, name):
+    assert moved(films) == [name]
+
+
+def test_a_class_that_is_seen_too_often_is_named_with_those_seen_too_rarely():
+    assert moved([Film("Pneumonia")] * 300) == [f"share {label}" for label in LABELS]
+
+
+def test_films_nearer_to_the_training_are_no_cause_for_a_warning():
+    assert moved(evenly(300, training_distance=0.1)) == []
+
+
+def test_few_films_may_differ_by_chance():
+    assert moved([Film("Pneumonia")] * 3) == []
+
+
+def test_allowed_is_the_setting_and_three_standard_errors():
+    first = measured(evenly(900))[0]
+    assert first.allowed == pytest.approx(LIMITS.warn_share + 3 * (1 / 3 * 2 / 3 / 900) ** 0.5)
+
+
+def test_no_film_says_nothing():
+    assert measured([]) == ()
+
+
+def test_measures_and_warnings_are_told_with_their_numbers():
+    measures = measured(evenly(300, confidence=0.6))
+    assert to_json(measures)["mean confidence"]["moved"] is True
+    (warning,) = warnings_of(measures)
+    assert warning.startswith("drift: mean confidence is 0.600, 0.800 at training")

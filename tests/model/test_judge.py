@@ -1,0 +1,73 @@
+"""What is said of a film: its class, and where no class may be said."""
+
+import io
+
+import numpy as np
+import pytest
+from model_by_hand import LABELS, reference
+from PIL import Image
+
+from spark_cxr.backbones import catalog
+from spark_cxr.images.film import Limits
+from spark_cxr.model.judge import Judge, Picture, coloured_share, show
+
+DIM = catalog.get("fake").dim
+ALONG = np.eye(DIM)[0]
+"""A direction with variance 4: a film at 2 t times it has distance t / limit."""
+
+
+@pytest.fixture
+def judge(head):
+    return Judge(LABELS, head, reference(limit=10.0))
+
+
+@pytest.mark.parametrize(
+    ("distance", "flags", "has_label"),
+    [
+        (0.5, (), True),
+        (1.2, ("not_like_training",), True),
+        (1.6, ("not_like_training", "not_an_xray"), False),
+    ],
+)
+def test_the_further_a_film_the_less_is_said(judge, distance, flags, has_label):
+    told = judge.judge(ALONG * 20 * distance)
+    assert told.distance == pytest.approx(distance)
+    assert told.flags == flags
+    assert bool(told.label) is has_label
+    assert sum(told.probabilities.values()) == pytest.approx(1)
+
+
+def test_a_coloured_picture_is_no_xray_however_near_it_is(judge):
+    told = judge.judge(np.zeros(DIM), Picture(0.2))
+    assert (told.label, told.flags) == ("", ("not_an_xray",))
+    assert told.confidence == max(told.probabilities.values())
+
+
+def test_flags_of_the_file_come_along(judge):
+    assert judge.judge(np.zeros(DIM), Picture(0.0, ("lateral",))).flags == ("lateral",)
+
+
+def test_a_film_has_the_same_bits_whatever_stands_beside_it(judge):
+    rows = np.random.default_rng(0).standard_normal((33, DIM)).astype(np.float32)
+    alone = [judge.judge(row) for row in rows]
+    assert alone == [judge.judge(row) for row in rows[::-1]][::-1]
+
+
+def encoded(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("colour", "share"), [((90, 90, 90), 0), ((200, 190, 170), 0), ((200, 30, 30), 0.25)]
+)
+def test_share_of_coloured_pixels_leaves_tints_aside(colour, share):
+    picture = np.full((64, 64, 3), 100, np.uint8)
+    picture[:32, :32] = colour
+    shown = show(encoded(picture), (64, 64), Limits())
+    assert shown.note.coloured == share
+
+
+def test_grey_is_not_counted_at_all():
+    assert coloured_share(np.zeros((4, 4, 3), np.uint8), is_grey=True) == 0
