@@ -17,7 +17,10 @@ Names = tuple[str, ...]
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
 
-PEERS = ("product", "recipe", "predict_batch", "keras_process", "engine_process", "engine_alone")
+PEERS = (
+    *("product", "recipe", "predict_batch", "ray_data", "daft"),
+    *("keras_process", "engine_process", "engine_alone"),
+)
 """Whom `bench` lets run side by side."""
 
 

@@ -1,7 +1,4 @@
-"""Who is measured: the product, its peers on Spark, and processes without Spark.
-
-Ray Data and Daft are not among them: neither is a package of this project.
-"""
+"""Who is measured: the product, its peers on Spark, other engines, and processes without Spark."""
 
 from __future__ import annotations
 
@@ -14,9 +11,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import catalog, own
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.output import locate
-from spark_cxr.pipeline.bench import peers
+from spark_cxr.pipeline.bench import frameworks, peers
 from spark_cxr.pipeline.bench.arena import Arena, Contestant, one_process
 from spark_cxr.pipeline.bench.benched import PRODUCT, Pass
 from spark_cxr.pipeline.bench.films import Films
@@ -27,7 +24,7 @@ from spark_cxr.pipeline.look import WANTED, look
 from spark_cxr.schemas import CONTENT, FEATURES, PATH
 from spark_cxr.settings import PEERS, Config
 
-OF_KERAS = ("recipe", "predict_batch", "keras_process")
+OF_KERAS = ("recipe", "predict_batch", "keras_process", *frameworks.FRAMEWORKS)
 RECIPE_RECORDS = "1024"
 """Rows an Arrow batch that the recipe sets."""
 ARROW = "spark.sql.execution.arrow.maxRecordsPerBatch"
@@ -42,7 +39,11 @@ def names_of(cfg: Config) -> tuple[str, ...]:
         if name not in able:
             way_out = f"Leave {name} out, or choose a network of keras.applications"
             raise ConfigError(f"bench.peers that run {backbone}", name, way_out)
-    return tuple(name for name in able if name == PRODUCT or not asked or name in asked)
+        if frameworks.is_missing(name):
+            package = frameworks.PACKAGES[name]
+            raise SetupError(f"the package of {name}", "none installed", f"pip install {package}")
+    chosen = asked or [name for name in able if not frameworks.is_missing(name)]
+    return tuple(name for name in able if name == PRODUCT or name in chosen)
 
 
 def product(arena: Arena, slots: int = 0) -> Contestant:
@@ -102,6 +103,22 @@ def _keras_process(arena: Arena) -> Contestant:
     return _one_process(arena, "keras_process", engine="keras", network=path)
 
 
+def _framework(name: str) -> Callable[[Arena], Contestant]:
+    def start(arena: Arena) -> Contestant:
+        known, process = _keras_network(arena), arena.process()
+        target = locate(arena.output.table(f"vectors/{name}"))[1]
+        asked = known, arena.slots, arena.cfg.features.batch_size, target
+
+        def run(films: Films) -> Pass:
+            started = time.monotonic()
+            process.submit(frameworks.run, name, films.paths, *asked).result()
+            return arena.passed(name, films, time.monotonic() - started)
+
+        return run
+
+    return start
+
+
 def _engine_process(arena: Arena) -> Contestant:
     return _one_process(arena, "engine_process")
 
@@ -141,6 +158,7 @@ CONTESTANTS: dict[str, Callable[[Arena], Contestant]] = {
     PRODUCT: product,
     "recipe": _recipe,
     "predict_batch": _predict_batch,
+    **{name: _framework(name) for name in frameworks.FRAMEWORKS},
     "keras_process": _keras_process,
     "engine_process": _engine_process,
     "engine_alone": _engine_alone,
