@@ -78,7 +78,7 @@ def register_scorer(
     """Register a model as a function of SQL: `SELECT cxr(content).prediction FROM films`.
 
     The function gives a struct (`schemas.SPOKEN`): prediction, confidence, probabilities, distance,
-    flags, and for a null or bad image nulls with `reason` and `detail`. It says of a film what
+    flags; of a null or bad image `reason` and `detail`, the rest null or empty. It says of a film what
     `load_model` and the job score say.
 
     Args:
@@ -104,5 +104,7 @@ def scoring_function(scorer: Scorer) -> Callable[..., Any]:
 
 def _spoken(told: Prediction) -> dict[str, Any]:
     if told.bad:
-        return {"reason": told.bad.reason, "detail": told.bad.detail}
+        # Empty, not null: PySpark cannot bring a null map out of pandas.
+        empty = {"probabilities": {}, "flags": []}
+        return {**empty, "reason": told.bad.reason, "detail": told.bad.detail}
     return said_of(told)
