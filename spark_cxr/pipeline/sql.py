@@ -97,14 +97,16 @@ def scoring_function(scorer: Scorer) -> Callable[..., Any]:
     @pandas_udf(SPOKEN)
     def predictions(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         for told in judged(batches, scorer):
-            yield pd.DataFrame([_spoken(each) for each in told], columns=columns(SPOKEN))
+            rows = [_spoken(each) for each in told]
+            # Of type object: in others a null is NaN, which is no text.
+            yield pd.DataFrame(rows, columns=columns(SPOKEN), dtype=object)
 
     return predictions.asNondeterministic()
 
 
 def _spoken(told: Prediction) -> dict[str, Any]:
     if told.bad:
+        why = {"reason": told.bad.reason, "detail": told.bad.detail}
         # Empty, not null: PySpark cannot bring a null map out of pandas.
-        empty = {"probabilities": {}, "flags": []}
-        return {**empty, "reason": told.bad.reason, "detail": told.bad.detail}
-    return said_of(told)
+        return {**dict.fromkeys(columns(SPOKEN)), "probabilities": {}, "flags": [], **why}
+    return {**said_of(told), "reason": None, "detail": None}
