@@ -15,24 +15,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark.errors import PySparkException
-
 from spark_cxr import __version__
 from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.output import RECORD, Outcome, Output, only_writer, open_output
-from spark_cxr.pipeline.session import describe, open_session
+from spark_cxr.pipeline.session import SPARK_ERRORS, describe, open_session
 from spark_cxr.pipeline.tracking import check_tracking, track
 from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-# Py4JError is what Spark throws and PySpark has no class for: a job that its executors gave up.
-try:
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped,unused-ignore]
-except ImportError:  # a client of Spark Connect has no Java beside it
-    Py4JError = PySparkException
 
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
 TRACKED = "track"
@@ -65,7 +57,7 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
         print(json.dumps(run(job, spark, cfg)), flush=True)
     except SparkCxrError as error:
         return _refuse(job, str(error))
-    except (PySparkException, Py4JError) as error:
+    except SPARK_ERRORS as error:
         way_out = "The whole message stands in run.json"
         return _refuse(job, str(SparkCxrError("Spark to finish", _gist(str(error)), way_out)))
     except OSError as error:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
@@ -18,6 +19,13 @@ from spark_cxr.errors import SetupError
 if TYPE_CHECKING:
     from pyspark import SparkConf
 
+# Py4JError is what Spark throws and PySpark has no class for: a job that its executors gave up.
+try:
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped,unused-ignore]
+except ImportError:  # a client of Spark Connect has no Java beside it
+    Py4JError = PySparkException
+
+SPARK_ERRORS = (PySparkException, Py4JError)
 JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
 
 GPUS_OF_A_TASK = "spark.task.resource.gpu.amount"

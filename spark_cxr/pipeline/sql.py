@@ -78,7 +78,7 @@ def register_scorer(
     """Register a model as a function of SQL: `SELECT cxr(content).prediction FROM films`.
 
     The function gives a struct (`schemas.SPOKEN`): prediction, confidence, probabilities, distance,
-    flags, and for a null or bad image nulls with `reason` and `detail`. It says of a film what
+    flags; of a null or bad image `reason` and `detail`, the rest null or empty. It says of a film what
     `load_model` and the job score say.
 
     Args:
@@ -97,12 +97,16 @@ def scoring_function(scorer: Scorer) -> Callable[..., Any]:
     @pandas_udf(SPOKEN)
     def predictions(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         for told in judged(batches, scorer):
-            yield pd.DataFrame([_spoken(each) for each in told], columns=columns(SPOKEN))
+            rows = [_spoken(each) for each in told]
+            # Of type object: in others a null is NaN, which is no text.
+            yield pd.DataFrame(rows, columns=columns(SPOKEN), dtype=object)
 
     return predictions.asNondeterministic()
 
 
 def _spoken(told: Prediction) -> dict[str, Any]:
     if told.bad:
-        return {"reason": told.bad.reason, "detail": told.bad.detail}
-    return said_of(told)
+        why = {"reason": told.bad.reason, "detail": told.bad.detail}
+        # Empty, not null: PySpark cannot bring a null map out of pandas.
+        return {**dict.fromkeys(columns(SPOKEN)), "probabilities": {}, "flags": [], **why}
+    return {**said_of(told), "reason": None, "detail": None}

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.errors import SetupError
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.scoring.table import SCORED_ON, TABLES, Rows
+from spark_cxr.pipeline.session import SPARK_ERRORS
 from spark_cxr.schemas import columns
 
 KEY = ("path", "sha256", "model", "modified", "bytes")
@@ -48,10 +48,10 @@ class DeltaTable:
         """Create a table if it is not there, or say that the session has no Delta."""
         try:
             self.spark.sql(create_of(self._place(kind), TABLES[kind]))
-        except PySparkException as error:
+        except SPARK_ERRORS as error:
             if "delta" not in str(error).lower():
                 raise
-            received = str(error).splitlines()[0][:200]
+            received = f"{self.spark.version} without it"
             way_out = "Say --format parquet, or start Spark with the package delta-spark"
             raise SetupError("a session with Delta for --format delta", received, way_out) from None
 

@@ -1,6 +1,7 @@
 """Which files get a row: new ones, changed ones, each once; half-copied ones later."""
 
 import os
+from pathlib import Path
 
 import pytest
 from scoring_table import names, rows
@@ -18,8 +19,7 @@ def test_each_file_gets_one_row_with_what_the_model_says_of_it(score, table, fol
     assert (said["files"], said["scored"], said["quarantined"]) == (6, 6, 0)
     judge = spark_cxr.load_model(model)
     for row in rows(table):
-        path = row["path"].removeprefix("file:")
-        (expected,) = judge.predict(open(path, "rb").read())  # noqa: SIM115, PTH123
+        (expected,) = judge.predict(Path(row["path"].removeprefix("file:")).read_bytes())
         assert row["prediction"] == (expected.label or None)
         assert dict(row["probabilities"]) == pytest.approx(expected.probabilities, abs=1e-6)
         assert row["training_distance"] == pytest.approx(expected.distance, abs=1e-6)
