@@ -17,7 +17,7 @@ from standalone import ROOT, bare, command_of, standalone
 from spark_cxr.backbones.featurize import FeatureRecipe, featurize
 from spark_cxr.images.phantoms import phantoms
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 HERE = Path(__file__).parent
 
@@ -31,16 +31,21 @@ def cluster(tmp_path_factory):
 @pytest.fixture(scope="module")
 def demo(cluster):
     """Run the script of make cluster-demo on the cluster."""
-    done = subprocess.run(
+    with subprocess.Popen(
         [ROOT / "conf" / "local" / "cluster_demo.sh"],
         cwd=cluster.folder,
         env=bare() | cluster.environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=540,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+        process_group=0,
+    ) as script:
+        try:
+            told, _ = script.communicate(timeout=1500)
+        except BaseException:  # also what it has started
+            os.killpg(script.pid, signal.SIGTERM)
+            raise
+    assert script.returncode == 0, told
     return cluster.folder
 
 
