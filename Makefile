@@ -1,9 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-gpu test-matrix check bench clean
+.PHONY: help setup demo cluster-demo test test-all test-gpu test-airflow test-matrix check bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST_PYSPARK := 3.5.9
+AIRFLOW := apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4
 export PYTHON
 
 help: ## say what can be made
@@ -17,6 +18,9 @@ demo: setup ## draw phantoms, train logistic regression on them with Spark, show
 	@$(BIN)/spark-submit jobs/train_lr.py --images demo/phantoms \
 		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite
 
+cluster-demo: setup ## the same on a cluster of this machine: master, two workers, the wheel, then scoring
+	@conf/local/cluster.sh demo/cluster "$(CURDIR)/conf/local/cluster_demo.sh"
+
 test: setup ## the tests that take minutes, as CI runs them
 	@$(BIN)/python -m pytest
 
@@ -29,6 +33,11 @@ ifndef GPU_PYTHON
 	@conf/local/setup.sh .venv-gpu "" local,gpu,dicom,report,dev
 endif
 	@$(or $(GPU_PYTHON),.venv-gpu/bin/python) -m pytest -x -m gpu tests/backbones
+
+test-airflow: setup ## the DAG of conf/schedules in a real Airflow, with an environment of its own
+	@[ -x .venv-airflow/bin/airflow ] || { $(BIN)/python -m venv .venv-airflow \
+		&& .venv-airflow/bin/pip install --quiet $(AIRFLOW); }
+	@$(BIN)/python -m pytest -m slow tests/conf/test_airflow_dag.py
 
 test-matrix: setup ## the tests with the oldest and the newest supported PySpark
 	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)
@@ -48,6 +57,6 @@ bench: setup ## how fast features are made here, beside the usual ways (minutes)
 		--backbone ResNet50 --weights random:0 --overwrite
 
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest .venv-gpu demo runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
-		.hypothesis spark-warehouse
+	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow demo runs build dist conf/databricks/dist *.egg-info \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

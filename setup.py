@@ -29,10 +29,13 @@ EXTRAS = {
     "serve": ["fastapi>=0.115", "uvicorn>=0.30", "python-multipart>=0.0.12"],
     "dev": [
         "chispa>=0.10",
+        # The resources of a Databricks bundle as types, to check ours against.
+        "databricks-bundles>=1",
         "hypothesis>=6.100",
         "mypy>=1.11",
         "pytest>=8.3",
         "pytest-timeout>=2.3",
+        "pyyaml>=6",
         "ruff>=0.9",
         "scikit-learn>=1.5",
     ],

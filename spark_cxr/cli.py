@@ -56,7 +56,9 @@ def _overview() -> str:
 
 
 def _run(name: str) -> None:
-    sys.exit(exit_code(get(name), sys.argv[1:]))
+    code = exit_code(get(name), sys.argv[1:])
+    if code:  # a wheel task of Databricks may take any SystemExit for a failure, also 0
+        sys.exit(code)
 
 
 # One entry point a job, so that a Databricks wheel task can start each by its name.

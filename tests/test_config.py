@@ -1,14 +1,20 @@
+import os
 import shlex
+import subprocess
+import sys
 import tomllib
+import zipfile
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from spark_cxr import config
 from spark_cxr.config import build, command_line, conf_dir, defaults, help_texts, read_toml, resolve
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import SECTIONS, Config
 
+PACKAGE = Path(config.__file__).parent
 KEYS = [(name, item.name) for name, section in SECTIONS.items() for item in fields(section)]
 
 
@@ -26,6 +32,33 @@ def toml(folder: Path, text: str) -> str:
     path = folder / "mine.toml"
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+# Where the settings are
+
+
+def test_a_wheel_that_was_sent_as_an_archive_has_its_settings(tmp_path: Path) -> None:
+    """Run a process that has the package in a zip only, as --py-files gives it to a driver."""
+    archive = tmp_path / "spark_cxr.zip"
+    with zipfile.ZipFile(archive, "w") as files:
+        for folder, inside in ((PACKAGE, "spark_cxr"), (conf_dir(), "spark_cxr/conf")):
+            for path in (*folder.glob("*.py"), *folder.glob("*.toml")):
+                files.write(path, f"{inside}/{path.name}")
+    code = (
+        "import spark_cxr.config as c; "
+        "print(c.__file__, c.conf_dir() == c.conf_dir(), c.defaults().phantoms.count)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(archive), "PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = f"{archive}/spark_cxr/config.py True {defaults().phantoms.count}\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+    assert list(tmp_path.iterdir()) == [archive]
 
 
 # base.toml

@@ -83,9 +83,17 @@ def test_command_runs_the_job_that_it_is_named_after(monkeypatch: pytest.MonkeyP
     ran: list[str] = []
     monkeypatch.setattr(cli, "exit_code", lambda job, argv: ran.append(job.name))
     for name in JOBS:
-        with pytest.raises(SystemExit):
-            getattr(cli, name)()
+        getattr(cli, name)()
     assert ran == JOBS
+
+
+def test_command_ends_with_the_exit_code_of_a_job_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cli, "exit_code", lambda job, argv: 2)
+    with pytest.raises(SystemExit) as caught:
+        cli.ingest()
+    assert caught.value.code == 2
 
 
 def test_setup_has_the_version_of_the_package(package: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ make_venv() {
 
 need_java
 python="$(find_python)"
-made_from="$(cat setup.py conf/constraints.txt conf/local/*.sh | sha256sum | cut -c1-64)"
+made_from="$(cat setup.py conf/constraints.txt conf/local/s{etup,park-submit}.sh | sha256sum | cut -c1-64)"
 made_from="$made_from $PWD/$venv $("$python" --version 2>&1) ${pyspark:-as pinned} $extras"
 [ "$(cat "$venv/made-from" 2>/dev/null || true)" = "$made_from" ] && exit 0
 

@@ -40,6 +40,12 @@ def open_earlier(address: str, flag: str, table: str) -> Earlier:
     return Earlier(output, record["job"], settings["ingest"], settings["features"], network)
 
 
+def ingested_by(earlier: Earlier) -> Earlier:
+    """Find the run that has the films of these features: itself, or what its --table named."""
+    table = earlier.features["table"]
+    return open_earlier(table, "the --table of --features", "images") if table else earlier
+
+
 def with_its_films(cfg: Config, earlier: Earlier, flag: str) -> Config:
     """Take the folders and limits of the earlier run; two answers to one question are refused."""
     if cfg.ingest.images:

@@ -15,7 +15,12 @@ from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output
 from spark_cxr.pipeline.again import looked_at_again
-from spark_cxr.pipeline.earlier import open_earlier, with_its_films, with_its_network
+from spark_cxr.pipeline.earlier import (
+    ingested_by,
+    open_earlier,
+    with_its_films,
+    with_its_network,
+)
 from spark_cxr.pipeline.eye import Eye, open_eye
 from spark_cxr.pipeline.steps import Ingested, account_of, looked_at
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, LABEL, PATH, SHA256, columns
@@ -114,14 +119,15 @@ def _featurize(
 def featurized_earlier(spark: SparkSession, cfg: Config) -> tuple[Config, Ingested, Featurized]:
     """Take the vectors of an earlier run; also give the settings with its films and network."""
     earlier = open_earlier(cfg.train.features, "--features", FEATURES)
-    cfg = with_its_network(with_its_films(cfg, earlier, "--features"), earlier)
+    films = ingested_by(earlier)
+    cfg = with_its_network(with_its_films(cfg, films, "--features"), earlier)
     eye = open_eye(spark, cfg)
     if eye.key != earlier.network:
         way_out = "Run featurize again: the weights, the network or the processor have changed"
         raise InputError(f"features of {eye.key}", earlier.network or "none", way_out)
     started = time.monotonic()
     rows = spark.read.schema(FEATURE_ROWS).parquet(earlier.output.table(FEATURES))
-    n, ingested = rows.count(), account_of(spark, earlier.output)
+    n, ingested = rows.count(), account_of(spark, films.output)
     return cfg, ingested, Featurized(rows, n, n, eye, time.monotonic() - started)
 
 

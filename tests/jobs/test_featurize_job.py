@@ -7,6 +7,7 @@ from jobs.train_lr import JOB as TRAIN_LR
 from spark_cxr import job
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.pipeline.featurize import featurized_earlier
 from spark_cxr.schemas import FEATURE_ROWS, columns
 
 
@@ -111,6 +112,18 @@ def test_table_and_images_at_once_are_refused(spark, films, ingested, tmp_path):
 def test_a_folder_without_a_finished_ingest_is_no_table(spark, films, tmp_path):
     with pytest.raises(InputError, match="a run that ended well and left images/"):
         with_table(spark, tmp_path / "F", films)
+
+
+def test_vectors_made_of_a_table_come_with_the_films_of_that_table(
+    spark, films, ingested, tmp_path
+):
+    with_table(spark, tmp_path / "F", ingested)
+    cfg, account, made = featurized_earlier(
+        spark, defaults(train={"features": str(tmp_path / "F")})
+    )
+    assert cfg.ingest.images == (str(films),)
+    assert (account.files, account.n_images, account.quarantined) == (69, 60, 9)
+    assert made.n == 60
 
 
 def trained(spark, out, **changed):

@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
+import zipfile
 from pathlib import Path
 
+import pyspark
 import pytest
 
 from spark_cxr.errors import SetupError
@@ -13,6 +16,17 @@ from spark_cxr.pipeline import session
 CONF = Path(__file__).parents[2] / "conf"
 FILES = sorted(CONF.glob("*.conf"))
 SCRIPT = CONF / "discover_gpus.sh"
+CONSTANTS = re.compile(
+    r"/(config|conf|Config|SQLConf|StaticSQLConf|internal|launcher|k8s)\b.*class$"
+)
+PREFIXES = (
+    "spark.executorEnv.",
+    "spark.executor.resource.",
+    "spark.task.resource.",
+    "spark.kubernetes.driver.volumes.",
+    "spark.kubernetes.executor.volumes.",
+)
+"""Behind these stand names of one's own."""
 
 
 def properties(path):
@@ -32,8 +46,48 @@ def found(tmp_path, listing, **environment):
     )
 
 
-def test_there_is_a_file_for_cpus_and_one_for_gpus():
-    assert [path.name for path in FILES] == ["cpu.conf", "gpu.conf"]
+def documented(path):
+    """Give the properties that a file names in its comments, for one manager or another."""
+    return dict(re.findall(r"^#   (spark\.\S+)\s+(\S+)$", path.read_text(encoding="utf-8"), re.M))
+
+
+def test_there_is_a_file_for_cpus_one_for_clusters_and_one_for_gpus():
+    assert [path.name for path in FILES] == ["cluster.conf", "cpu.conf", "gpu.conf"]
+
+
+def test_a_cluster_differs_from_one_machine_only_in_what_it_adds():
+    machine, cluster = properties(CONF / "cpu.conf"), properties(CONF / "cluster.conf")
+    del machine["spark.master"]  # a cluster has a name
+    assert {key: cluster.get(key) for key in machine} == machine
+    assert cluster.keys() - machine.keys() == {
+        "spark.executor.cores",
+        "spark.executorEnv.SPARK_CXR_CACHE",
+    }
+
+
+def test_each_manager_has_its_properties_and_all_say_where_python_is():
+    told = (CONF / "cluster.conf").read_text(encoding="utf-8").split("\n# --- ")[1:]
+    assert [block.split(":")[0] for block in told] == ["Standalone", "YARN", "Kubernetes"]
+    assert all("spark.pyspark.python " in block for block in told)
+    assert len(documented(CONF / "cluster.conf")) > 10
+
+
+def test_every_property_is_one_that_spark_knows():
+    """Look for each in the constants of Spark's own classes."""
+    jars = Path(pyspark.__file__).parent / "jars"
+    parts = ("core", "common-utils", "sql-api", "catalyst", "sql", "launcher", "yarn", "kubernetes")
+    classes = b""
+    for part in parts:
+        for jar in jars.glob(f"spark-{part}_*.jar"):
+            with zipfile.ZipFile(jar) as inside:
+                names = [n for n in inside.namelist() if CONSTANTS.search(n)]
+                classes += b"".join(inside.read(name) for name in names)
+    known = {found.decode() for found in re.findall(rb"(?:spark)?\.[a-zA-Z0-9.]+", classes)}
+    given = {key for path in FILES for key in (*properties(path), *documented(path))}
+    unknown = {key for key in given if not key.startswith(PREFIXES)} - known
+    # Some are made of two constants.
+    halves = {key: re.fullmatch(r"(.+)(\..+)", key).groups() for key in unknown}
+    assert [key for key, (start, end) in halves.items() if not {start, end} <= known] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
