@@ -34,7 +34,7 @@ def progress(
             line = progress_line(what, images, furthest, time.monotonic() - started)
             print(line, file=to, flush=True)
 
-    with _watched(spark) as share_done, ticking(lambda: say(share_done())):
+    with _watched(spark) as share_done, ticking(lambda: say(share_done()), SECONDS_BETWEEN_LINES):
         yield
     print(progress_line(what, images, 1.0, time.monotonic() - started), file=to, flush=True)
 
@@ -55,7 +55,7 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def ticking(action: Callable[[], None], seconds: float = SECONDS_BETWEEN_LINES) -> Iterator[None]:
+def ticking(action: Callable[[], None], seconds: float) -> Iterator[None]:
     """Do something every few seconds, in a thread, until the block ends."""
     stop = threading.Event()
 

@@ -96,13 +96,21 @@ def test_a_killed_python_worker_costs_no_row_and_makes_none(place, tmp_path):
     assert told(place["table"]) == told(tmp_path / "undisturbed")
 
 
-def workers_of(group):
-    found = subprocess.run(
-        ["ps", "-eo", "pid,pgid,args"], capture_output=True, text=True, check=True
-    ).stdout
-    lines = (line.split(None, 2) for line in found.splitlines()[1:])
-    daemons = [int(p) for p, g, args in lines if int(g) == group and "pyspark.daemon" in args]
-    return sorted(daemons)[1:]  # the first is the one that forks the others
+def workers_of(root):
+    """Find the Python workers of a job: they are forked by a daemon, in a group of their own."""
+    command = ["ps", "-eo", "pid,ppid,args"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = {int(p): (int(parent), args) for p, parent, args in map(parted, told.splitlines()[1:])}
+
+    def is_below(pid):
+        return pid == root or (pid in found and is_below(found[pid][0]))
+
+    daemons = [pid for pid, (_, args) in found.items() if "pyspark.daemon" in args]
+    return [pid for pid in daemons if is_below(pid) and found[pid][0] in daemons]
+
+
+def parted(line):
+    return line.split(None, 2)
 
 
 def kill_if_there(pid):
