@@ -61,7 +61,8 @@ def test_model_json_tells_the_whole_recipe(run_dir):
     assert dict(manifest.setting) == dict(catalog.get(manifest.head).default)
     assert (manifest.backbone, manifest.engine, manifest.network) == ("fake", "fake", "")
     assert manifest.metrics["accuracy"] == metrics["accuracy"]
-    assert {name.split("/")[0] for name in manifest.files} == {"head", "head.npz"}
+    files = {name.split("/")[0] for name in manifest.files}
+    assert files == {"head", "head.npz", "reference.npz"}
 
 
 def test_mllibs_own_format_gives_the_same_again(spark, run_dir):
