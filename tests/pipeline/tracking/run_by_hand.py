@@ -10,6 +10,7 @@ from spark_cxr.heads.portable import pack
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.film import Limits
 from spark_cxr.model.manifest import Manifest, Origin, digests, write_manifest
+from spark_cxr.model.reference import Cloud, Reference
 from spark_cxr.output import Output
 
 LABELS = ("COVID-19", "No_findings", "TB (active)")
@@ -38,10 +39,18 @@ def manifest(files):
     )
 
 
+def reference(dim):
+    """Describe a training so wide that no film lies outside it."""
+    cloud = Cloud(np.zeros(dim), np.eye(dim)[:2], np.ones(2), 1.0)
+    shares = dict.fromkeys(LABELS, 1 / 3)
+    return Reference(cloud, 1e6, 0.01, 1.5, 0.1, 0.5, 0.1, shares, 0.8, 0.1)
+
+
 def write_model(output):
     draw, dim = np.random.default_rng(2), catalog.get("fake").dim
     head = Linear(draw.standard_normal((3, dim)), draw.standard_normal(3), "softmax")
     output.write_bytes("head.npz", pack(head))
+    output.write_bytes("reference.npz", reference(dim).pack())
     output.write_text("head/metadata/part-00000", "{}")
     output.write_bytes("head/metadata/.part-00000.crc", b"crc")
     output.write_bytes("head/metadata/_SUCCESS", b"")
