@@ -12,6 +12,7 @@ from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
 from spark_cxr.job import Job, exit_code
 from spark_cxr.output import KEY, RECORD, Outcome, Output, pseudonym_key
+from spark_cxr.pipeline.session import Py4JError
 from spark_cxr.settings import Config
 
 Run = Callable[[Any, Config, Output], Outcome]
@@ -313,7 +314,7 @@ def test_line_that_tells_most_is_taken_from_what_spark_says(message: str, gist: 
 def test_error_of_java_that_pyspark_has_no_class_for_exits_2(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = exit_code(make(fail(job.Py4JError(JAVA))), ["--out", str(out)])
+    code = exit_code(make(fail(Py4JError(JAVA))), ["--out", str(out)])
     told = "Job aborted due to stage failure: Task 0 failed 1 times"
     assert (code, told in capsys.readouterr().err) == (2, True)
 
