@@ -19,7 +19,7 @@ UNMATCHED = ("error", "keep")
 
 PEERS = (
     *("product", "recipe", "predict_batch", "ray_data", "daft"),
-    *("keras_process", "engine_process", "engine_alone"),
+    *("keras_process", "engine_process", "spark_alone", "engine_alone"),
 )
 """Whom `bench` lets run side by side."""
 
