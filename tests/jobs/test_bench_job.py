@@ -34,7 +34,9 @@ def vectors(out, name):
 @pytest.fixture(scope="module")
 def tiny(spark, films, tmp_path_factory):
     out = tmp_path_factory.mktemp("bench") / "B"
-    said = benched(spark, out, films / "Pneumonia", ["engine_process", "spark_alone", "engine_alone"])
+    said = benched(
+        spark, out, films / "Pneumonia", ["engine_process", "spark_alone", "engine_alone"]
+    )
     return out, said
 
 

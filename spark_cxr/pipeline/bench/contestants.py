@@ -137,7 +137,10 @@ def _one_process(arena: Arena, name: str, **changed: Any) -> Contestant:
 
 def _spark_alone(arena: Arena) -> Contestant:
     """Do all of the product's work that is Spark's: read files, hand them over, write vectors."""
-    vectors, schema = peers.no_network(arena.ready.network.dim), f"{PATH} string, {FEATURES} {peers.VECTOR}"
+    vectors, schema = (
+        peers.no_network(arena.ready.network.dim),
+        f"{PATH} string, {FEATURES} {peers.VECTOR}",
+    )
 
     def rows(files: DataFrame) -> DataFrame:
         return files.select(PATH, CONTENT).mapInArrow(vectors, schema)
