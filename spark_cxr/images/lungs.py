@@ -91,7 +91,7 @@ def _between_walls(small: NDArray[np.float32], across: float) -> Mask:
 def _median(places: NDArray[np.intp]) -> NDArray[np.intp]:
     """Let each row take the middle one of nine rows: a rib's end is no wall."""
     rows = np.lib.stride_tricks.sliding_window_view(np.pad(places, 4, mode="edge"), 9)
-    return np.median(rows, axis=1).astype(np.intp)
+    return np.asarray(np.median(rows, axis=1), np.intp)
 
 
 def _otsu(values: NDArray[np.float32]) -> float:
