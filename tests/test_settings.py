@@ -164,6 +164,8 @@ LEAST_ONLY = {
     "score.max_bytes_per_trigger": 1,
     "score.batch_size": 1,
     "drift.warn_distance": 0.0,
+    "audit.warn_heat": 1.0,
+    "audit.fail_heat": 1.0,
     "explain.limit": 0,
     "explain.scale": 0.0,
     "explain.longest": 0,
@@ -194,6 +196,8 @@ LEAST_AND_MOST = {
     "audit.fail_association": (0, 1, 0.5),
     "audit.warn_changed": (0, 1, 0.5),
     "audit.fail_changed": (0, 1, 0.5),
+    "audit.warn_alike": (0, 1, 0.5),
+    "audit.fail_alike": (0, 1, 0.5),
     "audit.warn_ece": (0, 1, 0.5),
     "audit.fail_ece": (0, 1, 0.5),
 }
