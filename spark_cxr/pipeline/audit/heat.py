@@ -24,6 +24,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.heat import Grid
 from spark_cxr.images.lungs import estimate_lungs
 from spark_cxr.images.prepare import to_network
 from spark_cxr.images.regions import SIDE, areas_of, shares_of
@@ -78,7 +79,8 @@ def heat_shares(
     usual = _usual(mapped, "maps"), _usual(mapped, "shuffled")
     if not len(usual[0]):
         return None
-    return keep(mapped.mapInArrow(_measurer(*usual), SHARES))
+    grid = cam.grid_of(ready.network.backbone)
+    return keep(mapped.mapInArrow(_measurer(*usual, grid), SHARES))
 
 
 def _usual(mapped: DataFrame, column: str) -> Maps:
@@ -147,22 +149,24 @@ def _row(film: _Film, seen: _Seen) -> dict[str, Any]:
     }
 
 
-def _measurer(usual: Maps, usual_shuffled: Maps) -> Callable[[Batches], Batches]:
+def _measurer(usual: Maps, usual_shuffled: Maps, grid: Grid | None) -> Callable[[Batches], Batches]:
     """Make the function that says where the heat lies."""
 
     def measure(batches: Batches) -> Batches:
         for batch in batches:
-            rows = [_measured(row, usual, usual_shuffled) for row in batch.to_pylist()]
+            rows = [_measured(row, usual, usual_shuffled, grid) for row in batch.to_pylist()]
             yield pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SHARES))
 
     return measure
 
 
-def _measured(row: dict[str, Any], usual: Maps, usual_shuffled: Maps) -> dict[str, Any]:
+def _measured(
+    row: dict[str, Any], usual: Maps, usual_shuffled: Maps, grid: Grid | None
+) -> dict[str, Any]:
     heat, other = _own(row, "maps", usual), _own(row, "shuffled", usual_shuffled)
     packed = np.frombuffer(row[LUNGS], np.uint8)
     lungs = np.unpackbits(packed).reshape(SIDE, SIDE).astype(bool)
-    shares = shares_of(heat, lungs)
+    shares = shares_of(heat, lungs, grid)
     return {
         **{name: row[name] for name in (PATH, "target", "is_masked")},
         "in_lungs": shares.lungs if shares else None,
@@ -182,4 +186,4 @@ def _own(row: dict[str, Any], column: str, usual: Maps) -> Maps:
 def _likeness(one: Maps, other: Maps) -> float:
     """Correlate the ranks of two maps (Spearman), without regard to sign."""
     ranks = [each.ravel().argsort().argsort().astype(np.float64) for each in (one, other)]
-    return abs(float(np.corrcoef(np.stack(ranks))[0, 1]))
+    return abs(float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1]))

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.heat import Grid
 from spark_cxr.images.overlay import bounded, heated
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.tracing import METHODS
@@ -125,7 +126,9 @@ def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
     except (OSError, BadImage):
         return b""
     field = np.asarray(row["map"], np.float32).reshape(row["map_height"], row["map_width"])
-    return _jpeg(np.concatenate([film[..., None].repeat(3, 2), heated(film, field, scale)], axis=1))
+    grid = None if row["map_first"] is None else Grid(row["map_first"], row["map_step"])
+    both = film[..., None].repeat(3, 2), heated(film, field, scale, grid)
+    return _jpeg(np.concatenate(both, axis=1))
 
 
 def _jpeg(pixels: Pixels) -> bytes:
