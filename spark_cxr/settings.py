@@ -210,6 +210,26 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class Serve:
+    """Section [serve]: which model answers, where, and what a request may cost."""
+
+    model: str
+    host: str
+    port: int = setting(least=0, most=65535)
+    token_file: str = setting()
+    open: bool = setting()
+    threads: int = setting(least=0, most=1024)
+    device: str = setting()
+    max_body_bytes: int = setting(least=1, most=2_000_000_000)
+    max_image_pixels: int = setting(least=1)
+    max_images: int = setting(least=1, most=10_000)
+    max_waiting: int = setting(least=1, most=100_000)
+    max_held_bytes: int = setting(least=1)
+    seconds: float = setting(least=0.1, most=3600)
+    uncertain: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one run."""
 
@@ -227,6 +247,7 @@ class Config:
     audit: Audit
     score: Score
     drift: Drift
+    serve: Serve
 
 
 SECTIONS: dict[str, Any] = {
@@ -244,10 +265,11 @@ SECTIONS: dict[str, Any] = {
     "audit": Audit,
     "score": Score,
     "drift": Drift,
+    "serve": Serve,
 }
 
-WITHOUT_OUT = frozenset(("score",))
-"""Sections of jobs that write to a place of their own, and so take nothing of section [run]."""
+WITHOUT_OUT = frozenset(("score", "serve"))
+"""Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -1,0 +1,174 @@
+"""`spark-cxr serve`: settings → model → a server that answers until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spark_cxr.config import resolve
+from spark_cxr.errors import ConfigError, SetupError, SparkCxrError
+from spark_cxr.settings import Serve
+
+TOKEN = "SPARK_CXR_TOKEN"
+SHORTEST_TOKEN = 16
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A verb that is no job: it has no --out, no record and no end of its own."""
+
+    name: str = "serve"
+    summary: str = "Answer requests for one model: a page, HTTP, SageMaker, V2"
+    sections: tuple[str, ...] = ("serve",)
+
+    def exit_code(self, argv: Sequence[str]) -> int:
+        """Serve until SIGTERM or Ctrl-C: 0, or 2 with one line on stderr."""
+        try:
+            cfg = resolve(self.name, self.summary, self.sections, argv).serve
+            told = serve(cfg)
+        except SparkCxrError as error:
+            line = " ".join(str(error).splitlines())
+            print(f"{self.name}: {line}", file=sys.stderr, flush=True)
+            return 2
+        print(json.dumps({"job": self.name, "status": "ok", **told}), flush=True)
+        return 0
+
+
+SERVER = Server()
+
+
+def serve(settings: Serve) -> dict[str, Any]:
+    """Claim the port, load the model, answer; give what is to be said at the end."""
+    started, token = time.monotonic(), read_token(settings.token_file)
+    if not settings.model:
+        raise ConfigError("--model, the model/ of a training", "none", "Say --model R/model")
+    listener = claim(settings.host, settings.port)
+    try:
+        return _answer(settings, token, listener, started)
+    finally:
+        listener.close()
+
+
+def _answer(settings: Serve, token: str, listener: socket.socket, started: float) -> dict[str, Any]:
+    try:
+        import uvicorn
+
+        from spark_cxr.serve.app import make_app
+        from spark_cxr.serve.connection import protocol
+        from spark_cxr.serve.service import open_service
+    except ImportError as error:
+        way_out = "pip install 'spark-cxr[serve]'"
+        raise SetupError("FastAPI, uvicorn and httptools", str(error), way_out) from None
+    service = open_service(settings)
+    config = uvicorn.Config(
+        make_app(service, token),
+        http=protocol(settings.seconds),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=round(settings.seconds) + 1,
+    )
+    port = listener.getsockname()[1]
+    _say_where(settings, port, token, time.monotonic() - started)
+    # uvicorn raises the signal again when all is answered; a drained server has ended well.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: None)
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except OSError as error:
+        raise _taken(settings.host, port, error) from None
+    requests = sum(service.gauges.requests.values())
+    return {"requests": requests, "seconds": round(time.monotonic() - started, 2)}
+
+
+def claim(host: str, port: int) -> socket.socket:
+    """Bind before the model is loaded, and listen only after it.
+
+    Raises:
+        ConfigError: The address is not of this machine, or the port is taken.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind)
+    except OSError as error:
+        raise _taken(host, port, error) from None
+    try:
+        if _is_answered(family, address):
+            raise OSError("somebody answers there")
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise _taken(host, port, error) from None
+    listener.set_inheritable(False)
+    return listener
+
+
+def _is_answered(family: int, address: Any) -> bool:
+    """Say whether a server listens there already: bind alone would find out too late."""
+    if address[1] == 0:
+        return False
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(address) == 0
+
+
+def _taken(host: str, port: int, error: OSError) -> ConfigError:
+    received = f"--host {host} --port {port} ({error.strerror or error})"
+    return ConfigError("an address to listen on", received, "Choose another --port or --host")
+
+
+def read_token(path: str) -> str:
+    """Read the token from its file, or from the environment.
+
+    Raises:
+        ConfigError: The file cannot be read, or the token is too short to be one.
+    """
+    told = os.environ.get(TOKEN, "")
+    if path:
+        try:
+            told = (Path(path).read_text(encoding="ascii").splitlines() or [""])[0]
+        except (OSError, ValueError) as error:
+            raise ConfigError("a file with a token", f"{path} ({error})", "See --help") from None
+    token, is_meant = told.strip(), bool(path or told)
+    if is_meant and (len(token) < SHORTEST_TOKEN or not token.isascii()):
+        expected = f"a token of at least {SHORTEST_TOKEN} signs in --token-file or {TOKEN}"
+        raise ConfigError(expected, f"one of {len(token)}", "Make one: openssl rand -hex 32")
+    return token
+
+
+def _say_where(settings: Serve, port: int, token: str, seconds: float) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{port}/"
+    print(f"serve: {url} is ready after {seconds:.1f} s. Ctrl-C ends.", file=sys.stderr, flush=True)
+    if settings.host not in LOOPBACK and not token:
+        print(
+            f"serve: everybody who reaches {url} may ask: no --token-file, no {TOKEN}",
+            file=sys.stderr,
+            flush=True,
+        )
+    if settings.open:
+        timer = threading.Timer(0.5, _browse, [url])
+        timer.daemon = True
+        timer.start()
+
+
+def _browse(url: str) -> None:
+    with suppress(webbrowser.Error, OSError):
+        webbrowser.open(url)
