@@ -108,10 +108,17 @@ def show(
     """Decode an image for the network, and say of it what its pixels and its file say."""
     try:
         film = decode(content or b"", limits)
-        pixels = to_network(film.pixels, size_hw)
     except BadImage as bad:
         return Shown(bad)
-    return Shown(Picture(coloured_share(pixels, film.pixels.ndim == 2), film.flags), pixels)
+    return Shown(*look_at_film(film.pixels, film.flags, size_hw))
+
+
+def look_at_film(
+    pixels: Pixels, flags: tuple[str, ...], size_hw: tuple[int, int]
+) -> tuple[Picture, Pixels]:
+    """Say of a film what its pixels and its file say, and give it as the network takes it."""
+    shown = to_network(pixels, size_hw)
+    return Picture(coloured_share(shown, pixels.ndim == 2), flags), shown
 
 
 def coloured_share(pixels: Pixels, is_grey: bool = False) -> float:
