@@ -17,6 +17,9 @@ Names = tuple[str, ...]
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
 
+EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
+"""How a decision may be explained; `auto` takes what fits network and head."""
+
 PEERS = (
     *("product", "recipe", "predict_batch", "ray_data", "daft"),
     *("keras_process", "engine_process", "engine_alone"),

@@ -31,6 +31,7 @@ Content = bytes | None
 Contents = Sequence[Content]
 Made = Vector | BadImage
 Item = TypeVar("Item")
+Found = TypeVar("Found")
 Note = TypeVar("Note")
 
 AHEAD_BYTES = 2**26
@@ -123,9 +124,23 @@ def stream(
     Batches reach over the ends of lists, so a short list costs no more than a long one. At most
     two batches of items beyond the list that is being read wait in memory.
     """
+    yield from stream_through(
+        parts, show, recipe, weigh, lambda films: load(recipe.plan).features(films)
+    )
+
+
+def stream_through(
+    parts: Iterable[Sequence[Item]],
+    show: Callable[[Item], Shown[Note]],
+    recipe: FeatureRecipe,
+    weigh: Callable[[Item], int],
+    run: Callable[[Pixels], Iterable[Found]],
+) -> Iterator[list[tuple[Note, Found | None]]]:
+    """Do as `stream` does with something else than vectors: what `run` finds for each film."""
     lengths = deque[int]()
-    ready = list[tuple[Note, Vector | None]]()
-    for made in _run_batches(_ahead(_flat(parts, lengths), show, recipe, weigh), recipe):
+    ready = list[tuple[Note, Found | None]]()
+    films = _ahead(_flat(parts, lengths), show, recipe, weigh)
+    for made in _run_batches(films, recipe.batch_size, run):
         ready += made
         while lengths and lengths[0] <= len(ready):
             length = lengths.popleft()
@@ -166,21 +181,23 @@ def _ahead(
 
 
 def _run_batches(
-    films: Iterable[Shown[Note]], recipe: FeatureRecipe
-) -> Iterator[list[tuple[Note, Vector | None]]]:
+    films: Iterable[Shown[Note]], size: int, run: Callable[[Pixels], Iterable[Found]]
+) -> Iterator[list[tuple[Note, Found | None]]]:
     """Run the network over full batches; what has no pixels keeps its place and costs nothing."""
     batch, good = list[Shown[Note]](), 0
     for film in films:
         batch.append(film)
         good += film.pixels is not None
-        if good == recipe.batch_size or len(batch) == MOST_IDLE * recipe.batch_size:
-            yield _run(batch, recipe)
+        if good == size or len(batch) == MOST_IDLE * size:
+            yield _run(batch, run)
             batch, good = [], 0
     if batch:
-        yield _run(batch, recipe)
+        yield _run(batch, run)
 
 
-def _run(batch: Sequence[Shown[Note]], recipe: FeatureRecipe) -> list[tuple[Note, Vector | None]]:
+def _run(
+    batch: Sequence[Shown[Note]], run: Callable[[Pixels], Iterable[Found]]
+) -> list[tuple[Note, Found | None]]:
     films = [film.pixels for film in batch if film.pixels is not None]
-    vectors = iter(load(recipe.plan).features(np.stack(films)) if films else ())
-    return [(film.note, None if film.pixels is None else next(vectors)) for film in batch]
+    found = iter(run(np.stack(films)) if films else ())
+    return [(film.note, None if film.pixels is None else next(found)) for film in batch]

@@ -55,6 +55,30 @@ def compose(model: Any, normalising: str, pooling: str) -> Any:
     return keras.Model(films, keras.ops.cast(pool(maps, pooling), "float32"))
 
 
+def compose_with_maps(model: Any, normalising: str, pooling: str = "avg") -> Any:
+    """Compose so that each row of the output is a vector and, behind it, the maps that it means.
+
+    In one array, HWC order: a batch that has to be halved is then put together like any other.
+    """
+    keras = import_keras()
+    both = keras.Model(model.inputs, [pool(model.output, pooling), last_maps(model)])
+    films = keras.Input(model.input_shape[1:], dtype="uint8", name="films")
+    vectors, maps = both(normalise(keras.ops.cast(films, "float32"), normalising))
+    flat = keras.ops.cast(keras.layers.Flatten()(maps), "float32")
+    return keras.Model(films, keras.ops.concatenate([keras.ops.cast(vectors, "float32"), flat], 1))
+
+
+def last_maps(model: Any) -> Any | None:
+    """Find the maps whose mean the vector is: what comes out, or what is pooled at the end."""
+    keras = import_keras()
+    if len(model.output.shape) == 4:
+        return model.output
+    last = model.output._keras_history.operation
+    is_mean = isinstance(last, keras.layers.GlobalAveragePooling2D)
+    is_known = is_mean and last.data_format == "channels_last"
+    return last.input if is_known else None
+
+
 def normalise(films: Any, mode: str) -> Any:
     """Do what the `preprocess_input` of a network's module in keras.applications does."""
     ops = import_keras().ops

@@ -13,7 +13,7 @@ from spark_cxr.backbones.featurize import FeatureRecipe, Shown, Vector, stream
 from spark_cxr.errors import BadImage
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.prepare import to_network
 from spark_cxr.model.reference import Reference
 
@@ -107,15 +107,18 @@ def show(
 ) -> Shown[Picture | BadImage]:
     """Decode an image for the network, and say of it what its pixels and its file say."""
     try:
-        return prepare(decode(content or b"", limits), size_hw)
+        film = decode(content or b"", limits)
     except BadImage as bad:
         return Shown(bad)
+    return Shown(*look_at_film(film.pixels, film.flags, size_hw))
 
 
-def prepare(film: Film, size_hw: tuple[int, int]) -> Shown[Picture | BadImage]:
-    """Make a film ready for the network, and say of it what its pixels and its file say."""
-    pixels = to_network(film.pixels, size_hw)
-    return Shown(Picture(coloured_share(pixels, film.pixels.ndim == 2), film.flags), pixels)
+def look_at_film(
+    pixels: Pixels, flags: tuple[str, ...], size_hw: tuple[int, int]
+) -> tuple[Picture, Pixels]:
+    """Say of a film what its pixels and its file say, and give it as the network takes it."""
+    shown = to_network(pixels, size_hw)
+    return Picture(coloured_share(shown, pixels.ndim == 2), flags), shown
 
 
 def coloured_share(pixels: Pixels, is_grey: bool = False) -> float:

@@ -15,9 +15,13 @@ from spark_cxr.backbones.featurize import FeatureRecipe
 from spark_cxr.backbones.network import PREPROCESSING
 from spark_cxr.errors import InputError
 from spark_cxr.heads.portable import unpack
+from spark_cxr.images.decode import decode
+from spark_cxr.images.film import Pixels
 from spark_cxr.model import reference
-from spark_cxr.model.judge import Judge, Prediction, judge_stream
+from spark_cxr.model.explanation import Explanation, explanations, place_of
+from spark_cxr.model.judge import Judge, Prediction, judge_stream, look_at_film
 from spark_cxr.model.manifest import ARRAYS, REFERENCE, Manifest, check_files, read_manifest
+from spark_cxr.model.tracing import make_tracer
 from spark_cxr.output import Output, absolute, locate
 
 
@@ -39,6 +43,43 @@ class Model:
         contents = [images] if isinstance(images, bytes) else list(images)
         return next(judge_stream([contents], self.recipe, self.judge))
 
+    def explain(
+        self, content: bytes | Pixels, *, label: str = "", method: str = "auto", exact: bool = False
+    ) -> Explanation:
+        """Say where on a film a decision comes from.
+
+        Args:
+            content: An encoded image, or decoded pixels, grey or colour, of 8 bits.
+            label: Whose heat to give; empty: of the likeliest.
+            method: auto, cam, gradcam, gradcam++, occlusion or rise; auto takes what fits.
+            exact: Refuse an exact map whose mean is not the margin.
+
+        Raises:
+            BadImage: There is no film in the bytes.
+            ConfigError: There is no such label, or the method does not fit network and head.
+        """
+        found = self.explain_labels(content, method=method, exact=exact)
+        prediction = found[0].prediction
+        wanted = label or max(self.labels, key=lambda each: prediction.probabilities[each])
+        return found[place_of(wanted, self.labels)]
+
+    def explain_labels(
+        self,
+        content: bytes | Pixels,
+        *,
+        labels: Sequence[str] = (),
+        method: str = "auto",
+        exact: bool = False,
+    ) -> tuple[Explanation, ...]:
+        """Explain several labels, by default all, with one pass through the network."""
+        film = decode(content, self.manifest.limits) if isinstance(content, bytes) else None
+        pixels = film.pixels if film else _checked_pixels(content)
+        picture, shown = look_at_film(pixels, film.flags if film else (), self.recipe.size_hw)
+        tracer = make_tracer(method, self.judge.head, self.recipe.plan, exact)
+        trace = tracer.trace(shown[None])[0]
+        prediction = self.judge.judge(trace.vector, picture)
+        return explanations(pixels, trace, prediction, tracer.method, labels)
+
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:
         """Score feature vectors of the model's own network, one a row."""
         return [self.judge.judge(row) for row in self._rows(vectors)]
@@ -53,6 +94,15 @@ class Model:
             expected = f"rows of {width} features of {self.manifest.backbone}"
             raise InputError(expected, f"an array of shape {rows.shape}", "Take this network's")
         return rows
+
+
+def _checked_pixels(array: ArrayLike) -> Pixels:
+    pixels = np.asarray(array)
+    if pixels.dtype != np.uint8 or pixels.shape[2:] not in ((), (3,)) or pixels.ndim < 2:
+        received = f"an array of shape {pixels.shape} and {pixels.dtype}"
+        expected = "bytes, or pixels (height, width) or (height, width, 3) of uint8"
+        raise InputError(expected, received, "Scale it to 0 to 255")
+    return pixels
 
 
 def load_model(

@@ -9,7 +9,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.prepare import resize
-from spark_cxr.model.judge import Picture, prepare
+from spark_cxr.model.judge import Picture, look_at_film
 
 MOST_SHOWN = 1536
 """Longest side of the film on the page, in pixels: what a large screen has for it."""
@@ -43,18 +43,15 @@ def look(
     """Decode an image, make it ready, and draw it where it is to be shown."""
     try:
         film = decode(content, limits)
-        shown = prepare(film, size_hw)
+        picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
         png = draw(film) if shows else None
     except BadImage as bad:
         return bad
     except MemoryError:
         return BadImage("out_of_memory", f"{len(content)} bytes")
-    if shown.pixels is None or isinstance(shown.note, BadImage):
-        raise TypeError("a film that decodes has pixels")
     height, width = film.pixels.shape[:2]
-    return Look(
-        shown.note, shown.pixels, File(film.format, width, height, film.bits, film.view), png
-    )
+    file = File(film.format, width, height, film.bits, film.view)
+    return Look(picture, pixels, file, png)
 
 
 def draw(film: Film) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.backbones import catalog, own
 from spark_cxr.backbones.engines.devices import check_device, gpu_present
-from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.settings import nearest
 
@@ -22,7 +22,8 @@ ENGINES = {
     "openvino": "spark_cxr.backbones.engines.openvino",
     "keras": "spark_cxr.backbones.engines.keras",
 }
-"""Modules, imported by whoever runs them: each has `load(plan) -> Engine`."""
+"""Modules, imported by whoever runs them: each has `load(plan) -> Engine`, and
+`load_mapper(plan) -> Mapper | None`."""
 
 
 class Engine(Protocol):
@@ -35,6 +36,14 @@ class Engine(Protocol):
     @property
     def used(self) -> Used:
         """Say on what it runs, in truth."""
+        ...
+
+
+class Mapper(Protocol):
+    """A network that also gives up its last maps, those that its vector is the mean of."""
+
+    def maps(self, batch: NDArray[np.uint8]) -> Mapped:
+        """Turn films (n, height, width, 3) into vectors and the maps behind them, in one pass."""
         ...
 
 
@@ -74,3 +83,14 @@ def load(plan: Plan) -> Engine:
     # stays anyway. What is frozen it passes over.
     gc.freeze()
     return loaded
+
+
+@lru_cache(maxsize=2)
+def load_mapper(plan: Plan) -> Mapper | None:
+    """Load a network with its maps as a second output; None where its vector is no mean of maps.
+
+    Apart from `load`: who wants vectors alone does not pay for maps.
+    """
+    mapper: Mapper | None = import_module(ENGINES[plan.engine]).load_mapper(plan)
+    gc.freeze()
+    return mapper

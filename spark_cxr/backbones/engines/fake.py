@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones import catalog
-from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 
 CELLS = 16
 """The film is averaged down to 16 x 16 grey cells before it is projected."""
@@ -24,13 +24,21 @@ class FakeEngine:
 
     def features(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Average to cells, take out the film's own exposure, project."""
-        count, height, width, _ = batch.shape
-        cells = batch.reshape(count, CELLS, height // CELLS, CELLS, width // CELLS, 3)
-        coarse = cells.mean(axis=(2, 4, 5), dtype=np.float32).reshape(count, -1) / np.float32(255)
-        centred = coarse - coarse.mean(axis=1, keepdims=True)
         # Film by film: in one product the last bits of a film would depend on its neighbours.
-        made = [film @ self.projection for film in centred]
-        return np.asarray(made, dtype=np.float32).reshape(count, -1)
+        made = [film @ self.projection for film in _centred_cells(batch)]
+        return np.asarray(made, dtype=np.float32).reshape(len(batch), -1)
+
+    def maps(self, batch: NDArray[np.uint8]) -> Mapped:
+        """Give what each cell adds to each feature, so that a feature is the mean of its map."""
+        added = _centred_cells(batch)[:, None] * (self.projection.T * np.float32(CELLS * CELLS))
+        return Mapped(self.features(batch), added.reshape(*added.shape[:2], CELLS, CELLS))
+
+
+def _centred_cells(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    count, height, width, _ = batch.shape
+    cells = batch.reshape(count, CELLS, height // CELLS, CELLS, width // CELLS, 3)
+    coarse = cells.mean(axis=(2, 4, 5), dtype=np.float32).reshape(count, -1) / np.float32(255)
+    return np.asarray(coarse - coarse.mean(axis=1, keepdims=True))
 
 
 def load(plan: Plan) -> FakeEngine:
@@ -39,3 +47,6 @@ def load(plan: Plan) -> FakeEngine:
     drawn = np.random.default_rng(SEED).standard_normal((CELLS * CELLS, dim))
     used = Used("fake", "cpu", "f32", 1, plan.batch_size)
     return FakeEngine(np.asarray(drawn / CELLS, dtype=np.float32), used)
+
+
+load_mapper = load

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from spark_cxr.backbones import packing
 from spark_cxr.backbones.engines import accelerators
 from spark_cxr.backbones.engines.halving import Halving
-from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.backbones.keras_model import compose
+from spark_cxr.backbones.keras_model import compose, compose_with_maps, last_maps
 from spark_cxr.backbones.keras_model import load as load_file
 from spark_cxr.backbones.network import read
 from spark_cxr.errors import ConfigError
@@ -48,13 +49,42 @@ class KerasEngine:
         return Used("keras", device, self.precision, self.threads, self.halving.limit)
 
 
+@dataclass(frozen=True)
+class KerasMapper:
+    """The same network, its answers followed by the maps behind them."""
+
+    engine: KerasEngine
+    maps_hwc: tuple[int, int, int]
+
+    def maps(self, batch: NDArray[np.uint8]) -> Mapped:
+        """Run the films; what comes out is one row a film, its vector and then its maps."""
+        height, width, dim = self.maps_hwc
+        rows = self.engine.features(batch)
+        maps = rows[:, dim:].reshape(-1, height, width, dim).transpose(0, 3, 1, 2)
+        return Mapped(rows[:, :dim], maps)
+
+
 def load(plan: Plan) -> KerasEngine:
     """Build the network from its file on the device that was asked for."""
+    return _load(plan, compose)
+
+
+def load_mapper(plan: Plan) -> KerasMapper | None:
+    """Build the same with its last maps behind each vector; None where it has none."""
+    network = read(Path(plan.network))
+    maps = last_maps(_saved(plan)) if network.pooling == "avg" else None
+    if maps is None:
+        return None
+    height, width, dim = (int(side) for side in maps.shape[1:])
+    return KerasMapper(_load(plan, compose_with_maps), (height, width, dim))
+
+
+def _load(plan: Plan, composing: Callable[[Any, str, str], Any]) -> KerasEngine:
     keras = import_keras()
     device = accelerators.claim(keras.backend.backend(), plan.device, plan.threads)
     precision = _precision(plan.precision, device)
     with keras.device(device):
-        model = _model(plan, precision)
+        model = _model(plan, precision, composing)
 
     def run(films: NDArray[np.uint8]) -> NDArray[np.float32]:
         with keras.device(device):
@@ -74,16 +104,18 @@ def _precision(wanted: str, device: str) -> str:
     return wanted
 
 
-def _model(plan: Plan, precision: str) -> Any:
-    path = Path(plan.network)
-    network = read(path)
+def _saved(plan: Plan) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / packing.KERAS
-        file.write_bytes(packing.read_member(path, packing.KERAS))
-        model = load_file(str(file))
+        file.write_bytes(packing.read_member(Path(plan.network), packing.KERAS))
+        return load_file(str(file))
+
+
+def _model(plan: Plan, precision: str, composing: Callable[[Any, str, str], Any]) -> Any:
+    network, model = read(Path(plan.network)), _saved(plan)
     if precision != "f32":
         model = _in_policy(model, _POLICIES[precision])
-    composed = compose(model, network.normalising, network.pooling)
+    composed = composing(model, network.normalising, network.pooling)
     composed.compile(jit_compile=False)
     return composed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones import packing
-from spark_cxr.backbones.engines.plan import Plan, Used
-from spark_cxr.backbones.network import Network, read
+from spark_cxr.backbones.engines.graph_maps import add_maps
+from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
+from spark_cxr.backbones.network import read
 from spark_cxr.backbones.openvino_runtime import import_openvino
 from spark_cxr.errors import ConfigError, SetupError
 
@@ -44,24 +46,70 @@ class OpenVinoEngine:
         A step is always of as many films: a number that may change costs 8 % of the speed. Alone or
         in a step, a film has the same bits (ResNet50 in bf16 and f32: equal for steps 1, 2, 4, 8).
         """
-        vectors, step = np.empty((len(batch), self.dim), np.float32), self.used.batch_size
-        start = 0
-        while start < len(batch):
-            is_few = self.single is not None and len(batch) - start <= step * FEW
-            request, size = (self.single, 1) if is_few else (self.request, step)
-            films = batch[start : start + size]
-            count = len(films)
-            if count < size:
-                films = np.concatenate([films, np.repeat(films[-1:], size - count, axis=0)])
+        vectors, few = np.empty((len(batch), self.dim), np.float32), FEW if self.single else 0.0
+        for start, count, films in _steps(batch, self.used.batch_size, few):
+            request = self.single if self.single and len(films) == 1 else self.request
             with self.turn:
                 request.infer([films], share_inputs=True)
                 vectors[start : start + count] = request.get_output_tensor().data[:count]
-            start += count
         return vectors
+
+    def maps(self, batch: NDArray[np.uint8]) -> Mapped:
+        """Run the films as `features` does, and take the maps from the second output."""
+        vectors = np.empty((len(batch), self.dim), np.float32)
+        maps = np.empty((len(batch), *self.request.get_output_tensor(1).shape[1:]), np.float32)
+        for start, count, films in _steps(batch, self.used.batch_size):
+            with self.turn:
+                self.request.infer([films], share_inputs=True)
+                vectors[start : start + count] = self.request.get_output_tensor(0).data[:count]
+                maps[start : start + count] = self.request.get_output_tensor(1).data[:count]
+        return Mapped(vectors, maps)
+
+
+def _steps(
+    batch: NDArray[np.uint8], step: int, few: float = 0.0
+) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+    """Give where each step begins, how many of its films count, and its films.
+
+    Up to a share `few` of a step go one by one.
+    """
+    start = 0
+    while start < len(batch):
+        size = 1 if len(batch) - start <= step * few else step
+        films = batch[start : start + size]
+        count = len(films)
+        if count < size:
+            films = np.concatenate([films, np.repeat(films[-1:], size - count, axis=0)])
+        yield start, count, films
+        start += count
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """A network that is read and not compiled yet."""
+
+    core: Any
+    model: Any
+    dim: int
+    used: Used
+    constants: NDArray[np.uint8]
 
 
 def load(plan: Plan) -> OpenVinoEngine:
     """Compile a network's file for this processor."""
+    engine = _compile(_read(plan))
+    if not plan.single or engine.used.batch_size == 1:
+        return engine
+    return replace(engine, single=_compile(_read(replace(plan, batch_size=1))).request)
+
+
+def load_mapper(plan: Plan) -> OpenVinoEngine | None:
+    """Compile the same file with its last maps as a second output; None where it has none."""
+    graph = _read(plan)
+    return _compile(graph) if add_maps(graph.model) else None
+
+
+def _read(plan: Plan) -> _Graph:
     if plan.device.startswith("gpu"):
         raise ConfigError("an engine that runs on a GPU", "openvino", "Say --engine keras")
     path = Path(plan.network)
@@ -70,27 +118,23 @@ def load(plan: Plan) -> OpenVinoEngine:
     constants = packing.map_constants(path)
     step = min(plan.batch_size, MOST_AT_ONCE)
     used = Used("openvino", f"cpu ({_processor(core)})", precision, plan.threads, step)
-    request = _compile(core, network, constants, used).create_infer_request()
-    single = None
-    if plan.single and step > 1:
-        alone = replace(used, batch_size=1)
-        single = _compile(core, network, constants, alone).create_infer_request()
-    return OpenVinoEngine(request, network.dim, used, constants, single)
-
-
-def _compile(core: Any, network: Network, constants: NDArray[np.uint8], used: Used) -> Any:
-    graph = packing.read_member(Path(network.path), packing.GRAPH)
     shared = import_openvino().Tensor(constants, shared_memory=True)
-    model = core.read_model(graph, shared)
-    model.reshape([used.batch_size, *network.size_hw, 3])
+    model = core.read_model(packing.read_member(path, packing.GRAPH), shared)
+    model.reshape([step, *network.size_hw, 3])
+    return _Graph(core, model, network.dim, used, constants)
+
+
+def _compile(graph: _Graph) -> OpenVinoEngine:
     settings = {
-        "INFERENCE_PRECISION_HINT": used.precision,
-        "INFERENCE_NUM_THREADS": used.threads,
+        "INFERENCE_PRECISION_HINT": graph.used.precision,
+        "INFERENCE_NUM_THREADS": graph.used.threads,
         "NUM_STREAMS": 1,
         # Each worker would pin itself to the same first cores.
         "ENABLE_CPU_PINNING": False,
     }
-    return core.compile_model(model, "CPU", settings)
+    compiled = graph.core.compile_model(graph.model, "CPU", settings)
+    request = compiled.create_infer_request()
+    return OpenVinoEngine(request, graph.dim, graph.used, graph.constants)
 
 
 def _precision(wanted: str, capabilities: list[str]) -> str:

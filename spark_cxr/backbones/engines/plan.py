@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 
 
@@ -35,3 +38,13 @@ class Used:
     threads: int
     batch_size: int
     """Films that go through the network at once."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What a network saw, and where: each vector is the mean of its maps."""
+
+    vectors: NDArray[np.float32]
+    """(films, features)"""
+    maps: NDArray[np.float32]
+    """(films, features, height, width)"""

@@ -25,9 +25,17 @@ class Linear:
     """(classes,)"""
     link: str
 
+    def margins(self, features: Floats) -> Floats:
+        """Say how much speaks for each class, before it is made a probability."""
+        return features @ self.weights.T + self.bias
+
     def probabilities(self, features: Floats) -> Floats:
         """Score feature vectors, one a row."""
-        return link(self.link, features @ self.weights.T + self.bias)
+        return link(self.link, self.margins(features))
+
+    def gradients(self, features: Floats) -> Floats:
+        """Give the slope of each class's margin by each feature: (films, classes, features)."""
+        return np.broadcast_to(self.weights, (len(features), *self.weights.shape))
 
 
 def read_logistic_regression(stages: Sequence[Stage]) -> Linear:

@@ -24,12 +24,28 @@ class Perceptron:
     """(inputs, outputs) of each layer."""
     biases: tuple[Floats, ...]
 
+    def margins(self, features: Floats) -> Floats:
+        """Say how much speaks for each class, before it is made a probability."""
+        return self._layers(features)[-1] @ self.weights[-1] + self.biases[-1]
+
     def probabilities(self, features: Floats) -> Floats:
         """Score feature vectors, one a row."""
-        values = (features - self.mean) * self.scale
+        return softmax(self.margins(features))
+
+    def gradients(self, features: Floats) -> Floats:
+        """Give the slope of each class's margin by each feature: (films, classes, features)."""
+        slopes = np.broadcast_to(self.weights[-1].T, (len(features), *self.weights[-1].T.shape))
+        layers = self._layers(features)[1:]
+        for weights, values in zip(self.weights[-2::-1], reversed(layers), strict=True):
+            slopes = (slopes * (values * (1 - values))[:, None]) @ weights.T
+        return np.asarray(slopes * self.scale)
+
+    def _layers(self, features: Floats) -> list[Floats]:
+        """Give what goes into each layer: scaled features, then what the units before it say."""
+        values = [(features - self.mean) * self.scale]
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            values = _logistic(values @ weights + bias)
-        return softmax(values @ self.weights[-1] + self.biases[-1])
+            values.append(_logistic(values[-1] @ weights + bias))
+        return values
 
 
 def _logistic(values: Floats) -> Floats:

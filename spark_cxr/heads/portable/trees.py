@@ -37,11 +37,19 @@ class Trees:
     """Of the deepest tree, as an array of one."""
     link: str
 
+    def margins(self, features: Floats) -> Floats:
+        """Say how much speaks for each class: boosted trees add up, others vote with shares."""
+        sums = self._all_sums(features)
+        return link(self.link, sums) if self.link == "share" else sums
+
     def probabilities(self, features: Floats) -> Floats:
         """Score feature vectors, one a row."""
+        return link(self.link, self._all_sums(features))
+
+    def _all_sums(self, features: Floats) -> Floats:
         step = max(1, CELLS // len(self.roots))
         parts = [self._sums(features[at : at + step]) for at in range(0, len(features), step)]
-        return link(self.link, np.concatenate(parts or [np.empty((0, self.value.shape[1]))]))
+        return np.concatenate(parts or [np.empty((0, self.value.shape[1]))])
 
     def _sums(self, features: Floats) -> Floats:
         """Walk all films down all trees at once, and add up what the leaves say."""

@@ -1,0 +1,64 @@
+"""Where on the film a margin comes from: class activation maps by matrix products alone.
+
+The features of a pooled network are the means of its last maps. So a margin that is a weighted sum
+of features is the mean of the maps in the same weights, exactly; and for any other head that can
+be differentiated, the gradient by the maps is the gradient by the features over the number of
+pixels, without a look into the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.errors import SparkCxrError
+
+Floats = NDArray[np.floating[Any]]
+TOLERANCE = 1e-4
+"""Of a margin, relative to the largest of the film, or to 1."""
+
+
+def class_maps(maps: Floats, weights: Floats) -> NDArray[np.float32]:
+    """Weigh a film's maps (features, height, width) by the rows of `weights`: a map each.
+
+    The mean of a map is what its weights make of the film's features (Zhou et al. 2016).
+    """
+    features, height, width = maps.shape
+    flat = np.asarray(weights, np.float32) @ maps.reshape(features, height * width)
+    return flat.reshape(-1, height, width).astype(np.float32, copy=False)
+
+
+def grad_cam(maps: Floats, gradients: Floats) -> NDArray[np.float32]:
+    """Weigh a film's maps by the mean gradient over their pixels (Selvaraju et al. 2017).
+
+    Signed: what is below 0 speaks against the class; the paper leaves it out.
+    """
+    return class_maps(maps, gradients / (maps.shape[1] * maps.shape[2]))
+
+
+def grad_cam_pp(maps: Floats, gradients: Floats) -> NDArray[np.float32]:
+    """Weigh a film's maps as Grad-CAM++ does (Chattopadhay et al. 2018).
+
+    Of globally averaged maps the gradient g is the same at each of n pixels, and so is the paper's
+    alpha: g^2 / (2 g^2 + g^3 sum(A)). With s = n g, the gradient by the feature f = sum(A) / n, the
+    weight n alpha max(g, 0) becomes max(s, 0) / (2 + s f).
+    """
+    below = 2 + gradients * maps.mean(axis=(1, 2))
+    # Only maps that go below 0, which no network with ReLU has, bring it near 0.
+    weights = np.maximum(gradients, 0) / np.where(np.abs(below) < 0.1, 1, below)
+    return class_maps(maps, weights)
+
+
+def check_exact(found: NDArray[np.float32], rests: Floats, margins: Floats) -> None:
+    """Refuse maps (margins, height, width) whose means and `rests` do not add up to the margins.
+
+    Raises:
+        SparkCxrError: The maps do not explain the margins.
+    """
+    sums = found.mean(axis=(1, 2), dtype=np.float64) + rests
+    away = float(np.abs(sums - margins).max(initial=0))
+    if away > TOLERANCE * max(1.0, float(np.abs(margins).max(initial=0))):
+        expected = f"maps whose means are the margins to {TOLERANCE:g}"
+        raise SparkCxrError(expected, f"{away:g} apart", "Say --method occlusion, and report this")

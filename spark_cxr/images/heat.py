@@ -1,0 +1,117 @@
+"""A map of few cells → heat on a film's own pixels, and its colours.
+
+A film is squashed to the size of the network without cropping, so cell i of n stands for the share
+(i .. i + 1) / n of the film's side, whatever its shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, log10
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Heat = NDArray[np.float32]
+STRONGEST = 0.8
+"""How far the strongest heat covers the film: bone and lung stay readable below it."""
+_LEVELS = 127
+_WARM, _COLD = 55.0, 255.0
+"""Hues of what speaks for a class and against it: orange and blue, apart for all eyes."""
+_DARK, _BRIGHT = (0.52, 0.11), (0.84, 0.15)
+"""Lightness and chroma at either end of a hue, in OKLab."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the centres of cells lie along a side, as shares of it."""
+
+    first: float
+    step: float
+
+
+def even(cells: int) -> Grid:
+    """Part a side into equal cells."""
+    return Grid(0.5 / cells, 1 / cells)
+
+
+def place(field: NDArray[Any], size_hw: tuple[int, int], grid: Grid | None = None) -> Heat:
+    """Interpolate a map between the centres of its cells, onto a film of this size."""
+    (height, width), (tall, wide) = size_hw, field.shape
+    rows, columns = _between(tall, height, grid), _between(wide, width, grid)
+    return np.asarray(rows @ np.asarray(field, np.float32) @ columns.T)
+
+
+def _between(cells: int, pixels: int, grid: Grid | None) -> Heat:
+    """Weigh the cells for each pixel; beyond the outermost centres their value holds on."""
+    known = grid or even(cells)
+    at = ((np.arange(pixels) + 0.5) / pixels - known.first) / known.step
+    away = np.abs(np.clip(at, 0, cells - 1)[:, None] - np.arange(cells))
+    return np.asarray(np.maximum(1 - away, 0), np.float32)
+
+
+def nice_scale(largest: float) -> float:
+    """Round up to 1, 2 or 5 times a power of ten; 1 for no heat at all."""
+    if not 0 < largest < float("inf"):
+        return 1.0
+    power = 10.0 ** floor(log10(largest))
+    return next((n * power for n in (1, 2, 5) if n * power >= largest * (1 - 1e-9)), 10 * power)
+
+
+def levels(heat: NDArray[Any], scale: float) -> NDArray[np.uint8]:
+    """Turn heat from -scale to scale into whole levels, 127 being none; beyond them it is cut."""
+    cut = np.clip(np.asarray(heat, np.float32) * np.float32(_LEVELS / scale), -_LEVELS, _LEVELS)
+    return np.asarray(np.rint(cut + np.float32(_LEVELS)), np.uint8)
+
+
+def layer(found: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colour levels as a layer to lay over a film: red, green, blue, opacity."""
+    return np.take(_COLOURS, found, axis=0)
+
+
+def blend(grey: NDArray[np.uint8], found: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay levels of heat over a grey film."""
+    table, film = _COLOURS.astype(np.uint16), grey.astype(np.uint16)
+    opacity = np.take(table[:, 3], found)
+    left = film * (255 - opacity)
+    laid = [np.take(table[:, i] * table[:, 3], found) for i in range(3)]
+    return np.stack([((left + each + 127) // 255).astype(np.uint8) for each in laid], axis=-1)
+
+
+def _colours() -> NDArray[np.uint8]:
+    """Make the colours of all levels: dark and clear at 0, bright and covering at either end.
+
+    In OKLab (Ottosson 2020) equal steps of its numbers look equally far apart; opacity goes evenly
+    too, and mixing is even in it nearly as well.
+    """
+    strength = np.abs(np.arange(2 * _LEVELS + 1) - _LEVELS) / _LEVELS
+    hue = np.radians(np.where(np.arange(2 * _LEVELS + 1) < _LEVELS, _COLD, _WARM))
+    lightness = _DARK[0] + strength * (_BRIGHT[0] - _DARK[0])
+    chroma = _DARK[1] + strength * (_BRIGHT[1] - _DARK[1])
+    lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
+    rgb = np.clip(_to_srgb(lab), 0, 1)
+    return np.rint(np.column_stack([rgb, strength * STRONGEST]) * 255).astype(np.uint8)
+
+
+def _to_srgb(lab: NDArray[np.float64]) -> NDArray[np.float64]:
+    cones = np.array(
+        [
+            [1, 0.3963377774, 0.2158037573],
+            [1, -0.1055613458, -0.0638541728],
+            [1, -0.0894841775, -1.2914855480],
+        ]
+    )
+    linear = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.7076147010],
+        ]
+    )
+    light = np.maximum((lab @ cones.T) ** 3 @ linear.T, 0)
+    curved = 1.055 * light ** (1 / 2.4) - 0.055
+    return np.asarray(np.where(light <= 0.0031308, 12.92 * light, curved))
+
+
+_COLOURS = _colours()

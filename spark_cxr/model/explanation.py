@@ -1,0 +1,121 @@
+"""One film, what a model says of it, and where on the film that comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.errors import ConfigError
+from spark_cxr.images.film import Pixels
+from spark_cxr.images.heat import Grid, nice_scale, place
+from spark_cxr.images.overlay import LONGEST, Words, bounded, film_png, heat_png, overlay_png
+from spark_cxr.model.judge import Prediction
+from spark_cxr.model.tracing import Trace
+from spark_cxr.settings import nearest
+
+NOTICE = "Research use only. Not for diagnosis."
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What speaks for a label on a film, and what speaks for another instead."""
+
+    label: str
+    contrast: str
+    """The likeliest of the other labels: heat says why `label` and not this one."""
+    probability: float
+    contrast_probability: float
+    margin: float
+    """By how much the head is for `label` rather than `contrast`, in its own units."""
+    method: str
+    """As it was chosen: one of `tracing.METHODS`."""
+    map: NDArray[np.float32]
+    """(height, width) of the network's last maps: above 0 for `label`, below 0 for `contrast`."""
+    film: Pixels = field(repr=False)
+    """As it was decoded, in its own pixels."""
+    prediction: Prediction
+    grid: Grid | None = None
+    """Where the centres of the map's cells lie on the film; None: in the middle of equal parts."""
+
+    @property
+    def heat(self) -> NDArray[np.float32]:
+        """Give the map on the film's own pixels."""
+        height, width = self.film.shape[:2]
+        return place(self.map, (height, width), self.grid)
+
+    @property
+    def scale(self) -> float:
+        """Give a round number that no value of the map goes beyond."""
+        return nice_scale(float(np.abs(self.map).max()))
+
+    def overlay_png(self, scale: float = 0.0, longest: int = LONGEST) -> bytes:
+        """Draw the film in grey with its heat, a colour bar and words.
+
+        Args:
+            scale: The heat of the strongest colour, to compare films; 0: the map's own.
+            longest: Pixels of the longer side, at most; 0: as the film is.
+        """
+        grey = bounded(self.film, longest)
+        return overlay_png(grey, self.map, scale or self.scale, self.words(), self.grid)
+
+    def heat_png(self, scale: float = 0.0, longest: int = LONGEST) -> bytes:
+        """Draw the heat alone, transparent where there is none, to be laid over the film."""
+        size = bounded(self.film, longest).shape
+        return heat_png(self.map, (size[0], size[1]), scale or self.scale, self.grid)
+
+    def film_png(self, longest: int = LONGEST) -> bytes:
+        """Draw the grey film alone, in the size of `heat_png`."""
+        return film_png(bounded(self.film, longest))
+
+    def words(self) -> Words:
+        """Say what a reader of the picture has to know."""
+        first = (
+            f"{self.label} {self.probability:.1%}, "
+            f"rather than {self.contrast} {self.contrast_probability:.1%}"
+        )
+        second = f"{self.method}, margin {self.margin:+.3g}"
+        return Words((first, second, NOTICE), self.label, self.contrast)
+
+
+def explanations(
+    film: Pixels,
+    trace: Trace,
+    prediction: Prediction,
+    method: str,
+    labels: Sequence[str] = (),
+    grid: Grid | None = None,
+) -> tuple[Explanation, ...]:
+    """Word what was traced: an explanation for each of the labels; for none named, of all."""
+    known = list(prediction.probabilities)
+    return tuple(
+        _explained(film, trace, prediction, method, place_of(label, known), grid)
+        for label in labels or known
+    )
+
+
+def place_of(label: str, known: Sequence[str]) -> int:
+    """Find a label among those of a model."""
+    if label not in known:
+        raise ConfigError("a label of the model", label, nearest(label, known))
+    return list(known).index(label)
+
+
+def _explained(
+    film: Pixels, trace: Trace, prediction: Prediction, method: str, at: int, grid: Grid | None
+) -> Explanation:
+    known, other = list(prediction.probabilities), trace.contrasts[at]
+    return Explanation(
+        label=known[at],
+        contrast=known[other],
+        probability=prediction.probabilities[known[at]],
+        contrast_probability=prediction.probabilities[known[other]],
+        margin=float(trace.margins[at]),
+        method=method,
+        map=trace.maps[at],
+        film=film,
+        prediction=prediction,
+        grid=grid,
+    )

@@ -1,0 +1,138 @@
+"""Where on a film a head's answer comes from, by the method that fits network and head.
+
+One pass through the network serves every label: what differs between them are a few weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.backbones import cam
+from spark_cxr.backbones.engines import Mapper, load, load_mapper
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import Vector
+from spark_cxr.backbones.occlusion import occlude, rise
+from spark_cxr.errors import ConfigError
+from spark_cxr.heads.portable import PortableHead
+from spark_cxr.heads.portable.linear import Linear
+from spark_cxr.heads.portable.trees import Trees
+from spark_cxr.images.film import Pixels
+from spark_cxr.settings import EXPLAIN_METHODS, nearest
+
+Numbers = NDArray[np.float64]
+Maps = NDArray[np.float32]
+
+METHODS = {
+    "cam": "exact class activation map: its mean and the intercept are the margin",
+    "gradcam": "Grad-CAM: the slope of the margin by each map",
+    "gradcam++": "Grad-CAM++: the same, with maps of few bright places counting as much",
+    "occlusion": "how far the margin falls when a window of the film is hidden",
+    "rise": "what the margin does when random parts of the film are hidden",
+}
+"""What `auto` may become."""
+_GRADIENT = {"gradcam": cam.grad_cam, "gradcam++": cam.grad_cam_pp}
+_OCCLUDING = {"occlusion": occlude, "rise": rise}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What was found of one film, label by label."""
+
+    vector: Vector
+    contrasts: tuple[int, ...]
+    """The label that each is held against: the likeliest of the others."""
+    margins: Numbers
+    """By how much the head is for each label rather than its contrast; of forests and single trees
+    the difference of their shares."""
+    maps: Maps
+    """(labels, height, width): what speaks for each label rather than its contrast, and where."""
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """A head on a network, and the way to look behind them."""
+
+    method: str
+    head: PortableHead
+    plan: Plan
+    exact: bool = False
+    """Hold each exact map against the margin that it is to explain."""
+
+    def trace(self, films: Pixels) -> list[Trace]:
+        """Trace films (n, height, width, 3) of the network's size, all labels in one pass."""
+        if self.method in _OCCLUDING:
+            return list(self._hidden(films))
+        return list(self._mapped(films))
+
+    def _mapped(self, films: Pixels) -> Iterator[Trace]:
+        seen = _mapper(self.plan).maps(films)
+        for vector, maps in zip(seen.vectors, seen.maps, strict=True):
+            contrasts, margins = self._held_against(vector)
+            slopes = self.head.gradients(_row(vector))[0]  # type: ignore[union-attr]
+            slopes = slopes - slopes[list(contrasts)]
+            if self.method in _GRADIENT:
+                found = _GRADIENT[self.method](maps, slopes)
+            else:
+                found = cam.class_maps(maps, slopes)
+                if self.exact:
+                    bias = self.head.bias  # type: ignore[union-attr]
+                    cam.check_exact(found, bias - bias[list(contrasts)], margins)
+            yield Trace(vector, contrasts, margins, found)
+
+    def _hidden(self, films: Pixels) -> Iterator[Trace]:
+        engine = load(self.plan)
+
+        def score(altered: Pixels) -> Numbers:
+            step = self.plan.batch_size
+            parts = [engine.features(altered[i : i + step]) for i in range(0, len(altered), step)]
+            return self.head.margins(np.concatenate(parts).astype(np.float64))
+
+        for film, vector in zip(films, engine.features(films), strict=True):
+            contrasts, margins = self._held_against(vector)
+            found = _OCCLUDING[self.method](film, score)
+            yield Trace(vector, contrasts, margins, found - found[list(contrasts)])
+
+    def _held_against(self, vector: Vector) -> tuple[tuple[int, ...], Numbers]:
+        shares = self.head.probabilities(_row(vector))[0]
+        margins = self.head.margins(_row(vector))[0]
+        order = [int(i) for i in np.argsort(-shares, kind="stable")]
+        contrasts = tuple(order[0] if i != order[0] else order[1] for i in range(len(order)))
+        return contrasts, margins - margins[list(contrasts)]
+
+
+def make_tracer(method: str, head: PortableHead, plan: Plan, exact: bool = False) -> Tracer:
+    """Choose the method where none is asked for, and refuse one that cannot be."""
+    if method not in EXPLAIN_METHODS:
+        way_out = nearest(method, EXPLAIN_METHODS)
+        raise ConfigError("a method of explaining by name", method, way_out)
+    if method in _OCCLUDING:
+        return Tracer(method, head, plan)
+    why_not = _why_not(method, head, plan)
+    if method == "auto":
+        method = "occlusion" if why_not else "cam" if isinstance(head, Linear) else "gradcam"
+    elif why_not:
+        raise ConfigError(f"what {method} can be made of", why_not, "Say --method occlusion")
+    return Tracer(method, head, plan, exact)
+
+
+def _why_not(method: str, head: PortableHead, plan: Plan) -> str:
+    if isinstance(head, Trees):
+        return "trees, which no gradient goes through"
+    if method == "cam" and not isinstance(head, Linear):
+        return "a head whose margins are no weighted sums"
+    return "" if load_mapper(plan) else f"{plan.backbone}, whose vector is no mean of its last maps"
+
+
+def _mapper(plan: Plan) -> Mapper:
+    mapper = load_mapper(plan)
+    if mapper is None:
+        raise ConfigError("a network with last maps", plan.backbone, "Say --method occlusion")
+    return mapper
+
+
+def _row(vector: Vector) -> Numbers:
+    return np.asarray(vector, np.float64)[None]
