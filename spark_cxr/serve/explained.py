@@ -60,6 +60,10 @@ class Explainer:
             found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())
         )
 
+    def warm(self, content: bytes) -> None:
+        """Have everything ready for the first map, without waiting for it."""
+        self._thread.submit(self._made, content, "")
+
     def close(self) -> None:
         """Finish the map that is being made."""
         self._thread.shutdown(wait=True, cancel_futures=True)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.overlay import LONGEST
 from spark_cxr.images.prepare import resize
 from spark_cxr.model.judge import Picture, look_at_film
-
-MOST_SHOWN = 1536
-"""Longest side of the film on the page, in pixels: what a large screen has for it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def draw(film: Film) -> bytes:
     from PIL import Image
 
     height, width = film.pixels.shape[:2]
-    share = min(1.0, MOST_SHOWN / max(height, width))
+    share = min(1.0, LONGEST / max(height, width))
     size_hw = (max(1, round(height * share)), max(1, round(width * share)))
     written = io.BytesIO()
     Image.fromarray(resize(film.pixels, size_hw)).save(written, "PNG", compress_level=1)

@@ -8,6 +8,7 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import Response
 
+from spark_cxr.report.style import CSS
 from spark_cxr.serve.examples import EXAMPLES, drawn
 from spark_cxr.serve.predict import json_response
 from spark_cxr.serve.refusals import Refusal
@@ -28,8 +29,9 @@ STATIC = {
 
 @cache
 def static_file(name: str) -> bytes:
-    """Read a file of the page."""
-    return files("spark_cxr.serve").joinpath("static", name).read_bytes()
+    """Read a file of the page; its looks are those of the reports, and what they do not have."""
+    own = files("spark_cxr.serve").joinpath("static", name).read_bytes()
+    return CSS.encode() + own if name == "page.css" else own
 
 
 def _sent(name: str) -> Response:

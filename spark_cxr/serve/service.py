@@ -115,8 +115,8 @@ def open_service(settings: Serve) -> Service:
         most=settings.max_waiting,
         ran=gauges.ran,
     )
-    _warm(batcher, max(64, model.recipe.limits.min_side))
     explainer = Explainer(model, settings.seconds)
+    _warm(batcher, explainer, max(64, model.recipe.limits.min_side))
     room = Room(settings.max_held_bytes)
     return Service(model, engine, batcher, gauges, room, settings, explainer)
 
@@ -135,10 +135,11 @@ def _loaded(settings: Serve) -> Model:
     return replace(model, recipe=replace(model.recipe, limits=limits))
 
 
-def _warm(batcher: Batcher, side: int) -> None:
-    """Run what the first client would wait for: both steps, and then a DICOM without waiting."""
+def _warm(batcher: Batcher, explainer: Explainer, side: int) -> None:
+    """Run what the first client would wait for; a DICOM and a heat map without waiting for them."""
     png, dicom = (film.data for film in phantoms(2, seed=0, size=side, formats=("png", "dicom")))
     for count in (1, min(STEP, batcher.most)):
         for answer in batcher.submit([png] * count):
             answer.result()
     batcher.submit([dicom])
+    explainer.warm(png)
