@@ -84,6 +84,12 @@ PARAMETERS = {
             "description": "1: the film in 8 bits as well, for a browser",
             "schema": {"type": "string", "enum": ["0", "1"]},
         },
+        {
+            "name": "errors",
+            "in": "query",
+            "description": "inline: 200 with a reason in the place of each image that is no film",
+            "schema": {"type": "string", "enum": ["inline"]},
+        },
     ]
 }
 

@@ -37,6 +37,8 @@ class Asked:
     shows: bool
     label: str | None
     """None: no heat map; empty: that of the class that is named."""
+    is_inline: bool
+    """An image that is no film is told in its place, also where no other is one."""
 
 
 def json_response(
@@ -66,7 +68,8 @@ async def answer_images(service: Service, request: Request, images: Sequence[Sen
     """Look at the images of a request, and say what they are."""
     asked, name = _asked(service, request), named(service.model.manifest)
     seen = await service.see(request, images, asked.shows)
-    _refuse_all_bad(seen)
+    if not asked.is_inline:
+        _refuse_all_bad(seen)
     told = await asyncio.gather(
         *(_answer(service, image, each, asked) for image, each in zip(images, seen, strict=True))
     )
@@ -77,7 +80,8 @@ async def answer_images(service: Service, request: Request, images: Sequence[Sen
 def _asked(service: Service, request: Request) -> Asked:
     query = request.query_params
     shows = query.get("film", "").lower() in ("1", "true")
-    return Asked(shows, wanted_label(service.model.labels, query.get("explain", "")))
+    label = wanted_label(service.model.labels, query.get("explain", ""))
+    return Asked(shows, label, query.get("errors", "") == "inline")
 
 
 def _refuse_all_bad(seen: Sequence[Seen]) -> None:

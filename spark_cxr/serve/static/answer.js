@@ -83,6 +83,6 @@ export function cardOf(card) {
     ["Head", card.head],
     ["Split", Object.entries(split).map(([name, value]) => `${name} ${value}`).join(", ")],
     ...figures,
-    ["Films of the training", card.data],
+    ["Fingerprint of its films", card.data],
   ]));
 }

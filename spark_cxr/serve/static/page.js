@@ -51,7 +51,7 @@ async function work() {
   while (state.waiting.length) {
     const entry = state.waiting.shift();
     try {
-      entry.told = await predict(entry.blob, "film=1");
+      entry.told = await predict(entry.blob, "film=1&errors=inline");
     } catch {
       entry.told = { failed: { reason: "no_answer", detail: "the server did not answer" }, status: 0 };
     }
