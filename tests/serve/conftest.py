@@ -1,0 +1,56 @@
+"""One model by hand, films of each format, one server for most tests."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import running
+
+import spark_cxr
+from spark_cxr.backbones import catalog
+from spark_cxr.heads.portable import pack
+from spark_cxr.heads.portable.linear import Linear
+from spark_cxr.images.phantoms import phantoms
+from spark_cxr.model.manifest import digests, write_manifest
+from spark_cxr.output import Output
+from tests.model.model_by_hand import manifest, reference
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory):
+    output = Output(str(tmp_path_factory.mktemp("served") / "model"))
+    draw, dim = np.random.default_rng(2), catalog.get("fake").dim
+    head = Linear(draw.standard_normal((3, dim)), draw.standard_normal(3), "softmax")
+    output.write_bytes("head.npz", pack(head))
+    output.write_bytes("reference.npz", reference().pack())
+    write_manifest(output, manifest(digests(output)))
+    return output.address
+
+
+@pytest.fixture(scope="session")
+def model(model_dir):
+    return spark_cxr.load_model(model_dir)
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """Draw a film of each format."""
+    made = phantoms(6, seed=4, size=96, formats=("png", "jpeg", "dicom"))
+    return {film.format: film.data for film in made}
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """Draw a coloured picture."""
+    rows, columns = np.mgrid[0:96, 0:96]
+    picture = np.stack([rows * 2, 255 - columns * 2, np.full_like(rows, 40)], 2)
+    written = io.BytesIO()
+    Image.fromarray(picture.astype(np.uint8)).save(written, "PNG")
+    return written.getvalue()
+
+
+@pytest.fixture(scope="session")
+def server(model_dir):
+    with running(model_dir) as found:
+        yield found
