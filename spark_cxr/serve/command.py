@@ -63,34 +63,26 @@ def serve(settings: Serve) -> dict[str, Any]:
 
 def _answer(settings: Serve, token: str, listener: socket.socket, started: float) -> dict[str, Any]:
     try:
-        import uvicorn
-
         from spark_cxr.serve.app import make_app
-        from spark_cxr.serve.connection import protocol
+        from spark_cxr.serve.connection import make_server
         from spark_cxr.serve.service import open_service
     except ImportError as error:
         way_out = "pip install 'spark-cxr[serve]'"
         raise SetupError("FastAPI, uvicorn and httptools", str(error), way_out) from None
     service = open_service(settings)
-    config = uvicorn.Config(
-        make_app(service, token),
-        http=protocol(settings.seconds),
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=round(settings.seconds) + 1,
-    )
     port = listener.getsockname()[1]
-    _say_where(settings, port, token, time.monotonic() - started)
+
+    def ready() -> None:
+        _say_where(settings, port, token, time.monotonic() - started)
+
+    server = make_server(make_app(service, token), settings.seconds, ready)
     # uvicorn raises the signal again when all is answered; a drained server has ended well.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: None)
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     except OSError as error:
-        raise _taken(settings.host, port, error) from None
+        raise _taken(settings.host, settings.port, error) from None
     requests = sum(service.gauges.requests.values())
     return {"requests": requests, "seconds": round(time.monotonic() - started, 2)}
 
@@ -156,17 +148,17 @@ def read_token(path: str) -> str:
 def _say_where(settings: Serve, port: int, token: str, seconds: float) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}/"
-    print(f"serve: {url} is ready after {seconds:.1f} s. Ctrl-C ends.", file=sys.stderr, flush=True)
     if settings.host not in LOOPBACK and not token:
-        print(
-            f"serve: everybody who reaches {url} may ask: no --token-file, no {TOKEN}",
-            file=sys.stderr,
-            flush=True,
-        )
+        _say(f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
+    _say(f"{url} is ready after {seconds:.1f} s. Ctrl-C ends.")
     if settings.open:
         timer = threading.Timer(0.5, _browse, [url])
         timer.daemon = True
         timer.start()
+
+
+def _say(line: str) -> None:
+    print(f"serve: {line}", file=sys.stderr, flush=True)
 
 
 def _browse(url: str) -> None:

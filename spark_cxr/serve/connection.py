@@ -1,15 +1,20 @@
-"""A connection that may not dawdle: uvicorn waits for the headers of a request for ever."""
+"""Connections that may not dawdle: uvicorn waits for the headers of a request for ever."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from starlette.types import ASGIApp
 
 MOST_HEADER_BYTES = 65_536
 MOST_CONNECTIONS = 1_000
 """Below the 1,024 files that a process may usually have open."""
 
 if TYPE_CHECKING:
+    import uvicorn
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 else:
     HttpToolsProtocol = object
@@ -76,12 +81,33 @@ class Punctual(HttpToolsProtocol):
             self._deadline = None
 
 
-def protocol(seconds: float) -> type[asyncio.Protocol]:
-    """Give uvicorn's protocol with limits on the time and the size of headers."""
+def make_server(
+    app: ASGIApp, seconds: float, ready: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """Make a server that says when it listens, and drains for as long as a request may take."""
+    import uvicorn
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class Connection(Punctual, HttpToolsProtocol):
         """Both."""
 
+    class Server(uvicorn.Server):
+        """Says that it is ready when it is."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
     Connection.seconds = seconds
-    return Connection
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=Connection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=round(seconds) + 1,
+    )
+    return Server(config)

@@ -7,11 +7,9 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 
-import uvicorn
-
 from spark_cxr.config import defaults
 from spark_cxr.serve.app import make_app
-from spark_cxr.serve.connection import protocol
+from spark_cxr.serve.connection import make_server
 from spark_cxr.serve.service import open_service
 
 
@@ -47,15 +45,7 @@ def running(model, token="", **changes):
     """Serve a model directory for as long as the block lasts."""
     settings = replace(defaults().serve, model=str(model), threads=2, **changes)
     service, log = open_service(settings), []
-    config = uvicorn.Config(
-        make_app(service, token, log.append),
-        port=0,
-        http=protocol(settings.seconds),
-        ws="none",
-        log_config=None,
-        access_log=False,
-    )
-    server = uvicorn.Server(config)
+    server = make_server(make_app(service, token, log.append), settings.seconds)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -69,11 +69,12 @@ export class Film {
   }
 }
 
-// From each grey level to the one that is shown.
+// From each grey level to the one that is shown, as DICOM has it (PS3.3 C.11.2.1.2): a level of 128
+// and a window of 256 leave the film as it is.
 export function greyTable({ level, window, invert }) {
-  const low = level - window / 2;
   return Uint8ClampedArray.from({ length: 256 }, (_, grey) => {
-    const shown = Math.min(255, Math.max(0, ((grey - low) * 255) / window));
+    const share = (grey - (level - 0.5)) / (window - 1) + 0.5;
+    const shown = 255 * Math.min(1, Math.max(0, share));
     return invert ? 255 - shown : shown;
   });
 }
