@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo cluster-demo test test-all test-gpu test-airflow test-matrix check bench clean
+.PHONY: help setup demo serve cluster-demo test test-all test-gpu test-airflow test-matrix check bench serve-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +17,10 @@ demo: setup ## draw phantoms, train logistic regression on them with Spark, show
 	@$(BIN)/spark-submit jobs/phantoms.py --out demo/phantoms --count 360 --bad 9 --overwrite
 	@$(BIN)/spark-submit jobs/train_lr.py --images demo/phantoms \
 		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite
+
+serve: setup ## open the page with the demo's model, which is trained first where there is none
+	@[ -f demo/train_lr/model/model.json ] || $(MAKE) --no-print-directory demo
+	@$(BIN)/spark-cxr serve --model demo/train_lr/model --open
 
 cluster-demo: setup ## the same on a cluster of this machine: master, two workers, the wheel, then scoring
 	@conf/local/cluster.sh demo/cluster "$(CURDIR)/conf/local/cluster_demo.sh"
@@ -55,6 +59,9 @@ bench: setup ## how fast features are made here, beside the usual ways (minutes)
 		--formats png --overwrite
 	@$(BIN)/spark-submit jobs/bench.py --images demo/bench/phantoms --out demo/bench/result \
 		--backbone ResNet50 --weights random:0 --overwrite
+
+serve-bench: setup ## how fast one film of 1024 pixels is answered, and how many a second (minutes)
+	@conf/local/serve_bench.sh "$(BIN)" demo/serve_bench
 
 clean: ## remove what the commands above have made
 	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow demo runs build dist conf/databricks/dist *.egg-info \

@@ -1,7 +1,7 @@
 """`spark-cxr VERB …`: the jobs of jobs/ for whoever installed the package with pip, and `serve`.
 
-`serve` is no job: spark-submit would start a Java that nothing uses. So nothing of Spark is
-imported here before a job is asked for.
+`serve` is no job: spark-submit would start a Java that nothing uses. Nothing of Spark is imported
+here before a job is asked for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ JOBS = (
     *("compare", "score", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
-SERVE = "serve"
+OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "spark_cxr.serve.load:LOAD"}
+"""Verbs that are no jobs, and where they are."""
 
 
 class Verb(Protocol):
@@ -50,19 +51,16 @@ class Verb(Protocol):
 
 def names() -> tuple[str, ...]:
     """Give the verbs as they are typed."""
-    return (*(name.replace("_", "-") for name in JOBS), SERVE)
+    return (*(name.replace("_", "-") for name in JOBS), *OTHERS)
 
 
 def get(verb: str) -> Verb:
     """Find what is behind a verb, written with dashes or underscores."""
     name = verb.replace("-", "_")
-    if name not in (*JOBS, SERVE):
+    if name not in (*JOBS, *OTHERS):
         raise ConfigError("a verb of spark-cxr", verb, nearest(verb, names()))
-    found: Verb = (
-        import_module("spark_cxr.serve.command").SERVER
-        if name == SERVE
-        else import_module(f"spark_cxr.jobs.{name}").JOB
-    )
+    module, _, variable = OTHERS.get(name, f"spark_cxr.jobs.{name}:JOB").partition(":")
+    found: Verb = getattr(import_module(module), variable)
     return found
 
 

@@ -233,6 +233,18 @@ class Serve:
 
 
 @dataclass(frozen=True)
+class Load:
+    """Section [load]: which server is asked, by how many."""
+
+    url: str
+    images: Paths
+    clients: Names
+    seconds: float = setting(least=0.1, most=3600)
+    model: str = setting()
+    token_file: str = setting()
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one run."""
 
@@ -251,6 +263,7 @@ class Config:
     score: Score
     drift: Drift
     serve: Serve
+    load: Load
 
 
 SECTIONS: dict[str, Any] = {
@@ -269,9 +282,10 @@ SECTIONS: dict[str, Any] = {
     "score": Score,
     "drift": Drift,
     "serve": Serve,
+    "load": Load,
 }
 
-WITHOUT_OUT = frozenset(("score", "serve"))
+WITHOUT_OUT = frozenset(("score", "serve", "load"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
 
 

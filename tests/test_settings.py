@@ -199,6 +199,7 @@ LEAST_AND_MOST = {
     "serve.max_waiting": (1, 100_000, 1),
     "serve.seconds": (0.1, 3600, 0.05),
     "serve.uncertain": (0, 1, 0.5),
+    "load.seconds": (0.1, 3600, 0.05),
 }
 
 

@@ -22,6 +22,8 @@ from spark_cxr.model.judge import Judge, Prediction
 from spark_cxr.serve.looking import File, Look
 from spark_cxr.serve.refusals import busy
 
+STEP = 8
+"""Films of a full step, as the engine for processors has it; a GPU takes them as well."""
 PATIENCE_S = 0.05
 """How long a film that is ready waits for others that are being decoded."""
 

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
-import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from spark_cxr.config import resolve
-from spark_cxr.errors import ConfigError, SetupError, SparkCxrError
-from spark_cxr.settings import Serve
+from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.serve.token import TOKEN, read_token
+from spark_cxr.serve.verb import Verb
+from spark_cxr.settings import Config, Serve
 
-TOKEN = "SPARK_CXR_TOKEN"
-SHORTEST_TOKEN = 16
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-@dataclass(frozen=True)
-class Server:
-    """A verb that is no job: it has no --out, no record and no end of its own."""
-
-    name: str = "serve"
-    summary: str = "Answer requests for one model: a page, HTTP, SageMaker, V2"
-    sections: tuple[str, ...] = ("serve",)
-
-    def exit_code(self, argv: Sequence[str]) -> int:
-        """Serve until SIGTERM or Ctrl-C: 0, or 2 with one line on stderr."""
-        try:
-            cfg = resolve(self.name, self.summary, self.sections, argv).serve
-            told = serve(cfg)
-        except SparkCxrError as error:
-            line = " ".join(str(error).splitlines())
-            print(f"{self.name}: {line}", file=sys.stderr, flush=True)
-            return 2
-        print(json.dumps({"job": self.name, "status": "ok", **told}), flush=True)
-        return 0
-
-
-SERVER = Server()
-
-
-def serve(settings: Serve) -> dict[str, Any]:
-    """Claim the port, load the model, answer; give what is to be said at the end."""
-    started, token = time.monotonic(), read_token(settings.token_file)
+def serve(cfg: Config) -> dict[str, Any]:
+    """Claim the port, load the model, answer until SIGTERM or Ctrl-C; say what was done."""
+    settings, started = cfg.serve, time.monotonic()
+    token = read_token(settings.token_file)
     if not settings.model:
         raise ConfigError("--model, the model/ of a training", "none", "Say --model R/model")
     listener = claim(settings.host, settings.port)
@@ -126,41 +96,21 @@ def _taken(host: str, port: int, error: OSError) -> ConfigError:
     return ConfigError("an address to listen on", received, "Choose another --port or --host")
 
 
-def read_token(path: str) -> str:
-    """Read the token from its file, or from the environment.
-
-    Raises:
-        ConfigError: The file cannot be read, or the token is too short to be one.
-    """
-    told = os.environ.get(TOKEN, "")
-    if path:
-        try:
-            told = (Path(path).read_text(encoding="ascii").splitlines() or [""])[0]
-        except (OSError, ValueError) as error:
-            raise ConfigError("a file with a token", f"{path} ({error})", "See --help") from None
-    token, is_meant = told.strip(), bool(path or told)
-    if is_meant and (len(token) < SHORTEST_TOKEN or not token.isascii()):
-        expected = f"a token of at least {SHORTEST_TOKEN} signs in --token-file or {TOKEN}"
-        raise ConfigError(expected, f"one of {len(token)}", "Make one: openssl rand -hex 32")
-    return token
-
-
 def _say_where(settings: Serve, port: int, token: str, seconds: float) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}/"
     if settings.host not in LOOPBACK and not token:
-        _say(f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
-    _say(f"{url} is ready after {seconds:.1f} s. Ctrl-C ends.")
+        SERVER.say(f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
+    SERVER.say(f"{url} is ready after {seconds:.1f} s. Ctrl-C ends.")
     if settings.open:
         timer = threading.Timer(0.5, _browse, [url])
         timer.daemon = True
         timer.start()
 
 
-def _say(line: str) -> None:
-    print(f"serve: {line}", file=sys.stderr, flush=True)
-
-
 def _browse(url: str) -> None:
     with suppress(webbrowser.Error, OSError):
         webbrowser.open(url)
+
+
+SERVER = Verb("serve", "Answer requests for one model: page, HTTP, protocols", ("serve",), serve)

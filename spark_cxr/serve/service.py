@@ -17,7 +17,7 @@ from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.judge import Prediction
 from spark_cxr.model.scoring import Model, load_model
 from spark_cxr.serve.answers import named
-from spark_cxr.serve.batches import Batcher, Seen
+from spark_cxr.serve.batches import STEP, Batcher, Seen
 from spark_cxr.serve.bodies import Room
 from spark_cxr.serve.explained import Explainer
 from spark_cxr.serve.gauges import Gauges
@@ -25,9 +25,6 @@ from spark_cxr.serve.images_sent import Sent
 from spark_cxr.serve.looking import look
 from spark_cxr.serve.refusals import Refusal, busy
 from spark_cxr.settings import Serve
-
-STEP = 8
-"""Films of a full step, as the engine for processors has it; a GPU takes them as well."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from spark_cxr.serve.command import SERVER, TOKEN
+from spark_cxr.serve.command import SERVER
+from spark_cxr.serve.token import TOKEN
 
 READY = re.compile(r"serve: (http://\S+/) is ready after")
 

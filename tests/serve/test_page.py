@@ -148,7 +148,8 @@ def test_many_files_are_listed_and_each_can_be_looked_at(page, files):
     names = ["film.png", "notes.txt", "film.dcm", "photo.png"]
     upload(page, files, *names)
     page.wait(
-        "return ![...document.querySelectorAll('#films small')].some(e => e.innerText.includes('waiting'))"
+        "return ![...document.querySelectorAll('#films small')]"
+        ".some(e => e.innerText.includes('waiting'))"
     )
     for n, name in enumerate(names, 1):
         page.click(f"#films li:nth-child({n}) button")
@@ -242,7 +243,8 @@ def test_where_a_token_is_asked_for_the_page_asks_for_it(browser, model_dir, fil
 def test_a_page_that_would_break_the_rules_is_heard(browser, server):
     browser.open(server.url)
     browser.run(
-        "const s = document.createElement('script'); s.text = 'window.bad = 1'; document.body.append(s)"
+        "const s = document.createElement('script'); s.text = 'window.bad = 1';"
+        "document.body.append(s)"
     )
     assert browser.run("return window.bad") is None
     assert any("Content Security Policy" in line for line in browser.console())
