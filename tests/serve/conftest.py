@@ -8,24 +8,13 @@ from PIL import Image
 from running import running
 
 import spark_cxr
-from spark_cxr.backbones import catalog
-from spark_cxr.heads.portable import pack
-from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.phantoms import phantoms
-from spark_cxr.model.manifest import digests, write_manifest
-from spark_cxr.output import Output
-from tests.model.model_by_hand import manifest, reference
+from tests.serve.made_model import made_model
 
 
 @pytest.fixture(scope="session")
 def model_dir(tmp_path_factory):
-    output = Output(str(tmp_path_factory.mktemp("served") / "model"))
-    draw, dim = np.random.default_rng(2), catalog.get("fake").dim
-    head = Linear(draw.standard_normal((3, dim)), draw.standard_normal(3), "softmax")
-    output.write_bytes("head.npz", pack(head))
-    output.write_bytes("reference.npz", reference().pack())
-    write_manifest(output, manifest(digests(output)))
-    return output.address
+    return made_model(tmp_path_factory.mktemp("served") / "model")
 
 
 @pytest.fixture(scope="session")
