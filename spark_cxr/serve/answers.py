@@ -96,6 +96,13 @@ class Complaint:
     request_id: str
 
 
+@dataclass(frozen=True)
+class Failure:
+    """The same, as version 2 of the Open Inference Protocol has it."""
+
+    error: str
+
+
 def named(manifest: Manifest) -> Named:
     """Name a model by what people call it and by all that its answers depend on."""
     return Named(manifest.name, manifest.identity.removeprefix(f"{manifest.name}-"))

@@ -14,12 +14,12 @@ from starlette.types import ASGIApp
 
 from spark_cxr import __version__
 from spark_cxr.errors import BadImage, SetupError
-from spark_cxr.serve.answers import NOTICE, Complaint
+from spark_cxr.serve.answers import NOTICE
 from spark_cxr.serve.guard import Guard, Say, to_stderr
 from spark_cxr.serve.openapi import REFUSALS, extra, statuses
 from spark_cxr.serve.predict import json_response
 from spark_cxr.serve.refusals import Refusal, refused
-from spark_cxr.serve.routes import ROUTES, Route, is_open, plainly
+from spark_cxr.serve.routes import COMPLAINTS, ROUTES, Route, is_open, plainly
 from spark_cxr.serve.service import Service
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def api(service: Service, say: Say = to_stderr) -> FastAPI:
 
 def _add(made: FastAPI, route: Route, service: Service, say: Say) -> None:
     complaints: dict[int | str, dict[str, Any]] = {
-        status: {"description": REFUSALS[status], "model": Complaint} for status in statuses(route)
+        status: {"description": REFUSALS[status], "model": COMPLAINTS[route.complain]}
+        for status in statuses(route)
     }
     good: dict[int | str, dict[str, Any]] = {
         200: {"description": "The answer", "content": {route.media_type: {}}}

@@ -9,7 +9,7 @@ from spark_cxr.serve.frames import SHAPES
 from spark_cxr.serve.routes import Route
 
 _BINARY = {"type": "string", "format": "binary", "minLength": 1}
-_BASE64 = {"type": "string", "contentEncoding": "base64", "minLength": 4}
+_BASE64 = {"type": "string", "contentEncoding": "base64"}
 _IMAGES = {
     "image/png": {"schema": _BINARY},
     "image/jpeg": {"schema": _BINARY},

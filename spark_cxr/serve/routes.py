@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.serve import open_inference, page, predict, sagemaker
-from spark_cxr.serve.answers import Answers
+from spark_cxr.serve.answers import Answers, Complaint, Failure
 from spark_cxr.serve.refusals import Refusal
 from spark_cxr.serve.service import Service
 
@@ -33,6 +33,14 @@ def as_mlflow(refusal: Refusal, request_id: str) -> Mapping[str, str]:
     code = "BAD_REQUEST" if refusal.status < 500 else "TEMPORARILY_UNAVAILABLE"
     told = {"error_code": code, "message": f"{refusal.reason}: {refusal.detail}"}
     return {**plainly(refusal, request_id), **told}
+
+
+COMPLAINTS: Mapping[Complain, type] = {
+    plainly: Complaint,
+    as_mlflow: Complaint,
+    as_open_inference: Failure,
+}
+"""The form of what each of them says."""
 
 
 @dataclass(frozen=True)
