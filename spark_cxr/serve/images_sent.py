@@ -58,7 +58,7 @@ def of_json(told: Any, most: int) -> list[Sent]:
     images = None
     if isinstance(told, dict):
         images = told.get("images", [told["image"]] if "image" in told else None)
-    if not isinstance(images, list):
+    if not isinstance(images, list) or not all(isinstance(each, str) for each in images):
         raise Refusal(400, "bad_json", f"expected {JSON_FORM}")
     if len(images) > most:
         raise Refusal(413, "too_many_images", f"{len(images)} images, at most {most} at once")

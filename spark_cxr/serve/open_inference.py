@@ -120,6 +120,8 @@ def _of_json(data: Any) -> list[Sent]:
     if not isinstance(data, list):
         raise _wrong("data as a list of base64")
     cells = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
+    if not all(isinstance(each, str) for each in cells):
+        raise _wrong("data as a list of base64")
     return [from_text(each) for each in cells]
 
 

@@ -212,6 +212,7 @@ def test_raw_tensors_behind_the_json_are_read(server, model, name, drawn):
         tensor([b"a"], shape=[2]),
         tensor([b"a"], shape="1"),
         tensor([b"a"], data="a"),
+        tensor([b"a"], data=[7]),
         tensor([b"a"], parameters={"binary_data_size": 3}),
         tensor([b"a"], parameters={"binary_data_size": "x"}),
         tensor([b"a"]) | {"outputs": [{"name": "logits"}]},
