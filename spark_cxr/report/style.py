@@ -25,6 +25,7 @@ h2 { font-size: 1.25rem; line-height: 1.3; letter-spacing: -.01em; margin: 0 0 1
 h3 { font-size: 1rem; margin: 2rem 0 .75rem; }
 h4 { font-size: .875rem; color: var(--muted); margin: 1.25rem 0 .5rem; }
 p { margin: 0 0 .75rem; max-width: 44rem; }
+h1 + .remarks { margin-top: 1.25rem; }
 section { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
 .eyebrow { color: var(--muted); font-size: .875rem; margin: 0; overflow-wrap: anywhere; }
 .notice {
