@@ -19,7 +19,7 @@ from spark_cxr.settings import nearest
 JOBS = (
     *("phantoms", "ingest", "featurize"),
     *("train_lr", "train_rf", "train_dt", "train"),
-    *("compare", "score", "audit", "bench"),
+    *("compare", "score", "explain", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
 OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "spark_cxr.serve.load:LOAD"}
@@ -102,5 +102,6 @@ train_dt = partial(_run, "train_dt")
 train = partial(_run, "train")
 compare = partial(_run, "compare")
 score = partial(_run, "score")
+explain = partial(_run, "explain")
 audit = partial(_run, "audit")
 bench = partial(_run, "bench")

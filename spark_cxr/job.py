@@ -113,7 +113,9 @@ def _refuse(job: Job, line: str) -> int:
 
 def _inputs(cfg: Config) -> tuple[str, ...]:
     labels = () if cfg.ingest.labels in ("", "folder", "none") else (cfg.ingest.labels,)
-    beside = filter(None, (cfg.audit.manifest, cfg.audit.lung_masks))
+    beside = filter(
+        None, (cfg.audit.manifest, cfg.audit.lung_masks, cfg.explain.model, cfg.explain.table)
+    )
     return (*cfg.ingest.images, *cfg.train.test_images, *labels, *beside)
 
 

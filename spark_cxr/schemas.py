@@ -77,6 +77,14 @@ SCORES = (
 """One row a file, content and model, as the job score leaves it; `modified` and `bytes` are those
 of the file when it was read. `prediction` is null for what is no X-ray."""
 
+EXPLANATIONS = (
+    f"{PREDICTIONS}, label string, target string, contrast string, margin double, method string, "
+    "map array<float>, map_height int, map_width int, scale double, overlay string, "
+    "training_distance double, flags array<string>"
+)
+"""One row a film: why `target` and not `contrast`. `map` is in rows, above 0 for the target;
+`label` is the truth where it is known; `overlay` a picture below the same directory."""
+
 SCORE_QUARANTINE = (
     f"{QUARANTINE}, modified timestamp, bytes bigint, model string, scored_at timestamp"
 )

@@ -103,6 +103,7 @@ class Train:
     test_fraction: float = setting(least=0.01, most=0.99)
     resamples: int = setting(least=100)
     learning_curve: bool = setting()
+    explained: int = setting(least=0, most=20)
     balance: bool = setting()
     tune: bool = setting()
     tune_folds: int = setting(least=2)
@@ -213,6 +214,25 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class Explain:
+    """Section [explain]: which films, how, and what is drawn of them."""
+
+    model: str
+    table: str
+    where: str
+    limit: int = setting(least=0)
+    method: str = setting(choices=EXPLAIN_METHODS)
+    label: str = setting()
+    scale: float = setting(least=0.0)
+    exact: bool = setting()
+    pictures: bool = setting()
+    longest: int = setting(least=0)
+    shown: int = setting(least=0, most=50)
+    batch_size: int = setting(least=1)
+    device: str = setting()
+
+
+@dataclass(frozen=True)
 class Serve:
     """Section [serve]: which model answers, where, and what a request may cost."""
 
@@ -261,6 +281,7 @@ class Config:
     bench: Bench
     audit: Audit
     score: Score
+    explain: Explain
     drift: Drift
     serve: Serve
     load: Load
@@ -280,6 +301,7 @@ SECTIONS: dict[str, Any] = {
     "bench": Bench,
     "audit": Audit,
     "score": Score,
+    "explain": Explain,
     "drift": Drift,
     "serve": Serve,
     "load": Load,

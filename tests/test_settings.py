@@ -166,6 +166,10 @@ LEAST_ONLY = {
     "drift.warn_distance": 0.0,
     "serve.max_image_pixels": 1,
     "serve.max_held_bytes": 1,
+    "explain.limit": 0,
+    "explain.scale": 0.0,
+    "explain.longest": 0,
+    "explain.batch_size": 1,
 }
 LEAST_AND_MOST = {
     "run.seed": (0, 2**63 - 1, 1),
@@ -181,6 +185,8 @@ LEAST_AND_MOST = {
     "score.max_files_per_trigger": (1, 1_000_000, 1),
     "score.max_bytes": (1, 2_000_000_000, 1),
     "score.explain": (0, 100_000, 1),
+    "train.explained": (0, 20, 1),
+    "explain.shown": (0, 50, 1),
     "drift.warn_share": (0, 1, 0.5),
     "drift.warn_confidence": (0, 1, 0.5),
     "drift.warn_unlike": (0, 1, 0.5),

@@ -19,8 +19,10 @@ STRONGEST = 0.8
 _LEVELS = 127
 _WARM, _COLD = 55.0, 255.0
 """Hues of what speaks for a class and against it: orange and blue, apart for all eyes."""
-_DARK, _BRIGHT = (0.52, 0.11), (0.84, 0.15)
-"""Lightness and chroma at either end of a hue, in OKLab."""
+_LIGHTNESS = (0.52, 0.77)
+"""In OKLab, of no heat and of the strongest; the same for both hues."""
+_CHROMA = {_WARM: (0.11, 0.14), _COLD: (0.11, 0.10)}
+"""As much of it as screens have at these."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,11 @@ def _colours() -> NDArray[np.uint8]:
     too, and mixing is even in it nearly as well.
     """
     strength = np.abs(np.arange(2 * _LEVELS + 1) - _LEVELS) / _LEVELS
-    hue = np.radians(np.where(np.arange(2 * _LEVELS + 1) < _LEVELS, _COLD, _WARM))
-    lightness = _DARK[0] + strength * (_BRIGHT[0] - _DARK[0])
-    chroma = _DARK[1] + strength * (_BRIGHT[1] - _DARK[1])
+    is_cold = np.arange(2 * _LEVELS + 1) < _LEVELS
+    hue = np.radians(np.where(is_cold, _COLD, _WARM))
+    lightness = np.interp(strength, (0, 1), _LIGHTNESS)
+    warm, cold = (np.interp(strength, (0, 1), _CHROMA[hue]) for hue in (_WARM, _COLD))
+    chroma = np.where(is_cold, cold, warm)
     lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
     rgb = np.clip(_to_srgb(lab), 0, 1)
     return np.rint(np.column_stack([rgb, strength * STRONGEST]) * 255).astype(np.uint8)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import Grid, blend, layer, levels, place
+from spark_cxr.images.png import encode_png
 from spark_cxr.images.prepare import resize
 
 LONGEST = 1024
 """Pixels of the longer side, at most: a film as wide as a screen."""
-NARROWEST = 400
-"""Room for the words beside a small film."""
 _BAR, _GAP = 18, 10
 _BAR_ROOM = 96
 _LINE = 20
@@ -49,14 +49,14 @@ def bounded(pixels: Pixels, longest: int) -> Pixels:
 
 def film_png(film: Pixels) -> bytes:
     """Draw a grey film as it is."""
-    return _png(film)
+    return encode_png(film)
 
 
 def heat_png(
     field: NDArray[np.float32], size_hw: tuple[int, int], scale: float, grid: Grid | None = None
 ) -> bytes:
     """Draw heat alone, for a page that lays it over its film."""
-    return _png(layer(levels(place(field, size_hw, grid), scale)))
+    return encode_png(layer(levels(place(field, size_hw, grid), scale)))
 
 
 def overlay_png(
@@ -64,13 +64,30 @@ def overlay_png(
 ) -> bytes:
     """Draw a grey film, at the top left and pixel for pixel, with its heat and what it means."""
     height, width = film.shape
-    heated = blend(film, levels(place(field, film.shape, grid), scale))
-    tall = max(height, 6 * _LINE) + _GAP + _LINE * len(words.lines) + _GAP
-    canvas = np.full((tall, max(width + _BAR_ROOM, NARROWEST), 3), _PAPER, np.uint8)
-    canvas[:height, :width] = heated
-    left, top, long = width + _GAP, _LINE + _GAP, max(height, 6 * _LINE) - 2 * (_LINE + _GAP)
+    tall = max(height, 6 * _LINE)
+    size = (tall + 2 * _GAP + _LINE * len(words.lines), width + _GAP + _room(words, width), 3)
+    canvas = np.full(size, _PAPER, np.uint8)
+    canvas[:height, :width] = heated(film, field, scale, grid)
+    left, top, long = width + _GAP, _LINE + _GAP, tall - 2 * (_LINE + _GAP)
     canvas[top : top + long, left : left + _BAR] = _bar(long)
-    return _png(_written(canvas, words, scale, (left, top, long)))
+    for row, column, text, ink in _texts(words, scale, (left, top, long), tall + _GAP):
+        strip = _strip(text, ink)
+        canvas[row : row + _LINE, column : column + strip.shape[1]] = strip[..., None]
+    return encode_png(canvas)
+
+
+def heated(
+    film: Pixels, field: NDArray[np.float32], scale: float, grid: Grid | None = None
+) -> Pixels:
+    """Lay heat over a grey film."""
+    return blend(film, levels(place(field, (film.shape[0], film.shape[1]), grid), scale))
+
+
+def _room(words: Words, width: int) -> int:
+    """Say how wide the paper right of the film has to be for all words to fit."""
+    beside = [len(_strip(name, _INK)[0]) for name in (words.pro, words.contra)]
+    below = [len(_strip(line, _INK)[0]) - width for line in words.lines]
+    return _GAP + max(_BAR_ROOM, *beside, *below)
 
 
 def _bar(long: int) -> NDArray[np.uint8]:
@@ -78,30 +95,25 @@ def _bar(long: int) -> NDArray[np.uint8]:
     return blend(np.full(steps.shape, _UNDER_BAR, np.uint8), levels(steps, 1.0))
 
 
-def _written(
-    canvas: NDArray[np.uint8], words: Words, scale: float, bar: tuple[int, int, int]
-) -> NDArray[np.uint8]:
+def _texts(
+    words: Words, scale: float, bar: tuple[int, int, int], first: int
+) -> Iterator[tuple[int, int, str, int]]:
+    """Give row, column, text and ink of all that is written."""
+    left, top, long = bar
+    yield top - _LINE, left, words.pro, _INK
+    yield top + long, left, words.contra, _INK
+    for share, sign in ((0.0, f"+{scale:g}"), (0.5, "0"), (1.0, f"-{scale:g}")):
+        yield round(top + share * (long - _LINE)), left + _BAR + 6, sign, _FAINT
+    for number, line in enumerate(words.lines):
+        yield first + number * _LINE, _GAP, line, _FAINT if number else _INK
+
+
+@lru_cache(maxsize=256)
+def _strip(text: str, ink: int) -> NDArray[np.uint8]:
+    """Write a line of text: most lines stand on many films."""
     from PIL import Image, ImageDraw, ImageFont
 
-    picture = Image.fromarray(canvas)
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(_TEXT)
-    left, top, long = bar
-    pen.text((left, top - _LINE), words.pro, (_INK,) * 3, font)
-    pen.text((left, top + long + 4), words.contra, (_INK,) * 3, font)
-    for share, sign in ((0.0, f"+{scale:g}"), (0.5, "0"), (1.0, f"−{scale:g}")):
-        at = (left + _BAR + 6, top + share * (long - _TEXT) - 1)
-        pen.text(at, sign, (_FAINT,) * 3, font)
-    first = canvas.shape[0] - _GAP - _LINE * len(words.lines)
-    for number, line in enumerate(words.lines):
-        ink = _FAINT if number else _INK
-        pen.text((_GAP, first + number * _LINE), line, (ink,) * 3, font)
+    font = ImageFont.load_default(_TEXT)
+    picture = Image.new("L", (ceil(font.getlength(text)) + 1, _LINE), _PAPER)
+    ImageDraw.Draw(picture).text((0, 1), text, ink, font)
     return np.asarray(picture)
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    out = io.BytesIO()
-    # Films are noise to zlib: a higher level takes three times as long for a tenth of the bytes.
-    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
-    return out.getvalue()

@@ -16,6 +16,8 @@ from spark_cxr.model.judge import Prediction
 from spark_cxr.model.tracing import Trace
 from spark_cxr.settings import nearest
 
+WITHIN = 0.98
+"""Share of a map's values that its own scale holds; the rest has the strongest colour too."""
 NOTICE = "Research use only. Not for diagnosis."
 
 
@@ -48,8 +50,8 @@ class Explanation:
 
     @property
     def scale(self) -> float:
-        """Give a round number that no value of the map goes beyond."""
-        return nice_scale(float(np.abs(self.map).max()))
+        """Give a round number that hardly a value of the map goes beyond."""
+        return nice_scale(float(np.quantile(np.abs(self.map), WITHIN)))
 
     def overlay_png(self, scale: float = 0.0, longest: int = LONGEST) -> bytes:
         """Draw the film in grey with its heat, a colour bar and words.

@@ -106,25 +106,36 @@ class Tracer:
 
 def make_tracer(method: str, head: PortableHead, plan: Plan, exact: bool = False) -> Tracer:
     """Choose the method where none is asked for, and refuse one that cannot be."""
+    method = check_method(method, head)
+    if method in _OCCLUDING:
+        return Tracer(method, head, plan)
+    if load_mapper(plan) is None:
+        if method != "auto":
+            raise _unfit(method, f"{plan.backbone}, whose vector is no mean of its last maps")
+        return Tracer("occlusion", head, plan)
+    if method == "auto":
+        method = "cam" if isinstance(head, Linear) else "gradcam"
+    return Tracer(method, head, plan, exact)
+
+
+def check_method(method: str, head: PortableHead) -> str:
+    """Refuse a method that the head alone rules out; give what is left of `auto`."""
     if method not in EXPLAIN_METHODS:
         way_out = nearest(method, EXPLAIN_METHODS)
         raise ConfigError("a method of explaining by name", method, way_out)
     if method in _OCCLUDING:
-        return Tracer(method, head, plan)
-    why_not = _why_not(method, head, plan)
-    if method == "auto":
-        method = "occlusion" if why_not else "cam" if isinstance(head, Linear) else "gradcam"
-    elif why_not:
-        raise ConfigError(f"what {method} can be made of", why_not, "Say --method occlusion")
-    return Tracer(method, head, plan, exact)
-
-
-def _why_not(method: str, head: PortableHead, plan: Plan) -> str:
+        return method
     if isinstance(head, Trees):
-        return "trees, which no gradient goes through"
+        if method == "auto":
+            return "occlusion"
+        raise _unfit(method, "trees, which no gradient goes through")
     if method == "cam" and not isinstance(head, Linear):
-        return "a head whose margins are no weighted sums"
-    return "" if load_mapper(plan) else f"{plan.backbone}, whose vector is no mean of its last maps"
+        raise _unfit(method, "a head whose margins are no weighted sums")
+    return method
+
+
+def _unfit(method: str, received: str) -> ConfigError:
+    return ConfigError(f"what {method} can be made of", received, "Say --method auto")
 
 
 def _mapper(plan: Plan) -> Mapper:

@@ -94,6 +94,7 @@ class Experiment:
 def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
     from spark_cxr.pipeline.account import counts_of, headline_of, summary_of, training_report
+    from spark_cxr.pipeline.explain.panels import training_panels
     from spark_cxr.report.training import training_page
 
     asked, head, recipe = cfg, heads.get(name), _recipe(cfg)
@@ -108,7 +109,10 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     done = Experiment(asked, cfg, are_drawn(wanted), ingested, featurized, fitted)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
-    output.write_text("report.html", training_page(training_report(done, predictions)))
+    model = Output(output.table("model"))
+    panels, how = training_panels(predictions, featurized.eye.ready, model, cfg.train.explained)
+    report = replace(training_report(done, predictions), panels=panels, heat=how)
+    output.write_text("report.html", training_page(report))
     return Outcome(headline_of(done), summary_of(done, output.table("report.html")))
 
 

@@ -108,6 +108,51 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """One film and its heat."""
+
+    path: str
+    true: str
+    """Empty where the truth is not known."""
+    label: str
+    probability: float
+    contrast: str
+    contrast_probability: float
+    margin: float
+    image: bytes
+    """PNG or JPEG; empty where the film could not be drawn."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Films of one kind: the surest, the least sure, the wrong ones."""
+
+    heading: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class ClassPanels:
+    """The shelves of one class."""
+
+    label: str
+    films: int
+    shelves: tuple[Shelf, ...]
+
+
+@dataclass(frozen=True)
+class ContactSheet:
+    """All that the page tells."""
+
+    model: str
+    backbone: str
+    method: str
+    scale: float
+    classes: tuple[ClassPanels, ...]
+    caveat: str = ""
+
+
+@dataclass(frozen=True)
 class TrainingReport:
     """One trained classifier, ready to be told."""
 
@@ -127,3 +172,7 @@ class TrainingReport:
     learning: tuple[LearningPoint, ...] = ()
     """The smallest training first; all on the same test images."""
     audit: Audit | None = None
+    panels: tuple[ClassPanels, ...] = ()
+    """Some test films of each class with the heat of their decision."""
+    heat: str = ""
+    """How that was made."""

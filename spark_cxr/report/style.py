@@ -23,7 +23,9 @@ main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -.015em; margin: .3rem 0 0; }
 h2 { font-size: 1.25rem; line-height: 1.3; letter-spacing: -.01em; margin: 0 0 1rem; }
 h3 { font-size: 1rem; margin: 2rem 0 .75rem; }
+h4 { font-size: .875rem; color: var(--muted); margin: 1.25rem 0 .5rem; }
 p { margin: 0 0 .75rem; max-width: 44rem; }
+h1 + .remarks { margin-top: 1.25rem; }
 section { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
 .eyebrow { color: var(--muted); font-size: .875rem; margin: 0; overflow-wrap: anywhere; }
 .notice {
@@ -101,6 +103,11 @@ figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-
   display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #000;
   border-radius: .3rem;
 }
+.panels {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr));
+  gap: 1.5rem;
+}
+.panel img { aspect-ratio: auto; }
 .film b { color: var(--ink); }
 .film code { display: block; overflow-wrap: anywhere; font-size: .75rem; margin-top: .2rem; }
 code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }

@@ -1,6 +1,8 @@
 """Portable heads made by hand: what they answer, and that their file holds no code."""
 
 import io
+import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,3 +88,30 @@ def test_what_is_no_whole_file_is_refused(data):
 def test_an_unknown_link_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match=r"Received: sofmax. Did you mean softmax\?"):
         link("sofmax", np.zeros((1, 2)))
+
+
+def random_perceptron(rng):
+    sizes = (5, 4, 3, 2)
+    weights = tuple(rng.standard_normal((a, b)) for a, b in itertools.pairwise(sizes))
+    biases = tuple(rng.standard_normal(b) for b in sizes[1:])
+    return Perceptron(rng.standard_normal(5), rng.random(5), weights, biases)
+
+
+@pytest.mark.parametrize("kind", ["linear", "perceptron"])
+def test_gradients_are_what_small_steps_say(kind):
+    rng = np.random.default_rng(6)
+    linear = Linear(rng.standard_normal((3, 5)), rng.standard_normal(3), "softmax")
+    head = linear if kind == "linear" else random_perceptron(rng)
+    films, step = rng.standard_normal((4, 5)), 1e-6
+    found = head.gradients(films)
+    for k in range(5):
+        moved = np.eye(5)[k] * step
+        slope = (head.margins(films + moved) - head.margins(films - moved)) / (2 * step)
+        np.testing.assert_allclose(found[:, :, k], slope, atol=1e-7)
+
+
+def test_margins_of_a_tree_are_its_shares_and_of_boosting_its_sums():
+    film = np.array([[9.0, 0.5]])
+    np.testing.assert_allclose(STUMP.margins(film), [[0.9, 0.1]])
+    boosted = replace(STUMP, link="logistic", value=STUMP.value * 10)
+    np.testing.assert_allclose(boosted.margins(film), [[9.0, 1.0]])

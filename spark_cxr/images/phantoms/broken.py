@@ -22,11 +22,11 @@ from spark_cxr.images.phantoms.drawing import Drawing
 from spark_cxr.images.phantoms.encoding import (
     encode_jpeg,
     encode_png,
-    png_file,
     png_rows,
     to_8_bits,
     zlib_stored,
 )
+from spark_cxr.images.png import png_file
 
 _MPEG4 = "1.2.840.10008.1.2.4.102"
 _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spark_cxr.images.phantoms.lettering import Grey
+from spark_cxr.images.png import png_file
 
 _BLOCK = 65_535
 
@@ -55,16 +56,3 @@ def zlib_stored(raw: bytes) -> bytes:
         size = len(block)
         parts += [struct.pack("<BHH", number == len(blocks), size, size ^ 0xFFFF), block]
     return b"".join([*parts, struct.pack(">I", zlib.adler32(raw))])
-
-
-def png_file(stream: bytes, size_hw: tuple[int, int], bits: int) -> bytes:
-    """Frame a zlib stream as a grey PNG file of this size."""
-    height, width = size_hw
-    head = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
-    chunks = (_chunk(b"IHDR", head), _chunk(b"IDAT", stream), _chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    """Frame one PNG chunk with its length and checksum."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

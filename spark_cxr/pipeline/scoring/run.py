@@ -17,9 +17,10 @@ from pyarrow import fs
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import ConfigError, OutputError
+from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
 from spark_cxr.output import Outcome, Output, absolute, locate
+from spark_cxr.pipeline.explain.run import explain_paths
 from spark_cxr.pipeline.files import list_files
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.scoring.also import write_also
@@ -41,6 +42,8 @@ from spark_cxr.pipeline.scoring.writer import only_writer
 from spark_cxr.settings import Config, Score
 
 LEAST_CERTAIN = "least_certain.csv"
+EXPLAINED = "explained"
+"""Directory beside it: overlays and maps of these films."""
 
 
 @contextmanager
@@ -125,8 +128,21 @@ def _outcome(scene: Scene, cfg: Config, totals: Totals, output: Output) -> Outco
     if totals.keep:
         output.write_text(LEAST_CERTAIN, totals.csv())
         counts["least_certain"] = output.table(LEAST_CERTAIN)
+        counts["explained"] = _explain(scene, totals, Output(output.table(EXPLAINED)))
     lines = [*totals.lines(measures), *filter(None, [scene.scorer.manifest.weights.caveat])]
     return Outcome(counts, "\n".join(lines))
+
+
+def _explain(scene: Scene, totals: Totals, output: Output) -> int:
+    """Draw the least certain films with their heat; what was scored stays scored if that fails."""
+    paths = [doubt.path for doubt in totals.least_certain()]
+    if not paths:
+        return 0
+    try:
+        return explain_paths(scene.spark, scene.scorer, paths, scene.settings.max_bytes, output).n
+    except SparkCxrError as error:
+        print(f"score: the least certain films are not explained: {error}", file=sys.stderr)
+        return 0
 
 
 def _table_of(settings: Score) -> Output:

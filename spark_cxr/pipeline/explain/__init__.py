@@ -1,0 +1,1 @@
+"""Models and films → where on the films the decisions come from."""

@@ -1,0 +1,60 @@
+"""Panels for the report of a training: a few of its test films with the heat of their decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_cxr.heads.portable.trees import Trees
+from spark_cxr.images.heat import nice_scale
+from spark_cxr.model.explanation import WITHIN
+from spark_cxr.model.manifest import read_manifest
+from spark_cxr.model.scoring import read_judge
+from spark_cxr.model.tracing import METHODS
+from spark_cxr.output import Output
+from spark_cxr.pipeline.explain.films import films_at
+from spark_cxr.pipeline.explain.sheet import TARGET, Film, Picked, class_panels, pick
+from spark_cxr.pipeline.explain.sight import Sight, explained
+from spark_cxr.pipeline.networks import Ready
+from spark_cxr.report.records import ClassPanels
+from spark_cxr.schemas import PATH
+
+MOST_OF_TREES = 1
+"""Films of each kind for heads that take 65 passes a film."""
+
+
+def training_panels(
+    predictions: DataFrame, ready: Ready, model: Output, shown: int
+) -> tuple[tuple[ClassPanels, ...], str]:
+    """Explain test films (`schemas.TEST_PREDICTIONS`) of each class; also say by which method."""
+    if not shown:
+        return (), ""
+    manifest = read_manifest(model)
+    judge = read_judge(model, manifest)
+    most = min(shown, MOST_OF_TREES) if isinstance(judge.head, Trees) else shown
+    named = predictions.withColumn(TARGET, F.col("prediction"))
+    picked = pick(named, manifest.labels, most)
+    paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
+    sight = Sight(ready, judge, manifest.identity)
+    seen = explained(films_at(predictions.sparkSession, paths), sight).collect()
+    found: dict[str, Film] = {row[PATH]: row.asDict() for row in seen if row["map"]}
+    if not found:
+        return (), ""
+    heat = np.concatenate([film["map"] for film in found.values()])
+    scale = nice_scale(float(np.quantile(np.abs(heat), WITHIN)))
+    whole = (_with_heat(each, found) for each in picked)
+    panels = tuple(class_panels(each, scale, manifest.limits) for each in whole)
+    method = next(iter(found.values()))["method"]
+    return panels, f"{method}, {METHODS[method]}; strongest colour: {scale:g}"
+
+
+def _with_heat(picked: Picked, found: dict[str, Film]) -> Picked:
+    """Bring heat to the films; one that cannot be read any more is left out."""
+    kinds = tuple(
+        (heading, tuple({**found[f[PATH]], **f} for f in films if f[PATH] in found))
+        for heading, films in picked.kinds
+    )
+    return replace(picked, kinds=kinds)

@@ -1,0 +1,159 @@
+"""The job explain: choose films, fix a scale, explain each in one pass, show some of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.images.heat import nice_scale
+from spark_cxr.model.explanation import NOTICE, WITHIN, place_of
+from spark_cxr.model.tracing import METHODS, check_method
+from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline.explain.films import Films, choose_films, few_of, films_of
+from spark_cxr.pipeline.explain.sheet import contact_sheet
+from spark_cxr.pipeline.explain.sight import Sight, explained
+from spark_cxr.pipeline.ingest import quarantine_of, unseen
+from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.scoring.scorer import Scorer, open_scorer
+from spark_cxr.pipeline.staging import staged
+from spark_cxr.report.contact import contact_page
+from spark_cxr.report.wording import counted
+from spark_cxr.schemas import EXPLANATIONS, LABEL, PATH, QUARANTINE, columns
+from spark_cxr.settings import Config
+
+SHEET = "contact_sheet.html"
+TABLE = "explanations"
+DEFAULT_LONGEST = 768
+"""Of overlays that another job asks for."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run leaves behind."""
+
+    rows: DataFrame
+    """`schemas.EXPLANATIONS`"""
+    sight: Sight
+    method: str
+    files: int
+    n: int
+    seconds: float
+    """For decoding, explaining and drawing."""
+
+
+def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    """Explain the films of folders or of a table; leave overlays, tables and a contact sheet."""
+    asked = cfg.explain
+    if not asked.model:
+        raise ConfigError("--model DIR", "none", "Say --model DIR")
+    scorer = open_scorer(spark, asked.model, asked.batch_size, asked.device)
+    sight = _sight(scorer, cfg, output)
+    films = choose_films(spark, cfg)
+    sight = replace(sight, scale=asked.scale or find_scale(few_of(spark, films), sight))
+    done = explain_films(spark, films, sight, cfg.ingest.max_bytes, output)
+    sheet = contact_sheet(done.rows, scorer.manifest, sight, asked.shown)
+    output.write_text(SHEET, contact_page(sheet))
+    return _outcome(done, scorer, output)
+
+
+def explain_paths(
+    spark: SparkSession, scorer: Scorer, paths: Sequence[str], max_bytes: int, output: Output
+) -> Done:
+    """Explain and draw films that another job has picked."""
+    told = spark.createDataFrame([(path, None) for path in paths], "path string, label string")
+    films = films_of(spark, paths, told, max_bytes)
+    sight = Sight(scorer.ready, scorer.judge, scorer.manifest.identity)
+    scale = find_scale(few_of(spark, films), sight)
+    sight = replace(sight, scale=scale, folder=output.address, longest=DEFAULT_LONGEST)
+    return explain_films(spark, films, sight, max_bytes, output)
+
+
+def find_scale(few: DataFrame, sight: Sight) -> float:
+    """Choose the heat of the strongest colour from a few films, as a round number.
+
+    So that one pass over all films can both compute and draw, and two films can be compared.
+    """
+    plain = replace(sight, folder="", exact=False)
+    maps = [row["map"] for row in explained(few, plain).select("map").collect() if row["map"]]
+    if not maps:
+        return 1.0
+    return nice_scale(float(np.quantile(np.abs(np.concatenate(maps)), WITHIN)))
+
+
+def explain_films(
+    spark: SparkSession, films: Films, sight: Sight, max_bytes: int, output: Output
+) -> Done:
+    """Explain films in one pass; write `explanations/`, `quarantine/` and the overlays."""
+    started = time.monotonic()
+    with staged(output) as keep:
+        with progress(spark, "explaining", films.count):
+            seen = keep(explained(films.files, sight))
+        seconds = time.monotonic() - started
+        lost = unseen(films.listed, seen, max_bytes).select(*columns(QUARANTINE))
+        output.write_table(quarantine_of(seen).unionByName(lost), "quarantine")
+        good = seen.where(F.col("reason").isNull()).drop(LABEL)
+        named = good.join(films.truth, on=PATH, how="left")
+        output.write_table(named.select(*columns(EXPLANATIONS)), TABLE)
+    rows = spark.read.schema(EXPLANATIONS).parquet(output.table(TABLE))
+    bad = spark.read.schema(QUARANTINE).parquet(output.table("quarantine")).count()
+    n = rows.count()
+    _check_account(n, bad, films.count, output)
+    return Done(rows, sight, rows.select("method").first()[0], films.count, n, seconds)
+
+
+def _sight(scorer: Scorer, cfg: Config, output: Output) -> Sight:
+    asked, manifest = cfg.explain, scorer.manifest
+    if asked.label:
+        place_of(asked.label, manifest.labels)
+    return Sight(
+        ready=scorer.ready,
+        judge=scorer.judge,
+        model=manifest.identity,
+        method=check_method(asked.method, scorer.judge.head),
+        label=asked.label,
+        exact=asked.exact,
+        folder=output.address if asked.pictures else "",
+        longest=asked.longest,
+    )
+
+
+def _check_account(n: int, bad: int, files: int, output: Output) -> None:
+    if n + bad != files:
+        way_out = "Run again when no one writes to the folders"
+        raise InputError(f"a row for each of {files:,} files", f"{n + bad:,}", way_out)
+    if not n:
+        received = f"{counted(bad, 'file')}, all bad"
+        way_out = f"See {output.table('quarantine')}"
+        raise InputError("at least one film that decodes", received, way_out)
+
+
+def _outcome(done: Done, scorer: Scorer, output: Output) -> Outcome:
+    speed = done.n / done.seconds
+    counts: dict[str, Any] = {
+        "model": done.sight.model,
+        "files": done.files,
+        "explained": done.n,
+        "quarantined": done.files - done.n,
+        "method": done.method,
+        "scale": done.sight.scale,
+        "images_per_second": round(speed, 1),
+        "sheet": output.table(SHEET),
+        "caveat": scorer.manifest.weights.caveat,
+    }
+    lines = [
+        f"{done.files:,} files: {done.n:,} explained, {done.files - done.n:,} quarantined, "
+        f"{speed:,.1f} images/s",
+        f"{done.method}: {METHODS[done.method]}",
+        f"strongest colour: {done.sight.scale:g} for the label, -{done.sight.scale:g} against it",
+        f"contact sheet: {output.table(SHEET)}",
+        *filter(None, [scorer.manifest.weights.caveat]),
+        NOTICE,
+    ]
+    return Outcome(counts, "\n".join(lines))

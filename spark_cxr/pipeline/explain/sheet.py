@@ -1,0 +1,126 @@
+"""What a contact sheet shows: of each class the surest films, the least sure, the wrong ones."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from spark_cxr.errors import BadImage
+from spark_cxr.images.decode import decode
+from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.overlay import bounded, heated
+from spark_cxr.model.manifest import Manifest
+from spark_cxr.model.tracing import METHODS
+from spark_cxr.output import locate
+from spark_cxr.pipeline.explain.sight import Sight
+from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
+from spark_cxr.schemas import LABEL, PATH
+
+LONGEST = 360
+QUALITY = 85
+TARGET = "target"
+Film = Mapping[str, Any]
+"""A row of `schemas.EXPLANATIONS`."""
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Films of one class, kind by kind."""
+
+    label: str
+    films: int
+    """Of this class in all."""
+    kinds: tuple[tuple[str, tuple[Film, ...]], ...]
+
+
+def contact_sheet(rows: DataFrame, manifest: Manifest, sight: Sight, shown: int) -> ContactSheet:
+    """Pick films of each explained label, and draw them with their heat."""
+    method = rows.select("method").first()[0]
+    picked = pick(rows, manifest.labels, shown)
+    return ContactSheet(
+        model=manifest.identity,
+        backbone=manifest.backbone,
+        method=f"{method}: {METHODS[method]}",
+        scale=sight.scale,
+        classes=tuple(class_panels(each, sight.scale, manifest.limits) for each in picked),
+        caveat=manifest.weights.caveat,
+    )
+
+
+def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[Picked]:
+    """Pick films of each label that is a `target`, from rows with probabilities and truth."""
+    sure = rows.withColumn("sure", F.expr(f"element_at(probabilities, {TARGET})"))
+    counts = {row[TARGET]: row["count"] for row in rows.groupBy(TARGET).count().collect()}
+    found = []
+    for label in (label for label in labels if label in counts):
+        kinds = tuple(_kinds(sure.where(F.col(TARGET) == label), labels, shown))
+        found.append(Picked(label, counts[label], kinds))
+    return found
+
+
+def _kinds(
+    own: DataFrame, labels: Sequence[str], shown: int
+) -> Iterator[tuple[str, tuple[Film, ...]]]:
+    likeliest = F.col("sure") == F.col("confidence")
+    differs = F.col(LABEL).isin(*labels) & (F.col(LABEL) != F.col(TARGET))
+    is_wrong = F.coalesce(likeliest & differs, F.lit(False))
+    kinds: tuple[tuple[str, Column, Column], ...] = (
+        ("The surest", ~is_wrong, F.desc("sure")),
+        ("The least sure", ~is_wrong, F.asc("sure")),
+        ("Wrong, the surest first", is_wrong, F.desc("sure")),
+    )
+    seen = set[str]()
+    for heading, wanted, order in kinds:
+        picked = own.where(wanted).orderBy(order, PATH).limit(shown).collect()
+        new = tuple(row.asDict() for row in picked if row[PATH] not in seen)
+        seen.update(row[PATH] for row in new)
+        yield heading, new
+
+
+def class_panels(picked: Picked, scale: float, limits: Limits) -> ClassPanels:
+    """Draw the films that were picked of a class."""
+    shelves = tuple(
+        Shelf(heading, tuple(_panel(film, scale, limits) for film in films))
+        for heading, films in picked.kinds
+    )
+    return ClassPanels(picked.label, picked.films, shelves)
+
+
+def _panel(film: Film, scale: float, limits: Limits) -> Panel:
+    shares = film["probabilities"]
+    return Panel(
+        path=film[PATH].rsplit("/", 1)[-1],
+        true=film[LABEL] or "",
+        label=film[TARGET],
+        probability=shares[film[TARGET]],
+        contrast=film["contrast"],
+        contrast_probability=shares[film["contrast"]],
+        margin=film["margin"],
+        image=_drawn(film, scale, limits),
+    )
+
+
+def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
+    """Draw film and heat side by side; nothing where the file is gone by now."""
+    store, inside = locate(row[PATH])
+    try:
+        with store.open_input_stream(inside) as stream:
+            film = bounded(decode(stream.read(), limits).pixels, LONGEST)
+    except (OSError, BadImage):
+        return b""
+    field = np.asarray(row["map"], np.float32).reshape(row["map_height"], row["map_width"])
+    return _jpeg(np.concatenate([film[..., None].repeat(3, 2), heated(film, field, scale)], axis=1))
+
+
+def _jpeg(pixels: Pixels) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()

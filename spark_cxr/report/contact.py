@@ -1,0 +1,85 @@
+"""The contact sheet: films with the heat of their decisions, class by class."""
+
+from __future__ import annotations
+
+from spark_cxr.report import sections
+from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section
+from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
+from spark_cxr.report.wording import counted, percent
+
+HOW_TO_READ = (
+    "Left the film, right the same film with heat. Orange speaks for the class of the heading, "
+    "blue for the class that it was held against, the likeliest of the others; no colour for "
+    "neither. All films share one scale, so that two of them can be compared."
+)
+NO_PROOF = (
+    "Heat says where the numbers came from that decided, and not that a reader would look there, "
+    "nor that the decision is right. Heat on letters, corners and borders is a warning."
+)
+
+
+def contact_page(sheet: ContactSheet) -> str:
+    """Write the page: one HTML document that needs nothing beside it."""
+    films = sum(each.films for each in sheet.classes)
+    rows = (
+        ("Model", sheet.model),
+        ("Network", sheet.backbone),
+        ("Method", sheet.method),
+        ("Strongest colour", f"a margin of {sheet.scale:g} at a pixel, either way"),
+        ("Films", f"{films:,}"),
+    )
+    return page(
+        f"Why: {sheet.model} on {counted(films, 'film')}",
+        sections.notice(),
+        element("p", "spark_cxr · explain", class_="eyebrow"),
+        element("h1", f"Where the decisions on {counted(films, 'film')} come from"),
+        element("p", HOW_TO_READ, class_="remarks"),
+        element("p", NO_PROOF, class_="remarks"),
+        sections.caveats((f"{sheet.caveat}.",) if sheet.caveat else ()),
+        *(_class(each) for each in sheet.classes),
+        section("How it was made", facts(rows)),
+        element("footer", element("p", sections.NOTICE)),
+    )
+
+
+def training_panels(found: tuple[ClassPanels, ...], how: str) -> Html:
+    """Show some test films of each class with their heat."""
+    if not any(shelf.panels for each in found for shelf in each.shelves):
+        return sections.NOTHING
+    parts = (join([element("h3", each.label), _shelves(each.shelves, "h4")]) for each in found)
+    lead = [element("p", words) for words in (HOW_TO_READ, f"{how}. {NO_PROOF}")]
+    return section("Where decisions come from", *lead, *parts)
+
+
+def _shelves(found: tuple[Shelf, ...], heading: str = "h3") -> Html:
+    """Show films shelf by shelf; an empty shelf is left out."""
+    return join(
+        join(
+            [
+                element(heading, shelf.heading),
+                element("div", *map(_panel, shelf.panels), class_="panels"),
+            ]
+        )
+        for shelf in found
+        if shelf.panels
+    )
+
+
+def _class(each: ClassPanels) -> Html:
+    return section(f"{each.label}, {counted(each.films, 'film')}", _shelves(each.shelves))
+
+
+def _panel(panel: Panel) -> Html:
+    truth = f"true class {panel.true}, " if panel.true else ""
+    words = f"film, and the film with heat: {truth}{panel.label} rather than {panel.contrast}"
+    image = picture(panel.image, words) if panel.image else sections.NOTHING
+    caption = join(
+        [
+            element("b", f"{panel.label} {percent(panel.probability)}"),
+            f", rather than {panel.contrast} {percent(panel.contrast_probability)}",
+            f"; true: {panel.true}" if panel.true else "",
+            f"; margin {panel.margin:+.3g}",
+            element("code", panel.path),
+        ]
+    )
+    return figure(image, caption, class_="film panel")

@@ -1,0 +1,159 @@
+"""Class activation maps: exact where the vector is the mean of the maps, and refused elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from spark_cxr.backbones import cam, catalog
+from spark_cxr.backbones.catalog import Backbone
+from spark_cxr.backbones.engines import load, load_mapper
+from spark_cxr.backbones.engines.plan import Mapped, Plan
+from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.backbones.keras_model import build, normalise
+from spark_cxr.backbones.network import prepare
+from spark_cxr.backbones.own import find
+from spark_cxr.backbones.weights import resolve
+from spark_cxr.errors import SparkCxrError
+
+QUICK = ("MobileNetV2",)
+SMALL = 96
+ROWS = [
+    pytest.param(
+        replace(catalog.get(name), size_hw=(SMALL, SMALL)),
+        id=name,
+        marks=() if name in QUICK else pytest.mark.slow,
+    )
+    for name in catalog.names()
+    if name != "fake"
+]
+RNG = np.random.default_rng(5)
+
+
+def plan_of(row: Backbone, engine: str, pooling: str = "avg", weights: str = "random:0") -> Plan:
+    network = prepare(row, resolve(weights, row), engine, pooling, say=lambda _: None)
+    return Plan(engine, row.file or row.name, network.path, 1, "f32", "cpu", 4)
+
+
+def films_of(row: Backbone, count: int = 5) -> NDArray[np.uint8]:
+    return RNG.integers(0, 256, (count, *row.size_hw, 3), dtype=np.uint8)
+
+
+def mapped(plan: Plan, films: NDArray[np.uint8]) -> Mapped:
+    mapper = load_mapper(plan)
+    assert mapper is not None
+    return mapper.maps(films)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+@pytest.mark.parametrize("row", ROWS)
+def test_mean_of_a_class_map_is_its_margin(row: Backbone, engine: str) -> None:
+    plan, films = plan_of(row, engine), films_of(row)
+    features = load(plan).features(films).astype(np.float64)
+    # Random networks give small numbers; a head that was fitted on them would have large weights.
+    weights = RNG.standard_normal((3, row.dim)) / features.std()
+    for maps, vector in zip(mapped(plan, films).maps, features, strict=True):
+        margins = weights @ vector
+        found = cam.class_maps(maps, weights)
+        assert np.abs(found.mean(axis=(1, 2)) - margins).max() <= 1e-4 * np.abs(margins).max()
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+@pytest.mark.parametrize("row", ROWS)
+def test_maps_are_what_keras_has_at_the_layer_of_the_catalog(row: Backbone, engine: str) -> None:
+    films = films_of(row, 2)
+    keras = import_keras()
+    model: Any = build(row, resolve("random:0", row))
+    layer = keras.Model(model.input, model.get_layer(row.spatial_layer).output)
+    expected = np.asarray(layer(normalise(films.astype(np.float32), row.normalising)))
+    found = mapped(plan_of(row, engine), films).maps.transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_maps_leave_the_vectors_as_they_are(tiny_network: Path, engine: str) -> None:
+    row = find(str(tiny_network), "tf")
+    plan, films = plan_of(row, engine, weights=""), films_of(row, 9)
+    before = load(plan).features(films)
+    np.testing.assert_array_equal(mapped(plan, films).vectors, before)
+    np.testing.assert_array_equal(load(plan).features(films), before)
+
+
+@pytest.fixture(scope="module")
+def pooled_networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Save networks that pool by themselves: by the mean, by the maximum, before a dense layer."""
+    keras = import_keras()
+    keras.utils.set_random_seed(4)
+    films = keras.Input((32, 48, 3))
+    maps = keras.layers.Conv2D(6, 3, strides=4, activation="relu")(films)
+    mean = keras.layers.GlobalAveragePooling2D()(maps)
+    ends = {
+        "mean": mean,
+        "maximum": keras.layers.GlobalMaxPooling2D()(maps),
+        "dense": keras.layers.Dense(5)(mean),
+    }
+    folder = tmp_path_factory.mktemp("pooled")
+    for name, end in ends.items():
+        keras.Model(films, end).save(folder / f"{name}.keras")
+    return {name: folder / f"{name}.keras" for name in ends}
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_maps_of_a_network_that_pools_by_itself_are_found(
+    pooled_networks: dict[str, Path], engine: str
+) -> None:
+    row = find(str(pooled_networks["mean"]), "none")
+    found = mapped(plan_of(row, engine, weights=""), films_of(row, 3))
+    assert found.maps.shape == (3, 6, 8, 12)
+    np.testing.assert_allclose(found.maps.mean(axis=(2, 3)), found.vectors, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["maximum", "dense"])
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_network_whose_vector_is_no_mean_has_no_maps(
+    pooled_networks: dict[str, Path], engine: str, name: str
+) -> None:
+    row = find(str(pooled_networks[name]), "none")
+    assert load_mapper(plan_of(row, engine, weights="")) is None
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_maximum_of_maps_is_no_mean(tiny_network: Path, engine: str) -> None:
+    row = find(str(tiny_network), "tf")
+    assert load_mapper(plan_of(row, engine, "max", weights="")) is None
+
+
+def test_map_of_the_fake_network_means_its_vector() -> None:
+    films = films_of(catalog.get("fake"), 3)
+    found = mapped(Plan("fake", "fake"), films)
+    np.testing.assert_allclose(found.maps.mean(axis=(2, 3)), found.vectors, atol=1e-5)
+
+
+def test_maps_that_do_not_add_up_are_refused() -> None:
+    maps = RNG.standard_normal((2, 4, 4)).astype(np.float32)
+    rests = np.array([0.5, -1.0])
+    margins = maps.mean(axis=(1, 2)) + rests
+    cam.check_exact(maps, rests, margins)
+    with pytest.raises(SparkCxrError, match=r"margins to 0\.0001\. Received: 0\.1"):
+        cam.check_exact(maps, rests, margins + np.array([0.1, 0]))
+
+
+def test_grad_cam_weighs_by_the_mean_gradient() -> None:
+    maps, slopes = RNG.random((3, 2, 4)), np.array([[1.0, -2.0, 0.5]])
+    expected = sum(slopes[0, k] / 8 * maps[k] for k in range(3))
+    np.testing.assert_allclose(cam.grad_cam(maps, slopes)[0], expected, rtol=1e-5)
+
+
+def test_grad_cam_pp_is_what_its_paper_sums_up_pixel_by_pixel() -> None:
+    maps, slopes = RNG.random((3, 2, 4)), np.array([[1.0, -2.0, 0.5]])
+    expected = np.zeros((2, 4))
+    for k in range(3):
+        gradient = np.full((2, 4), slopes[0, k] / 8)
+        alpha = gradient**2 / (2 * gradient**2 + gradient**3 * maps[k].sum())
+        expected += 8 * (alpha * np.maximum(gradient, 0)).mean() * maps[k]
+    np.testing.assert_allclose(cam.grad_cam_pp(maps, slopes)[0], expected, rtol=1e-5)
