@@ -22,7 +22,7 @@ EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
 
 PEERS = (
     *("product", "recipe", "predict_batch", "ray_data", "daft"),
-    *("keras_process", "engine_process", "engine_alone"),
+    *("keras_process", "engine_process", "spark_alone", "engine_alone"),
 )
 """Whom `bench` lets run side by side."""
 

@@ -172,6 +172,25 @@ BACKBONES = {
 }
 
 
+@dataclass(frozen=True)
+class KnownFile:
+    """What a Keras file that is no network of keras.applications does not say of itself."""
+
+    normalising: str
+    licence: str
+    citation: str
+
+
+KNOWN_FILES: dict[str, KnownFile] = {
+    "9f1009d19f7b8adeae04fccbe068ad3c5efb0c1deeac6fc9b8ab1440a97b190e": KnownFile(
+        "caffe",
+        "MIT",
+        "Iandola et al., SqueezeNet (version 1.1, ImageNet), arXiv:1602.07360",
+    ),
+}
+"""By the SHA-256 of the file."""
+
+
 def names() -> tuple[str, ...]:
     """Give the names of all networks."""
     return tuple(BACKBONES)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spark_cxr.backbones import catalog
-from spark_cxr.backbones.catalog import NORMALISINGS, Backbone
+from spark_cxr.backbones.cache import digest
+from spark_cxr.backbones.catalog import KNOWN_FILES, NORMALISINGS, Backbone, KnownFile
 from spark_cxr.errors import ConfigError, WeightsError
 
 ENGINES = ("openvino", "keras")
@@ -31,19 +32,26 @@ def find(name: str, normalising: str = "") -> Backbone:
 
 
 def read_own(path: Path, normalising: str) -> Backbone:
-    """Describe a user's network by what its file says of its input."""
+    """Describe a user's network by what its file says of its input, and what is known of it."""
+    size_hw, known = _size_hw(path), _known(path)
+    normalising = normalising or known.normalising
     if normalising not in NORMALISINGS:
         expected = f"features.normalising from {', '.join(NORMALISINGS)} for {path.name}"
         raise ConfigError(expected, normalising or "nothing", "Say how the network was trained")
     return Backbone(
         name=path.stem,
-        size_hw=_size_hw(path),
+        size_hw=size_hw,
         dim=0,
         engines=ENGINES,
         file=str(path),
         normalising=normalising,
-        licence="as its owner says",
+        licence=known.licence,
+        citation=known.citation,
     )
+
+
+def _known(path: Path) -> KnownFile:
+    return KNOWN_FILES.get(digest(path), KnownFile("", "as its owner says", ""))
 
 
 def _size_hw(path: Path) -> tuple[int, int]:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Film, Pixels
-from spark_cxr.images.looks import thumbnail
-from spark_cxr.images.prepare import area_sums
+from spark_cxr.images.looks import SIDE, thumbnail_of
+from spark_cxr.images.prepare import Sums, sums_across, sums_down
 
 _SIDE = 8
+"""Rows of the grid, which has one column more."""
 _LUMA = (299, 587, 114)
 """ITU-R BT.601, in thousandths."""
 _ALL = 2**64 - 1
@@ -37,11 +38,12 @@ def fingerprint(data: bytes, film: Film) -> Fingerprint:
     shape = "x".join(str(side) for side in pixels.shape)
     digest = hashlib.sha256(f"{shape}:".encode())
     digest.update(np.ascontiguousarray(pixels).data)
+    tall = sums_down(pixels, SIDE)
     return Fingerprint(
         sha256=hashlib.sha256(data).hexdigest(),
         pixels_sha256=digest.hexdigest(),
-        dhash=dhash(pixels),
-        looks=thumbnail(pixels),
+        dhash=_hash(_grid(pixels, tall)),
+        looks=thumbnail_of(tall),
     )
 
 
@@ -64,10 +66,21 @@ def dhash(pixels: Pixels) -> int:
     its sign with the picture. Only a picture that is its own mirror image there has a tie left,
     answered with no.
     """
-    sums, _ = area_sums(pixels, (_SIDE, _SIDE + 1))
-    cells = np.rint(sums).astype(np.int64)
-    if cells.ndim == 3:
-        cells = cells @ np.array(_LUMA, dtype=np.int64)
+    return _hash(_grid(pixels, sums_down(pixels, SIDE)))
+
+
+def _grid(pixels: Pixels, tall: Sums) -> NDArray[np.int64]:
+    """Give the cells, in whole numbers and some common unit.
+
+    `tall` is the film in 64 rows, which the thumbnail has use for too. Eight of them make a row
+    of the grid, but where 64 are more than the film has: there they were made up.
+    """
+    rows = tall.merged(_SIDE) if len(pixels) >= SIDE else sums_down(pixels, _SIDE)
+    cells = np.rint(sums_across(rows, _SIDE + 1).numbers).astype(np.int64)
+    return cells if cells.ndim == 2 else cells @ np.array(_LUMA, dtype=np.int64)
+
+
+def _hash(cells: NDArray[np.int64]) -> int:
     difference = cells[:, :-1] - cells[:, 1:]
     for breaker in _tie_breakers(cells):
         if difference.all():

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.prepare import resize
+from spark_cxr.images.prepare import Sums, grey_levels, sums_across, sums_down
 
 SIDE = 64
 """Of the thumbnail: at 32 films of drawn patients are as much alike as cropped copies of one."""
@@ -37,7 +37,12 @@ Stack = NDArray[np.float32]
 
 def thumbnail(pixels: Pixels) -> bytes:
     """Shrink a film to 64 x 64 grey levels, row by row."""
-    small = resize(pixels, (SIDE, SIDE))
+    return thumbnail_of(sums_down(pixels, SIDE))
+
+
+def thumbnail_of(tall: Sums) -> bytes:
+    """Shrink a film whose rows are summed into 64 already."""
+    small = grey_levels(sums_across(tall, SIDE))
     grey = small if small.ndim == 2 else np.rint(small @ _LUMA).astype(np.uint8)
     return grey.tobytes()
 

@@ -73,29 +73,50 @@ def _weighed(array: NDArray[Any], taps: _Taps, dtype: type[np.floating[Any]]) ->
     return sums.reshape(len(sums), *array.shape[1:])
 
 
-def area_sums(pixels: Pixels, size_hw: tuple[int, int]) -> tuple[NDArray[np.float64], int]:
-    """Resize without rounding.
+@dataclass(frozen=True)
+class Sums:
+    """A film resized without rounding: whole numbers, and what gives grey levels of them."""
 
-    Returns:
-        Whole numbers, and what to divide them by to get grey levels.
-    """
-    rows, columns = _taps(pixels.shape[0], size_hw[0]), _taps(pixels.shape[1], size_hw[1])
-    dtype = np.float32 if 255 * rows.total < _EXACT_IN_FLOAT32 else np.float64
-    tall = _weighed(pixels, rows, dtype)
+    numbers: NDArray[np.floating[Any]]
+    total: int
+    """To be divided by."""
+
+    def merged(self, rows: int) -> "Sums":
+        """Add up neighbouring rows, a whole number of them for each of the fewer `rows`."""
+        each = len(self.numbers) // rows
+        parted = self.numbers.reshape(rows, each, *self.numbers.shape[1:])
+        return Sums(parted.sum(axis=1, dtype=np.float64), self.total * each)
+
+
+def sums_down(pixels: Pixels, height: int) -> Sums:
+    """Resize the first axis: the pass that touches every pixel."""
+    taps = _taps(pixels.shape[0], height)
+    dtype = np.float32 if 255 * taps.total < _EXACT_IN_FLOAT32 else np.float64
+    return Sums(_weighed(pixels, taps, dtype), taps.total)
+
+
+def sums_across(tall: Sums, width: int) -> Sums:
+    """Resize the second axis of what is resized along the first."""
+    taps = _taps(tall.numbers.shape[1], width)
     # Turned round so that both passes add whole contiguous rows.
-    wide = _weighed(np.ascontiguousarray(tall.swapaxes(0, 1)), columns, np.float64)
-    return wide.swapaxes(0, 1), rows.total * columns.total
+    turned = np.ascontiguousarray(tall.numbers.swapaxes(0, 1))
+    wide = _weighed(turned, taps, np.float64)
+    return Sums(wide.swapaxes(0, 1), tall.total * taps.total)
+
+
+def grey_levels(sums: Sums) -> Pixels:
+    """Round sums to pixels."""
+    levels = sums.numbers / sums.total
+    levels += 0.5
+    # Cast, which rounds down, before the copy into rows: that is eight times less to move.
+    return np.ascontiguousarray(levels.astype(np.uint8))
 
 
 def resize(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     """Resize to height and width; grey stays grey, a film of the right size is handed back."""
     if pixels.shape[:2] == tuple(size_hw):
         return pixels
-    sums, total = area_sums(pixels, size_hw)
-    sums /= total
-    sums += 0.5
-    # Cast, which rounds down, before the copy into rows: that is eight times less to move.
-    return np.ascontiguousarray(sums.astype(np.uint8))
+    return grey_levels(sums_across(sums_down(pixels, size_hw[0]), size_hw[1]))
 
 
 def to_network(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:

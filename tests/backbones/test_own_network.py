@@ -1,5 +1,6 @@
 """A user's own Keras file, described without Keras."""
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spark_cxr.backbones.catalog import KNOWN_FILES, KnownFile
 from spark_cxr.backbones.own import find, is_own
 from spark_cxr.errors import ConfigError, WeightsError
 
@@ -36,6 +38,21 @@ def test_file_without_normalising_is_refused(tmp_path: Path, normalising: str) -
         "Expected features.normalising from caffe, tf, torch, none for net.keras. "
         f"Received: {normalising or 'nothing'}. Say how the network was trained."
     )
+
+
+def test_file_known_by_its_content_needs_no_normalising(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = keras_file(tmp_path, [None, 32, 48, 3])
+    known = KnownFile("torch", "MIT", "somebody")
+    monkeypatch.setitem(KNOWN_FILES, hashlib.sha256(file.read_bytes()).hexdigest(), known)
+    assert (find(str(file)).normalising, find(str(file)).licence) == ("torch", "MIT")
+    assert find(str(file), "tf").normalising == "tf"
+
+
+def test_squeezenet_of_the_shared_weights_is_known(shared_data: Path) -> None:
+    row = find(str(shared_data.parent / "weights/squeezenet11_imagenet.keras"))
+    assert (row.normalising, row.size_hw) == ("caffe", (224, 224))
 
 
 def test_normalising_that_contradicts_the_catalog_is_refused() -> None:

@@ -34,7 +34,9 @@ def vectors(out, name):
 @pytest.fixture(scope="module")
 def tiny(spark, films, tmp_path_factory):
     out = tmp_path_factory.mktemp("bench") / "B"
-    said = benched(spark, out, films / "Pneumonia", ["engine_process", "engine_alone"])
+    said = benched(
+        spark, out, films / "Pneumonia", ["engine_process", "spark_alone", "engine_alone"]
+    )
     return out, said
 
 
@@ -43,13 +45,14 @@ def figures():
     passes = {
         "product": (Pass(10.0), Pass(80.0), Pass(30.0)),
         "recipe": (Pass(5.0), Pass(6.0), Pass(100.0)),
+        "spark_alone": (Pass(100.0), Pass(200.0), Pass(400.0)),
         "engine_alone": (
             Pass(50.0, 40.0, (Spent(10, 0.1, 0.02, 0.03, 0.2), Spent(10, 0.3, 0.02, 0.03, 0.2))),
             Pass(50.0, 60.0),
             Pass(50.0, 10.0),
         ),
     }
-    starts = {"product": 3.0, "recipe": 9.0, "engine_alone": 1.0}
+    starts = {"product": 3.0, "recipe": 9.0, "spark_alone": 2.0, "engine_alone": 1.0}
     scales = (Scale(100, 1, 9.5, 800, 300), Scale(400, 1, 9.6, 801, 301))
     used = Used("fake", "cpu", "f32", 1, 32)
     return Benched(7, 2, passes, starts, scales, "key", "", used, 0.0)
@@ -62,7 +65,7 @@ def test_every_name_of_the_settings_has_a_contestant():
 def test_every_contestant_makes_a_vector_of_each_image(tiny):
     out, said = tiny
     assert 0 < said["images"] <= 12
-    for name in ("product", "engine_process"):
+    for name in ("product", "engine_process", "spark_alone"):
         assert len(vectors(out, name)) == said["images"]
 
 
@@ -77,7 +80,7 @@ def test_product_and_engine_process_make_the_same_vectors(tiny):
 def test_each_counted_round_stands_in_bench_json_and_the_lead_in_does_not(tiny):
     out, said = tiny
     kept = json.loads((out / "bench.json").read_text())["contestants"]
-    assert list(kept) == ["product", "engine_process", "engine_alone"]
+    assert list(kept) == ["product", "engine_process", "spark_alone", "engine_alone"]
     assert {len(each["images_per_second"]) for each in kept.values()} == {2}
     assert said["contestants"] == kept
 
@@ -85,7 +88,7 @@ def test_each_counted_round_stands_in_bench_json_and_the_lead_in_does_not(tiny):
 def test_ratios_are_of_medians():
     said = report(figures())
     assert said["contestants"]["product"]["median"] == 30.0
-    assert said["ratios"] == {"recipe": 5.0, "engine_alone": 0.6}
+    assert said["ratios"] == {"recipe": 5.0, "spark_alone": 0.15, "engine_alone": 0.6}
 
 
 def test_share_is_that_of_the_median_limit():
@@ -95,14 +98,15 @@ def test_share_is_that_of_the_median_limit():
 
 def test_table_has_a_line_a_contestant():
     lines = table(figures()).splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == [*figures().passes, "limit"]
+    assert [line.split()[0] for line in lines[1:6]] == [*figures().passes, "limit"]
 
 
 def test_profile_accounts_for_all_the_time_of_a_film():
     steps = report(figures())["core_milliseconds_of_a_film"]
     assert steps["all"] == pytest.approx(2 / 30 * 1000, abs=0.01)
     assert (steps["decoding"], steps["engine"]) == (20.0, 20.0)
-    assert steps["spark"] == pytest.approx(66.67 - 20 - 2 - 3 - 20, abs=0.01)
+    assert steps["spark"] == pytest.approx(2 / 200 * 1000, abs=0.01)
+    assert steps["rest"] == pytest.approx(66.67 - 20 - 2 - 3 - 20 - 10, abs=0.01)
 
 
 def test_scaling_is_a_line_a_run():

@@ -135,6 +135,19 @@ def _one_process(arena: Arena, name: str, **changed: Any) -> Contestant:
     return run
 
 
+def _spark_alone(arena: Arena) -> Contestant:
+    """Do all of the product's work that is Spark's: read files, hand them over, write vectors."""
+    vectors, schema = (
+        peers.no_network(arena.ready.network.dim),
+        f"{PATH} string, {FEATURES} {peers.VECTOR}",
+    )
+
+    def rows(files: DataFrame) -> DataFrame:
+        return files.select(PATH, CONTENT).mapInArrow(vectors, schema)
+
+    return _on_spark(arena, "spark_alone", rows)
+
+
 def _engine_alone(arena: Arena) -> Contestant:
     """Take as many processes of as many threads as Spark has, each with its share of the films."""
     processes = [arena.process() for _ in range(arena.slots)]
@@ -161,6 +174,7 @@ CONTESTANTS: dict[str, Callable[[Arena], Contestant]] = {
     **{name: _framework(name) for name in frameworks.FRAMEWORKS},
     "keras_process": _keras_process,
     "engine_process": _engine_process,
+    "spark_alone": _spark_alone,
     "engine_alone": _engine_alone,
 }
 """The names of settings.PEERS, and what starts each."""

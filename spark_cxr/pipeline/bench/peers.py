@@ -38,6 +38,7 @@ from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import to_network
 from spark_cxr.pipeline.bench.benched import Spent
 from spark_cxr.pipeline.networks import Wish
+from spark_cxr.schemas import FEATURES, PATH
 
 VECTOR = "array<float>"
 FILES_AT_ONCE = 256
@@ -81,6 +82,19 @@ def predict_batch(known: KerasNetwork, batch_size: int) -> Callable[..., Any]:
         load, return_type=ArrayType(FloatType()), batch_size=batch_size
     )
     return udf
+
+
+def no_network(dim: int) -> Callable[..., Any]:
+    """Make the function over Arrow batches that gives each file a vector without looking at it."""
+
+    def vectors(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        numbers = np.random.default_rng(0)
+        for batch in batches:
+            made = np.maximum(numbers.normal(size=(batch.num_rows, dim)), 0).astype(np.float32)
+            lists = pa.array(list(made), pa.list_(pa.float32()))
+            yield pa.RecordBatch.from_arrays([batch[PATH], lists], names=[PATH, FEATURES])
+
+    return vectors
 
 
 def model_of(known: KerasNetwork) -> Any:
