@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 Paths = tuple[str, ...]
 """Several words on the command line: --images A B."""
@@ -287,26 +287,7 @@ class Config:
     load: Load
 
 
-SECTIONS: dict[str, Any] = {
-    "run": Run,
-    "phantoms": Phantoms,
-    "ingest": Ingest,
-    "features": Features,
-    "train": Train,
-    "gate": Gate,
-    "any_head": AnyHead,
-    "track": Track,
-    "registry": Registry,
-    "compare": Compare,
-    "bench": Bench,
-    "audit": Audit,
-    "score": Score,
-    "explain": Explain,
-    "drift": Drift,
-    "serve": Serve,
-    "load": Load,
-}
-
+SECTIONS: dict[str, Any] = get_type_hints(Config)
 WITHOUT_OUT = frozenset(("score", "serve", "load"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
 
