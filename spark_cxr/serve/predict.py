@@ -70,9 +70,9 @@ async def answer_images(service: Service, request: Request, images: Sequence[Sen
     seen = await service.see(request, images, asked.shows)
     if not asked.is_inline:
         _refuse_all_bad(seen)
-    told = await asyncio.gather(
-        *(_answer(service, image, each, asked) for image, each in zip(images, seen, strict=True))
-    )
+    told = [
+        await _answer(service, image, each, asked) for image, each in zip(images, seen, strict=True)
+    ]
     spent = round(1000 * (time.perf_counter() - request.state.started), 2)
     return json_response(asdict(Answers(told, name, spent, request.state.id)))
 

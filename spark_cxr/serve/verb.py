@@ -12,6 +12,9 @@ from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.settings import Config
 
+INTERRUPTED = 130
+"""What shells call a program that Ctrl-C has ended."""
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -27,10 +30,18 @@ class Verb:
         try:
             told = self.run(resolve(self.name, self.summary, self.sections, argv))
         except SparkCxrError as error:
-            self.say(" ".join(str(error).splitlines()))
-            return 2
+            return self._refuse(error)
+        except OSError as error:
+            expected, way_out = "files that can be read", "Mend that and start again"
+            return self._refuse(SparkCxrError(expected, str(error), way_out))
+        except KeyboardInterrupt:  # before there was anything to end well
+            return INTERRUPTED
         print(json.dumps({"job": self.name, "status": "ok", **told}), flush=True)
         return 0
+
+    def _refuse(self, error: SparkCxrError) -> int:
+        self.say(" ".join(str(error).splitlines()))
+        return 2
 
     def say(self, line: str) -> None:
         """Tell the person who has started it."""

@@ -16,6 +16,7 @@ import pytest
 
 from spark_cxr.serve.command import SERVER
 from spark_cxr.serve.token import TOKEN
+from spark_cxr.serve.verb import Verb
 
 READY = re.compile(r"serve: (http://\S+/) is ready after")
 
@@ -160,3 +161,19 @@ def test_open_to_a_network_without_token_is_said_and_with_one_is_not(model_dir):
 
 def test_wrong_flag_is_answered_with_the_nearest(capsys):
     assert "Did you mean --model?" in refusal(capsys, "--modle", "x")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (OSError("disk is gone"), 2, "serve: Expected files that can be read. Received: disk is"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_else_may_go_wrong_at_the_start_is_one_line_or_none(error, code, told, capsys):
+    def run(cfg):
+        raise error
+
+    verb = Verb("serve", "Fail", ("serve",), run)
+    assert verb.exit_code([]) == code
+    assert capsys.readouterr().err.startswith(told)

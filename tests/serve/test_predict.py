@@ -135,6 +135,12 @@ def test_heat_is_added_for_the_answer_or_for_the_class_that_is_named(server, dra
     assert Image.open(io.BytesIO(base64.b64decode(heat["overlay_png"]))).mode == "RGB"
 
 
+def test_more_films_than_may_wait_for_heat_get_theirs_in_one_request(server, drawn):
+    body = json.dumps({"images": [as_text(drawn["png"])] * 10})
+    status, told = server.predict(body, "?explain=1", Content_Type="application/json")
+    assert (status, [bool(each["heat"]) for each in told["predictions"]]) == (200, [True] * 10)
+
+
 def test_heat_of_an_unknown_class_is_refused(server, drawn):
     status, told = server.predict(drawn["png"], "?explain=Gout")
     assert (status, told["reason"]) == (400, "unknown_label")
