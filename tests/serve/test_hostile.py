@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from urllib.request import Request, urlopen
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_bomb_is_refused_with_a_reason_and_without_its_memory(server, number):
 def test_five_thousand_broken_bodies_leave_a_server_as_it_was(model_dir, model, drawn):
     command = [sys.executable, "-c", "from spark_cxr.cli import main; main()", "serve"]
     command += ["--model", model_dir, "--port", "0", "--seconds", "3"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         port = int(re.search(r":(\d+)/ is ready", server.stderr.readline())[1])
         lines = Drained(server.stderr)
@@ -63,19 +64,23 @@ def test_five_thousand_broken_bodies_leave_a_server_as_it_was(model_dir, model, 
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
+        lines.close()
 
 
 class Drained:
     """Reads a pipe in a thread, so that the server never waits for its log."""
 
     def __init__(self, pipe):
-        import threading
-
-        self._lines = []
-        threading.Thread(target=lambda: self._lines.extend(pipe), daemon=True).start()
+        self._lines, self._pipe = [], pipe
+        self._thread = Thread(target=lambda: self._lines.extend(pipe), daemon=True)
+        self._thread.start()
 
     def read(self):
         return list(self._lines)
+
+    def close(self):
+        self._thread.join(30)
+        self._pipe.close()
 
 
 def resident(pid):
