@@ -10,11 +10,11 @@ from spark_cxr.output import Output
 from tests.model.model_by_hand import manifest, reference
 
 
-def made_model(folder):
+def made_model(folder, **changes):
     output = Output(str(folder))
     draw, dim = np.random.default_rng(2), catalog.get("fake").dim
     head = Linear(draw.standard_normal((3, dim)), draw.standard_normal(3), "softmax")
     output.write_bytes("head.npz", pack(head))
     output.write_bytes("reference.npz", reference().pack())
-    write_manifest(output, manifest(digests(output)))
+    write_manifest(output, manifest(digests(output), **changes))
     return output.address

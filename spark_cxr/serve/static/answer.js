@@ -70,16 +70,17 @@ export function factsOf(pairs) {
 }
 
 export function cardOf(card) {
-  const figures = Object.entries(card.metrics)
+  const { n, ...shares } = card.metrics;
+  const tested = n ? `on its own test of ${n} films` : "on its own test";
+  const figures = Object.entries(shares)
     .filter(([, value]) => typeof value === "number")
-    .map(([name, value]) => [`${name.replaceAll("_", " ")}, on its own test`, value.toFixed(3)]);
+    .map(([name, value]) => [`${name.replaceAll("_", " ")}, ${tested}`, value.toFixed(3)]);
   const { engine, weights, split } = card;
   return element("dl", {}, ...factsOf([
     ["Name", `${card.model.name}, version ${card.model.version}`],
     ["Classes", card.labels.join(", ")],
     ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
     ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
-    ["Caveat", weights.caveat],
     ["Head", card.head],
     ["Split", Object.entries(split).map(([name, value]) => `${name} ${value}`).join(", ")],
     ...figures,
