@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.errors import BadImage
+from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.model.judge import NO_XRAY
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import Seen
@@ -135,6 +136,7 @@ def card_of(service: Service) -> dict[str, Any]:
         "head": told.head,
         "backbone": told.backbone,
         "weights": asdict(told.weights),
+        "caveat": FAKE_CAVEAT if told.backbone == "fake" else told.weights.caveat,
         "metrics": told.metrics,
         "split": told.split,
         "data": told.data,

@@ -3,10 +3,19 @@
 import base64
 import json
 import struct
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from spark_cxr.backbones.engines import load
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.config import defaults
+from spark_cxr.model import load_model
+from spark_cxr.model.manifest import Origin
 from spark_cxr.model.pyfunc import PyfuncModel
+from spark_cxr.serve.predict import card_of
+from tests.serve.made_model import made_model
 
 JSON = {"Content_Type": "application/json"}
 
@@ -274,3 +283,16 @@ def test_card_tells_what_the_model_is_made_of(server, model):
     assert told["labels"] == list(model.labels)
     assert (told["backbone"], told["engine"]["engine"]) == ("fake", "fake")
     assert told["notice"] == "Research use only. Not for diagnosis."
+    assert told["caveat"].startswith("The features come from the fake engine")
+
+
+def test_card_of_a_network_has_the_caveat_of_its_weights(model_dir, tmp_path):
+    weights = Origin("random", "00", "none needed", "", "This network has learned nothing")
+    made = made_model(tmp_path / "model", weights=weights)
+    service = SimpleNamespace(
+        model=load_model(made), settings=defaults().serve, engine=load(Plan("fake", "fake"))
+    )
+    service.model = replace(
+        service.model, manifest=replace(service.model.manifest, backbone="ResNet50")
+    )
+    assert card_of(service)["caveat"] == weights.caveat

@@ -227,8 +227,8 @@ async function readCard() {
   state.uncertain = card.uncertain;
   at("notice").textContent = card.notice;
   at("model").textContent = `${card.model.name}, version ${card.model.version}: ${card.labels.join(", ")}`;
-  at("caveat").textContent = card.weights.caveat;
-  at("caveat").hidden = !card.weights.caveat;
+  at("caveat").textContent = card.caveat;
+  at("caveat").hidden = !card.caveat;
   at("card").replaceChildren(cardOf(card));
 }
 
