@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -53,8 +54,11 @@ class Output:
         """Write rows as Parquet; Spark adds `_SUCCESS` when all of it is there."""
         rows.write.mode("overwrite").parquet(self.table(name))
 
-    def write_bytes(self, name: str, data: bytes) -> None:
-        """Write a small file under a name that appears only when the file is whole."""
+    def write_bytes(self, name: str, data: bytes, is_durable: bool = False) -> None:
+        """Write a small file under a name that appears only when the file is whole.
+
+        With `is_durable` it is on the disk before it has its name: it outlives a power cut.
+        """
         store, root = locate(self.address)
         target = PurePosixPath(root) / name
         half = str(target.with_name(f".{target.name}.{secrets.token_hex(4)}.half"))
@@ -62,7 +66,12 @@ class Output:
         try:
             with store.open_output_stream(half) as stream:
                 stream.write(data)
+            settle = is_durable and isinstance(store, fs.LocalFileSystem)
+            if settle:
+                _to_disk(half)
             store.move(half, str(target))
+            if settle:
+                _to_disk(str(target.parent))
         except OSError:  # a full disk gets back what was taken of it
             with suppress(OSError):
                 store.delete_file(half)
@@ -90,6 +99,15 @@ class Output:
                 return bytes(stream.read())
         except FileNotFoundError:
             return None
+
+
+def _to_disk(path: str) -> None:
+    """Wait until a file, or what a folder lists, is no longer only in memory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def locate(address: str) -> tuple[fs.FileSystem, str]:

@@ -79,10 +79,12 @@ of the file when it was read. `prediction` is null for what is no X-ray."""
 
 EXPLANATIONS = (
     f"{PREDICTIONS}, label string, target string, contrast string, margin double, method string, "
-    "map array<float>, map_height int, map_width int, scale double, overlay string, "
+    "map array<float>, map_height int, map_width int, map_first double, map_step double, "
+    "scale double, overlay string, "
     "training_distance double, flags array<string>"
 )
-"""One row a film: why `target` and not `contrast`. `map` is in rows, above 0 for the target;
+"""One row a film: why `target` and not `contrast`. `map` is in rows, above 0 for the target; its
+cells look at map_first, map_first + map_step … of height and width; null: at equal parts.
 `label` is the truth where it is known; `overlay` a picture below the same directory."""
 
 SCORE_QUARANTINE = (

@@ -169,6 +169,11 @@ class Audit:
     fail_association: float = setting(least=0, most=1)
     warn_changed: float = setting(least=0, most=1)
     fail_changed: float = setting(least=0, most=1)
+    heat: bool = setting()
+    warn_heat: float = setting(least=1.0)
+    fail_heat: float = setting(least=1.0)
+    warn_alike: float = setting(least=0, most=1)
+    fail_alike: float = setting(least=0, most=1)
     warn_ece: float = setting(least=0, most=1)
     fail_ece: float = setting(least=0, most=1)
 

@@ -255,6 +255,22 @@ def test_later_bytes_take_the_place_of_earlier_ones(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == b"2"
 
 
+def test_durable_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = list[str]()
+
+    def note(handle: int) -> None:
+        synced.append(f"{names(tmp_path)} {os.path.realpath(f'/proc/self/fd/{handle}')}")
+
+    monkeypatch.setattr("spark_cxr.output.os.fsync", note)
+    Output(str(tmp_path)).write_bytes("some", b"x", is_durable=True)
+    before, after = synced
+    assert ".some." in before
+    assert before.endswith(".half")
+    assert after == f"['some'] {tmp_path}"
+
+
 class Interrupted(fs.LocalFileSystem):  # type: ignore[misc]
     """A file system on which the process dies before a file gets its name."""
 

@@ -13,11 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.backbones import catalog
 from spark_cxr.errors import SparkCxrError
+from spark_cxr.images.heat import Grid
 
 Floats = NDArray[np.floating[Any]]
 TOLERANCE = 1e-4
 """Of a margin, relative to the largest of the film, or to 1."""
+
+
+def grid_of(backbone: str) -> Grid | None:
+    """Say where on a film the cells of a network's last maps look; None where only its file knows.
+
+    Strides and paddings move them: those of ResNet50 look half a cell higher and further left than
+    cells that part the film evenly would.
+    """
+    row = catalog.BACKBONES.get(backbone)
+    if row is None or not row.first_centre:
+        return None
+    side = row.size_hw[0]
+    return Grid(row.first_centre / side, catalog.CELL_STEP / side)
 
 
 def class_maps(maps: Floats, weights: Floats) -> NDArray[np.float32]:

@@ -76,8 +76,10 @@ def _grid(pixels: Pixels, tall: Sums) -> NDArray[np.int64]:
     of the grid, but where 64 are more than the film has: there they were made up.
     """
     rows = tall.merged(_SIDE) if len(pixels) >= SIDE else sums_down(pixels, _SIDE)
-    cells = np.rint(sums_across(rows, _SIDE + 1).numbers).astype(np.int64)
-    return cells if cells.ndim == 2 else cells @ np.array(_LUMA, dtype=np.int64)
+    cells: NDArray[np.int64] = np.rint(sums_across(rows, _SIDE + 1).numbers).astype(np.int64)
+    if cells.ndim == 3:
+        cells = cells @ np.array(_LUMA, dtype=np.int64)
+    return cells
 
 
 def _hash(cells: NDArray[np.int64]) -> int:

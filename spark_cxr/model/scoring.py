@@ -78,7 +78,7 @@ class Model:
         tracer = make_tracer(method, self.judge.head, self.recipe.plan, exact)
         trace = tracer.trace(shown[None])[0]
         prediction = self.judge.judge(trace.vector, picture)
-        return explanations(pixels, trace, prediction, tracer.method, labels)
+        return explanations(pixels, trace, prediction, tracer.method, labels, tracer.grid)
 
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:
         """Score feature vectors of the model's own network, one a row."""

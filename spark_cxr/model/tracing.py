@@ -21,6 +21,7 @@ from spark_cxr.heads.portable import PortableHead
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.images.film import Pixels
+from spark_cxr.images.heat import Grid
 from spark_cxr.settings import EXPLAIN_METHODS, nearest
 
 Numbers = NDArray[np.float64]
@@ -61,6 +62,11 @@ class Tracer:
     plan: Plan
     exact: bool = False
     """Hold each exact map against the margin that it is to explain."""
+
+    @property
+    def grid(self) -> Grid | None:
+        """Say where on a film the cells of the maps lie; None: in the middle of equal parts."""
+        return None if self.method in _OCCLUDING else cam.grid_of(self.plan.backbone)
 
     def trace(self, films: Pixels) -> list[Trace]:
         """Trace films (n, height, width, 3) of the network's size, all labels in one pass."""

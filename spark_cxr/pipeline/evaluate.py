@@ -35,6 +35,8 @@ class Answers:
     truth: list[str]
     probabilities: NDArray[np.float64]
     groups: list[str]
+    """Each named by the first of its films: patients' pseudonyms hang on a key, and what is drawn
+    from groups in the order of their names must not."""
     sources: list[str | None]
     views: list[str | None]
 
@@ -46,7 +48,7 @@ def answers_of(predictions: DataFrame, labels: tuple[str, ...]) -> Answers:
     return Answers(
         list(rows[LABEL]),
         rows[[f"p{i}" for i in range(len(labels))]].to_numpy(),
-        list(rows[GROUP]),
+        list(rows.groupby(GROUP)[PATH].transform("min")),
         list(rows[SOURCE]),
         list(rows[VIEW]),
     )

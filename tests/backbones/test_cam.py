@@ -157,3 +157,22 @@ def test_grad_cam_pp_is_what_its_paper_sums_up_pixel_by_pixel() -> None:
         alpha = gradient**2 / (2 * gradient**2 + gradient**3 * maps[k].sum())
         expected += 8 * (alpha * np.maximum(gradient, 0)).mean() * maps[k]
     np.testing.assert_allclose(cam.grad_cam_pp(maps, slopes)[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_cells_look_where_the_catalog_says(row: Backbone) -> None:
+    """Change a patch of noise, and find the middle of what changes in the maps."""
+    whole = catalog.get(row.name)
+    plan, side = plan_of(whole, "openvino"), whole.size_hw[0]
+    grid = cam.grid_of(row.name)
+    assert grid is not None
+    film = np.full((side, side, 3), 128, np.uint8)
+    shifts = []
+    for across in (side * 3 // 8, side // 2, side * 5 // 8):
+        changed = film.copy()
+        changed[:, across - 8 : across + 8] = 255
+        before, after = mapped(plan, np.stack([film, changed])).maps
+        change = np.abs(after - before).sum(axis=(0, 1)) ** 4  # the middle, not the far field
+        cell = (np.arange(len(change)) * change).sum() / change.sum()
+        shifts.append((grid.first + cell * grid.step) * side - across)
+    assert abs(np.mean(shifts)) < 8

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 
 from spark_cxr.heads import catalog as heads
 from spark_cxr.pipeline import evaluate, train
@@ -61,6 +62,15 @@ def test_mllibs_evaluator_and_our_measures_agree(scored, predictions):
     support = np.array(ours.support)
     weighted_f1 = (np.array(ours.f1) * support).sum() / support.sum()
     assert weighted_f1 == pytest.approx(theirs["f1"])
+
+
+def test_intervals_do_not_hang_on_the_key_of_the_pseudonyms(predictions):
+    other = predictions.withColumn("group_id", F.sha2(F.concat("group_id", F.lit("key")), 256))
+    one, two = (
+        evaluate.measure_predictions(each, LABELS, seed=0, resamples=100).intervals
+        for each in (predictions, other)
+    )
+    assert one == two
 
 
 def test_a_separable_set_is_learnt_but_not_perfectly(predictions):

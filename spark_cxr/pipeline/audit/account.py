@@ -25,6 +25,10 @@ LIMITS = (
     "fail_association",
     "warn_changed",
     "fail_changed",
+    "warn_heat",
+    "fail_heat",
+    "warn_alike",
+    "fail_alike",
     "warn_ece",
     "fail_ece",
 )

@@ -57,7 +57,7 @@ def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
         known = Known(films, twins, keep(clusters(twins)), cfg.audit.examples)
         listed, total = _conflicts(known, output)
         checks = check_tables(known, cfg.audit)
-        more, shown = _network(spark, cfg, known.images, keep)
+        more, shown = _network(spark, cfg, known.images, output, keep)
     return Audited(
         asked=asked,
         cfg=cfg,
@@ -88,7 +88,7 @@ def _conflicts(known: Known, output: Output) -> tuple[tuple[dict[str, Any], ...]
 
 
 def _network(
-    spark: SparkSession, cfg: Config, images: DataFrame, keep: Keep
+    spark: SparkSession, cfg: Config, images: DataFrame, output: Output, keep: Keep
 ) -> tuple[tuple[Check, ...], Shown | None]:
     labels, left_out = usable_labels(images)
     if len(labels) < 2:
@@ -96,4 +96,4 @@ def _network(
         reason = f"Fewer than two labels have enough patients to train and test on{few}."
         return (unasked(reason),), None
     shown = replace(show_films(spark, cfg, images, labels, keep), left_out=left_out)
-    return tuple(check_network(shown, cfg)), shown
+    return tuple(check_network(shown, cfg, output, keep)), shown

@@ -75,7 +75,8 @@ def show_films(
         F.count(F.lit(1)), F.count_if(F.col(IS_TEST)), F.count_if(F.col(BOXES).isNotNull())
     ).collect()[0]
     with progress(spark, "looking at films whole and altered", films):
-        views = keep(look_at_views(_read(spark, cfg, chosen), ready, limits_of(cfg)))
+        files = read_again(spark, cfg, chosen.select(PATH, IS_TEST, BOXES))
+        views = keep(look_at_views(files, ready, limits_of(cfg)))
     seen = views.where(F.col(PLAIN).isNotNull())
     rows = seen.join(F.broadcast(chosen), on=PATH, how="inner")
     lost = films - seen.select(PATH).count()
@@ -87,9 +88,9 @@ def limits_of(cfg: Config) -> Limits:
     return Limits(max_pixels=cfg.ingest.max_pixels, min_side=cfg.ingest.min_side)
 
 
-def _read(spark: SparkSession, cfg: Config, chosen: DataFrame) -> DataFrame:
+def read_again(spark: SparkSession, cfg: Config, chosen: DataFrame) -> DataFrame:
+    """Read the files of some films, and bring to each what its row says."""
     leave_out = dataset_of(cfg.ingest).leave_out
     files = read_files(spark, cfg.ingest.images, cfg.ingest.max_bytes, leave_out)
     # The small table goes to the files, so that no image file is shuffled.
-    small = F.broadcast(chosen.select(PATH, IS_TEST, BOXES))
-    return files.select(PATH, CONTENT).join(small, on=PATH, how="inner")
+    return files.select(PATH, CONTENT).join(F.broadcast(chosen), on=PATH, how="inner")

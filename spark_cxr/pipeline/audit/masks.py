@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import BadImage
+from spark_cxr.images import regions
 from spark_cxr.images.altered import Box, lung_boxes
 from spark_cxr.images.decode import decode
+from spark_cxr.images.film import Pixels
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.files import read_files
 from spark_cxr.schemas import CONTENT, PATH
@@ -20,32 +24,51 @@ FOLDER = "_masks"
 """Where phantoms have them: Spark takes nothing below for a film."""
 BOXES = "boxes"
 """Four numbers for each lung: top, bottom, left, right, as shares of the film."""
-BOXED = f"{PATH} string, {BOXES} array<double>"
+LUNGS = "lungs"
+"""A bit for each of `regions.SIDE` x `regions.SIDE` cells of the film."""
+_Reading = Callable[[Pixels], Any]
 
 
 def with_boxes(spark: SparkSession, cfg: Config, films: DataFrame) -> DataFrame:
-    """Add `boxes`: where the lungs are, null where no mask tells.
+    """Add `boxes`: where the lungs are, null where no mask tells."""
+    return _with_told(spark, cfg, films, (BOXES, "array<double>"), _numbers)
+
+
+def with_lungs(spark: SparkSession, cfg: Config, films: DataFrame) -> DataFrame:
+    """Add `lungs`: the mask itself on few cells, null where there is none."""
+    return _with_told(spark, cfg, films, (LUNGS, "binary"), _cells)
+
+
+def _with_told(
+    spark: SparkSession,
+    cfg: Config,
+    films: DataFrame,
+    column: tuple[str, str],
+    reading: _Reading,
+) -> DataFrame:
+    """Add what masks tell of their films.
 
     A mask belongs to the film of the same folder and name without suffix, else to the only mask
     of that name.
     """
+    told, kind = column
     folders = mask_folders(cfg)
     if not folders:
-        return films.withColumn(BOXES, F.lit(None).cast("array<double>"))
-    files = read_files(spark, folders, cfg.ingest.max_bytes)
-    boxed = files.select(PATH, CONTENT).mapInArrow(_box, BOXED).where(F.size(BOXES) > 0)
+        return films.withColumn(told, F.lit(None).cast(kind))
+    files = read_files(spark, folders, cfg.ingest.max_bytes).select(PATH, CONTENT)
+    read = files.mapInArrow(_reader(column, reading), f"{PATH} string, {told} {kind}")
+    read = read.where(F.col(told).isNotNull())
     near, name = _keys()
-    close = boxed.select(near.alias("near"), F.col(BOXES).alias("boxes_near"))
-    alone = boxed.groupBy(name.alias("name")).agg(
-        F.first(BOXES).alias("boxes_alone"), F.count(F.lit(1)).alias("n")
+    close = read.select(near.alias("near"), F.col(told).alias("told_near"))
+    alone = read.groupBy(name.alias("name")).agg(
+        F.first(told).alias("told_alone"), F.count(F.lit(1)).alias("n")
     )
     alone = alone.where(F.col("n") == 1).drop("n")
-    close = close.groupBy("near").agg(F.first("boxes_near").alias("boxes_near"))
+    close = close.groupBy("near").agg(F.first("told_near").alias("told_near"))
     keyed = films.withColumns({"near": near, "name": name})
     keyed = keyed.join(F.broadcast(close), on="near", how="left")
     keyed = keyed.join(F.broadcast(alone), on="name", how="left")
-    boxes = F.coalesce("boxes_near", "boxes_alone").alias(BOXES)
-    return keyed.select(*films.columns, boxes)
+    return keyed.select(*films.columns, F.coalesce("told_near", "told_alone").alias(told))
 
 
 def mask_folders(cfg: Config) -> tuple[str, ...]:
@@ -75,16 +98,36 @@ def _keys() -> tuple[Column, Column]:
     return F.array_join(F.slice(parts, -2, 2), "/"), F.element_at(parts, -1)
 
 
-def _box(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        boxes = [_numbers(content.as_py()) for content in batch[CONTENT]]
-        arrays = [batch[PATH].cast(pa.string()), pa.array(boxes, pa.list_(pa.float64()))]
-        yield pa.RecordBatch.from_arrays(arrays, names=[PATH, BOXES])
+def _reader(
+    column: tuple[str, str], reading: _Reading
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    told, kind = column
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        schema = pa.schema([(PATH, pa.string()), (told, _ARROW[kind])])
+        for batch in batches:
+            values = [_read(content.as_py(), reading) for content in batch[CONTENT]]
+            arrays = [batch[PATH].cast(pa.string()), pa.array(values, _ARROW[kind])]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    return read
 
 
-def _numbers(content: bytes) -> list[float]:
+_ARROW = {"array<double>": pa.list_(pa.float64()), "binary": pa.binary()}
+
+
+def _read(content: bytes, reading: _Reading) -> Any:
     try:
-        found = lung_boxes(decode(content).pixels)
+        return reading(decode(content).pixels)
     except BadImage:
-        return []
-    return [share for box in found for share in (box.top, box.bottom, box.left, box.right)]
+        return None
+
+
+def _numbers(mask: Pixels) -> list[float] | None:
+    found = lung_boxes(mask)
+    return [share for box in found for share in (box.top, box.bottom, box.left, box.right)] or None
+
+
+def _cells(mask: Pixels) -> bytes | None:
+    marked = regions.cells_of(mask)
+    return np.packbits(marked).tobytes() if marked.any() else None

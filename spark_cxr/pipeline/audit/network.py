@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.audit.films import LEAST_GROUPS, Shown
+from spark_cxr.heads.portable.linear import Linear
+from spark_cxr.output import Output
+from spark_cxr.pipeline.audit.films import LEAST_GROUPS, Shown, limits_of, read_again
+from spark_cxr.pipeline.audit.heat import heat_shares
+from spark_cxr.pipeline.audit.looking import check_heat, no_maps
+from spark_cxr.pipeline.audit.masks import LUNGS, with_lungs
 from spark_cxr.pipeline.audit.questions import ask, ask_real, with_metadata
 from spark_cxr.pipeline.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
 from spark_cxr.pipeline.audit.sources import UNKNOWN
@@ -18,15 +23,17 @@ from spark_cxr.pipeline.audit.trust import (
     judge_source,
 )
 from spark_cxr.pipeline.audit.views import PLAIN
+from spark_cxr.pipeline.split import IS_TEST
+from spark_cxr.pipeline.staging import Keep
 from spark_cxr.report.checks import NOT_APPLICABLE, Check
-from spark_cxr.schemas import GROUP, LABEL, SOURCE
+from spark_cxr.schemas import GROUP, LABEL, PATH, SOURCE
 from spark_cxr.settings import Config
 
 
-def check_network(shown: Shown, cfg: Config) -> Iterator[Check]:
+def check_network(shown: Shown, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:
     """Ask what the network's vectors tell, and what a classifier on them needs."""
     yield check_source(shown.rows, cfg)
-    real, steady = ask_real(shown.rows, shown.labels, cfg)
+    real, steady, head = ask_real(shown.rows, shown.labels, cfg, output)
     rows = with_metadata(shown.rows)
     for name in SHORTCUTS:
         reached = ask(rows, name, shown.labels, cfg).metrics
@@ -34,6 +41,8 @@ def check_network(shown: Shown, cfg: Config) -> Iterator[Check]:
         yield judge_shortcut(name, reached, real.metrics, cfg.audit, remark)
     centre = ask(rows, "centre", shown.labels, cfg).metrics
     yield judge_centre(centre, real.metrics, cfg.audit)
+    if cfg.audit.heat:
+        yield from _heat(shown, head, cfg, keep)
     for view in CHANGES:
         yield judge_change(view, steady, real.metrics, cfg.audit)
     yield judge_calibration(real, cfg.audit, cfg.run.seed)
@@ -50,6 +59,19 @@ def check_source(rows: DataFrame, cfg: Config) -> Check:
         return Check("source_told", title, NOT_APPLICABLE, said)
     asked = sourced.where(F.col(SOURCE).isin(*sources)).withColumn(LABEL, F.col(SOURCE))
     return judge_source(ask(asked, PLAIN, sources, cfg).metrics, cfg.audit)
+
+
+def _heat(shown: Shown, head: Linear, cfg: Config, keep: Keep) -> Iterator[Check]:
+    """Ask where on the test films the real result comes from."""
+    spark = shown.rows.sparkSession
+    tested = shown.rows.where(F.col(IS_TEST)).select(PATH, SOURCE)
+    masked = with_lungs(spark, cfg, tested)
+    files = read_again(spark, cfg, masked.select(PATH, LUNGS))
+    shares = heat_shares(files, head, shown.ready, limits_of(cfg), keep)
+    if shares is None:
+        yield no_maps()
+    else:
+        yield from check_heat(shares, tested, shown.labels, cfg.audit)
 
 
 def unasked(reason: str) -> Check:

@@ -11,7 +11,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads import catalog as heads
+from spark_cxr.heads.portable import read_stages
+from spark_cxr.heads.portable.linear import Linear, read_logistic_regression
 from spark_cxr.metrics import Metrics
+from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.audit.views import FOR_TEST, PLAIN
 from spark_cxr.pipeline.evaluate import measure_predictions
 from spark_cxr.pipeline.split import IS_TEST
@@ -61,11 +64,27 @@ def ask(rows: DataFrame, column: str, labels: tuple[str, ...], cfg: Config) -> A
         return _tested(model, prepared, labels, cfg)
 
 
-def ask_real(rows: DataFrame, labels: tuple[str, ...], cfg: Config) -> tuple[Answer, Steadiness]:
-    """Fit and test the head on films as they are; then show it the test films a little changed."""
+def ask_real(
+    rows: DataFrame, labels: tuple[str, ...], cfg: Config, output: Output
+) -> tuple[Answer, Steadiness, Linear]:
+    """Fit and test the head on films as they are; then show it the test films a little changed.
+
+    The head itself comes along, without Spark: for whoever asks where its answers come from.
+    """
     with _fitted(rows.withColumn(FEATURES, F.col(PLAIN)), labels, cfg) as (model, prepared):
         answer = _tested(model, prepared, labels, cfg)
-        return answer, _steadiness(model, rows.where(F.col(IS_TEST)), labels)
+        steady = _steadiness(model, rows.where(F.col(IS_TEST)), labels)
+        return answer, steady, _portable(model, output)
+
+
+def _portable(model: HeadModel, output: Output) -> Linear:
+    """Read the head from what MLlib saves of it, the one way that all its versions share."""
+    name = "_step_head"
+    model.mllib.write().overwrite().save(output.table(name))
+    try:
+        return read_logistic_regression(read_stages(*locate(output.table(name))))
+    finally:
+        output.remove(name)
 
 
 @contextmanager

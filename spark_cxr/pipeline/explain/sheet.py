@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.heat import Grid
 from spark_cxr.images.overlay import bounded, heated
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.tracing import METHODS
@@ -25,6 +26,7 @@ from spark_cxr.schemas import LABEL, PATH
 LONGEST = 360
 QUALITY = 85
 TARGET = "target"
+SURE, WRONG, FROM_TOP, FROM_BELOW = "sure", "is_wrong", "from_top", "from_below"
 Film = Mapping[str, Any]
 """A row of `schemas.EXPLANATIONS`."""
 
@@ -55,32 +57,41 @@ def contact_sheet(rows: DataFrame, manifest: Manifest, sight: Sight, shown: int)
 
 def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[Picked]:
     """Pick films of each label that is a `target`, from rows with probabilities and truth."""
-    sure = rows.withColumn("sure", F.expr(f"element_at(probabilities, {TARGET})"))
     counts = {row[TARGET]: row["count"] for row in rows.groupBy(TARGET).count().collect()}
-    found = []
-    for label in (label for label in labels if label in counts):
-        kinds = tuple(_kinds(sure.where(F.col(TARGET) == label), labels, shown))
-        found.append(Picked(label, counts[label], kinds))
-    return found
+    best = [row.asDict() for row in _ranked(rows, labels, shown).orderBy(PATH).collect()]
+    return [
+        Picked(label, counts[label], tuple(_kinds([f for f in best if f[TARGET] == label], shown)))
+        for label in labels
+        if label in counts
+    ]
 
 
-def _kinds(
-    own: DataFrame, labels: Sequence[str], shown: int
-) -> Iterator[tuple[str, tuple[Film, ...]]]:
-    likeliest = F.col("sure") == F.col("confidence")
+def _ranked(rows: DataFrame, labels: Sequence[str], shown: int) -> DataFrame:
+    """Keep the films that are near either end of their label, the right ones and the wrong ones."""
+    sure = F.expr(f"element_at(probabilities, {TARGET})")
     differs = F.col(LABEL).isin(*labels) & (F.col(LABEL) != F.col(TARGET))
-    is_wrong = F.coalesce(likeliest & differs, F.lit(False))
-    kinds: tuple[tuple[str, Column, Column], ...] = (
-        ("The surest", ~is_wrong, F.desc("sure")),
-        ("The least sure", ~is_wrong, F.asc("sure")),
-        ("Wrong, the surest first", is_wrong, F.desc("sure")),
-    )
-    seen = set[str]()
-    for heading, wanted, order in kinds:
-        picked = own.where(wanted).orderBy(order, PATH).limit(shown).collect()
-        new = tuple(row.asDict() for row in picked if row[PATH] not in seen)
-        seen.update(row[PATH] for row in new)
-        yield heading, new
+    is_wrong = F.coalesce((sure == F.col("confidence")) & differs, F.lit(False))
+    told = rows.withColumns({SURE: sure, WRONG: is_wrong})
+    each = Window.partitionBy(TARGET, WRONG)
+    ranks = {
+        FROM_TOP: F.row_number().over(each.orderBy(F.desc(SURE), PATH)),
+        FROM_BELOW: F.row_number().over(each.orderBy(SURE, PATH)),
+    }
+    return told.withColumns(ranks).where(F.least(FROM_TOP, FROM_BELOW) <= shown)
+
+
+def _kinds(films: Sequence[Film], shown: int) -> Iterator[tuple[str, tuple[Film, ...]]]:
+    """Sort films of one label into shelves; none stands on two of them."""
+    right, wrong = ([f for f in films if f[WRONG] is flag] for flag in (False, True))
+    surest = _first(right, FROM_TOP, shown)
+    rest = [film for film in right if film not in surest]
+    yield "The surest", surest
+    yield "The least sure", _first(rest, FROM_BELOW, shown)
+    yield "Wrong, the surest first", _first(wrong, FROM_TOP, shown)
+
+
+def _first(films: Sequence[Film], rank: str, shown: int) -> tuple[Film, ...]:
+    return tuple(sorted((f for f in films if f[rank] <= shown), key=lambda film: film[rank]))
 
 
 def class_panels(picked: Picked, scale: float, limits: Limits) -> ClassPanels:
@@ -115,7 +126,9 @@ def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
     except (OSError, BadImage):
         return b""
     field = np.asarray(row["map"], np.float32).reshape(row["map_height"], row["map_width"])
-    return _jpeg(np.concatenate([film[..., None].repeat(3, 2), heated(film, field, scale)], axis=1))
+    grid = None if row["map_first"] is None else Grid(row["map_first"], row["map_step"])
+    both = film[..., None].repeat(3, 2), heated(film, field, scale, grid)
+    return _jpeg(np.concatenate(both, axis=1))
 
 
 def _jpeg(pixels: Pixels) -> bytes:

@@ -19,7 +19,7 @@ from spark_cxr.images.film import Pixels
 from spark_cxr.images.overlay import bounded
 from spark_cxr.model.explanation import Explanation, explanations
 from spark_cxr.model.judge import Judge, Picture, look_at_film
-from spark_cxr.model.tracing import Trace, make_tracer
+from spark_cxr.model.tracing import Trace, Tracer, make_tracer
 from spark_cxr.output import Output
 from spark_cxr.pipeline.arrow import arrow_schema
 from spark_cxr.pipeline.look import Batches, File, Row
@@ -77,7 +77,7 @@ def explainer(sight: Sight) -> Callable[[Batches], Batches]:
             return look_at(file, sight, size_hw)
 
         for found in stream_through(parts, look, recipe, lambda f: f.weight, tracer.trace):
-            rows = list(_rows(found, sight, tracer.method))
+            rows = list(_rows(found, sight, tracer))
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
     return see
@@ -97,20 +97,21 @@ def look_at(file: File, sight: Sight, size_hw: tuple[int, int]) -> Shown[_Seen |
 
 
 def _rows(
-    found: list[tuple[_Seen | Row, Trace | None]], sight: Sight, method: str
+    found: list[tuple[_Seen | Row, Trace | None]], sight: Sight, tracer: Tracer
 ) -> Iterator[Row]:
     for seen, trace in found:
         if isinstance(seen, _Seen) and trace is not None:
-            yield seen.row | _explained(seen, trace, sight, method)
+            yield seen.row | _explained(seen, trace, sight, tracer)
         elif not isinstance(seen, _Seen):
             yield seen
 
 
-def _explained(seen: _Seen, trace: Trace, sight: Sight, method: str) -> Row:
+def _explained(seen: _Seen, trace: Trace, sight: Sight, tracer: Tracer) -> Row:
     prediction = sight.judge.judge(trace.vector, seen.picture)
     shares = prediction.probabilities
     target = sight.label or max(shares, key=shares.__getitem__)
-    why = explanations(seen.film, trace, prediction, method, [target])[0]
+    labels, grid = [target], tracer.grid
+    why = explanations(seen.film, trace, prediction, tracer.method, labels, grid)[0]
     return {
         "prediction": prediction.label or None,
         "confidence": prediction.confidence,
@@ -120,10 +121,12 @@ def _explained(seen: _Seen, trace: Trace, sight: Sight, method: str) -> Row:
         "target": why.label,
         "contrast": why.contrast,
         "margin": why.margin,
-        "method": method,
+        "method": tracer.method,
         "map": why.map.ravel(),
         "map_height": why.map.shape[0],
         "map_width": why.map.shape[1],
+        "map_first": grid.first if grid else None,
+        "map_step": grid.step if grid else None,
         "scale": sight.scale,
         "overlay": _drawn(why, seen.row[PATH], sight) if sight.folder else None,
         "training_distance": prediction.distance,

@@ -8,9 +8,9 @@
     TABLE/_writer.lock                              who writes
 
 Readers leave names with _ aside, so `spark.read.parquet(TABLE)` gives the predictions. A file is
-written under a hidden name and then renamed: that is the commit, and there is no other state. A
-batch that is cut off between two renames is no harm: its files are in one of the tables or in
-none, and those in none are simply new to the next run.
+written under a hidden name, brought to the disk, and renamed: that is the commit, and there is no
+other state. A batch that is cut off between two renames is no harm: its files are in one of the
+tables or in none, and those in none are simply new to the next run.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class ParquetTable:
         buffer = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(list(rows), arrow_schema(TABLES[kind])), buffer)
         place = "/".join(filter(None, (kind, f"{SCORED_ON}={at:%Y-%m-%d}", f"{name}.parquet")))
-        self.output.write_bytes(place, buffer.getvalue().to_pybytes())
+        self.output.write_bytes(place, buffer.getvalue().to_pybytes(), is_durable=True)
 
     def read(self, spark: SparkSession, kind: str) -> DataFrame | None:
         """Read with the schema that is known, so that no file is opened to ask it."""

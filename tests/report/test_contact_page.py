@@ -1,0 +1,75 @@
+"""The contact sheet, and the panels of a training's report."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from spark_cxr.report.contact import contact_page, training_panels
+from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
+
+
+def jpeg():
+    out = io.BytesIO()
+    Image.fromarray(np.zeros((8, 16, 3), np.uint8)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def panel(path="film.png", true="Normal", image=None):
+    return Panel(path, true, "Pneumonia", 0.913, "Normal", 0.05, 2.514, image or jpeg())
+
+
+def sheet(*panels, caveat=""):
+    shelves = (Shelf("The surest", panels), Shelf("Wrong, the surest first", ()))
+    classes = (ClassPanels("Pneumonia", 12, shelves),)
+    return ContactSheet("lr-01", "ResNet50", "cam: exact", 50.0, classes, caveat)
+
+
+def test_panel_says_what_was_decided_and_what_is_true():
+    page = contact_page(sheet(panel()))
+    assert "<b>Pneumonia 91.3\u202f%</b>, rather than Normal 5.0\u202f%; true: Normal" in page
+    assert "<code>film.png</code>" in page
+    words = "film, and the film with heat: true class Normal, Pneumonia rather than Normal"
+    assert f'alt="{words}"' in page
+
+
+def test_truth_that_is_not_known_is_not_told():
+    page = contact_page(sheet(panel(true="")))
+    assert "true:" not in page
+    assert "true class" not in page
+
+
+def test_empty_shelf_is_left_out():
+    assert "Wrong, the surest first" not in contact_page(sheet(panel()))
+
+
+def test_class_says_how_many_films_it_has():
+    assert "<h2>Pneumonia, 12 films</h2>" in contact_page(sheet(panel()))
+
+
+def test_page_says_how_the_heat_was_made_and_what_it_is_not():
+    page = contact_page(sheet(panel(), caveat="RANDOM WEIGHTS"))
+    assert "a margin of 50 at a pixel, either way" in page
+    assert "nor that the decision is right" in page
+    assert page.count("Research use only. Not for diagnosis.") == 2
+    assert "<li>RANDOM WEIGHTS.</li>" in page
+
+
+def test_film_that_could_not_be_drawn_keeps_its_words():
+    empty = Panel("gone.png", "", "Pneumonia", 0.9, "Normal", 0.1, 1.0, b"")
+    page = contact_page(sheet(empty))
+    assert "<img" not in page
+    assert "gone.png" in page
+
+
+def test_names_are_escaped():
+    assert "&lt;b&gt;.png" in contact_page(sheet(panel(path="<b>.png")))
+
+
+def test_report_of_a_training_has_panels_only_where_there_are_films():
+    shelves = (Shelf("The surest", (panel(),)),)
+    told = training_panels((ClassPanels("Pneumonia", 3, shelves),), "cam, exact")
+    assert "<h3>Pneumonia</h3><h4>The surest</h4>" in told
+    assert "cam, exact. Heat says" in told
+    assert training_panels((), "") == ""
+    assert training_panels((ClassPanels("Pneumonia", 3, (Shelf("x", ()),)),), "cam") == ""
