@@ -16,10 +16,8 @@ Names = tuple[str, ...]
 """One word with commas on the command line: --formats png,jpeg."""
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
-
 EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
 """How a decision may be explained; `auto` takes what fits network and head."""
-
 PEERS = (
     *("product", "recipe", "predict_batch", "ray_data", "daft"),
     *("keras_process", "engine_process", "spark_alone", "engine_alone"),
@@ -28,10 +26,7 @@ PEERS = (
 
 
 def setting(**limits: Any) -> Any:
-    """Declare a field whose value must keep to `choices`, `least` or `most`.
-
-    `others` are patterns of what else may be said; `bare` is what its flag means without a value.
-    """
+    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what a `bare` flag means."""
     return field(metadata=limits)
 
 

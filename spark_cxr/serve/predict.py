@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from spark_cxr.errors import BadImage
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
+from spark_cxr.errors import BadImage
 from spark_cxr.model.judge import NO_XRAY
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import Seen
