@@ -26,7 +26,7 @@ PEERS = (
 
 
 def setting(**limits: Any) -> Any:
-    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what a `bare` flag means."""
+    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean."""
     return field(metadata=limits)
 
 

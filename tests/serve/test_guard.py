@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from running import running
+from running import running, until
 
 from spark_cxr.serve.guard import HEADERS, POLICY
 from spark_cxr.serve.routes import ROUTES
@@ -74,6 +74,7 @@ def test_log_has_a_line_a_request_and_nothing_of_film_name_or_address(server, dr
     server.predict(drawn["dicom"], "?film=1&name=DOE^JANE")
     server.ask("GET", "/patients/DOE^JANE")
     server.predict(b"DOE^JANE")
+    until(lambda: len(server.log) == before + 3)
     lines = server.log[before:]
     assert [line.split()[1:4] for line in lines] == [
         ["200", "POST", "/predict"],

@@ -22,7 +22,7 @@ GROWTH = 60 * 2**20
 
 
 def test_no_broken_body_gets_a_failure_or_no_answer(model_dir, model, drawn):
-    with running(model_dir, seconds=1.0) as server:
+    with running(model_dir, seconds=2.0) as server:
         name = model.manifest.name
         found = asyncio.run(attack(server.port, requests(name, 1, MANY)))
         assert set(found) - GOOD_STATUSES <= {CLOSED}

@@ -27,7 +27,7 @@ def test_each_round_tells_rate_and_times_of_its_clients(server, folder, model_di
     for each in told["rounds"]:
         assert list(each["statuses"]) == ["200"]
         assert 0 < each["p50_ms"] <= each["p99_ms"]
-        assert each["per_second"] == pytest.approx(each["statuses"]["200"] / 0.3, rel=0.5)
+        assert 0 < each["per_second"] <= each["statuses"]["200"] / 0.3
     assert told["share_of_limit"] > 0
 
 

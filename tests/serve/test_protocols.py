@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from running import until
 
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.plan import Plan
@@ -254,7 +255,7 @@ def test_metrics_are_text_that_counts_what_was_asked(server, drawn):
 
     before = count()
     server.predict(drawn["png"])
-    assert count() == before + 1
+    until(lambda: count() == before + 1)
 
 
 def test_every_line_of_the_metrics_has_the_form_that_prometheus_reads(server):
