@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -135,8 +136,8 @@ def _loaded(settings: Serve) -> Model:
 def _warm(batcher: Batcher, explainer: Explainer, side: int) -> None:
     """Run what the first client would wait for; a DICOM and a heat map without waiting for them."""
     png, dicom = (film.data for film in phantoms(2, seed=0, size=side, formats=("png", "dicom")))
-    for count in (1, min(STEP, batcher.most)):
-        for answer in batcher.submit([png] * count):
-            answer.result()
-    batcher.submit([dicom])
-    explainer.warm(png)
+    for films in ([png], [png] * min(STEP, batcher.most)):
+        batcher.submit(films)
+        while batcher.waiting:
+            time.sleep(0.001)
+    explainer.warm(dicom)

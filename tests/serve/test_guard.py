@@ -100,3 +100,8 @@ def test_an_error_of_the_server_is_logged_by_its_place_and_not_by_its_words(
     assert "DOE" not in text + str(told)
     monkeypatch.undo()
     assert server.predict(drawn["png"])[0] == 200
+
+
+def test_a_queue_of_one_is_enough_to_start_and_to_answer(model_dir, drawn):
+    with running(model_dir, max_waiting=1) as server:
+        assert server.predict(drawn["png"])[0] == 200
