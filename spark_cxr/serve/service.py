@@ -137,7 +137,8 @@ def _warm(batcher: Batcher, explainer: Explainer, side: int) -> None:
     """Run what the first client would wait for; a DICOM and a heat map without waiting for them."""
     png, dicom = (film.data for film in phantoms(2, seed=0, size=side, formats=("png", "dicom")))
     for films in ([png], [png] * min(STEP, batcher.most)):
-        batcher.submit(films)
-        while batcher.waiting:
+        for answer in batcher.submit(films):
+            answer.result()
+        while batcher.waiting:  # a film is answered a moment before it has left the queue
             time.sleep(0.001)
     explainer.warm(dicom)
