@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from spark_cxr import __version__
-from spark_cxr.errors import BadImage, SetupError
+from spark_cxr.errors import BadImage
 from spark_cxr.serve.answers import NOTICE
 from spark_cxr.serve.guard import Guard, Say, to_stderr
 from spark_cxr.serve.openapi import REFUSALS, extra, statuses
@@ -33,10 +33,7 @@ def make_app(service: Service, token: str = "", say: Say = to_stderr) -> ASGIApp
 
 def api(service: Service, say: Say = to_stderr) -> FastAPI:
     """Make the application without its guard."""
-    try:
-        from fastapi import FastAPI
-    except ImportError as error:
-        raise SetupError("FastAPI", str(error), "pip install 'spark-cxr[serve]'") from None
+    from fastapi import FastAPI
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

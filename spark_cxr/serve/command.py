@@ -8,6 +8,7 @@ import threading
 import time
 import webbrowser
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from spark_cxr.errors import ConfigError, SetupError
@@ -33,6 +34,8 @@ def serve(cfg: Config) -> dict[str, Any]:
 
 def _answer(settings: Serve, token: str, listener: socket.socket, started: float) -> dict[str, Any]:
     try:
+        for name in ("fastapi", "httptools", "uvicorn"):
+            import_module(name)
         from spark_cxr.serve.app import make_app
         from spark_cxr.serve.connection import make_server
         from spark_cxr.serve.service import open_service

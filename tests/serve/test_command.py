@@ -178,3 +178,11 @@ def test_what_else_may_go_wrong_at_the_start_is_one_line_or_none(error, code, to
     verb = Verb("serve", "Fail", ("serve",), run)
     assert verb.exit_code([]) == code
     assert capsys.readouterr().err.startswith(told)
+
+
+@pytest.mark.parametrize("package", ["fastapi", "httptools", "uvicorn"])
+def test_a_package_that_is_missing_is_named_with_its_extra(package, capsys, model_dir, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    told = refusal(capsys, "--model", model_dir, "--port", "0")
+    assert package in told
+    assert told.endswith("pip install 'spark-cxr[serve]'.\n")
