@@ -1,10 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo cluster-demo test test-all test-gpu test-airflow test-matrix check bench clean
+.PHONY: help setup demo serve cluster-demo test test-all test-gpu test-airflow test-clients test-matrix check bench serve-bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST_PYSPARK := 3.5.9
 AIRFLOW := apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4
+CLIENTS := tritonclient[http]==2.73.0 open-inference-openapi==2.0.0.1 schemathesis==4.32.5
 export PYTHON
 
 help: ## say what can be made
@@ -17,6 +18,10 @@ demo: setup ## draw phantoms, train logistic regression on them with Spark, show
 	@$(BIN)/spark-submit jobs/phantoms.py --out demo/phantoms --count 360 --bad 9 --overwrite
 	@$(BIN)/spark-submit jobs/train_lr.py --images demo/phantoms \
 		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite
+
+serve: setup ## open the page with the demo's model, which is trained first where there is none
+	@[ -f demo/train_lr/model/model.json ] || $(MAKE) --no-print-directory demo
+	@$(BIN)/spark-cxr serve --model demo/train_lr/model --open
 
 cluster-demo: setup ## the same on a cluster of this machine: master, two workers, the wheel, then scoring
 	@conf/local/cluster.sh demo/cluster "$(CURDIR)/conf/local/cluster_demo.sh"
@@ -39,6 +44,11 @@ test-airflow: setup ## the DAG of conf/schedules in a real Airflow, with an envi
 		&& .venv-airflow/bin/pip install --quiet $(AIRFLOW); }
 	@$(BIN)/python -m pytest -m slow tests/conf/test_airflow_dag.py
 
+test-clients: setup ## Triton's, Open Inference's and schemathesis' clients ask the server
+	@[ -x .venv-clients/bin/st ] || { $(BIN)/python -m venv .venv-clients \
+		&& .venv-clients/bin/pip install --quiet $(CLIENTS); }
+	@$(BIN)/python -m pytest -m slow tests/serve/test_clients.py
+
 test-matrix: setup ## the tests with the oldest and the newest supported PySpark
 	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)
 	@.venv-oldest/bin/python -m pytest
@@ -56,7 +66,10 @@ bench: setup ## how fast features are made here, beside the usual ways (minutes)
 	@$(BIN)/spark-submit jobs/bench.py --images demo/bench/phantoms --out demo/bench/result \
 		--backbone ResNet50 --weights random:0 --overwrite
 
+serve-bench: setup ## how fast one film of 1024 pixels is answered, and how many a second (minutes)
+	@conf/local/serve_bench.sh "$(BIN)" demo/serve_bench
+
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow demo runs build dist conf/databricks/dist *.egg-info \
+	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow .venv-clients demo runs build dist conf/databricks/dist *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,7 +26,7 @@ EXTRAS = {
     # mlflow-skinny tracks and registers, and the one that is pinned serves, too; mlflow itself
     # would hold pyarrow back. SQLAlchemy and Alembic are for a store in a database, also SQLite.
     "tracking": ["mlflow-skinny>=2.16,<4", "sqlalchemy>=2", "alembic>=1.13"],
-    "serve": ["fastapi>=0.115", "uvicorn>=0.30", "python-multipart>=0.0.12"],
+    "serve": ["fastapi>=0.115", "uvicorn>=0.30", "httptools>=0.6.3"],
     "dev": [
         "chispa>=0.10",
         # The resources of a Databricks bundle as types, to check ours against.
@@ -60,6 +60,7 @@ setup(
     package_data={
         "spark_cxr.conf": ["*.toml", "*.conf", "*.sh", "datasets/*", "local/*"],
         "spark_cxr": ["py.typed"],
+        "spark_cxr.serve": ["static/*"],
     },
     install_requires=["numpy>=1.26", "pandas>=2.2,<3", "pillow>=11", "pyarrow>=18"],
     extras_require=EXTRAS,

@@ -1,4 +1,8 @@
-"""`spark-cxr VERB …`: the jobs of jobs/ for whoever installed the package with pip."""
+"""`spark-cxr VERB …`: the jobs of jobs/ for whoever installed the package with pip, and `serve`.
+
+`serve` is no job: spark-submit would start a Java that nothing uses. Nothing of Spark is imported
+here before a job is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
+from typing import Protocol
 
 from spark_cxr import __version__
 from spark_cxr.errors import ConfigError
-from spark_cxr.job import Job, exit_code
 from spark_cxr.settings import nearest
 
 JOBS = (
@@ -18,19 +22,46 @@ JOBS = (
     *("compare", "score", "explain", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
+OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "spark_cxr.serve.load:LOAD"}
+"""Verbs that are no jobs, and where they are."""
+
+
+class Verb(Protocol):
+    """What stands behind a word of the command line: a job, or the server."""
+
+    @property
+    def name(self) -> str:
+        """Give the word."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """Say in a line what it does."""
+        ...
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Name the sections of conf/base.toml that are its flags."""
+        ...
+
+    def exit_code(self, argv: Sequence[str]) -> int:
+        """Run it: 0, or 2 with one line on stderr."""
+        ...
 
 
 def names() -> tuple[str, ...]:
     """Give the verbs as they are typed."""
-    return tuple(name.replace("_", "-") for name in JOBS)
+    return (*(name.replace("_", "-") for name in JOBS), *OTHERS)
 
 
-def get(verb: str) -> Job:
-    """Find the job behind a verb, written with dashes or underscores."""
-    if verb.replace("-", "_") not in JOBS:
+def get(verb: str) -> Verb:
+    """Find what is behind a verb, written with dashes or underscores."""
+    name = verb.replace("-", "_")
+    if name not in (*JOBS, *OTHERS):
         raise ConfigError("a verb of spark-cxr", verb, nearest(verb, names()))
-    job: Job = import_module(f"spark_cxr.jobs.{verb.replace('-', '_')}").JOB
-    return job
+    module, _, variable = OTHERS.get(name, f"spark_cxr.jobs.{name}:JOB").partition(":")
+    found: Verb = getattr(import_module(module), variable)
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -43,11 +74,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(_overview())
         return
     try:
-        job = get(words[0])
+        verb = get(words[0])
     except ConfigError as error:
         print(f"spark-cxr: {error}", file=sys.stderr)
         sys.exit(2)
-    sys.exit(exit_code(job, words[1:]))
+    sys.exit(verb.exit_code(words[1:]))
 
 
 def _overview() -> str:
@@ -56,7 +87,7 @@ def _overview() -> str:
 
 
 def _run(name: str) -> None:
-    code = exit_code(get(name), sys.argv[1:])
+    code = get(name).exit_code(sys.argv[1:])
     if code:  # a wheel task of Databricks may take any SystemExit for a failure, also 0
         sys.exit(code)
 

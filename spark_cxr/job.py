@@ -43,6 +43,10 @@ class Job:
     opens: Callable[[Config], AbstractContextManager[Output]] | None = None
     """Where the record of a run goes that has no --out: claimed for as long as the run lasts."""
 
+    def exit_code(self, argv: Sequence[str]) -> int:
+        """Run from a command line, as every verb of spark-cxr does."""
+        return exit_code(self, argv)
+
 
 def main(job: Job, argv: Sequence[str] | None = None) -> None:
     """Run a job from its command line and end the process with its exit code."""

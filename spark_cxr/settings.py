@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 Paths = tuple[str, ...]
 """Several words on the command line: --images A B."""
@@ -16,10 +16,8 @@ Names = tuple[str, ...]
 """One word with commas on the command line: --formats png,jpeg."""
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
-
 EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
 """How a decision may be explained; `auto` takes what fits network and head."""
-
 PEERS = (
     *("product", "recipe", "predict_batch", "ray_data", "daft"),
     *("keras_process", "engine_process", "spark_alone", "engine_alone"),
@@ -28,10 +26,7 @@ PEERS = (
 
 
 def setting(**limits: Any) -> Any:
-    """Declare a field whose value must keep to `choices`, `least` or `most`.
-
-    `others` are patterns of what else may be said; `bare` is what its flag means without a value.
-    """
+    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean."""
     return field(metadata=limits)
 
 
@@ -238,6 +233,38 @@ class Explain:
 
 
 @dataclass(frozen=True)
+class Serve:
+    """Section [serve]: which model answers, where, and what a request may cost."""
+
+    model: str
+    host: str
+    port: int = setting(least=0, most=65535)
+    token_file: str = setting()
+    open: bool = setting()
+    threads: int = setting(least=0, most=1024)
+    device: str = setting()
+    max_body_bytes: int = setting(least=1, most=2_000_000_000)
+    max_image_pixels: int = setting(least=1)
+    max_images: int = setting(least=1, most=10_000)
+    max_waiting: int = setting(least=1, most=100_000)
+    max_held_bytes: int = setting(least=1)
+    seconds: float = setting(least=0.1, most=3600)
+    uncertain: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Section [load]: which server is asked, by how many."""
+
+    url: str
+    images: Paths
+    clients: Names
+    seconds: float = setting(least=0.1, most=3600)
+    model: str = setting()
+    token_file: str = setting()
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of one run."""
 
@@ -256,28 +283,13 @@ class Config:
     score: Score
     explain: Explain
     drift: Drift
+    serve: Serve
+    load: Load
 
 
-SECTIONS: dict[str, Any] = {
-    "run": Run,
-    "phantoms": Phantoms,
-    "ingest": Ingest,
-    "features": Features,
-    "train": Train,
-    "gate": Gate,
-    "any_head": AnyHead,
-    "track": Track,
-    "registry": Registry,
-    "compare": Compare,
-    "bench": Bench,
-    "audit": Audit,
-    "score": Score,
-    "explain": Explain,
-    "drift": Drift,
-}
-
-WITHOUT_OUT = frozenset(("score",))
-"""Sections of jobs that write to a place of their own, and so take nothing of section [run]."""
+SECTIONS: dict[str, Any] = get_type_hints(Config)
+WITHOUT_OUT = frozenset(("score", "serve", "load"))
+"""Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

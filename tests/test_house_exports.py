@@ -81,7 +81,7 @@ def test_every_command_leads_to_something_that_can_be_called(package: dict[str, 
 
 def test_command_runs_the_job_that_it_is_named_after(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
-    monkeypatch.setattr(cli, "exit_code", lambda job, argv: ran.append(job.name))
+    monkeypatch.setattr("spark_cxr.job.exit_code", lambda job, argv: ran.append(job.name))
     for name in JOBS:
         getattr(cli, name)()
     assert ran == JOBS
@@ -90,7 +90,7 @@ def test_command_runs_the_job_that_it_is_named_after(monkeypatch: pytest.MonkeyP
 def test_command_ends_with_the_exit_code_of_a_job_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli, "exit_code", lambda job, argv: 2)
+    monkeypatch.setattr("spark_cxr.job.exit_code", lambda job, argv: 2)
     with pytest.raises(SystemExit) as caught:
         cli.ingest()
     assert caught.value.code == 2

@@ -59,5 +59,10 @@ def test_jobs_frame_and_pipeline_bring_spark_and_no_networks() -> None:
     assert (brought & SPARK, brought & (NETWORKS | LAZY)) == (SPARK, set())
 
 
+def test_verbs_can_be_listed_without_the_packages_that_serve() -> None:
+    brought = brought_by(["spark_cxr.serve.command", "spark_cxr.serve.load"])
+    assert brought & {"starlette", "anyio", "pandas"} == set()
+
+
 def test_a_fresh_python_tells_what_an_import_brings() -> None:
     assert {"json", "csv"} <= brought_by(["json", "csv"])

@@ -164,6 +164,8 @@ LEAST_ONLY = {
     "score.max_bytes_per_trigger": 1,
     "score.batch_size": 1,
     "drift.warn_distance": 0.0,
+    "serve.max_image_pixels": 1,
+    "serve.max_held_bytes": 1,
     "audit.warn_heat": 1.0,
     "audit.fail_heat": 1.0,
     "explain.limit": 0,
@@ -200,6 +202,14 @@ LEAST_AND_MOST = {
     "audit.fail_alike": (0, 1, 0.5),
     "audit.warn_ece": (0, 1, 0.5),
     "audit.fail_ece": (0, 1, 0.5),
+    "serve.port": (0, 65535, 1),
+    "serve.threads": (0, 1024, 1),
+    "serve.max_body_bytes": (1, 2_000_000_000, 1),
+    "serve.max_images": (1, 10_000, 1),
+    "serve.max_waiting": (1, 100_000, 1),
+    "serve.seconds": (0.1, 3600, 0.05),
+    "serve.uncertain": (0, 1, 0.5),
+    "load.seconds": (0.1, 3600, 0.05),
 }
 
 

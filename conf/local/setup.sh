@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 venv="${1:-.venv}"
 pyspark="${2:-}"
-extras="${3:-local,cpu,dicom,report,tracking,dev}"
+extras="${3:-local,cpu,dicom,report,tracking,serve,dev}"
 
 fail() { echo "setup: $*" >&2; exit 2; }
 

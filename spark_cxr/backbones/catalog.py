@@ -20,6 +20,10 @@ CELL_STEP = 32
 _TENSORFLOW = "https://storage.googleapis.com/tensorflow/keras-applications"
 _KERAS = "https://storage.googleapis.com/keras-applications"
 _KERNELS = "weights_tf_dim_ordering_tf_kernels"
+FAKE_CAVEAT = (
+    "The features come from the fake engine, a random projection of coarse pixels: "
+    "no network has seen these films"
+)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ class FeatureRecipe:
     threads: int = 1
     """For the engine, and as many again that decode."""
     device: str = "auto"
+    single: bool = False
+    """Also quick with one film."""
 
     @property
     def plan(self) -> Plan:
@@ -74,6 +76,7 @@ class FeatureRecipe:
             self.precision,
             self.device,
             self.batch_size,
+            self.single,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,11 +19,17 @@ from spark_cxr.model.reference import Reference
 
 UNLIKE = "not_like_training"
 NO_XRAY = "not_an_xray"
+INVERTED = "looks_inverted"
 FLAGS = {
     UNLIKE: "further from the training films than all but a few of them were from each other",
     NO_XRAY: "coloured, or so far from the training films that no class is named",
+    INVERTED: "darker along the spine than beside it: a negative, or no frontal film",
 }
 """Beside those of `images.film.FLAGS`."""
+DARKER = 0.2
+"""By how many standard deviations of a film its spine may be darker than what lies beside it."""
+PARTS = 32
+"""Of a film's side, by which places on it are named."""
 CHROMA = 40
 """Difference of a pixel's channels, of 255, that is a colour and no noise of a JPEG."""
 
@@ -52,7 +58,7 @@ class Picture:
     coloured: float
     """Share of clearly coloured pixels."""
     flags: tuple[str, ...] = ()
-    """What its file says."""
+    """What its file says, and what it looks like."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,32 @@ def look_at_film(
 ) -> tuple[Picture, Pixels]:
     """Say of a film what its pixels and its file say, and give it as the network takes it."""
     shown = to_network(pixels, size_hw)
-    return Picture(coloured_share(shown, pixels.ndim == 2), flags), shown
+    seen = (INVERTED,) if looks_inverted(shown) else ()
+    return Picture(coloured_share(shown, pixels.ndim == 2), (*flags, *seen)), shown
+
+
+def looks_inverted(pixels: Pixels) -> bool:
+    """Suspect a negative: on a frontal film the spine is brighter than the lungs beside it.
+
+    Places are in 32nds of the film, where lungs and spine mostly lie. Of 2,081 films of the
+    Radiography and Ozturk sets 0.9 % are suspected (95 % interval 0.6 to 1.4), of their negatives
+    92.8 % (91.7 to 93.9); `DARKER` was chosen on 781 films of the same sets.
+    """
+    if min(pixels.shape[:2]) < PARTS:
+        return False
+    step = max(1, min(pixels.shape[:2]) // 56)
+    grey = pixels[::step, ::step, 1].astype(np.float32)
+    rows, columns = (_cut(length, step) for length in pixels.shape[:2])
+    band = grey[rows(7) : rows(20)].mean(axis=0)
+    left, right, spine = (
+        band[columns(first) : columns(last)].mean() for first, last in ((5, 11), (21, 27), (14, 18))
+    )
+    return bool(spine - (left + right) / 2 < -DARKER * grey.std())
+
+
+def _cut(length: int, step: int) -> Callable[[int], int]:
+    """Give the first of every `step`-th pixel that lies behind a place in 32nds."""
+    return lambda place: -(-(length * place // PARTS) // step)
 
 
 def coloured_share(pixels: Pixels, is_grey: bool = False) -> float:

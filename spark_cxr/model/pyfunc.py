@@ -7,7 +7,6 @@ model directory and nothing else: no pickle, no copy of any code, only a need of
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,12 @@ from typing import Any
 import pandas as pd
 
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.model.judge import FLAGS, NO_XRAY, Prediction
+from spark_cxr.model.coded import from_base64, from_data_uri
+from spark_cxr.model.judge import Prediction
+from spark_cxr.model.rows import IMAGE, kinds, row
 from spark_cxr.model.scoring import Model, load_model
 from spark_cxr.output import locate
 
-IMAGE = "image"
-LABEL = "label"
-CONFIDENCE = "confidence"
-REASON = "reason"
-PROBABILITY = "probability_"
 AT_ONCE = 256
 """Images that are held in memory at a time."""
 MOST_BYTES = 256 * 1024 * 1024
@@ -55,27 +51,15 @@ class PyfuncModel:
             raise InputError(f"a column {IMAGE}", received, "Give a path or base64 in it")
         images = list(model_input[IMAGE])
         parts = (images[at : at + AT_ONCE] for at in range(0, len(images), AT_ONCE))
-        told = [self._row(each) for part in parts for each in looked_at(self.model, part)]
+        labels = self.model.labels
+        told = [row(each, labels) for part in parts for each in looked_at(self.model, part)]
         # Of type object: in others a null is NaN, which is no JSON.
-        return pd.DataFrame(told, columns=list(kinds(self.model.labels)), dtype=object)
-
-    def _row(self, told: Prediction) -> list[Any]:
-        if told.bad:
-            return [None, None, *(None for _ in self.model.labels), str(told.bad)]
-        shares = (told.probabilities[label] for label in self.model.labels)
-        reason = f"{NO_XRAY}: {FLAGS[NO_XRAY]}" if NO_XRAY in told.flags else None
-        return [told.label or None, told.confidence, *shares, reason]
+        return pd.DataFrame(told, columns=list(kinds(labels)), dtype=object)
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:
     """Open the logged model directory for MLflow."""
     return PyfuncModel(load_model(path))
-
-
-def kinds(labels: Sequence[str]) -> dict[str, str]:
-    """Name the columns that come out, with their kinds as MLflow calls them."""
-    shares = {f"{PROBABILITY}{label}": "double" for label in labels}
-    return {LABEL: "string", CONFIDENCE: "double", **shares, REASON: "string"}
 
 
 def looked_at(model: Model, images: Sequence[Any]) -> Iterator[Prediction]:
@@ -95,11 +79,10 @@ def content_of(image: Any) -> bytes | BadImage:
         return bytes(image)
     if not isinstance(image, str) or not image.strip():
         return BadImage("empty", "no image in this row")
-    head, comma, rest = image.partition(",")
-    if comma and head.startswith("data:") and head.endswith(";base64"):
-        return _decoded(rest) or BadImage("not_an_image", "a data: URI without good base64")
+    if found := from_data_uri(image):
+        return found
     is_place = "://" in image or image.startswith(("file:", "dbfs:")) or _is_file(image)
-    return (None if is_place else _decoded(image)) or _read(image)
+    return (None if is_place else from_base64(image)) or _read(image)
 
 
 def _is_file(text: str) -> bool:
@@ -107,13 +90,6 @@ def _is_file(text: str) -> bool:
         return os.path.isfile(text)  # noqa: PTH113
     except (OSError, ValueError):
         return False
-
-
-def _decoded(text: str) -> bytes | None:
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 def _read(address: str) -> bytes | BadImage:

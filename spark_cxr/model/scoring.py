@@ -106,7 +106,12 @@ def _checked_pixels(array: ArrayLike) -> Pixels:
 
 
 def load_model(
-    directory: str | Path, *, threads: int = 0, device: str = "auto", batch_size: int = 32
+    directory: str | Path,
+    *,
+    threads: int = 0,
+    device: str = "auto",
+    batch_size: int = 32,
+    single: bool = False,
 ) -> Model:
     """Open a model directory, check every file of it, and give a model that predicts.
 
@@ -115,6 +120,7 @@ def load_model(
         threads: For the network, and as many that decode; 0 is one for each core.
         device: Where the network is to run: auto, cpu or gpu.
         batch_size: Films that go through the network at once.
+        single: Also be quick with one film at a time, for a little more time and memory.
 
     Raises:
         InputError: It is no model directory, or was changed, is incomplete, or of another format.
@@ -130,6 +136,7 @@ def load_model(
         precision=manifest.precision,
         threads=threads or os.cpu_count() or 1,
         device=device,
+        single=single,
     )
     return Model(manifest, recipe, read_judge(place, manifest))
 

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr import datasets
+from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import Published
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
@@ -83,10 +84,7 @@ def data_caveats(ingested: Ingested, drawn: bool) -> Iterator[str]:
 def network_caveats(featurized: Featurized) -> Iterator[str]:
     """Say of a network what must be known of its features."""
     if featurized.used.engine == "fake":
-        yield (
-            "The features come from the fake engine, a random projection of coarse pixels: "
-            "no network has seen these films."
-        )
+        yield f"{FAKE_CAVEAT}."
     elif featurized.eye.ready.caveat:
         yield f"{featurized.eye.ready.caveat}."
 

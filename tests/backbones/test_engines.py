@@ -39,6 +39,14 @@ def test_films_get_the_same_vectors_however_they_are_batched(
         np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("count", range(1, 10))
+def test_a_film_has_the_same_bits_alone_and_in_a_step(tiny_network: Path, count: int) -> None:
+    asked = {"precision": "f32", "device": "cpu", "batch_size": 8}
+    expected = load(plan(tiny_network, "openvino", **asked)).features(FILMS)
+    single = load(plan(tiny_network, "openvino", **asked, single=True))
+    np.testing.assert_array_equal(single.features(FILMS[:count]), expected[:count])
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_films_give_no_vectors(tiny_network: Path, engine: str) -> None:
     made = load(plan(tiny_network, engine, device="cpu")).features(FILMS[:0])

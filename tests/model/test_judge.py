@@ -8,8 +8,11 @@ from model_by_hand import LABELS, reference
 from PIL import Image
 
 from spark_cxr.backbones import catalog
+from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
-from spark_cxr.model.judge import Judge, Picture, coloured_share, show
+from spark_cxr.images.phantoms import phantoms
+from spark_cxr.images.prepare import to_network
+from spark_cxr.model.judge import INVERTED, Judge, Picture, coloured_share, looks_inverted, show
 
 DIM = catalog.get("fake").dim
 ALONG = np.eye(DIM)[0]
@@ -71,3 +74,32 @@ def test_share_of_coloured_pixels_leaves_tints_aside(colour, share):
 
 def test_grey_is_not_counted_at_all():
     assert coloured_share(np.zeros((4, 4, 3), np.uint8), is_grey=True) == 0
+
+
+@pytest.mark.parametrize("size_hw", [(224, 224), (299, 299), (75, 75), (160, 224)])
+def test_negatives_of_phantoms_are_suspected_and_phantoms_are_not(size_hw):
+    films = [to_network(decode(each.data).pixels, size_hw) for each in phantoms(12, 1, 96)]
+    assert [looks_inverted(film) for film in films] == [False] * 12
+    assert [looks_inverted(255 - film) for film in films] == [True] * 12
+
+
+def test_a_suspected_negative_carries_its_flag():
+    film = decode(next(phantoms(1, 1, 96, formats=("png",))).data).pixels
+    written = io.BytesIO()
+    Image.fromarray(255 - film).save(written, "PNG")
+    assert show(written.getvalue(), (64, 64), Limits()).note.flags == (INVERTED,)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 3, 3), (31, 33, 3), (64, 64, 3)])
+def test_a_film_without_contrast_is_suspected_of_nothing(shape):
+    assert not looks_inverted(np.full(shape, 90, np.uint8))
+
+
+def test_negatives_of_real_films_are_mostly_suspected_and_few_films_are(shared_data):
+    paths = sorted((shared_data / "originals").rglob("*.*"))[::2]
+    kinds = (".png", ".jpg", ".jpeg")
+    contents = [path.read_bytes() for path in paths if path.suffix.lower() in kinds]
+    films = [to_network(decode(content).pixels, (224, 224)) for content in contents]
+    assert len(films) > 20
+    assert np.mean([looks_inverted(film) for film in films]) < 0.1
+    assert np.mean([looks_inverted(255 - film) for film in films]) > 0.8

@@ -24,6 +24,8 @@ class Plan:
     device: str = "auto"
     """auto, cpu, gpu, or gpu:N for the GPU that Spark gave to the task."""
     batch_size: int = 32
+    single: bool = False
+    """Also be quick with one film, as who serves needs it, for a little more time and memory."""
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def _signature(made: Manifest) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from spark_cxr.model.pyfunc import IMAGE, kinds
+    from spark_cxr.model.rows import IMAGE, kinds
 
     out = [ColSpec(kind, name, required=False) for name, kind in kinds(made.labels).items()]
     return ModelSignature(Schema([ColSpec("string", IMAGE)]), Schema(out))

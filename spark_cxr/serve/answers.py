@@ -1,0 +1,141 @@
+"""What is said of films, as records: the JSON of /predict and its schema are made of them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from spark_cxr.errors import REASONS, BadImage
+from spark_cxr.images import film
+from spark_cxr.model import judge
+from spark_cxr.model.judge import NO_XRAY, Prediction
+from spark_cxr.model.manifest import Manifest
+from spark_cxr.serve.batches import Seen
+from spark_cxr.serve.looking import File
+
+NOTICE = "Research use only. Not for diagnosis."
+MEANINGS = {**film.FLAGS, **judge.FLAGS}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something that a reader should know of a film."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why there is no prediction for an image."""
+
+    reason: str
+    meaning: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Where in the film the answer comes from."""
+
+    label: str
+    """The class that it speaks for."""
+    method: str
+    png: str
+    """Base64 of a picture with transparency, to lie over the film."""
+    overlay_png: str
+    """Base64 of film and heat in one picture."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says about one image, or why it says nothing."""
+
+    label: str | None = None
+    """Null for a bad image, and for a picture that is no X-ray."""
+    confidence: float | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    is_uncertain: bool = False
+    training_distance: float | None = None
+    """1 is as far from the training as almost all of its own films keep to."""
+    flags: Sequence[Flag] = ()
+    error: Fault | None = None
+    file: File | None = None
+    film_png: str | None = None
+    """With ?film=1: base64 of the film in 8 bits, for a browser."""
+    heat: Heat | None = None
+    """With ?explain=1 or ?explain=LABEL."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Which model has answered."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answer to a request: one entry for each image, in order."""
+
+    predictions: Sequence[Answer]
+    model: Named
+    milliseconds: float
+    request_id: str
+    notice: str = NOTICE
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """The answer to a request that is refused."""
+
+    reason: str
+    detail: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The same, as version 2 of the Open Inference Protocol has it."""
+
+    error: str
+
+
+def named(manifest: Manifest) -> Named:
+    """Name a model by what people call it and by all that its answers depend on."""
+    return Named(manifest.name, manifest.identity.removeprefix(f"{manifest.name}-"))
+
+
+def answer(seen: Seen, uncertain: float, heat: Heat | None = None) -> Answer:
+    """Put into words what was found."""
+    told = seen.prediction
+    if told.bad:
+        return Answer(error=fault(told.bad))
+    return Answer(
+        label=told.label or None,
+        confidence=told.confidence,
+        probabilities=told.probabilities,
+        is_uncertain=is_uncertain(told, uncertain),
+        training_distance=told.distance,
+        flags=[Flag(name, MEANINGS[name]) for name in told.flags],
+        file=seen.file,
+        film_png=None if seen.png is None else text_of(seen.png),
+        heat=heat,
+    )
+
+
+def is_uncertain(told: Prediction, limit: float) -> bool:
+    """Say whether a class is named that the model is not sure of."""
+    return NO_XRAY not in told.flags and told.confidence <= limit
+
+
+def fault(bad: BadImage) -> Fault:
+    """Say why an image has no prediction."""
+    return Fault(bad.reason, REASONS[bad.reason], bad.detail)
+
+
+def text_of(data: bytes) -> str:
+    """Write bytes so that JSON can hold them."""
+    return base64.b64encode(data).decode("ascii")

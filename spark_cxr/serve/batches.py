@@ -1,0 +1,162 @@
+"""Films of many connections → the network, in as large steps as their arrival allows.
+
+Threads decode; one thread runs the network over whatever is ready. It takes films at once when no
+other is on its way, so one client alone never waits; while the network is busy, or films are being
+decoded, they gather. So steps fill up by themselves under load.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+
+import numpy as np
+
+from spark_cxr.backbones.engines import Engine
+from spark_cxr.errors import BadImage
+from spark_cxr.model.judge import Judge, Prediction
+from spark_cxr.serve.looking import File, Look
+from spark_cxr.serve.refusals import busy
+
+STEP = 8
+"""Films of a full step, as the engine for processors has it; a GPU takes them as well."""
+PATIENCE_S = 0.05
+"""How long a film that is ready waits for others that are being decoded."""
+
+Looking = Callable[[bytes, bool], Look | BadImage]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of one image."""
+
+    prediction: Prediction
+    file: File | None = None
+    png: bytes | None = None
+
+
+@dataclass
+class Ticket:
+    """One image on its way."""
+
+    content: bytes
+    shows: bool
+    answer: Future[Seen] = field(default_factory=Future)
+    looked: Look | None = None
+
+
+class Batcher:
+    """Holds the queue, the threads and the network."""
+
+    def __init__(
+        self,
+        looking: Looking,
+        engine: Engine,
+        judge: Judge,
+        *,
+        threads: int,
+        most: int,
+        ran: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Start the threads; `ran` is told how many films each run of the network had."""
+        self._looking, self._engine, self._judge, self._ran = looking, engine, judge, ran
+        self.most, self.waiting, self._coming = most, 0, 0
+        self._ready: deque[Ticket] = deque()
+        self._changed = Condition()
+        self._is_open = True
+        self._decoders = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._runner = Thread(target=self._run, name="network", daemon=True)
+        self._runner.start()
+
+    def submit(self, contents: Sequence[bytes], shows: bool = False) -> list[Future[Seen]]:
+        """Queue images: all of a request or, where there is no room for all, none.
+
+        Raises:
+            Refusal: 503, as many films are waiting as may.
+        """
+        with self._changed:
+            if not self._is_open or self.waiting + len(contents) > self.most:
+                raise busy(f"{self.waiting} films are waiting, at most {self.most} may")
+            self.waiting += len(contents)
+            self._coming += len(contents)
+        tickets = [Ticket(content, shows) for content in contents]
+        for ticket in tickets:
+            ticket.answer.add_done_callback(self._left)
+            self._decoders.submit(self._decode, ticket)
+        return [ticket.answer for ticket in tickets]
+
+    def close(self) -> None:
+        """Answer what is queued, then stop."""
+        self._decoders.shutdown(wait=True)
+        with self._changed:
+            self._is_open = False
+            self._changed.notify_all()
+        self._runner.join()
+
+    def _left(self, _: Future[Seen]) -> None:
+        with self._changed:
+            self.waiting -= 1
+
+    def _decode(self, ticket: Ticket) -> None:
+        """Look at an image; one that nobody waits for any more is dropped unread."""
+        found: Look | BadImage | None = None
+        try:
+            if not ticket.answer.cancelled():
+                found = self._looking(ticket.content, ticket.shows)
+                ticket.content = b""
+        except Exception as error:  # noqa: BLE001 - the thread has to live on for the others
+            _settle(ticket, error)
+        finally:
+            with self._changed:
+                self._coming -= 1
+                if isinstance(found, Look):
+                    ticket.looked = found
+                    self._ready.append(ticket)
+                self._changed.notify_all()
+        if isinstance(found, BadImage):
+            _settle(ticket, Seen(Prediction(bad=found)))
+
+    def _run(self) -> None:
+        while (tickets := self._taken()) is not None:
+            try:
+                self._predict(tickets)
+            except Exception as error:  # noqa: BLE001 - the thread has to live on for the others
+                for ticket in tickets:
+                    _settle(ticket, error)
+
+    def _taken(self) -> list[Ticket] | None:
+        """Wait for films, then take as many as make a step; None after the end."""
+        full = self._engine.used.batch_size
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or not self._is_open)
+            ends = time.monotonic() + PATIENCE_S
+            while len(self._ready) < full and self._coming:
+                left = ends - time.monotonic()
+                if left <= 0 or not self._changed.wait(left):
+                    break
+            count = min(full, len(self._ready))
+            return [self._ready.popleft() for _ in range(count)] if count else None
+
+    def _predict(self, tickets: Sequence[Ticket]) -> None:
+        wanted = [(t, t.looked) for t in tickets if t.looked and not t.answer.cancelled()]
+        if not wanted:
+            return
+        vectors = self._engine.features(np.stack([looked.pixels for _, looked in wanted]))
+        for (ticket, looked), vector in zip(wanted, vectors, strict=True):
+            told = self._judge.judge(vector, looked.picture)
+            _settle(ticket, Seen(told, looked.file, looked.png))
+        self._ran(len(wanted))
+
+
+def _settle(ticket: Ticket, outcome: Seen | Exception) -> None:
+    """Give the answer, unless whoever asked has gone."""
+    if ticket.answer.done() or not ticket.answer.set_running_or_notify_cancel():
+        return
+    if isinstance(outcome, Seen):
+        ticket.answer.set_result(outcome)
+    else:
+        ticket.answer.set_exception(outcome)

@@ -1,0 +1,119 @@
+"""`spark-cxr serve`: settings → model → a server that answers until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+import webbrowser
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.serve.token import TOKEN, read_token
+from spark_cxr.serve.verb import Verb
+from spark_cxr.settings import Config, Serve
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def serve(cfg: Config) -> dict[str, Any]:
+    """Claim the port, load the model, answer until SIGTERM or Ctrl-C; say what was done."""
+    settings, started = cfg.serve, time.monotonic()
+    token = read_token(settings.token_file)
+    if not settings.model:
+        raise ConfigError("--model, the model/ of a training", "none", "Say --model R/model")
+    listener = claim(settings.host, settings.port)
+    try:
+        return _answer(settings, token, listener, started)
+    finally:
+        listener.close()
+
+
+def _answer(settings: Serve, token: str, listener: socket.socket, started: float) -> dict[str, Any]:
+    try:
+        for name in ("fastapi", "httptools", "uvicorn"):
+            import_module(name)
+        from spark_cxr.serve.app import make_app
+        from spark_cxr.serve.connection import make_server
+        from spark_cxr.serve.service import open_service
+    except ImportError as error:
+        way_out = "pip install 'spark-cxr[serve]'"
+        raise SetupError("FastAPI, uvicorn and httptools", str(error), way_out) from None
+    service = open_service(settings)
+    port = listener.getsockname()[1]
+
+    def ready() -> None:
+        _say_where(settings, port, token, time.monotonic() - started)
+
+    server = make_server(make_app(service, token), settings.seconds, ready)
+    # uvicorn raises the signal again when all is answered; a drained server has ended well.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: None)
+    try:
+        server.run(sockets=[listener])
+    except OSError as error:
+        raise _taken(settings.host, settings.port, error) from None
+    requests = sum(service.gauges.requests.values())
+    return {"requests": requests, "seconds": round(time.monotonic() - started, 2)}
+
+
+def claim(host: str, port: int) -> socket.socket:
+    """Bind before the model is loaded, and listen only after it.
+
+    Raises:
+        ConfigError: The address is not of this machine, or the port is taken.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind)
+    except OSError as error:
+        raise _taken(host, port, error) from None
+    try:
+        if _is_answered(family, address):
+            raise OSError("somebody answers there")
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise _taken(host, port, error) from None
+    listener.set_inheritable(False)
+    return listener
+
+
+def _is_answered(family: int, address: Any) -> bool:
+    """Say whether a server listens there already: bind alone would find out too late."""
+    if address[1] == 0:
+        return False
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(address) == 0
+
+
+def _taken(host: str, port: int, error: OSError) -> ConfigError:
+    received = f"--host {host} --port {port} ({error.strerror or error})"
+    return ConfigError("an address to listen on", received, "Choose another --port or --host")
+
+
+def _say_where(settings: Serve, port: int, token: str, seconds: float) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{port}/"
+    if settings.host not in LOOPBACK and not token:
+        SERVER.say(f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
+    SERVER.say(f"{url} is ready after {seconds:.1f} s. Ctrl-C ends.")
+    if settings.open:
+        timer = threading.Timer(0.5, _browse, [url])
+        timer.daemon = True
+        timer.start()
+
+
+def _browse(url: str) -> None:
+    with suppress(webbrowser.Error, OSError):
+        webbrowser.open(url)
+
+
+SERVER = Verb("serve", "Answer requests for one model: page, HTTP, protocols", ("serve",), serve)

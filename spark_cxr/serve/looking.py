@@ -1,0 +1,64 @@
+"""Bytes of an image → what the network is to see, and what the page is to show of it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from spark_cxr.errors import BadImage
+from spark_cxr.images.decode import decode
+from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.overlay import LONGEST
+from spark_cxr.images.prepare import resize
+from spark_cxr.model.judge import Picture, look_at_film
+
+
+@dataclass(frozen=True)
+class File:
+    """What the file of a film says, as far as it may be told: no tag of a patient."""
+
+    format: str
+    width: int
+    height: int
+    bits: int
+    view: str | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A film that is ready for the network."""
+
+    picture: Picture
+    pixels: Pixels
+    file: File
+    png: bytes | None = None
+    """The film in 8 bits, for a browser; made only where it was asked for."""
+
+
+def look(
+    content: bytes, shows: bool, *, limits: Limits, size_hw: tuple[int, int]
+) -> Look | BadImage:
+    """Decode an image, make it ready, and draw it where it is to be shown."""
+    try:
+        film = decode(content, limits)
+        picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
+        png = draw(film) if shows else None
+    except BadImage as bad:
+        return bad
+    except MemoryError:
+        return BadImage("out_of_memory", f"{len(content)} bytes")
+    height, width = film.pixels.shape[:2]
+    file = File(film.format, width, height, film.bits, film.view)
+    return Look(picture, pixels, file, png)
+
+
+def draw(film: Film) -> bytes:
+    """Write a film as PNG, no larger than a screen, with nothing of its file but the pixels."""
+    from PIL import Image
+
+    height, width = film.pixels.shape[:2]
+    share = min(1.0, LONGEST / max(height, width))
+    size_hw = (max(1, round(height * share)), max(1, round(width * share)))
+    written = io.BytesIO()
+    Image.fromarray(resize(film.pixels, size_hw)).save(written, "PNG", compress_level=1)
+    return written.getvalue()

@@ -1,0 +1,151 @@
+"""The product's own routes: predict, the model's card, health, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from spark_cxr.backbones.catalog import FAKE_CAVEAT
+from spark_cxr.errors import BadImage
+from spark_cxr.model.judge import NO_XRAY
+from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
+from spark_cxr.serve.batches import Seen
+from spark_cxr.serve.bodies import body_of
+from spark_cxr.serve.explained import wanted_label
+from spark_cxr.serve.gauges import MEDIA_TYPE
+from spark_cxr.serve.images_sent import Sent, images_sent
+from spark_cxr.serve.refusals import UNPROCESSABLE, Refusal, refused
+from spark_cxr.serve.service import Service
+
+LARGE = 1 << 20
+"""Bytes of a large body."""
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address of a request says."""
+
+    shows: bool
+    label: str | None
+    """None: no heat map; empty: that of the class that is named."""
+    is_inline: bool
+    """An image that is no film is told in its place, also where no other is one."""
+
+
+def json_response(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with JSON in which no NaN can be."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text, status, dict(headers or {}), "application/json")
+
+
+async def predict(service: Service, request: Request) -> Response:
+    """Answer for one image or several, in any of the forms in which they may come."""
+    settings, kind = service.settings, request.headers.get("content-type", "")
+    async with body_of(request, service.room, settings.max_body_bytes, settings.seconds) as body:
+        images = await parted(
+            body, partial(images_sent, content_type=kind, most=settings.max_images)
+        )
+        return await answer_images(service, request, images)
+
+
+async def parted(body: bytes, read: Callable[[bytes], Found]) -> Found:
+    """Take a body apart; a large one in a thread, so that other connections go on."""
+    return await asyncio.to_thread(read, body) if len(body) > LARGE else read(body)
+
+
+async def answer_images(service: Service, request: Request, images: Sequence[Sent]) -> Response:
+    """Look at the images of a request, and say what they are."""
+    asked, name = _asked(service, request), named(service.model.manifest)
+    seen = await service.see(request, images, asked.shows)
+    if not asked.is_inline:
+        _refuse_all_bad(seen)
+    told = [
+        await _answer(service, image, each, asked) for image, each in zip(images, seen, strict=True)
+    ]
+    spent = round(1000 * (time.perf_counter() - request.state.started), 2)
+    return json_response(asdict(Answers(told, name, spent, request.state.id)))
+
+
+def _asked(service: Service, request: Request) -> Asked:
+    query = request.query_params
+    shows = query.get("film", "").lower() in ("1", "true")
+    label = wanted_label(service.model.labels, query.get("explain", ""))
+    return Asked(shows, label, query.get("errors", "") == "inline")
+
+
+def _refuse_all_bad(seen: Sequence[Seen]) -> None:
+    """Refuse a request of which no image is a film."""
+    bad = [each.prediction.bad for each in seen]
+    found = [each for each in bad if each is not None]
+    if len(found) < len(seen):
+        return
+    if len(found) == 1:
+        raise refused(found[0])
+    counts = Counter(each.reason for each in found)
+    told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    raise Refusal(UNPROCESSABLE, "no_film", f"none of the {len(seen)} images is one: {told}")
+
+
+async def _answer(service: Service, image: Sent, seen: Seen, asked: Asked) -> Answer:
+    told, heat = seen.prediction, None
+    says_a_class = not told.bad and NO_XRAY not in told.flags
+    if asked.label is not None and says_a_class and not isinstance(image, BadImage):
+        heat = await service.explainer.explain(image, asked.label or told.label)
+    return answer(seen, service.settings.uncertain, heat)
+
+
+async def health(service: Service, _: Request) -> Response:
+    """Say that the model answers, and how busy it is."""
+    name = named(service.model.manifest)
+    return json_response({"status": "ok", "model": asdict(name), **_now(service)})
+
+
+async def metrics(service: Service, _: Request) -> Response:
+    """Give the counters to Prometheus."""
+    return Response(service.gauges.text(_now(service)), media_type=MEDIA_TYPE)
+
+
+def _now(service: Service) -> dict[str, float]:
+    return {"waiting_films": service.batcher.waiting, "held_bytes": service.room.held}
+
+
+async def card(service: Service, _: Request) -> Response:
+    """Tell what the model is, from what it was made and how good it was on its test."""
+    return json_response(card_of(service))
+
+
+def card_of(service: Service) -> dict[str, Any]:
+    """Collect the model's card."""
+    told, settings = service.model.manifest, service.settings
+    return {
+        "model": asdict(named(told)),
+        "notice": NOTICE,
+        "labels": told.labels,
+        "head": told.head,
+        "backbone": told.backbone,
+        "weights": asdict(told.weights),
+        "caveat": FAKE_CAVEAT if told.backbone == "fake" else told.weights.caveat,
+        "metrics": told.metrics,
+        "split": told.split,
+        "data": told.data,
+        "versions": told.versions,
+        "engine": asdict(service.engine.used),
+        "uncertain": settings.uncertain,
+        "limits": {
+            **asdict(service.model.recipe.limits),
+            "max_body_bytes": settings.max_body_bytes,
+            "max_images": settings.max_images,
+        },
+    }

@@ -1,0 +1,137 @@
+"""Every route in one table: what answers, for whom, and what is said of it in the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from spark_cxr.serve import open_inference, page, predict, sagemaker
+from spark_cxr.serve.answers import Answers, Complaint, Failure
+from spark_cxr.serve.refusals import Refusal
+from spark_cxr.serve.service import Service
+
+Handle = Callable[[Service, Request], Awaitable[Response]]
+Complain = Callable[[Refusal, str], Mapping[str, str]]
+
+
+def plainly(refusal: Refusal, request_id: str) -> Mapping[str, str]:
+    """Say why, as the product's own routes do."""
+    told = {"reason": refusal.reason, "detail": refusal.detail}
+    return {**told, "request_id": request_id}
+
+
+def as_open_inference(refusal: Refusal, _: str) -> Mapping[str, str]:
+    """Say why, as version 2 of the protocol has it."""
+    return {"error": f"{refusal.reason}: {refusal.detail}"}
+
+
+def as_mlflow(refusal: Refusal, request_id: str) -> Mapping[str, str]:
+    """Say why, in the words that MLflow's clients look for, beside our own."""
+    code = "BAD_REQUEST" if refusal.status < 500 else "TEMPORARILY_UNAVAILABLE"
+    told = {"error_code": code, "message": f"{refusal.reason}: {refusal.detail}"}
+    return {**plainly(refusal, request_id), **told}
+
+
+COMPLAINTS: Mapping[Complain, type] = {
+    plainly: Complaint,
+    as_mlflow: Complaint,
+    as_open_inference: Failure,
+}
+"""The form of what each of them says."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address."""
+
+    path: str
+    method: str
+    handle: Handle
+    summary: str
+    tag: str
+    is_open: bool = False
+    """For everybody, also where a token is asked for."""
+    takes: str = ""
+    """What its body is: a key of `openapi.BODIES`; empty for none."""
+    gives: type | None = None
+    media_type: str = "application/json"
+    complain: Complain = plainly
+
+
+PREDICT, PAGE, SAGEMAKER, V2 = "predict", "page", "SageMaker and MLflow", "Open Inference"
+_MODEL = "/v2/models/{name}"
+_VERSION = "/v2/models/{name}/versions/{version}"
+
+ROUTES = (
+    Route(
+        "/predict",
+        "POST",
+        predict.predict,
+        "Classify films",
+        PREDICT,
+        takes="images",
+        gives=Answers,
+    ),
+    Route("/model", "GET", predict.card, "The model's card", PREDICT),
+    Route("/health", "GET", predict.health, "Is it well, and how busy", PREDICT, is_open=True),
+    Route(
+        "/metrics",
+        "GET",
+        predict.metrics,
+        "Counters for Prometheus",
+        PREDICT,
+        media_type="text/plain",
+    ),
+    Route("/", "GET", page.index, "The page", PAGE, is_open=True, media_type="text/html"),
+    Route(
+        "/docs",
+        "GET",
+        page.docs,
+        "The routes, described",
+        PAGE,
+        is_open=True,
+        media_type="text/html",
+    ),
+    Route("/static/{name}", "GET", page.static, "Files of the page", PAGE, True, media_type="*/*"),
+    Route("/examples", "GET", page.examples, "Films to try", PAGE, is_open=True),
+    Route("/examples/{name}", "GET", page.example, "A film to try", PAGE, True, media_type="*/*"),
+    Route("/ping", "GET", sagemaker.ping, "Is it well", SAGEMAKER, is_open=True),
+    Route(
+        "/execution-parameters",
+        "GET",
+        sagemaker.execution_parameters,
+        "How a batch transform should send",
+        SAGEMAKER,
+    ),
+    Route(
+        "/invocations",
+        "POST",
+        sagemaker.invocations,
+        "Classify films, or the rows of a table",
+        SAGEMAKER,
+        takes="invocations",
+        complain=as_mlflow,
+    ),
+    Route("/v2", "GET", open_inference.server, "What server this is", V2),
+    Route("/v2/health/live", "GET", open_inference.live, "Does it live", V2, is_open=True),
+    Route("/v2/health/ready", "GET", open_inference.live, "Is it ready", V2, is_open=True),
+    *(
+        Route(f"{root}{end}", method, handle, told, V2, takes=takes, complain=as_open_inference)
+        for root in (_MODEL, _VERSION)
+        for end, method, handle, told, takes in (
+            ("", "GET", open_inference.metadata, "What goes in and comes out", ""),
+            ("/ready", "GET", open_inference.ready, "Is the model ready", ""),
+            ("/infer", "POST", open_inference.infer, "Classify the films of a tensor", "infer"),
+        )
+    ),
+)
+OPEN_PREFIXES = ("/static/", "/examples/")
+_OPEN = {route.path for route in ROUTES if route.is_open} | {"/openapi.json"}
+
+
+def is_open(path: str) -> bool:
+    """Say whether a path is for everybody, token or not: nothing of a model or a film is there."""
+    return path in _OPEN or path.startswith(OPEN_PREFIXES)

@@ -1,0 +1,144 @@
+"""What all routes share: the model, its queue, its counters, its settings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from starlette.requests import Request
+
+from spark_cxr.backbones import engines
+from spark_cxr.backbones.engines import Engine
+from spark_cxr.errors import BadImage
+from spark_cxr.images.film import Limits
+from spark_cxr.images.phantoms import phantoms
+from spark_cxr.model.judge import Prediction
+from spark_cxr.model.scoring import Model, load_model
+from spark_cxr.serve.answers import named
+from spark_cxr.serve.batches import STEP, Batcher, Seen
+from spark_cxr.serve.bodies import Room
+from spark_cxr.serve.explained import Explainer
+from spark_cxr.serve.gauges import Gauges
+from spark_cxr.serve.images_sent import Sent
+from spark_cxr.serve.looking import look
+from spark_cxr.serve.refusals import Refusal, busy
+from spark_cxr.settings import Serve
+
+
+@dataclass(frozen=True)
+class Service:
+    """A model that is ready to answer requests."""
+
+    model: Model
+    engine: Engine
+    batcher: Batcher
+    gauges: Gauges
+    room: Room
+    settings: Serve
+    explainer: Explainer
+
+    async def see(
+        self, request: Request, images: Sequence[Sent], shows: bool = False
+    ) -> list[Seen]:
+        """Look at images together with those of other requests; in order, bad ones with a reason.
+
+        Raises:
+            Refusal: 503, the queue is full or time ran out; 499, the client has gone.
+        """
+        good = [each for each in images if isinstance(each, bytes)]
+        waiting = [asyncio.wrap_future(each) for each in self.batcher.submit(good, shows)]
+        try:
+            done = iter(await self._before_gone(request, asyncio.gather(*waiting)))
+        finally:
+            for each in waiting:
+                each.cancel()
+        seen = [
+            Seen(Prediction(bad=each)) if isinstance(each, BadImage) else next(done)
+            for each in images
+        ]
+        for one in seen:
+            self.gauges.said(_result(one.prediction))
+        return seen
+
+    async def _before_gone(
+        self, request: Request, wanted: asyncio.Future[list[Seen]]
+    ) -> list[Seen]:
+        """Wait for answers, as long as somebody waits for them."""
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            await asyncio.wait(
+                (wanted, gone),
+                timeout=self.settings.seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if wanted.done():
+                return wanted.result()
+            wanted.cancel()
+            if gone.done():
+                raise Refusal(499, "gone", "the client went away", closes=True)
+            raise busy(f"no answer within {self.settings.seconds:g} s")
+        finally:
+            gone.cancel()
+
+    def close(self) -> None:
+        """Finish what is queued and stop the threads."""
+        self.batcher.close()
+        self.explainer.close()
+
+
+async def _gone(request: Request) -> None:
+    """Wait until the client has gone; to be called after its body was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        await asyncio.sleep(0)
+
+
+def _result(told: Prediction) -> str:
+    return told.bad.reason if told.bad else told.label or "not_an_xray"
+
+
+def open_service(settings: Serve) -> Service:
+    """Load the model and let it look at a drawn film, so that the first client finds it warm."""
+    model = _loaded(settings)
+    engine = engines.load(model.recipe.plan)
+    name = named(model.manifest)
+    gauges = Gauges((("name", name.name), ("version", name.version)))
+    batcher = Batcher(
+        partial(look, limits=model.recipe.limits, size_hw=model.recipe.size_hw),
+        engine,
+        model.judge,
+        threads=model.recipe.threads,
+        most=settings.max_waiting,
+        ran=gauges.ran,
+    )
+    explainer = Explainer(model, settings.seconds)
+    _warm(batcher, explainer, max(64, model.recipe.limits.min_side))
+    room = Room(settings.max_held_bytes)
+    return Service(model, engine, batcher, gauges, room, settings, explainer)
+
+
+def _loaded(settings: Serve) -> Model:
+    """Open the model directory, with a limit of pixels that may be lower than the training's."""
+    model = load_model(
+        settings.model,
+        threads=settings.threads,
+        device=settings.device,
+        batch_size=STEP,
+        single=True,
+    )
+    known = model.recipe.limits
+    limits = Limits(min(known.max_pixels, settings.max_image_pixels), known.min_side)
+    return replace(model, recipe=replace(model.recipe, limits=limits))
+
+
+def _warm(batcher: Batcher, explainer: Explainer, side: int) -> None:
+    """Run what the first client would wait for; a DICOM and a heat map without waiting for them."""
+    png, dicom = (film.data for film in phantoms(2, seed=0, size=side, formats=("png", "dicom")))
+    for films in ([png], [png] * min(STEP, batcher.most)):
+        for answer in batcher.submit(films):
+            answer.result()
+        while batcher.waiting:  # a film is answered a moment before it has left the queue
+            time.sleep(0.001)
+    explainer.warm(dicom)

@@ -1,0 +1,89 @@
+// An answer of the server, as elements: text goes in as text, never as markup.
+
+export function element(tag, given = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(given)) {
+    if (name === "class") made.className = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// A share, never rounded to all or none of what is not.
+export function percent(share) {
+  if (share > 0 && share < 0.0005) return "<0.1\u202f%";
+  if (share >= 0.9995 && share < 1) return ">99.9\u202f%";
+  return `${(100 * share).toFixed(1)}\u202f%`;
+}
+
+export function hasFlag(answer, name) {
+  return answer.flags.some((flag) => flag.name === name);
+}
+
+export function verdictOf(answer) {
+  if (answer.error) return `No film: ${answer.error.meaning}`;
+  if (answer.label === null) return "Not an X-ray of the kind that this model knows";
+  const sure = answer.is_uncertain ? ", uncertain" : "";
+  return `${answer.label}, ${percent(answer.confidence)}${sure}`;
+}
+
+export function barsOf(answer, uncertain) {
+  if (answer.error) return [element("p", {}, answer.error.detail)];
+  if (answer.label === null) {
+    return [element("p", {}, "No class is named, and no score: it would mean nothing for this picture.")];
+  }
+  const shares = Object.entries(answer.probabilities).sort((one, other) => other[1] - one[1]);
+  const rows = shares.map(([label, share]) => element("tr", {},
+    element("th", { scope: "row" }, label),
+    element("td", {}, track(share, uncertain)),
+    element("td", { class: "number" }, percent(share))));
+  const head = element("tr", {}, ...["Class", "", "Probability"].map((word, n) =>
+    word ? element("th", { scope: "col", class: n ? "number" : "" }, word) : element("td")));
+  const table = element("table", { class: "bars" },
+    element("caption", {}, "What the model makes of this film"),
+    element("thead", {}, head), element("tbody", {}, ...rows));
+  const told = ` uncertain: between ${percent(1 - uncertain)} and ${percent(uncertain)}`;
+  return [table, element("p", { class: "legend" }, element("i"), told)];
+}
+
+function track(share, uncertain) {
+  const zone = element("div", { class: "zone" });
+  zone.style.left = `${100 * Math.min(uncertain, 1 - uncertain)}%`;
+  zone.style.width = `${100 * Math.abs(2 * uncertain - 1)}%`;
+  const fill = element("div", { class: "fill" });
+  fill.style.width = `${100 * share}%`;
+  return element("div", { class: "track", "aria-hidden": "true" }, zone, fill);
+}
+
+export function flagsOf(answer) {
+  if (!answer.flags.length) return [];
+  const lines = answer.flags.map((flag) =>
+    element("li", {}, element("b", {}, flag.name.replaceAll("_", " ")), `: ${flag.meaning}`));
+  return [element("div", { class: "caveats" }, element("h3", {}, "To be known"), element("ul", {}, ...lines))];
+}
+
+export function factsOf(pairs) {
+  return pairs
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value))));
+}
+
+export function cardOf(card) {
+  const { n, ...shares } = card.metrics;
+  const tested = n ? `on its own test of ${n} films` : "on its own test";
+  const figures = Object.entries(shares)
+    .filter(([, value]) => typeof value === "number")
+    .map(([name, value]) => [`${name.replaceAll("_", " ")}, ${tested}`, value.toFixed(3)]);
+  const { engine, weights, split } = card;
+  return element("dl", {}, ...factsOf([
+    ["Name", `${card.model.name}, version ${card.model.version}`],
+    ["Classes", card.labels.join(", ")],
+    ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
+    ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
+    ["Head", card.head],
+    ["Split", Object.entries(split).map(([name, value]) => `${name} ${value}`).join(", ")],
+    ...figures,
+    ["Fingerprint of its films", card.data],
+  ]));
+}

@@ -1,0 +1,114 @@
+"""Bodies that no good client sends, and clients that send them."""
+
+import asyncio
+import base64
+import json
+import random
+import struct
+import zlib
+from collections import Counter
+
+import numpy as np
+
+from tests.images.mutated import SOURCES, mutated
+
+LINE = "limit-0123"
+GOOD_STATUSES = {200, 400, 404, 405, 408, 413, 415, 422, 431, 503}
+CLOSED = 0
+"""In place of a status: the server has closed the connection without an answer."""
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def bombs():
+    """Give small files that promise or become large ones."""
+    rows = zlib.compress(b"\0" * (1 << 24), 9)
+    size = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    honest = struct.pack(">IIBBBBB", 4000, 4000, 8, 0, 0, 0, 0)
+    begin, end = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+    text = chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * (1 << 26), 9))
+    return [
+        begin + chunk(b"IHDR", size) + chunk(b"IDAT", rows) + end,
+        begin + chunk(b"IHDR", honest) + chunk(b"IDAT", rows) + end,
+        begin + chunk(b"IHDR", honest) + text + chunk(b"IDAT", rows) + end,
+        b"[" * 200_000,
+        b'{"images": [' + b'"",' * 40_000 + b'""]}',
+        b'{"image": ' + b"9" * 100_000 + b"}",
+        b"\r\n\r\n--" * 50_000,
+    ]
+
+
+def requests(model, seed, many):
+    """Give many requests as (path, headers, body), broken in one way or another."""
+    draw = np.random.default_rng(seed)
+    names, large = list(SOURCES), bombs()
+    for number in range(many):
+        film = SOURCES[names[number % len(names)]]
+        broken = mutated(film, draw) if number % 5 else film
+        if number % 97 == 0:
+            broken = large[(number // 97) % len(large)]
+        yield _dressed(model, broken, draw)
+
+
+def _dressed(model, image, draw):
+    """Put an image into one of the forms, and break some of the forms too."""
+    text = base64.b64encode(image).decode()
+    part = f'--{LINE}\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n'.encode()
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [text]}
+    forms = [
+        ("/predict", "image/png", image),
+        ("/predict?film=1", "application/dicom", image),
+        ("/predict?explain=1", "", image),
+        ("/predict", "application/json", image),
+        ("/predict", f"multipart/form-data; boundary={LINE}", image),
+        ("/predict", "application/json", json.dumps({"images": [text, text]}).encode()),
+        (
+            "/predict",
+            f"multipart/form-data; boundary={LINE}",
+            part + image + f"\r\n--{LINE}--".encode(),
+        ),
+        ("/invocations", "application/json", json.dumps({"inputs": [text]}).encode()),
+        ("/invocations", "text/csv", image),
+        (
+            f"/v2/models/{model}/infer",
+            "application/json",
+            json.dumps({"inputs": [tensor]}).encode(),
+        ),
+    ]
+    path, kind, body = forms[draw.integers(len(forms))]
+    if body is not image and draw.integers(2):
+        body = mutated(body, draw)
+    return path, kind, body
+
+
+async def attack(port, asked, clients=8):
+    """Send all of it with several clients; count what they got."""
+    waiting, found = iter(list(asked)), Counter()
+
+    async def client(number):
+        roll = random.Random(number)
+        for path, kind, body in waiting:
+            found[await _sent(port, path, kind, body, roll)] += 1
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return found
+
+
+async def _sent(port, path, kind, body, roll):
+    """Send one request, now and then with a length that is wrong, and read its status."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    length = len(body) + (roll.choice([-7, 7, 10**6, 10**12]) if roll.random() < 0.04 else 0)
+    lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Type: {kind}"]
+    head = "\r\n".join([*lines, f"Content-Length: {length}", "", ""])
+    try:
+        writer.write(head.encode() + body)
+        if roll.random() < 0.03:
+            return CLOSED  # the client breaks off
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 60)
+        return int(answer.split()[1])
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return CLOSED
+    finally:
+        writer.close()

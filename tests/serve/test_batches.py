@@ -1,0 +1,139 @@
+"""The queue: films gather under load, wait for nobody alone, and one that fails hurts no other."""
+
+import threading
+from concurrent.futures import wait
+
+import numpy as np
+import pytest
+
+from spark_cxr.backbones.engines.plan import Used
+from spark_cxr.errors import BadImage
+from spark_cxr.model.judge import Picture, Prediction
+from spark_cxr.serve.batches import Batcher
+from spark_cxr.serve.looking import File, Look
+from spark_cxr.serve.refusals import Refusal
+
+FULL = 4
+
+
+class Engine:
+    """Notes how many films each run has; may be held, and may fail."""
+
+    used = Used("made up", "cpu", "f32", 1, FULL)
+
+    def __init__(self):
+        self.runs, self.may_run, self.error = [], threading.Event(), None
+        self.may_run.set()
+
+    def features(self, batch):
+        self.runs.append(len(batch))
+        assert self.may_run.wait(20)
+        if self.error:
+            raise self.error
+        return batch[:, 0, 0, :1].astype(np.float32)
+
+
+class Judge:
+    def judge(self, vector, picture):
+        return Prediction(label=str(int(vector[0])))
+
+
+def looking(content, shows):
+    if content == b"bad":
+        return BadImage("empty", "")
+    if content == b"boom":
+        raise RuntimeError("patient's name")
+    pixels = np.full((1, 1, 3), content[0], np.uint8)
+    return Look(Picture(0.0), pixels, File("png", 1, 1, 8, None))
+
+
+@pytest.fixture
+def engine():
+    return Engine()
+
+
+@pytest.fixture
+def batcher(engine):
+    made = Batcher(looking, engine, Judge(), threads=2, most=8)
+    yield made
+    engine.may_run.set()
+    made.close()
+
+
+def labels(answers):
+    return [answer.result(20).prediction.label for answer in answers]
+
+
+def test_each_film_gets_its_own_answer(batcher):
+    assert labels(batcher.submit([bytes([n]) for n in (7, 3, 5)])) == ["7", "3", "5"]
+
+
+def test_films_that_come_while_the_network_runs_gather_into_full_steps(batcher, engine):
+    engine.may_run.clear()
+    first = batcher.submit([b"\1"])
+    while not engine.runs:
+        pass
+    later = [batcher.submit([bytes([n])])[0] for n in range(2, 8)]
+    while len(batcher._ready) < 6:
+        pass
+    engine.may_run.set()
+    assert labels([*first, *later]) == ["1", "2", "3", "4", "5", "6", "7"]
+    assert engine.runs == [1, FULL, 2]
+
+
+def test_a_full_queue_refuses_all_of_a_request_and_takes_one_that_fits(batcher, engine):
+    engine.may_run.clear()
+    held = batcher.submit([b"\1"] * 6)
+    with pytest.raises(Refusal, match="busy") as caught:
+        batcher.submit([b"\2"] * 3)
+    assert (caught.value.status, caught.value.headers["retry-after"]) == (503, "1")
+    held += batcher.submit([b"\2"] * 2)
+    engine.may_run.set()
+    assert labels(held) == ["1"] * 6 + ["2"] * 2
+    assert batcher.waiting == 0
+
+
+def test_a_bad_image_is_answered_without_the_network(batcher, engine):
+    (answer,) = batcher.submit([b"bad"])
+    assert answer.result(20).prediction.bad.reason == "empty"
+    assert engine.runs == []
+
+
+def test_a_failing_decoder_fails_its_own_film_only(batcher):
+    good, boom = batcher.submit([b"\4", b"boom"])
+    with pytest.raises(RuntimeError):
+        boom.result(20)
+    assert labels([good]) == ["4"]
+    assert batcher.waiting == 0
+
+
+def test_a_failing_network_fails_its_step_and_serves_the_next(batcher, engine):
+    engine.error = RuntimeError("out of order")
+    (broken,) = batcher.submit([b"\1"])
+    with pytest.raises(RuntimeError):
+        broken.result(20)
+    engine.error = None
+    assert labels(batcher.submit([b"\2"])) == ["2"]
+
+
+def test_films_of_a_client_that_has_gone_leave_the_queue_unseen(batcher, engine):
+    engine.may_run.clear()
+    first = batcher.submit([b"\1"])
+    while not engine.runs:
+        pass
+    gone = batcher.submit([b"\2"] * 3)
+    assert all(answer.cancel() for answer in gone)
+    assert batcher.waiting == 1
+    engine.may_run.set()
+    assert labels([*first, *batcher.submit([b"\3"])]) == ["1", "3"]
+    assert sum(engine.runs) == 2
+
+
+def test_closing_answers_what_is_queued_and_takes_nothing_more(engine):
+    batcher = Batcher(looking, engine, Judge(), threads=1, most=8)
+    queued = batcher.submit([b"\1"] * 8)
+    batcher.close()
+    assert all(answer.done() for answer in wait(queued, 0).done)
+    assert labels(queued) == ["1"] * 8
+    with pytest.raises(Refusal):
+        batcher.submit([b"\1"])

@@ -1,0 +1,188 @@
+"""`spark-cxr serve` as its users start and stop it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from spark_cxr.serve.command import SERVER
+from spark_cxr.serve.token import TOKEN
+from spark_cxr.serve.verb import Verb
+
+READY = re.compile(r"serve: (http://\S+/) is ready after")
+
+
+def start(*words, **env):
+    command = [sys.executable, "-c", "from spark_cxr.cli import main; main()", "serve", *words]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
+    )
+
+
+def url_of(process):
+    process.said = []
+    for line in process.stderr:
+        process.said.append(line)
+        if found := READY.match(line):
+            return found[1]
+    raise AssertionError("".join(process.said))
+
+
+@pytest.fixture
+def process(model_dir):
+    made = start("--model", model_dir, "--port", "0")
+    yield made
+    made.kill()
+    made.communicate()
+
+
+def test_sigterm_answers_what_is_under_way_and_ends_with_0(process, drawn):
+    url, answered = url_of(process), []
+    with socket.create_connection(("127.0.0.1", int(url.split(":")[2].strip("/")))) as line:
+        film = drawn["png"]
+        head = "POST /predict HTTP/1.1", "Host: a", f"Content-Length: {len(film)}"
+        line.sendall("\r\n".join([*head, "Expect: 100-continue", "", ""]).encode())
+        assert line.recv(65536).startswith(b"HTTP/1.1 100")  # now it waits for the body
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        line.sendall(film)
+        answered.append(line.recv(65536))
+    out, _ = process.communicate(timeout=30)
+    assert answered[0].startswith(b"HTTP/1.1 200")
+    told = json.loads(out.splitlines()[-1])
+    assert (process.returncode, told["status"], told["requests"]) == (0, "ok", 1)
+
+
+def test_ctrl_c_ends_with_0(process):
+    url_of(process)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_neither_spark_nor_tensorflow_nor_pandas_is_in_the_process(process, drawn):
+    url = url_of(process)
+    with urlopen(Request(f"{url}predict?explain=1", drawn["dicom"]), timeout=30) as answer:
+        assert answer.status == 200
+    maps = Path(f"/proc/{process.pid}/maps")
+    if not maps.exists():
+        pytest.skip("needs Linux's /proc")
+    loaded = maps.read_text()
+    assert "numpy" in loaded
+    assert not [name for name in ("pyspark", "tensorflow", "libjvm", "pandas") if name in loaded]
+
+
+def refusal(capsys, *words):
+    code = SERVER.exit_code(words)
+    told = capsys.readouterr().err
+    assert (code, told.count("\n")) == (2, 1)
+    return told
+
+
+def test_without_a_model_the_way_out_is_named(capsys):
+    assert refusal(capsys) == (
+        "serve: Expected --model, the model/ of a training. Received: none. Say --model R/model.\n"
+    )
+
+
+def test_a_model_that_is_not_there_is_refused(capsys, tmp_path):
+    told = refusal(capsys, "--model", str(tmp_path / "none"), "--port", "0")
+    assert told.endswith("Name the model/ of a training.\n")
+
+
+def test_a_tampered_model_is_refused(capsys, model_dir, tmp_path):
+    import shutil
+
+    shutil.copytree(model_dir, tmp_path / "model")
+    path = tmp_path / "model" / "head.npz"
+    path.write_bytes(path.read_bytes() + b" ")
+    assert "head.npz, changed since" in refusal(
+        capsys, "--model", str(tmp_path / "model"), "--port", "0"
+    )
+
+
+def test_a_port_that_is_taken_is_refused_before_the_model_is_loaded(capsys, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = refusal(capsys, "--model", str(tmp_path / "none"), "--port", port)
+    assert "Expected an address to listen on." in told
+    assert told.endswith("Choose another --port or --host.\n")
+
+
+def test_two_servers_on_one_port_are_one_server(process, model_dir):
+    port = url_of(process).split(":")[2].strip("/")
+    other = start("--model", model_dir, "--port", port)
+    _, told = other.communicate(timeout=30)
+    assert (other.returncode, "an address to listen on" in told) == (2, True)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "203.0.113.7"])
+def test_an_address_of_another_machine_is_refused(capsys, host):
+    told = refusal(capsys, "--model", "x", "--host", host, "--port", "0")
+    assert f"--host {host}" in told
+
+
+@pytest.mark.parametrize("text", ["", "\n", "short"])
+def test_a_token_that_is_too_short_is_refused(capsys, tmp_path, text):
+    path = tmp_path / "token"
+    path.write_text(text)
+    told = refusal(capsys, "--model", "x", "--token-file", str(path))
+    assert "Expected a token of at least 16 signs" in told
+
+
+def test_a_token_file_that_is_not_there_is_refused(capsys, tmp_path):
+    told = refusal(capsys, "--model", "x", "--token-file", str(tmp_path / "none"))
+    assert "Expected a file with a token." in told
+
+
+def test_open_to_a_network_without_token_is_said_and_with_one_is_not(model_dir):
+    for token in ("", "0123456789abcdef"):
+        made = start("--model", model_dir, "--port", "0", "--host", "0.0.0.0", **{TOKEN: token})
+        timer = threading.Timer(20, made.kill)
+        timer.start()
+        url_of(made)
+        made.send_signal(signal.SIGTERM)
+        made.communicate(timeout=30)
+        timer.cancel()
+        assert any("everybody who reaches" in line for line in made.said) == (not token)
+
+
+def test_wrong_flag_is_answered_with_the_nearest(capsys):
+    assert "Did you mean --model?" in refusal(capsys, "--modle", "x")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (OSError("disk is gone"), 2, "serve: Expected files that can be read. Received: disk is"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_else_may_go_wrong_at_the_start_is_one_line_or_none(error, code, told, capsys):
+    def run(cfg):
+        raise error
+
+    verb = Verb("serve", "Fail", ("serve",), run)
+    assert verb.exit_code([]) == code
+    assert capsys.readouterr().err.startswith(told)
+
+
+@pytest.mark.parametrize("package", ["fastapi", "httptools", "uvicorn"])
+def test_a_package_that_is_missing_is_named_with_its_extra(package, capsys, model_dir, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    told = refusal(capsys, "--model", model_dir, "--port", "0")
+    assert package in told
+    assert told.endswith("pip install 'spark-cxr[serve]'.\n")

@@ -1,0 +1,95 @@
+"""Whatever is sent, the server answers with a status of its own, and answers the next one."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+from urllib.request import Request, urlopen
+
+import pytest
+from hostile import CLOSED, GOOD_STATUSES, attack, bombs, requests
+from running import running, until
+
+from spark_cxr.serve.gauges import memory_bytes
+
+MANY, VERY_MANY = 300, 5_000
+GROWTH = 60 * 2**20
+"""Bytes that an allocator may keep for itself."""
+
+
+def test_no_broken_body_gets_a_failure_or_no_answer(model_dir, model, drawn):
+    with running(model_dir, seconds=2.0) as server:
+        name = model.manifest.name
+        found = asyncio.run(attack(server.port, requests(name, 1, MANY)))
+        assert set(found) - GOOD_STATUSES <= {CLOSED}
+        assert found[200] > MANY / 10 and found[415] + found[422] > MANY / 10
+        assert found[CLOSED] < MANY / 10
+        until(lambda: server.service.batcher.waiting == 0 and server.service.room.held == 0)
+        assert server.predict(drawn["png"])[0] == 200
+        assert not [line for line in server.log if line.startswith("id=")]
+
+
+@pytest.mark.parametrize("number", range(len(bombs())))
+def test_a_bomb_is_refused_with_a_reason_and_without_its_memory(server, number):
+    before = memory_bytes()
+    status, told = server.predict(bombs()[number])
+    assert 400 <= status < 500 or told["predictions"]
+    assert memory_bytes() - before < 3 * GROWTH
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux's /proc")
+def test_five_thousand_broken_bodies_leave_a_server_as_it_was(model_dir, model, drawn):
+    command = [sys.executable, "-c", "from spark_cxr.cli import main; main()", "serve"]
+    command += ["--model", model_dir, "--port", "0", "--seconds", "3"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        port = int(re.search(r":(\d+)/ is ready", server.stderr.readline())[1])
+        lines = Drained(server.stderr)
+        asyncio.run(attack(port, requests(model.manifest.name, 2, 500)))
+        before = resident(server.pid)
+        found = asyncio.run(attack(port, requests(model.manifest.name, 3, VERY_MANY)))
+        after = resident(server.pid)
+        assert set(found) - GOOD_STATUSES <= {CLOSED}
+        assert sum(found.values()) == VERY_MANY
+        assert after - before < GROWTH
+        with urlopen(Request(f"http://127.0.0.1:{port}/predict", drawn["png"]), timeout=30) as told:
+            assert told.status == 200
+        assert threads(server.pid) < 40 and open_files(server.pid) < 60
+        assert not [line for line in lines.read() if line.startswith("id=")]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+        lines.close()
+
+
+class Drained:
+    """Reads a pipe in a thread, so that the server never waits for its log."""
+
+    def __init__(self, pipe):
+        self._lines, self._pipe = [], pipe
+        self._thread = Thread(target=lambda: self._lines.extend(pipe), daemon=True)
+        self._thread.start()
+
+    def read(self):
+        return list(self._lines)
+
+    def close(self):
+        self._thread.join(30)
+        self._pipe.close()
+
+
+def resident(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def threads(pid):
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def open_files(pid):
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -1,0 +1,46 @@
+"""What README tells a reader to type at a server is answered as README says."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+LINES = re.findall(r"^(?:curl|printf) .*http://127\.0\.0\.1:8080/.*$", README, re.MULTILINE)
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("curl")), reason="needs bash and curl"
+)
+
+
+def typed(line, server, model, drawn, folder):
+    for name, kind in (("film.png", "png"), ("film.dcm", "dicom")):
+        (folder / name).write_bytes(drawn[kind])
+    line = line.replace("http://127.0.0.1:8080", server.url)
+    command = f"set -euo pipefail; MODEL={model.manifest.name}; {line}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=folder, timeout=60, check=True
+    )
+    return done.stdout
+
+
+def test_readme_has_lines_for_every_kind_of_client():
+    for path in ("/predict", "/invocations", "/v2/models", "/model", "/metrics"):
+        assert any(path in line for line in LINES), path
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_line_is_answered(line, server, model, drawn, tmp_path):
+    told = typed(line, server, model, drawn, tmp_path)
+    (expected,) = model.predict(drawn["png" if "film.png" in line else "dicom"])
+    if "/metrics" in line:
+        assert "spark_cxr_requests_total" in told
+    elif "/v2/" in line:
+        assert json.loads(told)["outputs"][0]["data"] == [expected.label]
+    elif line.endswith("/model"):
+        assert json.loads(told)["labels"] == list(model.labels)
+    else:
+        assert json.loads(told)["predictions"][0]["label"] == expected.label
