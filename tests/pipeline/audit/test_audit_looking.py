@@ -55,7 +55,7 @@ def test_heat_that_does_not_care_for_the_head_is_a_fail(spark):
 
 
 def test_class_of_few_films_is_shown_and_not_judged(spark):
-    found = shares(spark, EVEN, (2, 1, 0.0, 1.0, 1.0, 0.1))
+    found = shares(spark, EVEN, (1, 1, 0.0, 1.0, 1.0, 0.1))
     assert found["heat_corners"].status != FAIL
     assert [row[0] for row in found["heat_lungs"].grid.rows] == [
         *("all films", "ill", "well", "s0", "s1")
