@@ -70,14 +70,14 @@ def _class(each: ClassPanels) -> Html:
 
 
 def _panel(panel: Panel) -> Html:
-    truth = f"true class {panel.true}, " if panel.true else ""
+    truth = f"labelled {panel.true}, " if panel.true else ""
     words = f"film, and the film with heat: {truth}{panel.label} rather than {panel.contrast}"
     image = picture(panel.image, words) if panel.image else sections.NOTHING
     caption = join(
         [
             element("b", f"{panel.label} {percent(panel.probability)}"),
             f", rather than {panel.contrast} {percent(panel.contrast_probability)}",
-            f"; true: {panel.true}" if panel.true else "",
+            f"; labelled {panel.true}" if panel.true else "",
             f"; margin {panel.margin:+.3g}",
             element("code", panel.path),
         ]

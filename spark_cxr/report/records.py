@@ -113,7 +113,7 @@ class Panel:
 
     path: str
     true: str
-    """Empty where the truth is not known."""
+    """As a label file or folder says it; empty where none does."""
     label: str
     probability: float
     contrast: str

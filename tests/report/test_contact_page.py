@@ -27,16 +27,15 @@ def sheet(*panels, caveat=""):
 
 def test_panel_says_what_was_decided_and_what_is_true():
     page = contact_page(sheet(panel()))
-    assert "<b>Pneumonia 91.3\u202f%</b>, rather than Normal 5.0\u202f%; true: Normal" in page
+    assert "<b>Pneumonia 91.3\u202f%</b>, rather than Normal 5.0\u202f%; labelled Normal" in page
     assert "<code>film.png</code>" in page
-    words = "film, and the film with heat: true class Normal, Pneumonia rather than Normal"
+    words = "film, and the film with heat: labelled Normal, Pneumonia rather than Normal"
     assert f'alt="{words}"' in page
 
 
 def test_truth_that_is_not_known_is_not_told():
     page = contact_page(sheet(panel(true="")))
-    assert "true:" not in page
-    assert "true class" not in page
+    assert "labelled" not in page
 
 
 def test_empty_shelf_is_left_out():

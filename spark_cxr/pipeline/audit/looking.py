@@ -110,7 +110,7 @@ def _lungs(flat: tuple[Part, ...], judged: list[Part], masked: int, settings: Au
             "where the disease is."
         )
     rows = tuple((part.name, f"{part.films:,}", *map(percent, _shown(part))) for part in flat)
-    headings = ("Answer or source", "Films", "Lungs", "their area", "Corners", "Border")
+    headings = ("Answer or source", "Films", "Lungs", "Their area", "Corners", "Border")
     grid = Grid("Where heat lies, in means over films", headings, rows)
     numbers = (("lungs", whole.lungs), ("area", whole.lungs_area), ("worst", worst.lungs))
     brief = f"{percent(whole.lungs)}, area {percent(whole.lungs_area)}"
