@@ -14,6 +14,6 @@ def trained_model(spark, films: Path, tmp_path_factory) -> Path:
     """Train on the drawn films, without what only a report needs."""
     out = tmp_path_factory.mktemp("trained") / "R"
     ingest = {"images": [str(films)], "labels": str(films / "manifest.csv")}
-    train = {"learning_curve": False, "resamples": 100}
+    train = {"learning_curve": False, "explained": 0, "resamples": 100}
     job.run(TRAIN_LR, spark, defaults(run={"out": str(out)}, ingest=ingest, train=train))
     return out / "model"

@@ -127,7 +127,7 @@ def test_vectors_made_of_a_table_come_with_the_films_of_that_table(
 
 
 def trained(spark, out, **changed):
-    train = {"learning_curve": False, "resamples": 200, **changed.pop("train", {})}
+    train = {"learning_curve": False, "explained": 0, "resamples": 200, **changed.pop("train", {})}
     return job.run(TRAIN_LR, spark, defaults(run={"out": str(out)}, train=train, **changed))
 
 

@@ -93,7 +93,7 @@ def test_training_over_spark_connect_gives_the_predictions_of_a_classic_session(
         "connect"
     )
     ingest = {"images": [str(films)], "labels": str(labels)}
-    train = {"learning_curve": False, "tune": tune}
+    train = {"learning_curve": False, "explained": 0, "tune": tune}
     cfg = defaults(run={"out": str(tmp_path / "classic")}, ingest=ingest, train=train)
     job.run(JOB, spark, cfg)
     told = [

@@ -30,7 +30,7 @@ def told(spark, films, store, out):
     cfg = defaults(
         run={"out": str(out)},
         ingest={"images": [str(films)], "labels": str(films / "manifest.csv")},
-        train={"resamples": 100, "learning_curve": False},
+        train={"resamples": 100, "learning_curve": False, "explained": 0},
         track={"mlflow": store, "experiment": "films"},
         registry={"register": "cxr_dt", "alias": "challenger"},
     )

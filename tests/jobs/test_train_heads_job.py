@@ -53,6 +53,13 @@ def test_model_without_java_says_what_spark_said(run_dir):
         assert dict(told.probabilities) == pytest.approx(wanted, abs=1e-6)
 
 
+def test_report_explains_films_by_what_the_head_allows(run_dir):
+    head = read_manifest(Output(str(run_dir / "model"))).head
+    method = "occlusion, how far" if head == "dt" else "cam, exact"
+    page = (run_dir / "report.html").read_text()
+    assert method in page[page.index("Where decisions come from") :]
+
+
 def test_model_json_tells_the_whole_recipe(run_dir):
     manifest = read_manifest(Output(str(run_dir / "model")))
     metrics = json.loads((run_dir / "metrics.json").read_text())

@@ -15,12 +15,14 @@ CONTRACT = (
     *("intervals", "n_train", "n_test", "images", "quarantined", "images_per_second", "split"),
 )
 
+QUICK = {"resamples": 200, "learning_curve": False, "explained": 0}
+
 
 def trained(spark, out, films, **train):
     cfg = defaults(
         run={"out": str(out)},
         ingest={"images": [str(films)], "labels": str(films / "manifest.csv")},
-        train={"learning_curve": False, "resamples": 200, **train},
+        train={**QUICK, **train},
     )
     return job.run(JOB, spark, cfg)
 
@@ -28,7 +30,7 @@ def trained(spark, out, films, **train):
 @pytest.fixture(scope="module")
 def run_dir(spark, films, tmp_path_factory):
     out = tmp_path_factory.mktemp("train") / "R"
-    trained(spark, out, films, learning_curve=True)
+    trained(spark, out, films, learning_curve=True, explained=1)
     return out
 
 
@@ -50,6 +52,15 @@ def test_the_run_directory_holds_what_the_contract_says(run_dir):
 
 def test_metrics_have_the_names_of_the_contract(metrics):
     assert [name for name in CONTRACT if name not in metrics] == []
+
+
+def test_report_shows_where_decisions_come_from(run_dir):
+    page = (run_dir / "report.html").read_text()
+    part = page[page.index("Where decisions come from") :]
+    assert "cam, exact class activation map" in part
+    predicted = {row["prediction"] for row in predictions(run_dir).values()}
+    assert {label for label in predicted if f"<h3>{label}</h3>" in part} == predicted
+    assert part.count('class="film panel"') >= len(predicted)
 
 
 def test_every_table_carries_success(run_dir):
@@ -140,7 +151,7 @@ def test_without_images_it_draws_phantoms(spark, tmp_path):
     cfg = defaults(
         run={"out": str(tmp_path / "R")},
         phantoms={"count": 60, "size": 64},
-        train={"resamples": 100, "learning_curve": False},
+        train={"resamples": 100, "learning_curve": False, "explained": 0},
     )
     said = job.run(JOB, spark, cfg)
     assert said["images"] == 60
@@ -166,7 +177,12 @@ def test_films_of_another_folder_can_be_the_test(spark, films, tmp_path):
     cfg = defaults(
         run={"out": str(tmp_path / "R")},
         ingest={"images": [str(tmp_path / "here")]},
-        train={"test_images": [str(tmp_path / "there")], "resamples": 200, "learning_curve": False},
+        train={
+            "test_images": [str(tmp_path / "there")],
+            "resamples": 200,
+            "learning_curve": False,
+            "explained": 0,
+        },
     )
     said = job.run(JOB, spark, cfg)
     rows = predictions(tmp_path / "R").values()
@@ -183,7 +199,12 @@ def test_a_twin_on_both_sides_of_two_folders_is_refused_and_can_be_dropped(spark
             target.mkdir(parents=True)
             for film in chosen:
                 (target / film.name).write_bytes(film.read_bytes())
-    asked = {"test_images": [str(tmp_path / "there")], "resamples": 200, "learning_curve": False}
+    asked = {
+        "test_images": [str(tmp_path / "there")],
+        "resamples": 200,
+        "learning_curve": False,
+        "explained": 0,
+    }
     images = {"images": [str(tmp_path / "here")]}
     with pytest.raises(InputError, match="patients and twins on one side of the split"):
         job.run(JOB, spark, defaults(run={"out": str(tmp_path / "a")}, ingest=images, train=asked))
@@ -200,7 +221,7 @@ def test_a_column_of_the_label_file_says_who_tests(spark, films, tmp_path):
     cfg = defaults(
         run={"out": str(tmp_path / "R")},
         ingest={"images": [str(films)], "labels": str(tmp_path / "labels.csv")},
-        train={"learning_curve": False, "split": "column:side", "crossing": "keep"},
+        train={"learning_curve": False, "explained": 0, "split": "column:side", "crossing": "keep"},
     )
     job.run(JOB, spark, cfg)
     metrics = json.loads((tmp_path / "R" / "metrics.json").read_text())
