@@ -87,7 +87,7 @@ def _figures(found: Metrics) -> dict[str, float | None]:
     for name in MEASURES:
         figures[name] = getattr(found, name)
         if ends := getattr(found.intervals, name, None):
-            figures |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+            figures |= {f"{name}_low": ends.low, f"{name}_high": ends.high}
     return figures
 
 
