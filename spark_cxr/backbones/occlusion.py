@@ -16,6 +16,8 @@ CELLS = 8
 """Windows a side: 64 passes and one for the film itself."""
 MASKS = 192
 """Passes of RISE, which needs several for each of its cells."""
+_AT_ONCE = 16
+"""Masks: of larger numbers the films, as floats, would take hundreds of megabytes."""
 KEPT = 0.5
 """Share of a film that a mask of RISE leaves, on average."""
 Score = Callable[[Pixels], NDArray[np.float64]]
@@ -47,10 +49,13 @@ def rise(film: Pixels, score: Score, seed: int = 0) -> NDArray[np.float32]:
     """
     cells = np.random.default_rng(seed).random((MASKS, CELLS, CELLS)) < KEPT
     rows, columns = (_smoothing(side) for side in film.shape[:2])
-    masks = rows @ cells.astype(np.float32) @ columns.T
     fill = _mean(film)
-    films = fill + masks[..., None] * (film.astype(np.float32) - fill)
-    margins = score(np.rint(films).astype(np.uint8))
+    bare = film.astype(np.float32) - fill
+    parts = []
+    for some in np.split(cells.astype(np.float32), MASKS // _AT_ONCE):
+        masks = rows @ some @ columns.T
+        parts.append(score(np.rint(fill + masks[..., None] * bare).astype(np.uint8)))
+    margins = np.concatenate(parts)
     away = cells.reshape(MASKS, -1) - KEPT
     slopes = (margins - margins.mean(axis=0)).T @ away / (MASKS * KEPT * (1 - KEPT))
     return np.asarray(slopes.reshape(-1, CELLS, CELLS), np.float32)

@@ -35,7 +35,7 @@ METHODS = {
     "rise": "what the margin does when random parts of the film are hidden",
 }
 """What `auto` may become."""
-_GRADIENT = {"gradcam": cam.grad_cam, "gradcam++": cam.grad_cam_pp}
+_WEIGHING = {"cam": cam.class_maps, "gradcam": cam.grad_cam, "gradcam++": cam.grad_cam_pp}
 _OCCLUDING = {"occlusion": occlude, "rise": rise}
 
 
@@ -78,16 +78,19 @@ class Tracer:
         seen = _mapper(self.plan).maps(films)
         for vector, maps in zip(seen.vectors, seen.maps, strict=True):
             contrasts, margins = self._held_against(vector)
-            slopes = self.head.gradients(_row(vector))[0]  # type: ignore[union-attr]
-            slopes = slopes - slopes[list(contrasts)]
-            if self.method in _GRADIENT:
-                found = _GRADIENT[self.method](maps, slopes)
-            else:
-                found = cam.class_maps(maps, slopes)
-                if self.exact:
-                    bias = self.head.bias  # type: ignore[union-attr]
-                    cam.check_exact(found, bias - bias[list(contrasts)], margins)
+            others = list(contrasts)
+            found = self._weighed(vector, maps, others)
+            if self.exact and self.method == "cam" and isinstance(self.head, Linear):
+                rests = self.head.bias - self.head.bias[others]
+                cam.check_exact(found, rests, margins)
             yield Trace(vector, contrasts, margins, found)
+
+    def _weighed(self, vector: Vector, maps: Maps, others: list[int]) -> Maps:
+        """Weigh maps by what each label's margin has of them more than that of its contrast."""
+        if isinstance(self.head, Trees):
+            raise _unfit(self.method, "trees, which no gradient goes through")
+        slopes = self.head.gradients(_row(vector))[0]
+        return _WEIGHING[self.method](maps, slopes - slopes[others])
 
     def _hidden(self, films: Pixels) -> Iterator[Trace]:
         engine = load(self.plan)

@@ -25,7 +25,7 @@ def contact_page(sheet: ContactSheet) -> str:
         ("Model", sheet.model),
         ("Network", sheet.backbone),
         ("Method", sheet.method),
-        ("Strongest colour", f"a margin of {sheet.scale:g} at a pixel, either way"),
+        ("Strongest colour", f"{sheet.scale:g} for the class, -{sheet.scale:g} against it"),
         ("Films", f"{films:,}"),
     )
     return page(

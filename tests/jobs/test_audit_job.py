@@ -81,6 +81,7 @@ def test_every_check_of_the_issue_is_there_once(faulty_run, found):
         *("source_label", "source_told"),
         *("border_only", "centre_only", "lungs_hidden"),
         *("histogram_only", "small_only", "metadata_only"),
+        *("heat_lungs", "heat_corners", "heat_border", "heat_shuffled"),
         *("stable_corners", "stable_cropped", "stable_mirrored", "stable_inverted"),
         "calibration",
     }
@@ -117,6 +118,24 @@ def test_the_border_alone_finds_a_planted_letter(found):
     numbers = found["border_only"]["numbers"]
     assert numbers["accuracy"] > 0.8
     assert found["border_only"]["status"] == "fail"
+
+
+def test_heat_lies_on_a_planted_letter_and_without_one_where_chance_puts_it(found, clean_run):
+    clean = checks_of(clean_run)
+    assert found["heat_corners"]["status"] == "fail"
+    assert {clean[name]["status"] for name in ("heat_lungs", "heat_corners")} == {"pass"}
+    lungs, clean_lungs = found["heat_lungs"]["numbers"], clean["heat_lungs"]["numbers"]
+    assert lungs["lungs"] < lungs["area"]
+    assert clean_lungs["lungs"] > clean_lungs["area"]
+
+
+def test_heat_follows_the_weights_of_the_head(found):
+    assert found["heat_shuffled"]["numbers"]["likeness"] < 0.5
+
+
+def test_masks_beside_the_films_tell_where_the_lungs_are(found, clean_run):
+    assert "Masks tell them on" in found["heat_lungs"]["sentence"]
+    assert "They are estimated" in checks_of(clean_run)["heat_lungs"]["sentence"]
 
 
 def test_lungs_are_hidden_under_the_masks_beside_the_films(faulty_run):

@@ -49,7 +49,7 @@ def test_class_says_how_many_films_it_has():
 
 def test_page_says_how_the_heat_was_made_and_what_it_is_not():
     page = contact_page(sheet(panel(), caveat="RANDOM WEIGHTS"))
-    assert "a margin of 50 at a pixel, either way" in page
+    assert "50 for the class, -50 against it" in page
     assert "nor that the decision is right" in page
     assert page.count("Research use only. Not for diagnosis.") == 2
     assert "<li>RANDOM WEIGHTS.</li>" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,8 @@ def _of_folders(spark: SparkSession, cfg: Config) -> Films:
     leave_out = dataset_of(settings).leave_out
     listing = list_files(spark, settings.images, leave_out)
     told = told_of(spark, listing.files, settings, b"")
-    check_told(spark, listing.files, told, settings, b"")
+    if remark := check_told(spark, listing.files, told, settings, b""):
+        print(remark, file=sys.stderr, flush=True)
     if cfg.explain.limit:
         some = _some(listing.files, cfg.explain.limit)
         return films_of(spark, some, told, settings.max_bytes)

@@ -15,13 +15,15 @@ from spark_cxr.model.manifest import read_manifest
 from spark_cxr.model.scoring import read_judge
 from spark_cxr.model.tracing import METHODS
 from spark_cxr.output import Output
-from spark_cxr.pipeline.explain.films import films_at
+from spark_cxr.pipeline.explain.films import films_of
 from spark_cxr.pipeline.explain.sheet import TARGET, Film, Picked, class_panels, pick
 from spark_cxr.pipeline.explain.sight import Sight, explained
 from spark_cxr.pipeline.networks import Ready
 from spark_cxr.report.records import ClassPanels
 from spark_cxr.schemas import PATH
 
+MAX_BYTES = 2**31
+"""Of a film: those here were read before."""
 MOST_OF_TREES = 1
 """Films of each kind for heads that take 65 passes a film."""
 
@@ -39,7 +41,8 @@ def training_panels(
     picked = pick(named, manifest.labels, most)
     paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
     sight = Sight(ready, judge, manifest.identity)
-    seen = explained(films_at(predictions.sparkSession, paths), sight).collect()
+    files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES).files
+    seen = explained(files, sight).collect()
     found: dict[str, Film] = {row[PATH]: row.asDict() for row in seen if row["map"]}
     if not found:
         return (), ""
