@@ -71,7 +71,7 @@ def write_model(model: HeadModel, made: Made, directory: Output) -> Manifest:
         network=NETWORK if network.path else "",
         features=network.dim,
         limits=made.ready.recipe.limits,
-        metrics={name: getattr(made.metrics, name) for name in MEASURES},
+        metrics=_figures(made.metrics),
         data=made.data,
         split=made.split,
         versions=_versions(),
@@ -79,6 +79,16 @@ def write_model(model: HeadModel, made: Made, directory: Output) -> Manifest:
     )
     write_manifest(directory, manifest)
     return manifest
+
+
+def _figures(found: Metrics) -> dict[str, float | None]:
+    """Give the figures of the test, each with the ends of its interval where it has one."""
+    figures: dict[str, float | None] = {}
+    for name in MEASURES:
+        figures[name] = getattr(found, name)
+        if ends := getattr(found.intervals, name, None):
+            figures |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    return figures
 
 
 def _copy(network: Path, directory: Output) -> None:

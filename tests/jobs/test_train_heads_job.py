@@ -61,6 +61,8 @@ def test_model_json_tells_the_whole_recipe(run_dir):
     assert dict(manifest.setting) == dict(catalog.get(manifest.head).default)
     assert (manifest.backbone, manifest.engine, manifest.network) == ("fake", "fake", "")
     assert manifest.metrics["accuracy"] == metrics["accuracy"]
+    ends = [manifest.metrics[f"accuracy_{end}"] for end in ("low", "high")]
+    assert ends == metrics["intervals"]["accuracy"]
     files = {name.split("/")[0] for name in manifest.files}
     assert files == {"head", "head.npz", "reference.npz"}
 

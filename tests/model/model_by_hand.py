@@ -26,7 +26,11 @@ def manifest(files, **changes):
         "network": "",
         "features": catalog.get("fake").dim,
         "limits": Limits(min_side=40),
-        "metrics": {"accuracy": 0.5, "auc_macro": None},
+        "metrics": {
+            "n": 40,
+            **{"accuracy": 0.5, "accuracy_low": 0.35, "accuracy_high": 0.65},
+            "auc_macro": None,
+        },
         "data": "0123",
         "split": {"by": "patient", "test": 0.25, "seed": 0},
         "versions": {"spark_cxr": "0.1.0"},

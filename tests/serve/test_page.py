@@ -83,6 +83,11 @@ def complaints(page):
     return [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
 
 
+def test_card_tells_accuracy_with_its_interval_and_its_test(page):
+    assert "accuracy, on its own test of 40 films" in page.text("#card")
+    assert "0.500 (95 % interval 0.350 to 0.650)" in page.text("#card")
+
+
 def test_what_it_is_not_for_is_seen_first(page):
     assert page.text("main > :first-child") == NOTICE
     top = page.run("return document.querySelector('#notice').getBoundingClientRect().top")

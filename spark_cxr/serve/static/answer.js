@@ -69,12 +69,18 @@ export function factsOf(pairs) {
     .map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value))));
 }
 
+function withInterval(value, name, measured) {
+  const [low, high] = [measured[`${name}_low`], measured[`${name}_high`]];
+  const ends = typeof low === "number" ? ` (95 % interval ${low.toFixed(3)} to ${high.toFixed(3)})` : "";
+  return value.toFixed(3) + ends;
+}
+
 export function cardOf(card) {
-  const { n, ...shares } = card.metrics;
+  const { n, ...measured } = card.metrics;
   const tested = n ? `on its own test of ${n} films` : "on its own test";
-  const figures = Object.entries(shares)
-    .filter(([, value]) => typeof value === "number")
-    .map(([name, value]) => [`${name.replaceAll("_", " ")}, ${tested}`, value.toFixed(3)]);
+  const figures = Object.entries(measured)
+    .filter(([name, value]) => typeof value === "number" && !/_(low|high)$/.test(name))
+    .map(([name, value]) => [`${name.replaceAll("_", " ")}, ${tested}`, withInterval(value, name, measured)]);
   const { engine, weights, split } = card;
   return element("dl", {}, ...factsOf([
     ["Name", `${card.model.name}, version ${card.model.version}`],
