@@ -297,3 +297,19 @@ def test_card_of_a_network_has_the_caveat_of_its_weights(model_dir, tmp_path):
         service.model, manifest=replace(service.model.manifest, backbone="ResNet50")
     )
     assert card_of(service)["caveat"] == weights.caveat
+
+
+@pytest.mark.slow
+def test_mlflows_own_client_is_told_what_the_model_says(server, model, drawn):
+    import pandas as pd
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    client = ScoringServerClient("127.0.0.1", server.port)
+    client.wait_server_ready(timeout=20)
+    table = pd.DataFrame({"image": [as_text(drawn["png"]), as_text(drawn["dicom"])]})
+    told = client.invoke(table).get_predictions()
+    expected = model.predict([drawn["png"], drawn["dicom"]])
+    assert told["label"].tolist() == [each.label for each in expected]
+    for label in model.labels:
+        shares = [each.probabilities[label] for each in expected]
+        assert told[f"probability_{label}"].tolist() == pytest.approx(shares, abs=1e-12)
