@@ -70,7 +70,9 @@ def claim(host: str, port: int) -> socket.socket:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind)
+        # Only where the protocol is named does asyncio let small packets go at once (TCP_NODELAY);
+        # else each answer on a kept connection waits 40 ms for the client to acknowledge.
+        listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     except OSError as error:
         raise _taken(host, port, error) from None
     try:

@@ -1,5 +1,6 @@
 """`spark-cxr serve` as its users start and stop it."""
 
+import asyncio
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from spark_cxr.serve.command import SERVER
+from spark_cxr.serve.command import SERVER, claim
 from spark_cxr.serve.token import TOKEN
 from spark_cxr.serve.verb import Verb
 
@@ -39,6 +40,27 @@ def url_of(process):
         if found := READY.match(line):
             return found[1]
     raise AssertionError("".join(process.said))
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    """asyncio sets TCP_NODELAY only where the listener names its protocol."""
+    listener = claim("127.0.0.1", 0)
+    listener.listen()
+
+    async def is_prompt():
+        told = asyncio.get_running_loop().create_future()
+        server = await asyncio.start_server(
+            lambda _, writer: told.set_result(writer), sock=listener
+        )
+        _, mine = await asyncio.open_connection(*listener.getsockname())
+        theirs = await told
+        found = theirs.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        mine.close()
+        theirs.close()
+        server.close()
+        return bool(found)
+
+    assert asyncio.run(is_prompt())
 
 
 @pytest.fixture
