@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import Grid, blend, layer, levels, place
 from spark_cxr.images.png import encode_png
-from spark_cxr.images.prepare import resize
+from spark_cxr.images.prepare import scaled
 
 LONGEST = 1024
 """Pixels of the longer side, at most: a film as wide as a screen."""
@@ -40,11 +40,7 @@ class Words:
 def bounded(pixels: Pixels, longest: int) -> Pixels:
     """Shrink a film in grey so that neither side is longer than `longest`; 0: leave it."""
     grey = pixels if pixels.ndim == 2 else np.rint(pixels.mean(axis=2)).astype(np.uint8)
-    height, width = grey.shape
-    scale = longest / max(height, width)
-    if not longest or scale >= 1:
-        return grey
-    return resize(grey, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return scaled(grey, longest) if 0 < longest < max(grey.shape) else grey
 
 
 def film_png(film: Pixels) -> bytes:

@@ -119,6 +119,13 @@ def resize(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     return grey_levels(sums_across(sums_down(pixels, size_hw[0]), size_hw[1]))
 
 
+def scaled(pixels: Pixels, longest: int) -> Pixels:
+    """Resize so that the longer side has `longest` pixels, the aspect kept."""
+    height, width = pixels.shape[:2]
+    scale = longest / max(height, width)
+    return resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
 def to_network(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     """Resize and give three channels: grey is repeated, colour stays."""
     resized = resize(pixels, size_hw)

@@ -51,7 +51,7 @@ class Explanation:
     @property
     def scale(self) -> float:
         """Give a round number that hardly a value of the map goes beyond."""
-        return nice_scale(float(np.quantile(np.abs(self.map), WITHIN)))
+        return scale_of(self.map)
 
     def overlay_png(self, scale: float = 0.0, longest: int = LONGEST) -> bytes:
         """Draw the film in grey with its heat, a colour bar and words.
@@ -80,6 +80,11 @@ class Explanation:
         )
         second = f"{self.method}, margin {self.margin:+.3g}"
         return Words((first, second, NOTICE), self.label, self.contrast)
+
+
+def scale_of(heat: NDArray[np.float32]) -> float:
+    """Choose the heat of the strongest colour, as a round number."""
+    return nice_scale(float(np.quantile(np.abs(heat), WITHIN)))
 
 
 def explanations(

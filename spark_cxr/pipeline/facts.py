@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +11,14 @@ from pyspark.sql import functions as F
 from spark_cxr import datasets
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import Published
-from spark_cxr.errors import BadImage
-from spark_cxr.images.decode import decode
-from spark_cxr.images.prepare import resize
+from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics import measure_parts
-from spark_cxr.output import locate
 from spark_cxr.pipeline.audit.summary import audit_summary
 from spark_cxr.pipeline.dedup import clusters
 from spark_cxr.pipeline.evaluate import Answers
 from spark_cxr.pipeline.featurize import Featurized
 from spark_cxr.pipeline.steps import Ingested
+from spark_cxr.pipeline.thumbnails import film_at, jpeg
 from spark_cxr.report.records import (
     Audit,
     ClassCount,
@@ -36,7 +33,7 @@ from spark_cxr.settings import Config
 PHANTOM = "phantom"
 """The source that the manifest of phantoms names."""
 PHANTOMS = "drawn phantoms"
-THUMBNAIL = 192
+THUMBNAIL, QUALITY = 192, 80
 MISTAKES = 8
 
 
@@ -132,17 +129,5 @@ def mistakes_of(predictions: DataFrame) -> tuple[Mistake, ...]:
 
 def _thumbnail(path: str) -> bytes:
     """Draw a film small; nothing where its file is gone by now."""
-    from PIL import Image
-
-    store, inside = locate(path)
-    try:
-        with store.open_input_stream(inside) as stream:
-            pixels = decode(stream.read()).pixels
-    except (OSError, BadImage):
-        return b""
-    height, width = pixels.shape[:2]
-    scale = THUMBNAIL / max(height, width)
-    small = resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
-    out = io.BytesIO()
-    Image.fromarray(small).save(out, "JPEG", quality=80)
-    return out.getvalue()
+    film = film_at(path)
+    return b"" if film is None else jpeg(scaled(film, THUMBNAIL), QUALITY)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.overlay import LONGEST
-from spark_cxr.images.prepare import resize
+from spark_cxr.images.png import encode_png
+from spark_cxr.images.prepare import scaled
 from spark_cxr.model.judge import Picture, look_at_film
 
 
@@ -54,11 +54,5 @@ def look(
 
 def draw(film: Film) -> bytes:
     """Write a film as PNG, no larger than a screen, with nothing of its file but the pixels."""
-    from PIL import Image
-
-    height, width = film.pixels.shape[:2]
-    share = min(1.0, LONGEST / max(height, width))
-    size_hw = (max(1, round(height * share)), max(1, round(width * share)))
-    written = io.BytesIO()
-    Image.fromarray(resize(film.pixels, size_hw)).save(written, "PNG", compress_level=1)
-    return written.getvalue()
+    pixels = film.pixels
+    return encode_png(scaled(pixels, LONGEST) if max(pixels.shape[:2]) > LONGEST else pixels)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import replace
 
-from spark_cxr.errors import BadImage
-from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
-from spark_cxr.images.prepare import resize
-from spark_cxr.output import locate
+from spark_cxr.images.prepare import scaled
+from spark_cxr.pipeline.thumbnails import film_at, jpeg
 from spark_cxr.report.checks import Check, Pair, Side
 
 LONG_SIDE = 168
@@ -30,20 +27,5 @@ def _pictured(pair: Pair, limits: Limits) -> Pair:
 
 
 def _side(side: Side, limits: Limits) -> Side:
-    try:
-        return replace(side, image=_small(side.path, limits))
-    except (BadImage, OSError):
-        return side
-
-
-def _small(path: str, limits: Limits) -> bytes:
-    from PIL import Image
-
-    store, inside = locate(path)
-    with store.open_input_stream(inside) as stream:
-        pixels = decode(stream.read(), limits).pixels
-    scale = LONG_SIDE / max(pixels.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    out = io.BytesIO()
-    Image.fromarray(resize(pixels, (height, width))).save(out, "JPEG", quality=QUALITY)
-    return out.getvalue()
+    film = film_at(side.path, limits)
+    return side if film is None else replace(side, image=jpeg(scaled(film, LONG_SIDE), QUALITY))

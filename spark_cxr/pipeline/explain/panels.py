@@ -9,8 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.portable.trees import Trees
-from spark_cxr.images.heat import nice_scale
-from spark_cxr.model.explanation import WITHIN
+from spark_cxr.model.explanation import scale_of
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.model.scoring import read_judge
 from spark_cxr.model.tracing import METHODS
@@ -46,8 +45,7 @@ def training_panels(
     found: dict[str, Film] = {row[PATH]: row.asDict() for row in seen if row["map"]}
     if not found:
         return (), ""
-    heat = np.concatenate([film["map"] for film in found.values()])
-    scale = nice_scale(float(np.quantile(np.abs(heat), WITHIN)))
+    scale = scale_of(np.concatenate([film["map"] for film in found.values()]))
     whole = (_with_heat(each, found) for each in picked)
     panels = tuple(class_panels(each, scale, manifest.limits) for each in whole)
     method = next(iter(found.values()))["method"]

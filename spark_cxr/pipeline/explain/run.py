@@ -12,8 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.images.heat import nice_scale
-from spark_cxr.model.explanation import NOTICE, WITHIN, place_of
+from spark_cxr.model.explanation import NOTICE, place_of, scale_of
 from spark_cxr.model.tracing import METHODS, check_method
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.explain.films import Films, choose_films, few_of, films_of
@@ -84,7 +83,7 @@ def find_scale(few: DataFrame, sight: Sight) -> float:
     maps = [row["map"] for row in explained(few, plain).select("map").collect() if row["map"]]
     if not maps:
         return 1.0
-    return nice_scale(float(np.quantile(np.abs(np.concatenate(maps)), WITHIN)))
+    return scale_of(np.concatenate(maps))
 
 
 def explain_films(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +10,13 @@ import numpy as np
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import BadImage
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.film import Limits
 from spark_cxr.images.heat import Grid
 from spark_cxr.images.overlay import bounded, heated
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.tracing import METHODS
-from spark_cxr.output import locate
 from spark_cxr.pipeline.explain.sight import Sight
+from spark_cxr.pipeline.thumbnails import film_at, jpeg
 from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.schemas import LABEL, PATH
 
@@ -119,21 +116,11 @@ def _panel(film: Film, scale: float, limits: Limits) -> Panel:
 
 def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
     """Draw film and heat side by side; nothing where the file is gone by now."""
-    store, inside = locate(row[PATH])
-    try:
-        with store.open_input_stream(inside) as stream:
-            film = bounded(decode(stream.read(), limits).pixels, LONGEST)
-    except (OSError, BadImage):
+    pixels = film_at(row[PATH], limits)
+    if pixels is None:
         return b""
+    film = bounded(pixels, LONGEST)
     field = np.asarray(row["map"], np.float32).reshape(row["map_height"], row["map_width"])
     grid = None if row["map_first"] is None else Grid(row["map_first"], row["map_step"])
     both = film[..., None].repeat(3, 2), heated(film, field, scale, grid)
-    return _jpeg(np.concatenate(both, axis=1))
-
-
-def _jpeg(pixels: Pixels) -> bytes:
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=QUALITY)
-    return out.getvalue()
+    return jpeg(np.concatenate(both, axis=1), QUALITY)
