@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 from spark_cxr.settings.asking import Audit, Bench, Explain
 from spark_cxr.settings.fields import EXPLAIN_METHODS, PEERS, UNMATCHED, Names, Paths, setting
 from spark_cxr.settings.films import Features, Ingest, Phantoms
-from spark_cxr.settings.learning import AnyHead, Compare, Gate, Registry, Track, Train
+from spark_cxr.settings.learning import AnyHead, Compare, Finetune, Gate, Registry, Track, Train
 from spark_cxr.settings.using import Drift, Load, Score, Serve
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Drift",
     "Explain",
     "Features",
+    "Finetune",
     "Gate",
     "Ingest",
     "Load",
@@ -65,6 +66,7 @@ class Config:
     ingest: Ingest
     features: Features
     train: Train
+    finetune: Finetune
     gate: Gate
     any_head: AnyHead
     track: Track

@@ -27,6 +27,36 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Finetune:
+    """Section [finetune]: how a network is trained further on films."""
+
+    head: Names = setting(choices=("linear",), others=("[1-9]*",))
+    dropout: float = setting(least=0, most=0.95)
+    batch_norm: bool = setting()
+    layers: str = setting()
+    warm_epochs: int = setting(least=0)
+    epochs: int = setting(least=0)
+    train_batch_size: int = setting(least=1)
+    learning_rate: float = setting(least=0, most=10)
+    warm_learning_rate: float = setting(least=0, most=10)
+    optimiser: str = setting(choices=("adam", "adamw", "sgd"))
+    schedule: str = setting(choices=("cosine", "plateau", "constant"))
+    weight_decay: float = setting(least=0, most=1)
+    loss: str = setting(choices=("crossentropy", "focal"))
+    label_smoothing: float = setting(least=0, most=0.9)
+    focal_gamma: float = setting(least=0, most=10)
+    balance_by: str = setting(choices=("none", "weights", "sampling"))
+    patience: int = setting(least=0)
+    distil: float = setting(least=0, most=100)
+    val_fraction: float = setting(least=0.01, most=0.5)
+    augment: float = setting(least=0, most=3)
+    mirror_films: bool = setting()
+    never: Paths = setting()
+    workers: int = setting(least=0, most=1024)
+    train_precision: str = setting(choices=("auto", "f32", "bf16"))
+
+
+@dataclass(frozen=True)
 class Gate:
     """Section [gate]: from where on a film is unlike those of the training."""
 
