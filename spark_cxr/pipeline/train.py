@@ -13,6 +13,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads.catalog import HEADS, Head, Setting, Shape
+from spark_cxr.heads.portable import PortableHead, read_stages
+from spark_cxr.output import Output, locate
 from spark_cxr.schemas import FEATURES, LABEL, PATH, SHA256, TEST_PREDICTIONS, columns
 
 LABEL_INDEX = "label_index"
@@ -24,6 +26,8 @@ PARTITION = 1 << 22
 """Numbers in a partition of vectors, 32 MB. A fit goes through all partitions at each of its steps,
 and a task costs some milliseconds however little there is to do: 351 vectors of 128 were fitted in
 2.2 s as one partition and in 8.5 s as eight."""
+HEAD = "head"
+"""Folder of a model directory with MLlib's own form."""
 MARGIN = "margin_"
 """Begins the columns of the models for one class against the rest."""
 
@@ -47,6 +51,17 @@ class HeadModel(Model):
         super().__init__()
         self.head = head
         self.mllib = mllib
+
+    @property
+    def name(self) -> str:
+        """Name the head."""
+        return self.head.name
+
+    def keep(self, directory: Output) -> PortableHead:
+        """Save MLlib's own form below a directory, and read the portable one from it."""
+        place = directory.table(HEAD)
+        self.mllib.write().overwrite().save(place)
+        return self.head.read(read_stages(*locate(place)))
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         scored = self.mllib.transform(dataset)
