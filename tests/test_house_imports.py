@@ -24,7 +24,7 @@ MAY_USE = {
     "metrics": {"errors"},
     "images": {"errors", "settings"},
     "backbones": {*BASE, "images"},
-    "training": {*BASE, "images", "backbones"},
+    "training": {*BASE, "images", "backbones", "heads"},
     "heads": {"errors", "settings"},
     "report": BASE,
     "model": {*BASE, "images", "backbones", "heads"},
