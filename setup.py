@@ -60,6 +60,7 @@ setup(
     package_data={
         "spark_cxr.conf": ["*.toml", "*.conf", "*.sh", "datasets/*", "local/*"],
         "spark_cxr": ["py.typed"],
+        "spark_cxr.backbones": ["embedded/*"],
         "spark_cxr.serve": ["static/*"],
     },
     install_requires=["numpy>=1.26", "pandas>=2.2,<3", "pillow>=11", "pyarrow>=18"],

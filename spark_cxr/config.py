@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import shlex
 import tomllib
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.flags import flagged_items, make_parser
+from spark_cxr.packaged import PACKAGE, folder_of
 from spark_cxr.settings import SECTIONS, Config, nearest
 from spark_cxr.values import checked
 
@@ -22,20 +20,8 @@ Values = dict[str, dict[str, Any]]
 
 def conf_dir() -> Path:
     """Find the folder conf/: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    if package.parent.is_file():  # the wheel itself, that --py-files has sent
-        return Path(_unpacked(package.parent).name) / package.name / "conf"
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parent / "conf"
-
-
-@cache
-def _unpacked(archive: Path) -> TemporaryDirectory[str]:
-    """Unpack the settings of an archive once; the folder goes when the process ends."""
-    folder = TemporaryDirectory(prefix="spark_cxr-conf-")
-    with zipfile.ZipFile(archive) as files:
-        files.extractall(folder.name, [name for name in files.namelist() if "/conf/" in name])
-    return folder
+    installed = folder_of("conf")
+    return installed if installed.is_dir() else PACKAGE.parent / "conf"
 
 
 def resolve(job: str, summary: str, sections: Sequence[str], argv: Sequence[str]) -> Config:

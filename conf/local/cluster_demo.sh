@@ -4,11 +4,13 @@
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
-# The memory and cores of these small nodes; the rest is as conf/cluster.conf has it.
+# The memory and cores of these small nodes; the rest is as conf/cluster.conf has it. The driver has
+# Keras, to build the network; the nodes run it without.
 submit() {
   "$root/.venv/bin/spark-submit" --master "$SPARK_CXR_MASTER" \
     --properties-file "$root/conf/cluster.conf" --py-files "$SPARK_CXR_WHEEL" \
     --conf spark.pyspark.python="$SPARK_CXR_PYTHON" --driver-memory 1g \
+    --conf spark.pyspark.driver.python="$root/.venv/bin/python" \
     --executor-memory 512m --executor-cores 1 "$@"
 }
 

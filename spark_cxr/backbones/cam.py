@@ -32,7 +32,7 @@ def grid_of(backbone: str) -> Grid | None:
     if row is None or not row.first_centre:
         return None
     side = row.size_hw[0]
-    return Grid(row.first_centre / side, catalog.CELL_STEP / side)
+    return Grid(row.first_centre / side, row.cell_step / side)
 
 
 def class_maps(maps: Floats, weights: Floats) -> NDArray[np.float32]:

@@ -13,13 +13,14 @@ from pathlib import PurePosixPath
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import nearest
 
-NORMALISINGS = ("caffe", "tf", "torch", "none")
-"""What Keras calls the ways from grey levels to a network's input; `none` means as they are."""
-CELL_STEP = 32
-"""Pixels between the centres of neighbouring cells, in all networks of this catalog."""
+NORMALISINGS = ("caffe", "tf", "torch", "none", "grey")
+"""What Keras calls the ways from grey levels to a network's input; `none` means as they are, and
+`grey` is ours: one channel, (x - 127.5) / 64, which has no rounding error in bf16 either."""
 _TENSORFLOW = "https://storage.googleapis.com/tensorflow/keras-applications"
 _KERAS = "https://storage.googleapis.com/keras-applications"
 _KERNELS = "weights_tf_dim_ordering_tf_kernels"
+SHIPPED = "CXRNet"
+"""The network whose weights are in this package."""
 FAKE_CAVEAT = (
     "The features come from the fake engine, a random projection of coarse pixels: "
     "no network has seen these films"
@@ -41,6 +42,16 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Embedded:
+    """A Keras file inside this package, which is the network and its weights."""
+
+    name: str
+    """In the folder `embedded` beside this file."""
+    sha256: str
+    """Written by `python -m spark_cxr.backbones.embed FILE.keras`, together with the file."""
+
+
+@dataclass(frozen=True)
 class Backbone:
     """What has to be known of a network before it runs."""
 
@@ -54,13 +65,17 @@ class Backbone:
     """Its name in keras.applications."""
     file: str = ""
     """A user's own Keras file, instead of a constructor."""
+    embedded: Embedded | None = None
+    """The file that ships with spark_cxr, instead of a constructor."""
     normalising: str = "none"
     spatial_layer: str = ""
     """The last layer that still knows where things are: class activation maps stand on it."""
     spatial_shape: tuple[int, int, int] = (0, 0, 0)
     first_centre: float = 0.0
-    """Pixels from a film's edge to the middle of where the first cell of these maps looks; each
-    next cell looks `CELL_STEP` further. 0 where only its file knows."""
+    """Pixels from a film's edge to the middle of where the first cell of these maps looks; 0 where
+    only its file knows."""
+    cell_step: int = 32
+    """Pixels from there to where the next cell looks."""
     weights: Published | None = None
     """Without the classifier."""
     top_weights: Published | None = None
@@ -102,6 +117,22 @@ def _pair(stem: str, notop: str = "_notop") -> tuple[str, str]:
 
 BACKBONES = {
     "fake": Backbone(name="fake", size_hw=(64, 64), dim=128, engines=("fake",)),
+    SHIPPED: Backbone(
+        name=SHIPPED,
+        size_hw=(224, 224),
+        dim=512,
+        engines=("openvino", "keras"),
+        embedded=Embedded(
+            "cxrnet.keras", "f4f391b50fa6632060bc94b82fd523ca5414ce45e3fa1c223938283d0fd99c78"
+        ),
+        normalising="grey",
+        spatial_layer="concatenate_7",
+        spatial_shape=(13, 13, 512),
+        first_centre=15.5,
+        cell_step=16,
+        licence="Apache-2.0 (trained from weights under MIT)",
+        citation="spark_cxr; the body is SqueezeNet 1.1, Iandola et al., arXiv:1602.07360",
+    ),
     "ResNet50": _row(
         "ResNet50",
         "caffe",

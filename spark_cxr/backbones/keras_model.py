@@ -11,7 +11,7 @@ import numpy as np
 
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.backbones.weights import Weights
+from spark_cxr.backbones.weights import Weights, embedded_file
 from spark_cxr.errors import ConfigError, WeightsError
 
 POOLINGS = ("avg", "max", "none")
@@ -23,17 +23,26 @@ TORCH_STD = (0.229, 0.224, 0.225)
 
 def build(backbone: Backbone, weights: Weights) -> Any:
     """Build the network with its weights: normalised films in, maps (or vectors) out."""
-    keras = import_keras()
     if backbone.file:
         return load(backbone.file)
-    height, width = backbone.size_hw
-    constructor = getattr(keras.applications, backbone.constructor)
-    model = constructor(weights=None, include_top=False, input_shape=(height, width, 3))
+    if weights.kind == "embedded":
+        return load(weights.path)
+    model = untrained(backbone)
     if weights.kind == "random":
         draw_weights(model, weights.seed)
     else:
         load_weights(model, backbone, weights)
     return model
+
+
+def untrained(backbone: Backbone) -> Any:
+    """Build a network of the catalog that has learned nothing."""
+    keras = import_keras()
+    if backbone.embedded:
+        return keras.models.clone_model(load(str(embedded_file(backbone.embedded))))
+    height, width = backbone.size_hw
+    constructor = getattr(keras.applications, backbone.constructor)
+    return constructor(weights=None, include_top=False, input_shape=(height, width, 3))
 
 
 def load(path: str) -> Any:
@@ -80,7 +89,10 @@ def last_maps(model: Any) -> Any | None:
 
 
 def normalise(films: Any, mode: str) -> Any:
-    """Do what the `preprocess_input` of a network's module in keras.applications does."""
+    """Do what the `preprocess_input` of a network's module in keras.applications does.
+
+    Or, of grey films with one channel, what our own network was trained with.
+    """
     ops = import_keras().ops
     if mode == "caffe":
         return ops.flip(films, axis=-1) - np.asarray(CAFFE_MEAN, np.float32)
@@ -89,7 +101,7 @@ def normalise(films: Any, mode: str) -> Any:
     if mode == "torch":
         scaled = films / 255.0 - np.asarray(TORCH_MEAN, np.float32)
         return scaled / np.asarray(TORCH_STD, np.float32)
-    return films
+    return (films - 127.5) / 64.0 if mode == "grey" else films
 
 
 def pool(maps: Any, pooling: str) -> Any:

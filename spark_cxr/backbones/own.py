@@ -13,6 +13,12 @@ from spark_cxr.backbones.catalog import KNOWN_FILES, NORMALISINGS, Backbone, Kno
 from spark_cxr.errors import ConfigError, WeightsError
 
 ENGINES = ("openvino", "keras")
+_OF_COLOURS = ("caffe", "torch")
+FITTING = {
+    1: tuple(name for name in NORMALISINGS if name not in _OF_COLOURS),
+    3: tuple(name for name in NORMALISINGS if name != "grey"),
+}
+"""The normalisings that a network of so many channels can have."""
 
 
 def is_own(name: str) -> bool:
@@ -33,14 +39,14 @@ def find(name: str, normalising: str = "") -> Backbone:
 
 def read_own(path: Path, normalising: str) -> Backbone:
     """Describe a user's network by what its file says of its input, and what is known of it."""
-    size_hw, known = _size_hw(path), _known(path)
+    (*size_hw, channels), known = _input_shape(path), _known(path)
     normalising = normalising or known.normalising
-    if normalising not in NORMALISINGS:
-        expected = f"features.normalising from {', '.join(NORMALISINGS)} for {path.name}"
+    if normalising not in FITTING[channels]:
+        expected = f"features.normalising from {', '.join(FITTING[channels])} for {path.name}"
         raise ConfigError(expected, normalising or "nothing", "Say how the network was trained")
     return Backbone(
         name=path.stem,
-        size_hw=size_hw,
+        size_hw=(size_hw[0], size_hw[1]),
         dim=0,
         engines=ENGINES,
         file=str(path),
@@ -54,14 +60,15 @@ def _known(path: Path) -> KnownFile:
     return KNOWN_FILES.get(digest(path), KnownFile("", "as its owner says", ""))
 
 
-def _size_hw(path: Path) -> tuple[int, int]:
+def _input_shape(path: Path) -> tuple[int, int, int]:
     """Find the one input of the network and check that a film fits in."""
     shapes = [shape for shape in _input_shapes(_config(path)) if shape]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or None in shapes[0][1:]:
-        expected = f"one input of fixed height and width and 3 channels in {path.name}"
+    fits = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:]
+    if not fits or shapes[0][3] not in FITTING:
+        expected = f"one input of fixed height and width and 1 or 3 channels in {path.name}"
         raise ConfigError(expected, str(shapes), "Save the network with such an Input")
-    _, height, width, _ = shapes[0]
-    return int(height), int(width)
+    _, height, width, channels = shapes[0]
+    return int(height), int(width), int(channels)
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
-from spark_cxr.backbones.catalog import Backbone
+from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
 from spark_cxr.backbones.download import Say, download, to_stderr
 from spark_cxr.backbones.published import obtain
 from spark_cxr.errors import ConfigError, WeightsError
+from spark_cxr.packaged import folder_of
 
-EXPECTED = "features.weights as imagenet, random:SEED, a file or a URI"
+EXPECTED = "features.weights as embedded, imagenet, random:SEED, a file or a URI"
 RANDOM_CAVEAT = (
     "RANDOM WEIGHTS: this network has learned nothing. Its features are for measuring speed "
     "only; no result made from them means anything"
@@ -29,7 +30,7 @@ class Weights:
     """Weights that are there and were verified."""
 
     kind: str
-    """imagenet, file, own (inside the user's network), random, or none (the fake engine)."""
+    """embedded, imagenet, file, own (inside the user's network), random, or none (the fake)."""
     path: str
     """The file on this host; empty for random and none."""
     sha256: str
@@ -45,7 +46,7 @@ def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_stder
     """Find the weights that `text` names; empty is what goes with the network.
 
     Args:
-        text: imagenet, random:SEED, a file, a URI, or nothing.
+        text: embedded, imagenet, random:SEED, a file, a URI, or nothing.
         backbone: The network that is to receive them.
         mirror: Directory or URL with the official files, asked before their origin.
         say: Receives lines of progress.
@@ -54,11 +55,10 @@ def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_stder
         return _without(text, backbone)
     if backbone.file:
         return _own(text, backbone)
+    if text == "embedded" or (backbone.embedded and not text):
+        return _embedded(backbone)
     if text in ("", "imagenet"):
         return _imagenet(backbone, mirror, say)
-    if text == "embedded":
-        way_out = f"Take imagenet, or random:0 to try out; {backbone.name} has none in this package"
-        raise WeightsError("weights that ship with spark_cxr", "embedded", way_out)
     if text.startswith("random"):
         return _random(text)
     return _file(text, backbone, say)
@@ -79,9 +79,29 @@ def _own(text: str, backbone: Backbone) -> Weights:
     return Weights("own", str(path), digest(path), str(path), backbone.licence)
 
 
+def _embedded(backbone: Backbone) -> Weights:
+    if backbone.embedded is None:
+        way_out = f"Say --backbone {SHIPPED}, whose weights do; {backbone.name} takes imagenet"
+        raise WeightsError("a network whose weights ship with spark_cxr", backbone.name, way_out)
+    path = embedded_file(backbone.embedded)
+    sha256, origin = backbone.embedded.sha256, "ships with spark_cxr"
+    return Weights("embedded", str(path), sha256, origin, backbone.licence)
+
+
+def embedded_file(file: Embedded) -> Path:
+    """Find a network that ships with spark_cxr, and make sure that it is the one."""
+    path = folder_of("backbones/embedded") / file.name
+    received = digest(path) if path.is_file() else "no such file"
+    if received != file.sha256:
+        expected = f"{file.name} of spark_cxr with SHA-256 {file.sha256}"
+        raise WeightsError(expected, received, "Install spark_cxr again")
+    return path
+
+
 def _imagenet(backbone: Backbone, mirror: str, say: Say) -> Weights:
     if backbone.weights is None:
-        raise WeightsError("a network with published weights", backbone.name, "Name a file")
+        way_out = "Leave features.weights empty: it brings its own. Or name a file"
+        raise WeightsError("a network with published weights", backbone.name, way_out)
     path, origin = obtain(backbone.weights, mirror, say)
     caveat = "" if backbone.weights.md5 else UNVERIFIED_CAVEAT
     return Weights("imagenet", str(path), digest(path), origin, backbone.licence, caveat)

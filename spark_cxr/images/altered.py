@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.prepare import resize, to_network
+from spark_cxr.images.prepare import grey, resize, to_network
 
 BORDER = 0.1
 """Share of each side that counts as border, at either end."""
@@ -20,7 +20,6 @@ CROP = 0.08
 """Share of each side that a crop cuts off, half of it at either end."""
 BINS = 64
 SMALL = 32
-_LUMA = np.array((0.299, 0.587, 0.114))
 _LUNGS = ((0.5, 0.3), (0.5, 0.7))
 """Centres (down, across) of the ellipses that stand for lungs where no mask is known."""
 _LUNG_REACH = (0.36, 0.19)
@@ -144,6 +143,4 @@ def _ellipses(film: Pixels) -> NDArray[np.bool_]:
 
 
 def _grey(film: Pixels) -> Pixels:
-    if film.ndim == 2:
-        return film
-    return np.asarray(np.rint(film @ _LUMA), dtype=np.uint8)
+    return film if film.ndim == 2 else grey(film)

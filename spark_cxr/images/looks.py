@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.prepare import Sums, grey_levels, sums_across, sums_down
+from spark_cxr.images.prepare import Sums, grey, grey_levels, sums_across, sums_down
 
 SIDE = 64
 """Of the thumbnail: at 32 films of drawn patients are as much alike as cropped copies of one."""
@@ -29,7 +29,6 @@ _STEPS = (1, 13, 29)
 """Odd, so that each step visits all 64 bits once."""
 _LOWEST = 2
 """Frequencies below this are the shape that all chests share."""
-_LUMA = np.array((0.299, 0.587, 0.114))
 
 Stack = NDArray[np.float32]
 """Thumbnails (film, row, column)."""
@@ -43,8 +42,7 @@ def thumbnail(pixels: Pixels) -> bytes:
 def thumbnail_of(tall: Sums) -> bytes:
     """Shrink a film whose rows are summed into 64 already."""
     small = grey_levels(sums_across(tall, SIDE))
-    grey = small if small.ndim == 2 else np.rint(small @ _LUMA).astype(np.uint8)
-    return grey.tobytes()
+    return (small if small.ndim == 2 else grey(small)).tobytes()
 
 
 def unpacked(looks: Sequence[bytes]) -> Stack:

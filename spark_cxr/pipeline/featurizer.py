@@ -40,7 +40,7 @@ SAME_NAME = ("weights", "mirror", "normalising", "pooling", "engine", "precision
 DEFAULTS = {
     "inputCol": "content",
     "outputCol": "features",
-    "modelName": "fake",
+    "modelName": catalog.SHIPPED,
     "weights": "",
     "mirror": "",
     "normalising": "",
@@ -87,7 +87,7 @@ class DeepImageFeaturizer(
         f"network that makes the features: {', '.join(catalog.names())}, or a FILE.keras",
         typeConverter=_network,
     )
-    weights = text("weights", "imagenet, a file or URI, random:SEED; empty: imagenet or its own")
+    weights = text("weights", "embedded, imagenet, a file or URI, random:SEED; empty: its own")
     mirror = text("mirror", "folder or URL with the official weight files, asked first")
     normalising = one_of("normalising", ("", *NORMALISINGS), "of a FILE.keras")
     pooling = one_of("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
@@ -110,7 +110,7 @@ class DeepImageFeaturizer(
         *,
         inputCol: str = "content",
         outputCol: str = "features",
-        modelName: str = "fake",
+        modelName: str = catalog.SHIPPED,
         weights: str = "",
         mirror: str = "",
         normalising: str = "",

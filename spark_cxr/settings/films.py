@@ -49,6 +49,6 @@ class Features:
     engine: str
     device: str
     cache: str
-    normalising: str = setting(choices=("", "caffe", "tf", "torch", "none"))
+    normalising: str = setting(choices=("", "caffe", "tf", "torch", "none", "grey"))
     precision: str = setting(choices=("auto", "f32", "bf16", "f16"))
     batch_size: int = setting(least=1)

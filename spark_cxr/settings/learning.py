@@ -53,7 +53,7 @@ class Finetune:
     mirror_films: bool = setting()
     never: Paths = setting()
     workers: int = setting(least=0, most=1024)
-    train_precision: str = setting(choices=("auto", "f32", "bf16"))
+    train_precision: str = setting(choices=("auto", "f32", "bf16", "f16"))
 
 
 @dataclass(frozen=True)

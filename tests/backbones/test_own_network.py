@@ -40,6 +40,14 @@ def test_file_without_normalising_is_refused(tmp_path: Path, normalising: str) -
     )
 
 
+def test_grey_network_takes_what_fits_one_channel(tmp_path: Path) -> None:
+    grey = str(keras_file(tmp_path, [None, 32, 48, 1]))
+    assert find(grey, "grey").normalising == "grey"
+    told = "Expected features.normalising from tf, none, grey for net.keras. Received: caffe."
+    with pytest.raises(ConfigError, match=told):
+        find(grey, "caffe")
+
+
 def test_file_known_by_its_content_needs_no_normalising(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,13 +70,15 @@ def test_normalising_that_contradicts_the_catalog_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "shapes",
-    [([None, None, None, 3],), ([None, 32, 32, 1],), ([None, 9],), ([None, 8, 8, 3],) * 2, ()],
-    ids=["any size", "grey", "no film", "two inputs", "no input"],
+    [([None, None, None, 3],), ([None, 32, 32, 2],), ([None, 9],), ([None, 8, 8, 3],) * 2, ()],
+    ids=["any size", "two channels", "no film", "two inputs", "no input"],
 )
 def test_network_that_films_do_not_fit_into_is_refused(
     tmp_path: Path, shapes: tuple[list[Any], ...]
 ) -> None:
-    with pytest.raises(ConfigError, match="one input of fixed height and width and 3 channels"):
+    with pytest.raises(
+        ConfigError, match="one input of fixed height and width and 1 or 3 channels"
+    ):
         find(str(keras_file(tmp_path, *shapes)), "tf")
 
 

@@ -13,6 +13,7 @@ from spark_cxr.backbones.weights import RANDOM_CAVEAT, UNVERIFIED_CAVEAT, Weight
 from spark_cxr.errors import ConfigError, WeightsError
 
 ROW = catalog.get("ResNet50")
+OURS = catalog.get("CXRNet")
 
 
 def test_random_weights_say_loudly_what_they_are() -> None:
@@ -32,12 +33,37 @@ def test_random_without_a_seed_is_refused(text: str) -> None:
     assert str(caught.value) == told
 
 
-def test_embedded_weights_are_refused_where_there_are_none() -> None:
+@pytest.mark.parametrize("text", ["", "embedded"])
+def test_embedded_weights_are_a_file_of_this_package(text: str) -> None:
+    found = resolve(text, OURS)
+    assert (found.kind, found.origin) == ("embedded", "ships with spark_cxr")
+    assert hashlib.sha256(Path(found.path).read_bytes()).hexdigest() == found.sha256
+    assert found.licence.startswith("Apache-2.0")
+
+
+def test_embedded_weights_of_another_network_are_refused() -> None:
     with pytest.raises(WeightsError) as caught:
         resolve("embedded", ROW)
     assert str(caught.value) == (
-        "Expected weights that ship with spark_cxr. Received: embedded. "
-        "Take imagenet, or random:0 to try out; ResNet50 has none in this package."
+        "Expected a network whose weights ship with spark_cxr. Received: ResNet50. "
+        "Say --backbone CXRNet, whose weights do; ResNet50 takes imagenet."
+    )
+
+
+def test_embedded_file_that_is_not_the_one_is_refused() -> None:
+    assert OURS.embedded is not None
+    other = replace(OURS, embedded=replace(OURS.embedded, sha256="0" * 64))
+    told = rf"cxrnet.keras of spark_cxr with SHA-256 0+\. Received: {OURS.embedded.sha256}\. Inst"
+    with pytest.raises(WeightsError, match=told):
+        resolve("embedded", other)
+
+
+def test_imagenet_weights_for_our_own_network_are_refused() -> None:
+    with pytest.raises(WeightsError) as caught:
+        resolve("imagenet", OURS)
+    assert str(caught.value) == (
+        "Expected a network with published weights. Received: CXRNet. "
+        "Leave features.weights empty: it brings its own. Or name a file."
     )
 
 
@@ -73,7 +99,7 @@ def test_word_that_is_no_kind_of_weights_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve("imagnet", ROW)
     assert str(caught.value) == (
-        "Expected features.weights as imagenet, random:SEED, a file or a URI. "
+        "Expected features.weights as embedded, imagenet, random:SEED, a file or a URI. "
         "Received: imagnet. Files end in .weights.h5, .h5 (Keras' official layout) or .keras."
     )
 

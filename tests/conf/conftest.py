@@ -6,7 +6,7 @@ import pytest
 
 from jobs.train_lr import JOB as TRAIN_LR
 from spark_cxr import job
-from spark_cxr.config import defaults
+from tests.quick import defaults
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,13 @@ import pytest
 from jobs.bench import JOB
 from spark_cxr import job
 from spark_cxr.backbones.engines.plan import Used
-from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.job import exit_code
 from spark_cxr.pipeline.bench.benched import Benched, Pass, Scale, Spent, report, table
 from spark_cxr.pipeline.bench.contestants import CONTESTANTS
 from spark_cxr.pipeline.bench.frameworks import is_missing
 from spark_cxr.settings import PEERS
+from tests.quick import defaults
 
 
 def benched(spark, out, films, peers, limit=12, rounds=2, **features):

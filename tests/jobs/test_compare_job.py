@@ -8,8 +8,8 @@ import pytest
 
 from jobs.compare import JOB
 from spark_cxr import job
-from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
+from tests.quick import defaults
 
 
 def compared(spark, out, films, compare, **train):

@@ -13,12 +13,12 @@ import spark_cxr
 from jobs.explain import JOB
 from jobs.score import JOB as SCORE
 from spark_cxr import job
-from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.decode import decode
 from spark_cxr.images.heat import blend, levels, place
 from spark_cxr.images.overlay import bounded
 from spark_cxr.schemas import EXPLANATIONS, columns
+from tests.quick import defaults
 
 
 def explained(spark, out, model, images=(), **asked):

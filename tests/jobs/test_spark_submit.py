@@ -79,7 +79,7 @@ def test_training_over_spark_connect_gives_the_predictions_of_a_classic_session(
 ):
     from jobs.train_lr import JOB
     from spark_cxr import job
-    from spark_cxr.config import defaults
+    from tests.quick import defaults
 
     labels = films / "manifest.csv"
     done = started(

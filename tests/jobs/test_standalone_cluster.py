@@ -14,7 +14,10 @@ import pyspark
 import pytest
 from standalone import ROOT, bare, command_of, standalone
 
+from spark_cxr.backbones import catalog
 from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.network import prepare
+from spark_cxr.backbones.weights import resolve
 from spark_cxr.images.phantoms import phantoms
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -95,7 +98,12 @@ def test_ingest_accounts_for_each_file(demo):
 
 
 def test_featurize_gives_each_film_the_vector_of_a_single_process(demo):
-    recipe = FeatureRecipe("fake", "fake", 32)
+    used = json.loads((demo / "vectors/run.json").read_text())["used"]
+    row = catalog.get("CXRNet")
+    network = prepare(row, resolve("", row), "openvino")
+    recipe = FeatureRecipe(
+        row.name, used["engine"], 32, network=network.path, precision=used["precision"]
+    )
     made = {
         row["path"].removeprefix("file:"): row["features"]
         for row in rows(demo / "vectors/features")

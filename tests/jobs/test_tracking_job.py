@@ -10,9 +10,9 @@ import pytest
 import spark_cxr
 from jobs import train_dt
 from spark_cxr import job
-from spark_cxr.config import defaults
 from spark_cxr.job import Job, exit_code
 from spark_cxr.output import Outcome
+from tests.quick import defaults
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ from pyspark.sql import functions as F
 import spark_cxr
 from jobs import train, train_dt, train_lr, train_rf
 from spark_cxr import job
-from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.output import Output
 from spark_cxr.pipeline import split
 from spark_cxr.pipeline import train as training
+from tests.quick import defaults
 
 DIRECT = {"lr": train_lr.JOB, "rf": train_rf.JOB, "dt": train_dt.JOB}
 

@@ -6,9 +6,9 @@ import pytest
 
 from jobs.train_lr import JOB
 from spark_cxr import job
-from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
 from spark_cxr.schemas import FEATURE_ROWS, TEST_PREDICTIONS, columns
+from tests.quick import defaults
 
 CONTRACT = (
     *("labels", "accuracy", "f1_macro", "precision", "recall", "f1", "auc", "confusion"),

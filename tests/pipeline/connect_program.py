@@ -23,13 +23,13 @@ def main(folder):
     spark = open_session("connect")
     films = spark.read.format("binaryFile").load(folder)
     films.createOrReplaceTempView("films")
-    register_featurizer(spark, "cxr")
+    register_featurizer(spark, "cxr", modelName="fake")
     in_sql = spark.sql("SELECT path, cxr(content) AS v FROM films")
-    made = DeepImageFeaturizer(handleInvalid="keep").transform(films)
+    made = DeepImageFeaturizer(modelName="fake", handleInvalid="keep").transform(films)
     images = spark.read.format("image").load(f"{folder}/*.png")
-    structs = DeepImageFeaturizer(inputCol="image", handleInvalid="keep").transform(
-        images.withColumn("path", F.col("image.origin"))
-    )
+    structs = DeepImageFeaturizer(
+        modelName="fake", inputCol="image", handleInvalid="keep"
+    ).transform(images.withColumn("path", F.col("image.origin")))
     vector = F.col("features")
     array = F.when(vector.isNotNull(), vector_to_array(vector, "float32"))
     told = {

@@ -33,7 +33,9 @@ def test_features_through_spark_equal_features_without(drawn, table, parts):
     recipe = FeatureRecipe("fake", "fake", 5)
     expected = featurize([p.data for p in drawn], recipe)
     got = vectors(
-        DeepImageFeaturizer(batchSize=5, handleInvalid="keep").transform(table.repartition(parts))
+        DeepImageFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(
+            table.repartition(parts)
+        )
     )
     for i, made in enumerate(expected):
         if isinstance(made, BadImage):
@@ -44,7 +46,7 @@ def test_features_through_spark_equal_features_without(drawn, table, parts):
 
 def test_rows_columns_and_partitions_are_kept(table):
     parted = table.repartition(3).withColumn("more", F.lit(1))
-    made = DeepImageFeaturizer(handleInvalid="keep").transform(parted)
+    made = DeepImageFeaturizer(modelName="fake", handleInvalid="keep").transform(parted)
     assert made.columns == ["id", "label", "content", "more", "features"]
     assert made.rdd.getNumPartitions() == 3
     assert isinstance(made.schema["features"].dataType, VectorUDT)
@@ -52,24 +54,29 @@ def test_rows_columns_and_partitions_are_kept(table):
 
 def test_skip_drops_the_bad_rows(table, drawn):
     good = {i for i, p in enumerate(drawn) if not p.expected_reason}
-    assert set(vectors(DeepImageFeaturizer(handleInvalid="skip").transform(table))) == good
+    assert (
+        set(vectors(DeepImageFeaturizer(modelName="fake", handleInvalid="skip").transform(table)))
+        == good
+    )
 
 
 def test_keep_says_why_in_the_error_column(table, drawn):
-    made = DeepImageFeaturizer(handleInvalid="keep", errorCol="why").transform(table)
+    made = DeepImageFeaturizer(modelName="fake", handleInvalid="keep", errorCol="why").transform(
+        table
+    )
     reasons = {r["id"]: r["why"]["reason"] for r in made.where("why is not null").collect()}
     assert reasons == {i: p.expected_reason for i, p in enumerate(drawn) if p.expected_reason}
 
 
 def test_error_names_the_reason(table):
     with pytest.raises(Exception, match=r"empty"):
-        DeepImageFeaturizer().transform(table).select("features").collect()
+        DeepImageFeaturizer(modelName="fake").transform(table).select("features").collect()
 
 
 def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
     rows = table.withColumn("y", F.when(F.col("label") == "Pneumonia", 1.0).otherwise(0.0))
     stages = [
-        DeepImageFeaturizer(handleInvalid="skip"),
+        DeepImageFeaturizer(modelName="fake", handleInvalid="skip"),
         LogisticRegression(labelCol="y", maxIter=5),
     ]
     model = Pipeline(stages=stages).fit(rows)
@@ -96,7 +103,7 @@ def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
 )
 def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):
     with pytest.raises(TypeError) as error:
-        DeepImageFeaturizer(**params)
+        DeepImageFeaturizer(modelName="fake", **params)
     assert message in str(error.value)
 
 
@@ -113,14 +120,16 @@ def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):
 )
 def test_a_table_that_does_not_fit_is_refused_before_work(table, params, message):
     with pytest.raises(InputError) as error:
-        DeepImageFeaturizer(**params).transform(table)
+        DeepImageFeaturizer(modelName="fake", **params).transform(table)
     assert str(error.value).startswith(message)
 
 
 @pytest.mark.parametrize("count", [0, 1, 6])
 def test_a_last_batch_of_one_film_and_an_empty_table_work(table, drawn, count):
     some = table.where(F.col("id") < count).repartition(1)
-    got = vectors(DeepImageFeaturizer(batchSize=5, handleInvalid="keep").transform(some))
+    got = vectors(
+        DeepImageFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(some)
+    )
     expected = featurize([p.data for p in drawn[:count]], FeatureRecipe("fake", "fake", 1))
     assert [got[i] is None for i in range(count)] == [isinstance(v, BadImage) for v in expected]
     for i, vector in enumerate(expected):
@@ -129,7 +138,7 @@ def test_a_last_batch_of_one_film_and_an_empty_table_work(table, drawn, count):
 
 
 def test_nothing_is_shuffled(table, capsys):
-    DeepImageFeaturizer(handleInvalid="skip").transform(table).explain()
+    DeepImageFeaturizer(modelName="fake", handleInvalid="skip").transform(table).explain()
     assert "Exchange" not in capsys.readouterr().out
 
 
@@ -140,7 +149,9 @@ def test_it_is_tuned_by_cross_validation(table):
     rows = table.withColumn("y", F.when(F.col("label") == "Pneumonia", 1.0).otherwise(0.0))
     lr = LogisticRegression(labelCol="y", maxIter=5)
     validator = CrossValidator(
-        estimator=Pipeline(stages=[DeepImageFeaturizer(handleInvalid="skip"), lr]),
+        estimator=Pipeline(
+            stages=[DeepImageFeaturizer(modelName="fake", handleInvalid="skip"), lr]
+        ),
         estimatorParamMaps=ParamGridBuilder().addGrid(lr.regParam, [0.01, 100.0]).build(),
         evaluator=BinaryClassificationEvaluator(labelCol="y"),
         numFolds=2,
@@ -153,6 +164,6 @@ def test_it_is_tuned_by_cross_validation(table):
 
 @pytest.mark.parametrize("invalid", ["error", "skip", "keep"])
 def test_the_network_runs_once_a_film(table, invalid, capsys):
-    stage = DeepImageFeaturizer(handleInvalid=invalid, errorCol="why")
+    stage = DeepImageFeaturizer(modelName="fake", handleInvalid=invalid, errorCol="why")
     stage.transform(table).select("features", "why").explain()
     assert capsys.readouterr().out.count("ArrowEvalPython") == 1

@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stage():
     # A batch size that no other test has: the network is not loaded yet.
-    return DeepImageFeaturizer(handleInvalid="keep", batchSize=13)
+    return DeepImageFeaturizer(modelName="fake", handleInvalid="keep", batchSize=13)
 
 
 def streamed(spark, folder, stage, out):

@@ -43,7 +43,7 @@ def table(spark, drawn):
 
 
 def made(table, **params):
-    rows = DeepImageFeaturizer(inputCol="image", **params).transform(table)
+    rows = DeepImageFeaturizer(modelName="fake", inputCol="image", **params).transform(table)
     return {row["id"]: row for row in rows.collect()}
 
 
@@ -76,6 +76,10 @@ def test_null_and_damaged_structs_fail_the_job(table):
 def test_sparks_own_source_can_be_read(spark, drawn, tmp_path):
     (tmp_path / "a.png").write_bytes(drawn[0])
     images = spark.read.format("image").load(str(tmp_path))
-    vector = DeepImageFeaturizer(inputCol="image").transform(images).first()["features"]
+    vector = (
+        DeepImageFeaturizer(modelName="fake", inputCol="image")
+        .transform(images)
+        .first()["features"]
+    )
     expected = featurize(drawn[:1], FeatureRecipe("fake", "fake", 1))[0]
     np.testing.assert_allclose(vector.toArray(), expected, atol=1e-6)

@@ -27,7 +27,7 @@ def films_in_sql(spark, drawn):
 
 
 def test_sql_gives_the_features_and_null_for_bad_images(spark, drawn):
-    register_featurizer(spark, "cxr", batchSize=5)
+    register_featurizer(spark, "cxr", modelName="fake", batchSize=5)
     rows = spark.sql("SELECT id, cxr(content) AS v FROM films_in_sql")
     assert rows.schema["v"].dataType == ArrayType(FloatType())
     got = {row.id: row.v for row in rows.collect()}
@@ -40,13 +40,13 @@ def test_sql_gives_the_features_and_null_for_bad_images(spark, drawn):
 
 
 def test_a_bad_image_fails_the_query_where_that_is_asked_for(spark):
-    register_featurizer(spark, "cxr_strict", handleInvalid="error")
+    register_featurizer(spark, "cxr_strict", modelName="fake", handleInvalid="error")
     with pytest.raises(Exception, match="empty"):
         spark.sql("SELECT cxr_strict(content) FROM films_in_sql").collect()
 
 
 def test_image_structs_are_taken_too(spark):
-    register_featurizer(spark, "cxr")
+    register_featurizer(spark, "cxr", modelName="fake")
     grey = Image.radial_gradient("L").resize((90, 80))
     stream = io.BytesIO()
     grey.save(stream, "PNG")
@@ -63,7 +63,7 @@ def test_image_structs_are_taken_too(spark):
 
 
 def test_the_network_runs_once_a_film_that_is_filtered_by_its_vector(spark, capsys):
-    register_featurizer(spark, "cxr")
+    register_featurizer(spark, "cxr", modelName="fake")
     inner = "SELECT id, cxr(content) AS v FROM films_in_sql"
     spark.sql(f"SELECT id, v FROM ({inner}) WHERE v IS NOT NULL").explain()
     assert capsys.readouterr().out.count("ArrowEvalPython") == 1
@@ -71,12 +71,12 @@ def test_the_network_runs_once_a_film_that_is_filtered_by_its_vector(spark, caps
 
 def test_a_function_cannot_skip_rows(spark):
     with pytest.raises(ConfigError, match="Say keep, and WHERE"):
-        register_featurizer(spark, "cxr", handleInvalid="skip")
+        register_featurizer(spark, "cxr", modelName="fake", handleInvalid="skip")
 
 
 def test_a_function_has_no_columns_of_its_own(spark):
     with pytest.raises(ConfigError, match=r"Received: inputCol\. Leave inputCol out"):
-        register_featurizer(spark, "cxr", inputCol="content")
+        register_featurizer(spark, "cxr", modelName="fake", inputCol="content")
 
 
 def test_a_wrong_network_is_refused_at_once(spark):

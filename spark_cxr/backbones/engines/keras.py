@@ -21,6 +21,7 @@ from spark_cxr.backbones.keras_model import compose, compose_with_maps, last_map
 from spark_cxr.backbones.keras_model import load as load_file
 from spark_cxr.backbones.network import read
 from spark_cxr.errors import ConfigError
+from spark_cxr.images.prepare import to_channels
 
 _POLICIES = {"f32": "float32", "bf16": "mixed_bfloat16", "f16": "mixed_float16"}
 
@@ -40,7 +41,7 @@ class KerasEngine:
         """Run the films, in smaller batches when the device runs out of memory."""
         if not len(batch):
             return np.empty((0, int(self.model.output_shape[-1])), np.float32)
-        return self.halving.features(batch)
+        return self.halving.features(to_channels(batch, self.model.input_shape[-1]))
 
     @property
     def used(self) -> Used:

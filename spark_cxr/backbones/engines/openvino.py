@@ -17,6 +17,7 @@ from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.network import read
 from spark_cxr.backbones.openvino_runtime import import_openvino
 from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.images.prepare import to_channels
 
 MOST_AT_ONCE = 8
 """Films a step. ResNet50 in bf16 takes 12.2, 10.9, 9.6, 8.8, 9.0, 10.4 CPU milliseconds a film with
@@ -40,6 +41,11 @@ class OpenVinoEngine:
     turn: Lock = field(default_factory=Lock)
     """A request serves one caller at a time; the page that serves films has many."""
 
+    @property
+    def channels(self) -> int:
+        """Give what the network takes of a film: 3, or 1 of grey."""
+        return int(self.request.get_input_tensor().shape[3])
+
     def features(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the films in steps; the last step is filled up with what comes out and is dropped.
 
@@ -47,7 +53,8 @@ class OpenVinoEngine:
         in a step, a film has the same bits (ResNet50 in bf16 and f32: equal for steps 1, 2, 4, 8).
         """
         vectors, few = np.empty((len(batch), self.dim), np.float32), FEW if self.single else 0.0
-        for start, count, films in _steps(batch, self.used.batch_size, few):
+        taken = to_channels(batch, self.channels)
+        for start, count, films in _steps(taken, self.used.batch_size, few):
             request = self.single if self.single and len(films) == 1 else self.request
             with self.turn:
                 request.infer([films], share_inputs=True)
@@ -58,7 +65,8 @@ class OpenVinoEngine:
         """Run the films as `features` does, and take the maps from the second output."""
         vectors = np.empty((len(batch), self.dim), np.float32)
         maps = np.empty((len(batch), *self.request.get_output_tensor(1).shape[1:]), np.float32)
-        for start, count, films in _steps(batch, self.used.batch_size):
+        taken = to_channels(batch, self.channels)
+        for start, count, films in _steps(taken, self.used.batch_size):
             with self.turn:
                 self.request.infer([films], share_inputs=True)
                 vectors[start : start + count] = self.request.get_output_tensor(0).data[:count]
@@ -120,7 +128,8 @@ def _read(plan: Plan) -> _Graph:
     used = Used("openvino", f"cpu ({_processor(core)})", precision, plan.threads, step)
     shared = import_openvino().Tensor(constants, shared_memory=True)
     model = core.read_model(packing.read_member(path, packing.GRAPH), shared)
-    model.reshape([step, *network.size_hw, 3])
+    channels = model.input(0).get_partial_shape()[3].get_length()
+    model.reshape([step, *network.size_hw, channels])
     return _Graph(core, model, network.dim, used, constants)
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from spark_cxr.backbones.engines import load
-from spark_cxr.config import defaults
 from spark_cxr.images import altered
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
@@ -12,6 +11,7 @@ from spark_cxr.pipeline.audit import views
 from spark_cxr.pipeline.audit.views import FOR_ALL, FOR_TEST, NETWORK, look_at_views
 from spark_cxr.pipeline.eye import wish_of
 from spark_cxr.pipeline.networks import make_ready
+from tests.quick import defaults
 
 BOXES = (0.2, 0.8, 0.1, 0.45, 0.25, 0.75, 0.55, 0.9)
 LIMITS = Limits()

@@ -7,7 +7,6 @@ from jobs.score import JOB
 from spark_cxr import job
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones.network import PREPROCESSING
-from spark_cxr.config import defaults
 from spark_cxr.heads.portable import pack
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.film import Limits
@@ -15,6 +14,7 @@ from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.manifest import Manifest, Origin, digests, write_manifest
 from spark_cxr.model.reference import Reference, describe
 from spark_cxr.output import Output
+from tests.quick import defaults
 
 LABELS = ("COVID-19", "No_findings", "Pneumonia")
 

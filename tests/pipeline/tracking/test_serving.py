@@ -16,9 +16,9 @@ import pytest
 from run_by_hand import LABELS, trained
 
 import spark_cxr
-from spark_cxr.config import defaults
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.pipeline.tracking import track
+from tests.quick import defaults
 
 pytestmark = pytest.mark.slow
 PATIENCE_S = 120

@@ -1,0 +1,160 @@
+"""The network in the package: what its file is, and that it runs like any other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from spark_cxr.backbones import catalog, embed
+from spark_cxr.backbones.engines import load
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.grey import to_grey
+from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.backbones.keras_model import build, compose
+from spark_cxr.backbones.network import prepare
+from spark_cxr.backbones.own import find
+from spark_cxr.backbones.weights import resolve
+from spark_cxr.errors import ConfigError
+from spark_cxr.images.decode import decode
+from spark_cxr.images.phantoms import phantoms
+from spark_cxr.images.prepare import grey, to_network
+
+ROW = catalog.get("CXRNet")
+RNG = np.random.default_rng(6)
+
+
+def features(weights: str, engine: str, films: NDArray[np.uint8]) -> NDArray[np.float32]:
+    network = prepare(ROW, resolve(weights, ROW), engine, say=lambda _: None)
+    return load(Plan(engine, ROW.name, network.path, 1, "f32", "cpu", 4)).features(films)
+
+
+def drawn(count: int) -> NDArray[np.uint8]:
+    films = (decode(each.data).pixels for each in phantoms(count, 3, 96, ("png",), 0))
+    return np.stack([to_network(film, ROW.size_hw) for film in films])
+
+
+def test_file_is_the_network_of_its_row() -> None:
+    model = build(ROW, resolve("", ROW))
+    assert model.input_shape == (None, *ROW.size_hw, 1)
+    assert model.get_layer(ROW.spatial_layer).output is model.output
+    assert model.output_shape[1:] == ROW.spatial_shape
+    assert model.count_params() <= 3_000_000
+    assert Path(resolve("", ROW).path).stat().st_size <= 8_000_000
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_features_are_the_means_of_what_keras_makes_of_grey_films(engine: str) -> None:
+    films = drawn(5)
+    taken = (films[..., :1].astype(np.float32) - 127.5) / 64
+    expected = np.asarray(build(ROW, resolve("", ROW))(taken)).mean(axis=(1, 2))
+    made = features("", engine, films)
+    assert made.shape == (5, ROW.dim)
+    np.testing.assert_allclose(made, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_colour_film_is_seen_in_the_grey_of_its_brightness(engine: str) -> None:
+    films = RNG.integers(0, 256, (3, *ROW.size_hw, 3), dtype=np.uint8)
+    in_grey = np.repeat(grey(films)[..., None], 3, axis=3)
+    np.testing.assert_array_equal(features("", engine, films), features("", engine, in_grey))
+
+
+def test_random_weights_are_drawn_and_nothing_of_the_file_is_left() -> None:
+    ours, others = (build(ROW, resolve(text, ROW)).get_weights() for text in ("", "random:1"))
+    again = build(ROW, resolve("random:1", ROW)).get_weights()
+    assert all(not np.array_equal(one, other) for one, other in zip(ours, others, strict=True))
+    assert all(np.array_equal(one, other) for one, other in zip(others, again, strict=True))
+
+
+def test_a_file_of_weights_is_taken(tmp_path: Path) -> None:
+    random = build(ROW, resolve("random:2", ROW))
+    random.save_weights(tmp_path / "mine.weights.h5")
+    films = drawn(2)
+    made = features(str(tmp_path / "mine.weights.h5"), "openvino", films)
+    np.testing.assert_array_equal(made, features("random:2", "openvino", films))
+
+
+def test_network_is_found_in_a_wheel_that_was_sent_as_an_archive(tmp_path: Path) -> None:
+    """Run a process that has the package in a zip only, as --py-files gives it to a driver."""
+    archive, package = tmp_path / "spark_cxr.zip", Path(catalog.__file__).parents[1]
+    with zipfile.ZipFile(archive, "w") as files:
+        for path in (*package.rglob("*.py"), *package.rglob("*.keras")):
+            files.write(path, path.relative_to(package.parent))
+    code = (
+        "import pathlib, spark_cxr.backbones.catalog as c; "
+        "from spark_cxr.backbones.weights import resolve; "
+        "found = pathlib.Path(resolve('', c.get('CXRNet')).path); "
+        "print(c.__file__, found.is_file(), found.is_relative_to(pathlib.Path(c.__file__).parent))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(archive), "PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = f"{archive}/spark_cxr/backbones/catalog.py True False\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+    assert list(tmp_path.glob("spark_cxr-*")) == []
+
+
+def test_embedding_changes_a_file_and_its_digest_and_nothing_else(tmp_path: Path) -> None:
+    rows = Path(catalog.__file__).read_text(encoding="utf-8")
+    (tmp_path / "catalog.py").write_text(rows, encoding="utf-8")
+    (tmp_path / "new.keras").write_bytes(b"trained anew")
+    sha256 = embed.embed(tmp_path / "new.keras", tmp_path)
+    assert ROW.embedded is not None
+    assert (tmp_path / "embedded/cxrnet.keras").read_bytes() == b"trained anew"
+    changed = (tmp_path / "catalog.py").read_text(encoding="utf-8")
+    assert changed == rows.replace(ROW.embedded.sha256, sha256) != rows
+
+
+# From a network for colour pictures
+
+
+@pytest.mark.parametrize("normalising", ["caffe", "tf", "torch", "none"])
+def test_grey_network_gives_the_features_of_the_one_in_colour(normalising: str) -> None:
+    keras = import_keras()
+    keras.utils.set_random_seed(5)
+    taken = keras.Input((64, 48, 3))
+    maps = keras.layers.Conv2D(6, 3, strides=2, activation="relu", bias_initializer="normal")(taken)
+    maps = keras.layers.Conv2D(4, 3, padding="same")(maps)
+    colour = keras.Model(taken, keras.layers.GlobalAveragePooling2D()(maps))
+    films = RNG.integers(0, 256, (4, 64, 48, 1), dtype=np.uint8)
+    expected = compose(colour, normalising, "avg").predict(np.repeat(films, 3, 3), verbose=0)
+    made = compose(to_grey(colour, normalising), "grey", "avg").predict(films, verbose=0)
+    np.testing.assert_allclose(made, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_network_that_pads_its_first_layer_cannot_be_made_grey() -> None:
+    keras = import_keras()
+    taken = keras.Input((32, 32, 3))
+    padded = keras.Model(taken, keras.layers.Conv2D(2, 3, padding="same", name="first")(taken))
+    with pytest.raises(ConfigError, match=r"pads nothing and has a bias\. Received: Conv2D first"):
+        to_grey(padded, "tf")
+
+
+def test_squeezenet_in_grey_gives_its_features_of_real_films(
+    own_network: Path, shared_data: Path
+) -> None:
+    files = sorted((shared_data / "ozturk").rglob("*.jp*g"))[::60][:12]
+    films = np.stack([to_network(grey_film(file), ROW.size_hw) for file in files])
+    row = find(str(own_network))
+    colour = build(row, resolve("", row))
+    expected = compose(colour, row.normalising, "avg").predict(films, verbose=0)
+    small = compose(to_grey(colour, row.normalising), "grey", "avg")
+    made = small.predict(films[..., :1], verbose=0)
+    np.testing.assert_allclose(made, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def grey_film(file: Path) -> NDArray[np.uint8]:
+    pixels = decode(file.read_bytes()).pixels
+    return pixels if pixels.ndim == 2 else grey(pixels)
