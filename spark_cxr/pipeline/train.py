@@ -20,6 +20,9 @@ from spark_cxr.schemas import FEATURES, LABEL, PATH, SHA256, TEST_PREDICTIONS, c
 LABEL_INDEX = "label_index"
 PREDICTION_INDEX = "prediction_index"
 PROBABILITY = "probability"
+BEST = f"array_position({PROBABILITY}, array_max({PROBABILITY})) - 1"
+"""The index of the likeliest class. In SQL: in Python array_position of PySpark 3.5 looks for
+literals only."""
 WEIGHT = "film_weight"
 SCALED = "scaled_features"
 PARTITION = 1 << 22
@@ -161,10 +164,11 @@ def _share_margins(scored: DataFrame, models: int, slope: float) -> DataFrame:
     shares = shares.withColumn(PROBABILITY, F.transform(PROBABILITY, lambda x: F.exp(x - top)))
     total = F.aggregate(PROBABILITY, F.lit(0.0), lambda done, x: done + x)
     shares = shares.withColumn(PROBABILITY, F.transform(PROBABILITY, lambda x: x / total))
-    # In SQL: in Python array_position of PySpark 3.5 looks for literals only.
-    best = F.expr(f"array_position({PROBABILITY}, array_max({PROBABILITY})) - 1")
     return shares.withColumns(
-        {PREDICTION_INDEX: best.cast("double"), PROBABILITY: array_to_vector(F.col(PROBABILITY))}
+        {
+            PREDICTION_INDEX: F.expr(BEST).cast("double"),
+            PROBABILITY: array_to_vector(F.col(PROBABILITY)),
+        }
     )
 
 
