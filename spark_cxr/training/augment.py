@@ -74,7 +74,7 @@ def _noisy(film: Pixels, most: float, rng: Rng) -> Pixels:
     grain = _bank(most, height + _MARGIN, width + _MARGIN)[strength]
     levels = np.add(film, grain[y : y + height, x : x + width], dtype=np.int16)
     np.clip(levels, 0, 255, out=levels)
-    return levels.astype(np.uint8)
+    return np.asarray(levels, np.uint8)
 
 
 @lru_cache(maxsize=4)
@@ -82,7 +82,7 @@ def _bank(most: float, height: int, width: int) -> NDArray[np.int16]:
     """Draw grain once: drawing it for each film would take ten times as long as adding it."""
     normal = np.random.default_rng(0).standard_normal((height, width), np.float32)
     strengths = np.linspace(0, 255 * most, _NOISES, dtype=np.float32)
-    return np.rint(strengths[:, None, None] * normal).astype(np.int16)
+    return np.asarray(np.rint(strengths[:, None, None] * normal), np.int16)
 
 
 def _erased(film: Pixels, mean: float, rng: Rng) -> Pixels:

@@ -79,8 +79,9 @@ class Feed:
 
             def ahead() -> list[Future[list[Batch]]]:
                 window = next(windows, None)
-                job = (self._window, draw, rows, epoch, window)
-                return [] if window is None else [pool.submit(*job)]
+                if window is None:
+                    return []
+                return [pool.submit(self._window, draw, rows, epoch, window)]
 
             waiting = [job for _ in range(_threads() + 1) for job in ahead()]
             try:

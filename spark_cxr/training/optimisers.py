@@ -56,3 +56,10 @@ def get(recipe: Recipe, rate: float) -> Any:
     if name not in OPTIMISERS:
         raise ConfigError("finetune.optimiser by name", name, nearest(name, names()))
     return OPTIMISERS[name](import_keras(), recipe, rate)
+
+
+def scaled(optimiser: Any, policy: str) -> Any:
+    """Keep gradients in the range that f16 knows; other precisions need no scaling."""
+    if policy != "mixed_float16":
+        return optimiser
+    return import_keras().optimizers.LossScaleOptimizer(optimiser)

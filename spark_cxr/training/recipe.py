@@ -47,7 +47,7 @@ class Augment:
         return not any(vars(self).values())
 
 
-STILL = Augment(*[0.0] * 8)
+STILL = Augment().times(0)
 """Films as they are."""
 
 
