@@ -17,7 +17,7 @@ class Augment:
     """How far a film may be changed before the network sees it; 0 leaves that as it is."""
 
     zoom: float = 0.15
-    """Largest change of scale: 0.15 is 15 % nearer or further; half of it for height alone."""
+    """Logarithm of the scale, half as much for height alone: 0.15 is 15 % nearer or further."""
     shift: float = 0.06
     """Of the side."""
     rotation: float = 10.0
@@ -44,7 +44,11 @@ class Augment:
     @property
     def is_none(self) -> bool:
         """Tell whether films stay as they are."""
-        return not any(asdict(self).values())
+        return not any(vars(self).values())
+
+
+STILL = Augment().times(0)
+"""Films as they are."""
 
 
 @dataclass(frozen=True)
