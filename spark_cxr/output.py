@@ -153,6 +153,12 @@ def open_output(address: str, overwrite: bool, inputs: Sequence[str] = ()) -> Ou
     return output
 
 
+def unfinished(address: str) -> dict[str, Any]:
+    """Read the record of a run that was cut off or has failed here; empty where there is none."""
+    record = _record_of(Output(absolute(address).rstrip("/") or "/"))
+    return record if record.get("status") in ("running", "failed") else {}
+
+
 @contextmanager
 def only_writer(address: str) -> Iterator[None]:
     """Keep a second run of this machine out of the directory until the block ends.

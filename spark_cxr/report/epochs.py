@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spark_cxr.report import sections
 from spark_cxr.report.html import Html, element, figure, join, picture, section, table
-from spark_cxr.report.plots import COLOURS, DASHES, LEFT, WIDTH, add_axes
+from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
 from spark_cxr.report.records import EpochPoint, Learned
 from spark_cxr.report.svg import INK, draw
 from spark_cxr.report.wording import decimal, percent
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KEYS = ("Training", "Validation")
-HEIGHT = 250.0
-BELOW = 58.0
+HEIGHT = 235.0
 LOSS = (
     "Training on films that change from epoch to epoch, validation on films as they are. Where the "
     "one falls and the other rises, the network learns its films by heart."
 )
 SEEN = (
-    "Each row: a film as it is, and as the network saw it in several epochs. What tells the "
-    "classes apart must still be there, and what only tells the sources apart should not."
+    "Above: films as they are. Below them the same as the network saw them, and others. What tells "
+    "the classes apart must still be there, and what only tells the sources apart should not."
 )
 
 
@@ -39,7 +38,7 @@ def draw_accuracy(epochs: Sequence[EpochPoint], best: int) -> str:
     """Draw the share of films named rightly, with the best epoch marked."""
     pairs = [(each.accuracy, each.val_accuracy) for each in epochs]
     title = "Accuracy, epoch by epoch"
-    return _draw("accuracy", title, "Accuracy", epochs, pairs, best, percent)
+    return _draw("accuracy", title, "Accuracy, %", epochs, pairs, best, percent, 100)
 
 
 def learned(found: Learned | None) -> Html:
@@ -71,6 +70,7 @@ def _draw(
     pairs: Sequence[tuple[float, float]],
     best: int,
     word: Callable[[float | None], str],
+    unit: float = 1,
 ) -> str:
     """Draw two curves over the epochs."""
     size = (WIDTH, HEIGHT)
@@ -80,11 +80,16 @@ def _draw(
     )
 
     def pen(figure: Figure) -> None:
-        axes = add_axes(figure, size, left=LEFT + 6, bottom=BELOW)
+        axes = add_axes(figure, size, left=LEFT + 6, bottom=BOTTOM)
         across = [each.number for each in epochs]
         for place, line in enumerate(zip(*pairs, strict=True)):
-            style = {"color": COLOURS[place], "linestyle": DASHES[place], "linewidth": 1.8}
-            axes.plot(across, line, marker="o", markersize=3.5, label=KEYS[place], **style)
+            style: dict[str, Any] = {
+                "color": COLOURS[place],
+                "linestyle": DASHES[place],
+                "linewidth": 1.8,
+            }
+            shown = [unit * value for value in line]
+            axes.plot(across, shown, marker="o", markersize=3.5, label=KEYS[place], **style)
         axes.axvline(best, color=INK, alpha=0.4, linewidth=0.8)
         axes.set(ylabel=what)
         axes.set_xlabel(f"Epoch; the line marks the best, {best}")

@@ -30,7 +30,7 @@ class Train:
 class Finetune:
     """Section [finetune]: how a network is trained further on films."""
 
-    head: Names = setting(choices=("linear",), others=("[1-9]*",))
+    head: Names
     dropout: float = setting(least=0, most=0.95)
     batch_norm: bool = setting()
     layers: str = setting()

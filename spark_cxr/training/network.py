@@ -147,3 +147,15 @@ def said(model: Any, films: NDArray[np.uint8]) -> Any:
     """Ask without learning; arrays come out."""
     keras = import_keras()
     return keras.tree.map_structure(np.asarray, model.predict_on_batch(films))
+
+
+def check_layers(backbone: Backbone, layers: str) -> None:
+    """Refuse layers that the network does not have; it is built only where a name is to be found.
+
+    Raises:
+        ConfigError: no layer is called so.
+    """
+    if layers in ("all", "none") or _share(layers) is not None:
+        return
+    body = keras_model.load(backbone.file) if backbone.file else keras_model.untrained(backbone)
+    first_learning(list(_leaves(body)), layers)

@@ -84,6 +84,10 @@ def _check(cfg: Config) -> None:
         received = f"--train-batch-size {asked.train_batch_size} --workers {asked.workers}"
         expected = "a --train-batch-size that --workers can share"
         raise ConfigError(expected, received, "Take a multiple of it")
+    if asked.never and cfg.features.table:
+        received = f"--table {cfg.features.table}"
+        way_out = "Name their folders: twins are found among films that are ingested together"
+        raise ConfigError("--images beside --never", received, way_out)
     for given, flag, way_out in (
         (cfg.train.features, "--features", "Name the films: --images DIR or --table DIR"),
         (cfg.train.tune, "--tune", "It is for heads on frozen features: jobs/train.py"),
