@@ -123,6 +123,11 @@ def locate(address: str) -> tuple[fs.FileSystem, str]:
     return store, inside
 
 
+def is_here(address: str) -> bool:
+    """Tell a folder, of this machine or that it sees as one, from what is in a store."""
+    return isinstance(locate(address)[0], fs.LocalFileSystem)
+
+
 def absolute(address: str) -> str:
     """Make a relative local path absolute: Spark and Python may have other current folders."""
     scheme, colon, _ = address.partition(":")

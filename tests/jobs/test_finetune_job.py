@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import spark_cxr
-from jobs import explain, finetune, ingest, score
+from jobs import explain, finetune, score
 from spark_cxr import job
 from spark_cxr.backbones import own
 from spark_cxr.config import defaults
@@ -189,11 +189,8 @@ def test_other_settings_do_not_go_on_with_it(spark, films, network, tmp_path, ca
     assert "Received: finetune.layers=block1, then nothing." in capsys.readouterr().err
 
 
-def test_films_of_an_earlier_ingest_are_taken(spark, films, tmp_path):
-    told = {"images": [str(films)], "labels": str(films / "manifest.csv")}
-    cfg = defaults(run={"out": str(tmp_path / "I")}, ingest=told)
-    job.run(ingest.JOB, spark, cfg)
-    asked = defaults(features={"table": str(tmp_path / "I")})
+def test_films_of_an_earlier_run_are_taken(spark, run_dir, films, tmp_path):
+    asked = defaults(features={"table": str(run_dir)})
     found = known.known_films(spark, asked, Output(str(tmp_path / "R")))
     assert (found.ingested.n_images, found.settings.images) == (60, (str(films),))
-    assert found.source.address == str(tmp_path / "I")
+    assert (found.source.address, found.never) == (str(run_dir), None)

@@ -7,13 +7,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr import datasets
 from spark_cxr.backbones.cache import cache_dir
-from spark_cxr.output import Outcome, Output, locate
+from spark_cxr.output import Outcome, Output, is_here, locate
 from spark_cxr.pipeline import train as heads
 from spark_cxr.pipeline.classes import Classes, choose_classes
 from spark_cxr.pipeline.experiment import Experiment
@@ -117,7 +116,7 @@ def _trained(
     )
     workers = plan.asked.finetune.workers
     trained = train_together(spark, task, workers, _say) if workers else train(task, _say)
-    if not _is_here(plan.output):
+    if not is_here(plan.output.address):
         for name in (WEIGHTS, HISTORY, SHEET):
             plan.output.write_bytes(name, (task.folder / name).read_bytes())
     return trained
@@ -160,13 +159,9 @@ def _prepared(made: Featurized, parted: Parted) -> DataFrame:
     return heads.prepare_rows(heads.settle(rows, made.numbers), parted.labels)
 
 
-def _is_here(output: Output) -> bool:
-    return isinstance(locate(output.address)[0], fs.LocalFileSystem)
-
-
 def _folder(output: Output) -> Path:
     """Find the training's place: --out itself, or what this machine has for one far away."""
-    if _is_here(output):
+    if is_here(output.address):
         return Path(locate(output.address)[1])
     folder = cache_dir("training") / output.address.replace("/", "_").replace(":", "_")
     folder.mkdir(exist_ok=True)
