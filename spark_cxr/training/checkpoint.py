@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones.cache import whole
+from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.training import history
 from spark_cxr.training.cache import CachedFilms
 from spark_cxr.training.history import History
@@ -149,7 +150,8 @@ def _from_json(state: dict[str, Any]) -> State:
 
 def values(variables: Sequence[Any]) -> Values:
     """Read variables of Keras."""
-    return [np.array(variable) for variable in variables]
+    read = import_keras().ops.convert_to_numpy
+    return [read(variable) for variable in variables]
 
 
 def assign(variables: Sequence[Any], given: Values) -> None:

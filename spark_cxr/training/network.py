@@ -34,6 +34,8 @@ class Trainee:
     """The same films → vectors, without the head."""
     body: Any
     head: Any
+    has_learned: bool
+    """The body brings statistics of its own."""
 
     def learn(self, phase: str, recipe: Recipe, optimiser: Any) -> None:
         """Let those layers learn that do in this phase, with a new optimiser."""
@@ -41,7 +43,7 @@ class Trainee:
         first = len(leaves) if phase == HEAD else first_learning(leaves, recipe.layers)
         self.body.trainable = True
         for number, leaf in enumerate(leaves):
-            leaf.trainable = number >= first
+            leaf.trainable = number >= first and not (self.has_learned and _is_normalising(leaf))
         outputs = (CLASSES, MEMORY) if recipe.distil else (CLASSES,)
         self.model.compile(
             optimizer=optimiser,
@@ -55,32 +57,32 @@ class Trainee:
 def build(
     backbone: Backbone, weights: Weights, recipe: Recipe, classes: int, policy: str
 ) -> Trainee:
-    """Build the network that a recipe trains, with the weights that it starts from."""
+    """Build the network that a recipe trains, with the weights that it starts from.
+
+    A network that has learned keeps its BatchNormalization as it is: the statistics of batches of
+    few films would spoil it. One that starts from nothing has none to keep.
+    """
     keras = import_keras()
     body = keras_model.in_policy(keras_model.build(backbone, weights), policy)
-    films, vectors = _seen(body, backbone.normalising, weights)
+    films, vectors = _seen(body, backbone.normalising)
     head = _head(recipe, int(vectors.shape[-1]), classes)
     outputs = {CLASSES: head(vectors)}
     if recipe.distil:
         memory = keras.layers.Dense(int(vectors.shape[-1]), dtype="float32", name=MEMORY)
         outputs[MEMORY] = memory(vectors)
         keras_model.draw_weights(memory, recipe.seed + 1)
-    return Trainee(keras.Model(films, outputs), keras.Model(films, vectors), body, head)
+    model, features = keras.Model(films, outputs), keras.Model(films, vectors)
+    return Trainee(model, features, body, head, has_learned=weights.kind != "random")
 
 
-def _seen(body: Any, normalising: str, weights: Weights) -> tuple[Any, Any]:
-    """Put normalising before the body and pooling behind it, and give both ends.
-
-    A network that has learned keeps the statistics of its BatchNormalization: batches of few films
-    would spoil them. One that starts from nothing has none to keep.
-    """
+def _seen(body: Any, normalising: str) -> tuple[Any, Any]:
+    """Put normalising before the body and pooling behind it, and give both ends."""
     keras = import_keras()
     height, width, channels = body.input_shape[1:]
     films = keras.Input((height, width, 1), dtype="uint8", name="films")
     levels = keras.ops.cast(films, "float32")
     grey = keras.ops.repeat(levels, channels, axis=-1) if channels > 1 else levels
-    learns_statistics = None if weights.kind == "random" else False
-    maps = body(keras_model.normalise(grey, normalising), training=learns_statistics)
+    maps = body(keras_model.normalise(grey, normalising))
     return films, keras_model.pool(keras.ops.cast(maps, "float32"), "avg")
 
 
@@ -99,8 +101,9 @@ def _head(recipe: Recipe, dim: int, classes: int) -> Any:
         head.add(layers.Dropout(recipe.dropout, seed=recipe.seed + number, dtype="float32"))
     if not recipe.head:
         head.add(layers.Dropout(recipe.dropout, seed=recipe.seed, dtype="float32"))
-    head.add(layers.Dense(classes, dtype="float32"))
     keras_model.draw_weights(head, recipe.seed)
+    # From 0 all classes are equally likely at first, however large the features of a network are.
+    head.add(layers.Dense(classes, kernel_initializer="zeros", dtype="float32"))
     return head
 
 
@@ -113,7 +116,11 @@ def first_learning(leaves: list[Any], wanted: str) -> int:
     if wanted in ("all", "none"):
         return 0 if wanted == "all" else len(leaves)
     if (share := _share(wanted)) is not None:
-        weighted = [number for number, leaf in enumerate(leaves) if leaf.weights]
+        weighted = [
+            number
+            for number, leaf in enumerate(leaves)
+            if leaf.weights and not _is_normalising(leaf)
+        ]
         count = round(share * len(weighted))
         return weighted[-count] if count else len(leaves)
     for number, leaf in enumerate(leaves):
@@ -141,6 +148,11 @@ def _leaves(model: Any) -> Iterator[Any]:
             yield from _leaves(layer)
         else:
             yield layer
+
+
+def _is_normalising(layer: Any) -> bool:
+    """Tell a layer that counts as a part of the one before it."""
+    return isinstance(layer, import_keras().layers.BatchNormalization)
 
 
 def said(model: Any, films: NDArray[np.uint8]) -> Any:

@@ -60,7 +60,7 @@ class Recipe:
     """Hidden dense layers between features and classes; () is a linear head."""
     dropout: float
     batch_norm: bool
-    """In the head; the statistics of the network itself stay as they were."""
+    """In the head; that of a network that has learned before stays as it was."""
     layers: str
     """What learns besides the head: all, none, a share of the layers from the top (0.3), or the
     beginning of the name of the first layer that does."""

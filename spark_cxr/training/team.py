@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.training.batches import Share
 
 
@@ -44,4 +44,5 @@ def align(variables: list[Any], team: Team) -> None:
         return
     for variable in variables:
         if "float" in variable.dtype:
-            variable.assign(team.total(np.asarray(variable)) / team.share.of)
+            mine = import_keras().ops.convert_to_numpy(variable)
+            variable.assign(team.total(mine) / team.share.of)
