@@ -85,6 +85,12 @@ class Output:
         """Write a record as JSON that people can read and that no NaN gets into."""
         self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
+    def names(self) -> list[str]:
+        """List what lies in this directory."""
+        store, path = locate(self.address)
+        found = store.get_file_info(fs.FileSelector(path, allow_not_found=True))
+        return sorted(entry.base_name for entry in found)
+
     def remove(self, name: str) -> None:
         """Remove a table that was only needed on the way."""
         store, path = locate(self.table(name))

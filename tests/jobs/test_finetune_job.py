@@ -73,6 +73,7 @@ def run_dir(spark, films, network, never, tmp_path_factory):
         with pytest.raises(InputError):
             job.run(finetune.JOB, spark, cfg)
     assert (out / "films" / "_SUCCESS").exists()
+    (out / "_step_of_a_run_that_was_killed").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known, "ingest_step", never_again)
         job.run(finetune.JOB, spark, cfg)
