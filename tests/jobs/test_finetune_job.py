@@ -17,7 +17,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.output import Output
 from spark_cxr.pipeline.finetune import known, run
 from tests.jobs.test_train_lr_job import CONTRACT
-from tests.small_networks import save_small_network
+from tests.training.training_tasks import save_body
 
 QUICK = {"resamples": 100, "explained": 1}
 HOW = {
@@ -42,7 +42,9 @@ def settings(out, films, network, **changes):
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-    return save_small_network(tmp_path_factory.mktemp("network"))
+    file = tmp_path_factory.mktemp("network") / "small.keras"
+    save_body(file)
+    return file
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.small_networks import save_small_network
+from tests.training.training_tasks import save_body
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PROGRAM = Path(__file__).with_name("killed_finetune_program.py")
@@ -23,7 +23,7 @@ PROGRAM = Path(__file__).with_name("killed_finetune_program.py")
 def folder(films, tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     shutil.copytree(films, folder / "films")
-    save_small_network(folder)
+    save_body(folder / "small.keras")
     return folder
 
 

@@ -15,6 +15,7 @@ from spark_cxr.pipeline.finetune.run import Finetuned
 from spark_cxr.report.epochs import draw_accuracy, draw_loss
 from spark_cxr.report.records import EpochPoint, Learned, TrainingReport
 from spark_cxr.report.training import training_page
+from spark_cxr.report.wording import counted, duration
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.training.history import Epoch
 
@@ -103,6 +104,8 @@ def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> Traini
         plain,
         title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.fitted.head.title}",
         model=(*plain.model, *_told(found)),
+        split=replace(plain.split, notes=(*_validation(found), *plain.split.notes)),
+        run=replace(plain.run, seconds=plain.run.seconds + found.seconds),
         caveats=(*plain.caveats, *caveats_of(found)),
         learned=learned,
         panels=panels,
@@ -111,6 +114,13 @@ def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> Traini
 
 
 def _told(found: Finetuned) -> Iterator[tuple[str, str]]:
-    recipe = found.plan.recipe
+    recipe, epochs = found.plan.recipe, found.trained.history.epochs
+    alone = counted(recipe.warm_epochs, "epoch")
+    seconds = duration(sum(epoch.seconds for epoch in epochs))
     yield "Started from", found.plan.start.weights.origin
-    yield "Learned", f"{recipe.layers} of the network's layers, after {recipe.warm_epochs} epochs"
+    yield "What learned", f"{recipe.layers} of its layers, after {alone} of the head alone"
+    yield "Trained", f"{counted(len(epochs), 'epoch')} in {seconds}, {_speed(epochs):,.1f} images/s"
+
+
+def _validation(found: Finetuned) -> Iterator[tuple[str, str]]:
+    yield "Training images that chose the best epoch", f"{found.learners.n_val:,}"

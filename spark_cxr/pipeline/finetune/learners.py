@@ -24,7 +24,7 @@ class Learners:
     """Films that train and films that validate."""
 
     rows: DataFrame
-    """path, sha256, target (the number of the class) and side."""
+    """path, sha256, label, target (its number among the classes) and side; kept in memory."""
     counts: Mapping[str, tuple[int, int]]
     """Of each label: how many train, and how many validate."""
     kept_out: int
@@ -54,10 +54,10 @@ def choose_learners(parted: Parted, never: DataFrame | None, cfg: Config) -> Lea
     allowed = trained if never is None else _without(trained, never)
     by = "image" if cfg.train.split == "image" else "patient"
     dealt = split(allowed, by, cfg.finetune.val_fraction, cfg.run.seed)
-    dealt = dealt.withColumn(SIDE, F.when(F.col(IS_TEST), VAL).otherwise(TRAIN)).persist()
-    counts = _counts(dealt, parted.labels)
+    side = F.when(F.col(IS_TEST), VAL).otherwise(TRAIN).alias(SIDE)
     number = _numbers(parted.labels)[F.col(LABEL)].alias(TARGET)
-    rows = dealt.select(PATH, SHA256, number, SIDE)
+    rows = dealt.select(PATH, SHA256, LABEL, number, side).persist()
+    counts = _counts(rows, parted.labels)
     return Learners(rows, counts, parted.n_train - sum(map(sum, counts.values())))
 
 

@@ -86,7 +86,8 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     seconds = time.monotonic() - started
     experiment = _tried(spark, plan, of_learners(parted, learners), trained)
     outcome = tell(spark, Finetuned(plan, learners, trained, experiment, seconds))
-    parted.rows.unpersist()
+    for kept in (parted.rows, learners.rows):
+        kept.unpersist()
     for name in (FILMS, CHECKPOINT):  # only a restart would need them
         output.remove(name)
     return outcome

@@ -5,7 +5,7 @@ import pytest
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
 from spark_cxr.pipeline.finetune.asked import recipe_of, start_of, with_weights
-from tests.small_networks import save_small_network
+from tests.training.training_tasks import save_body
 
 
 def refusal(**changes):
@@ -79,7 +79,9 @@ def test_fake_network_is_refused_because_it_has_nothing_to_learn_with():
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    return save_small_network(tmp_path_factory.mktemp("network"))
+    file = tmp_path_factory.mktemp("network") / "small.keras"
+    save_body(file)
+    return file
 
 
 def test_layer_that_the_network_does_not_have_is_refused(small):
