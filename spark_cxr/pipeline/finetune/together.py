@@ -54,10 +54,10 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
 def _member(task: Task) -> Trained:
     """Train as one of several; runs in each process."""
     os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported, which this process has not
-    from spark_cxr.training import averaging
+    from spark_cxr.training.averaging import joined
     from spark_cxr.training.loop import train
 
-    with averaging.joined() as team:
+    with joined() as team:
         return train(task, _say, team)
 
 

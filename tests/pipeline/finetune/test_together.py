@@ -12,7 +12,8 @@ from spark_cxr.pipeline.finetune import together
 from spark_cxr.training.recipe import Augment
 from tests.training.training_tasks import make_task, save_body
 
-AUGMENT = Augment()
+SAME = {"augment": Augment(), "dropout": 0.0}
+"""What dropout leaves out each process draws for itself."""
 
 needs_torch = pytest.mark.skipif(
     find_spec("torch") is None, reason="no PyTorch here: make test-workers"
@@ -45,8 +46,8 @@ def test_missing_torch_is_refused_with_the_way_out(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_processes_come_to_the_weights_of_one(spark, network, tmp_path):
-    one, _ = trained(spark, make_task(tmp_path / "one", network, augment=AUGMENT), 1)
-    two, said = trained(spark, make_task(tmp_path / "two", network, augment=AUGMENT), 2)
+    one, _ = trained(spark, make_task(tmp_path / "one", network, **SAME), 1)
+    two, said = trained(spark, make_task(tmp_path / "two", network, **SAME), 2)
     assert said == ["2 processes train together, here"]
     weights = [keras_model.load(str(each.weights)).get_weights() for each in (one, two)]
     for alone, shared in zip(*weights, strict=True):
