@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-all test-gpu test-airflow test-clients test-matrix check bench serve-bench cxrnet results clean
+.PHONY: help setup demo serve cluster-demo test test-all test-gpu test-airflow test-clients test-workers test-matrix check bench serve-bench cxrnet results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,6 +49,10 @@ test-clients: setup ## Triton's, Open Inference's and schemathesis' clients ask 
 		&& .venv-clients/bin/pip install --quiet $(CLIENTS); }
 	@$(BIN)/python -m pytest -m slow tests/serve/test_clients.py
 
+test-workers: ## two processes train one network, with PyTorch in an environment of its own
+	@conf/local/setup.sh .venv-torch "" local,cpu,torch,dicom,report,dev
+	@.venv-torch/bin/python -m pytest -m slow tests/pipeline/finetune/test_together.py
+
 test-matrix: setup ## the tests with the oldest and the newest supported PySpark
 	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)
 	@.venv-oldest/bin/python -m pytest
@@ -76,6 +80,6 @@ results: setup ## the table of the field: heads on our network and others, on ..
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow .venv-clients demo runs build dist conf/databricks/dist *.egg-info \
+	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow .venv-clients .venv-torch demo runs build dist conf/databricks/dist *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ from spark_cxr.settings import nearest
 
 JOBS = (
     *("phantoms", "ingest", "featurize"),
-    *("train_lr", "train_rf", "train_dt", "train"),
+    *("train_lr", "train_rf", "train_dt", "train", "finetune"),
     *("compare", "score", "explain", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
@@ -100,6 +100,7 @@ train_lr = partial(_run, "train_lr")
 train_rf = partial(_run, "train_rf")
 train_dt = partial(_run, "train_dt")
 train = partial(_run, "train")
+finetune = partial(_run, "finetune")
 compare = partial(_run, "compare")
 score = partial(_run, "score")
 explain = partial(_run, "explain")

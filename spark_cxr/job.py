@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,8 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from spark_cxr import __version__
 from spark_cxr.config import resolve
-from spark_cxr.errors import SparkCxrError
-from spark_cxr.output import RECORD, Outcome, Output, only_writer, open_output
+from spark_cxr.errors import OutputError, SparkCxrError
+from spark_cxr.flags import flagged_items
+from spark_cxr.output import (
+    RECORD,
+    Outcome,
+    Output,
+    absolute,
+    only_writer,
+    open_output,
+    unfinished,
+)
 from spark_cxr.pipeline.session import SPARK_ERRORS, describe, open_session
 from spark_cxr.pipeline.tracking import check_tracking, track
 from spark_cxr.settings import Config
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
+TOLD = ("track", "registry")
+"""Sections that say whom to tell of a run, and nothing of what it does."""
 TRACKED = "track"
 """Jobs with this section tell MLflow of what they have left in --out."""
 
@@ -42,6 +53,8 @@ class Job:
     needs_spark: bool = True
     opens: Callable[[Config], AbstractContextManager[Output]] | None = None
     """Where the record of a run goes that has no --out: claimed for as long as the run lasts."""
+    goes_on: bool = False
+    """Goes on with what the same command has left in --out, where that was cut off or failed."""
 
     def exit_code(self, argv: Sequence[str]) -> int:
         """Run from a command line, as every verb of spark-cxr does."""
@@ -83,7 +96,27 @@ def _out_of(job: Job, cfg: Config) -> Iterator[Output]:
     """Claim --out."""
     address = cfg.run.out or _dated_directory(job.name)
     with only_writer(address):
-        yield open_output(address, cfg.run.overwrite, _inputs(cfg))
+        if job.goes_on and not cfg.run.overwrite and (record := unfinished(address)):
+            _check_same(job, cfg, record)
+            print(f"{job.name}: goes on in {address}", file=sys.stderr, flush=True)
+            yield Output(absolute(address).rstrip("/"))
+        else:
+            yield open_output(address, cfg.run.overwrite, _inputs(cfg))
+
+
+def _check_same(job: Job, cfg: Config, record: Mapping[str, Any]) -> None:
+    """Refuse to go on with what another command, or another version, has begun."""
+    way_out = "Give the same, choose another --out, or begin anew with --overwrite"
+    begun = (record["job"], record["versions"]["spark_cxr"])
+    if begun != (job.name, __version__):
+        expected = f"an --out in which {job.name} of {__version__} was cut off, or a new one"
+        raise OutputError(expected, f"--out={cfg.run.out} of {' '.join(begun)}", way_out)
+    asked = json.loads(json.dumps(asdict(cfg)))
+    for section, item in flagged_items([name for name in job.sections if name not in TOLD]):
+        now, then = (told[section].get(item.name) for told in (asked, record["config"]))
+        if now != then and item.name not in ("out", "overwrite"):
+            expected = f"the settings of the run that was cut off in --out={cfg.run.out}"
+            raise OutputError(expected, f"{section}.{item.name}={now}, then {then}", way_out)
 
 
 def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
@@ -116,7 +149,7 @@ def _inputs(cfg: Config) -> tuple[str, ...]:
     beside = filter(
         None, (cfg.audit.manifest, cfg.audit.lung_masks, cfg.explain.model, cfg.explain.table)
     )
-    return (*cfg.ingest.images, *cfg.train.test_images, *labels, *beside)
+    return (*cfg.ingest.images, *cfg.train.test_images, *cfg.finetune.never, *labels, *beside)
 
 
 def _gist(message: str) -> str:

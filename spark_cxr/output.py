@@ -85,6 +85,12 @@ class Output:
         """Write a record as JSON that people can read and that no NaN gets into."""
         self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
+    def names(self) -> list[str]:
+        """List what lies in this directory."""
+        store, path = locate(self.address)
+        found = store.get_file_info(fs.FileSelector(path, allow_not_found=True))
+        return sorted(entry.base_name for entry in found)
+
     def remove(self, name: str) -> None:
         """Remove a table that was only needed on the way."""
         store, path = locate(self.table(name))
@@ -123,6 +129,11 @@ def locate(address: str) -> tuple[fs.FileSystem, str]:
     return store, inside
 
 
+def is_here(address: str) -> bool:
+    """Tell a folder, of this machine or that it sees as one, from what is in a store."""
+    return isinstance(locate(address)[0], fs.LocalFileSystem)
+
+
 def absolute(address: str) -> str:
     """Make a relative local path absolute: Spark and Python may have other current folders."""
     scheme, colon, _ = address.partition(":")
@@ -151,6 +162,12 @@ def open_output(address: str, overwrite: bool, inputs: Sequence[str] = ()) -> Ou
         received = f"{received} ({error})"
         raise OutputError("an --out that can be written", received, "Choose another") from None
     return output
+
+
+def unfinished(address: str) -> dict[str, Any]:
+    """Read the record of a run that was cut off or has failed here; empty where there is none."""
+    record = _record_of(Output(absolute(address).rstrip("/") or "/"))
+    return record if record.get("status") in ("running", "failed") else {}
 
 
 @contextmanager

@@ -25,7 +25,7 @@ MAY_USE = {
     "metrics": {"errors"},
     "images": {"errors", "settings"},
     "backbones": {*BASE, "images", "packaged"},
-    "training": {*BASE, "images", "backbones"},
+    "training": {*BASE, "images", "backbones", "heads"},
     "heads": {"errors", "settings"},
     "report": BASE,
     "model": {*BASE, "images", "backbones", "heads"},

@@ -409,3 +409,78 @@ def test_out_that_became_unwritable_is_refused(
         "fake: Expected files that can be read and written. "
         f"Received: [Errno 13] Failed to open local file '{out}'. Mend that and run again.\n",
     )
+
+
+# A job that goes on where it was cut off
+
+
+def cut_off(out: Path, *argv: str, run: Run | None = None) -> int:
+    """Run a job that goes on; at first it fails with half a result."""
+    going = Job("fake", "Do as a test says", ("ingest",), run or fail(REFUSAL), False, goes_on=True)
+    return exit_code(going, ["--out", str(out), *argv])
+
+
+def add(_: object, cfg: Config, output: Output) -> Outcome:
+    found = output.read_bytes("half.txt") or b"nothing"
+    return Outcome({"found": found.decode()})
+
+
+def test_same_command_finds_what_the_one_that_was_cut_off_has_left(out: Path) -> None:
+    cut_off(out)
+    assert cut_off(out, run=add) == 0
+    assert record(out)["found"] == "half a result"
+
+
+def test_it_says_that_it_goes_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut_off(out)
+    cut_off(out, run=add)
+    assert f"fake: goes on in {out}\n" in capsys.readouterr().err
+
+
+def test_overwrite_begins_anew(out: Path) -> None:
+    cut_off(out)
+    assert cut_off(out, "--overwrite", run=add) == 0
+    assert record(out)["found"] == "nothing"
+
+
+def test_other_settings_do_not_go_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut_off(out, "--images", "a")
+    capsys.readouterr()
+    assert cut_off(out, "--images", "b", run=add) == 2
+    assert capsys.readouterr().err == (
+        f"fake: Expected the settings of the run that was cut off in --out={out}. "
+        "Received: ingest.images=['b'], then ['a']. "
+        "Give the same, choose another --out, or begin anew with --overwrite.\n"
+    )
+    assert (out / "half.txt").exists()
+
+
+def test_another_seed_does_not_go_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut_off(out)
+    capsys.readouterr()
+    assert cut_off(out, "--seed", "3", run=add) == 2
+    assert "Received: run.seed=3, then 0." in capsys.readouterr().err
+
+
+def test_what_another_job_left_is_not_gone_on_with(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Job("other", "Do as a test says", ("ingest",), fail(REFUSAL), needs_spark=False)
+    exit_code(other, ["--out", str(out)])
+    capsys.readouterr()
+    assert cut_off(out, run=add) == 2
+    assert f"Received: --out={out} of other {__version__}. " in capsys.readouterr().err
+
+
+def test_finished_run_is_not_gone_on_with(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut_off(out, run=draw)
+    capsys.readouterr()
+    assert cut_off(out, run=add) == 2
+    assert "Expected an --out that is not taken." in capsys.readouterr().err
+
+
+def test_only_a_job_that_can_goes_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code(make(fail(REFUSAL)), ["--out", str(out)])
+    capsys.readouterr()
+    assert exit_code(make(add), ["--out", str(out)]) == 2
+    assert "Expected an --out that is not taken." in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,21 @@ def pool(maps: Any, pooling: str) -> Any:
         return keras.layers.Flatten()(maps)
     axes = (1, 2)
     return keras.ops.mean(maps, axes) if pooling == "avg" else keras.ops.max(maps, axes)
+
+
+def in_policy(model: Any, policy: str) -> Any:
+    """Build a network again with layers that compute in the given policy; inner networks too."""
+    keras = import_keras()
+
+    def again(layer: Any) -> Any:
+        config = layer.get_config()
+        with suppress(KeyError):
+            del config["dtype"]
+        return type(layer).from_config({**config, "dtype": policy})
+
+    remade = keras.models.clone_model(model, clone_function=again, recursive=True)
+    remade.set_weights(model.get_weights())
+    return remade
 
 
 def load_weights(model: Any, backbone: Backbone, weights: Weights) -> None:

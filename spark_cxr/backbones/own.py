@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from spark_cxr.backbones import catalog
+from spark_cxr.backbones import catalog, provenance
 from spark_cxr.backbones.cache import digest
 from spark_cxr.backbones.catalog import KNOWN_FILES, NORMALISINGS, Backbone, KnownFile
 from spark_cxr.errors import ConfigError, WeightsError
@@ -57,6 +57,9 @@ def read_own(path: Path, normalising: str) -> Backbone:
 
 
 def _known(path: Path) -> KnownFile:
+    told = provenance.read(path)
+    if told is not None:
+        return KnownFile(told.normalising, told.licence, told.citation)
     return KNOWN_FILES.get(digest(path), KnownFile("", "as its owner says", ""))
 
 

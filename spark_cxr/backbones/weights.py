@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
+from spark_cxr.backbones import provenance
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
 from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
 from spark_cxr.backbones.download import Say, download, to_stderr
@@ -125,7 +126,9 @@ def _file(text: str, backbone: Backbone, say: Say) -> Weights:
     if official and digest(path, "md5") == official:
         # Keras builds some networks otherwise for its own files: what counts is what it is.
         return Weights("imagenet", str(path), digest(path), text, backbone.licence)
-    return Weights("file", str(path), digest(path), text, "as its owner says")
+    tuned = provenance.read(path)
+    licence = tuned.licence if tuned else "as its owner says"
+    return Weights("file", str(path), digest(path), text, licence)
 
 
 def _local(text: str) -> Path:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.pipeline.evaluate import answers_of
-from spark_cxr.pipeline.experiment import SECTIONS, Experiment
+from spark_cxr.pipeline.experiment import Experiment
 from spark_cxr.pipeline.facts import (
     PHANTOMS,
     audit_of,
@@ -24,9 +24,6 @@ from spark_cxr.pipeline.facts import (
 )
 from spark_cxr.report.records import ClassCount, RunSummary, SplitSummary, TrainingReport
 from spark_cxr.settings import Config
-
-OWN_JOB = ("lr", "rf", "dt")
-"""Heads with a job of their own; `train --head NAME` fits them all."""
 
 
 def counts_of(done: Experiment) -> dict[str, Any]:
@@ -110,7 +107,7 @@ def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
     """Gather what the report of a training tells."""
     cfg, fitted, used = done.cfg, done.fitted, done.featurized.used
     return TrainingReport(
-        job=_job_of(fitted.head.name),
+        job=done.job,
         title=f"{fitted.head.title} on {cfg.features.backbone} features",
         metrics=fitted.metrics,
         data=data_summary(cfg, done.ingested, done.drawn, tuple(_class_counts(done))),
@@ -129,10 +126,6 @@ def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
         learning=fitted.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
-
-
-def _job_of(head: str) -> str:
-    return f"train_{head}" if head in OWN_JOB else "train"
 
 
 def _class_counts(done: Experiment) -> Iterator[ClassCount]:
@@ -154,10 +147,9 @@ def _split(done: Experiment) -> SplitSummary:
 
 
 def _run(done: Experiment, spark: SparkSession) -> RunSummary:
-    job = _job_of(done.fitted.head.name)
-    flags = command_line(done.asked, (*SECTIONS, "any_head") if job == "train" else SECTIONS)
+    flags = command_line(done.asked, done.sections)
     return RunSummary(
-        commands=(f"spark-submit jobs/{job}.py {flags}",),
+        commands=(f"spark-submit jobs/{done.job}.py {flags}",),
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
         seconds=done.featurized.seconds + done.fitted.seconds,

@@ -26,9 +26,17 @@ THEN = "then"
 
 @contextmanager
 def looked_at_again(
-    spark: SparkSession, settings: Ingest, output: Output, eye: Eye, source: Output
+    spark: SparkSession,
+    settings: Ingest,
+    output: Output,
+    eye: Eye,
+    source: Output,
+    lost: str = "quarantine",
 ) -> Iterator[tuple[Ingested, DataFrame]]:
-    """Show films to the network that were ingested before; those that changed are set aside."""
+    """Show films to the network that were ingested before; those that changed are set aside.
+
+    They are listed in the table `lost` of the output.
+    """
     ingested = account_of(spark, source)
     files = eye.choose(read_files(spark, settings.images, settings.max_bytes), ingested.images)
     known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
@@ -39,11 +47,11 @@ def looked_at_again(
             seen = keep(rows)
         same = seen.join(F.broadcast(known), on=PATH, how="inner")
         same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
-        lost = known.join(same.select(PATH), on=PATH, how="left_anti")
-        output.write_table(_lost(lost), "quarantine")
+        missing = known.join(same.select(PATH), on=PATH, how="left_anti")
+        output.write_table(_lost(missing), lost)
         # Read again, because what is given here outlives the table that it was found in.
-        lost = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
-        kept = ingested.images.join(lost.select(PATH), on=PATH, how="left_anti")
+        missing = spark.read.schema(QUARANTINE).parquet(output.table(lost))
+        kept = ingested.images.join(missing.select(PATH), on=PATH, how="left_anti")
         yield replace(ingested, images=kept), same
 
 

@@ -13,6 +13,7 @@ KINDS = {
     "binary": pa.binary(),
     "timestamp": pa.timestamp("us", tz="UTC"),
     "array<string>": pa.list_(pa.string()),
+    "array<int>": pa.list_(pa.int32()),
     "array<float>": pa.list_(pa.float32()),
     "map<string,double>": pa.map_(pa.string(), pa.float64()),
 }

@@ -90,9 +90,13 @@ def featurize_again(
     output: Output,
     source: Output,
     labels: tuple[str, ...] | None = None,
+    lost: str = "quarantine",
 ) -> Featurized:
-    """Show films to one more network, those whose table `images` is in `source`."""
-    looking = partial(looked_at_again, source=source)
+    """Show films to one more network, those whose table `images` is in `source`.
+
+    Those that are gone or have changed since are listed in the table `lost`.
+    """
+    looking = partial(looked_at_again, source=source, lost=lost)
     return _featurize(spark, cfg, output, labels, looking)[1]
 
 

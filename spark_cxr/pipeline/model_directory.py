@@ -7,12 +7,14 @@ import shutil
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from pyspark.sql import DataFrame
 
 from spark_cxr import __version__
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.heads.catalog import Setting
-from spark_cxr.heads.portable import pack, read_stages
+from spark_cxr.heads.portable import PortableHead, pack
 from spark_cxr.metrics import Metrics
 from spark_cxr.model.manifest import (
     ARRAYS,
@@ -25,12 +27,27 @@ from spark_cxr.model.manifest import (
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.networks import Ready
-from spark_cxr.pipeline.train import HeadModel
 
-HEAD = "head"
 NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
 PACKAGES = ("pyspark", "numpy", "openvino", "keras")
+
+
+class FittedHead(Protocol):
+    """What gives `prediction_index` and `probability`, and can be kept."""
+
+    @property
+    def name(self) -> str:
+        """Name its kind."""
+        ...
+
+    def transform(self, dataset: DataFrame) -> DataFrame:
+        """Score prepared rows."""
+        ...
+
+    def keep(self, directory: Output) -> PortableHead:
+        """Give it as numpy arrays; leave in the directory what else of it there is to keep."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,11 +65,9 @@ class Made:
     split: dict[str, Any]
 
 
-def write_model(model: HeadModel, made: Made, directory: Output) -> Manifest:
+def write_model(model: FittedHead, made: Made, directory: Output) -> Manifest:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
-    model.mllib.write().overwrite().save(directory.table(HEAD))
-    portable = model.head.read(read_stages(*locate(directory.table(HEAD))))
-    directory.write_bytes(ARRAYS, pack(portable))
+    directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, made.reference.pack())
     network = made.ready.network
     if network.path:
@@ -60,7 +75,7 @@ def write_model(model: HeadModel, made: Made, directory: Output) -> Manifest:
     manifest = Manifest(
         name=made.name,
         labels=made.labels,
-        head=model.head.name,
+        head=model.name,
         setting=dict(made.setting),
         backbone=network.backbone,
         weights=_origin(made.ready),

@@ -61,7 +61,7 @@ def make_ready(spark: SparkSession, wish: Wish) -> Ready:
     row = own.find(wish.backbone, wish.normalising)
     device = _wanted_device(spark, wish)
     engine = engines.choose(wish.engine, wish.backbone, device)
-    if engine == ON_GPUS and device.startswith(GPU) and _all_here(spark):
+    if engine == ON_GPUS and device.startswith(GPU) and all_here(spark):
         refuse_missing_gpu()
     built = network.prepare(
         row, weights.resolve(wish.weights, row, wish.mirror), engine, wish.pooling
@@ -119,11 +119,11 @@ def ship(spark: SparkSession, built: Network) -> None:
 
     PySpark 3.5 cannot do so in all sessions: there the cache must be a folder that all nodes see.
     """
-    if built.path and spark.version >= "4" and not _all_here(spark):
+    if built.path and spark.version >= "4" and not all_here(spark):
         spark.addArtifacts(built.path, file=True)
 
 
-def _all_here(spark: SparkSession) -> bool:
+def all_here(spark: SparkSession) -> bool:
     """Say whether all workers are on this host, and no cluster is only played."""
     master = spark.conf.get("spark.master", "local") or "local"
     return master == "local" or master.startswith("local[")

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 
 from spark_cxr.output import Output
 
+STEP = "_step_"
 Keep = Callable[[DataFrame], DataFrame]
 """Gives the same table, ready to be read several times."""
 
@@ -25,7 +26,7 @@ def staged(output: Output) -> Iterator[Keep]:
     names: list[str] = []
 
     def keep(table: DataFrame) -> DataFrame:
-        names.append(f"_step_{uuid4().hex[:12]}")
+        names.append(f"{STEP}{uuid4().hex[:12]}")
         output.write_table(table, names[-1])
         return table.sparkSession.read.schema(table.schema).parquet(output.table(names[-1]))
 
@@ -33,4 +34,11 @@ def staged(output: Output) -> Iterator[Keep]:
         yield keep
     finally:
         for name in names:
+            output.remove(name)
+
+
+def sweep(output: Output) -> None:
+    """Remove what a run that was killed has left of its steps."""
+    for name in output.names():
+        if name.startswith(STEP):
             output.remove(name)

@@ -13,17 +13,24 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads.catalog import HEADS, Head, Setting, Shape
+from spark_cxr.heads.portable import PortableHead, read_stages
+from spark_cxr.output import Output, locate
 from spark_cxr.schemas import FEATURES, LABEL, PATH, SHA256, TEST_PREDICTIONS, columns
 
 LABEL_INDEX = "label_index"
 PREDICTION_INDEX = "prediction_index"
 PROBABILITY = "probability"
+BEST = f"array_position({PROBABILITY}, array_max({PROBABILITY})) - 1"
+"""The index of the likeliest class. In SQL: in Python array_position of PySpark 3.5 looks for
+literals only."""
 WEIGHT = "film_weight"
 SCALED = "scaled_features"
 PARTITION = 1 << 22
 """Numbers in a partition of vectors, 32 MB. A fit goes through all partitions at each of its steps,
 and a task costs some milliseconds however little there is to do: 351 vectors of 128 were fitted in
 2.2 s as one partition and in 8.5 s as eight."""
+HEAD = "head"
+"""Folder of a model directory with MLlib's own form."""
 MARGIN = "margin_"
 """Begins the columns of the models for one class against the rest."""
 
@@ -47,6 +54,17 @@ class HeadModel(Model):
         super().__init__()
         self.head = head
         self.mllib = mllib
+
+    @property
+    def name(self) -> str:
+        """Name the head."""
+        return self.head.name
+
+    def keep(self, directory: Output) -> PortableHead:
+        """Save MLlib's own form below a directory, and read the portable one from it."""
+        place = directory.table(HEAD)
+        self.mllib.write().overwrite().save(place)
+        return self.head.read(read_stages(*locate(place)))
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         scored = self.mllib.transform(dataset)
@@ -146,10 +164,11 @@ def _share_margins(scored: DataFrame, models: int, slope: float) -> DataFrame:
     shares = shares.withColumn(PROBABILITY, F.transform(PROBABILITY, lambda x: F.exp(x - top)))
     total = F.aggregate(PROBABILITY, F.lit(0.0), lambda done, x: done + x)
     shares = shares.withColumn(PROBABILITY, F.transform(PROBABILITY, lambda x: x / total))
-    # In SQL: in Python array_position of PySpark 3.5 looks for literals only.
-    best = F.expr(f"array_position({PROBABILITY}, array_max({PROBABILITY})) - 1")
     return shares.withColumns(
-        {PREDICTION_INDEX: best.cast("double"), PROBABILITY: array_to_vector(F.col(PROBABILITY))}
+        {
+            PREDICTION_INDEX: F.expr(BEST).cast("double"),
+            PROBABILITY: array_to_vector(F.col(PROBABILITY)),
+        }
     )
 
 

@@ -153,6 +153,33 @@ class ContactSheet:
 
 
 @dataclass(frozen=True)
+class EpochPoint:
+    """One epoch of a network that learned."""
+
+    number: int
+    phase: str
+    """What learned: "head", "all"."""
+    learning_rate: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How a network learned."""
+
+    epochs: tuple[EpochPoint, ...]
+    best: int
+    """The number of the epoch whose weights were kept."""
+    n_val: int
+    sheet: bytes = b""
+    """Films as the network saw them: PNG or JPEG."""
+
+
+@dataclass(frozen=True)
 class TrainingReport:
     """One trained classifier, ready to be told."""
 
@@ -176,3 +203,5 @@ class TrainingReport:
     """Some test films of each class with the heat of their decision."""
     heat: str = ""
     """How that was made."""
+    learned: Learned | None = None
+    """Where the network itself was trained."""

@@ -93,7 +93,8 @@ section > dl dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabu
   gap: 2.5rem 3rem; align-items: start;
 }
 figure { margin: 0; }
-figure + .wide { margin-top: 2rem; }
+figure + .wide, .plots + .wide { margin-top: 2rem; }
+.sheet img { display: block; max-width: 100%; height: auto; }
 .plot svg { display: block; width: 100%; max-width: 32rem; height: auto; }
 figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-top: .6rem; }
 .films {

@@ -1,7 +1,7 @@
 """The page of one training run: the verdict first, then what it rests on."""
 
 from spark_cxr.metrics import Metrics
-from spark_cxr.report import contact, sections, wording
+from spark_cxr.report import contact, epochs, sections, wording
 from spark_cxr.report.html import Html, element, facts, join, page, section, table
 from spark_cxr.report.records import DataSummary, SplitSummary, TrainingReport
 from spark_cxr.report.wording import percent
@@ -20,6 +20,7 @@ def training_page(report: TrainingReport) -> str:
         sections.classes(report.metrics),
         sections.pictures(report.metrics),
         sections.parts(report.parts),
+        epochs.learned(report.learned),
         sections.learning(report.learning),
         sections.mistakes(report.mistakes),
         contact.training_panels(report.panels, report.heat),

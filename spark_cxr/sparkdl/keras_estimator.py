@@ -23,8 +23,8 @@ from spark_cxr.pipeline.params import one_of, text, type_of_input
 from spark_cxr.settings import nearest
 from spark_cxr.sparkdl import loaded_images
 from spark_cxr.sparkdl.keras_models import KerasImageFileTransformer, Loader, loading
-from spark_cxr.sparkdl.loaded_images import LoadedImages
 from spark_cxr.sparkdl.training import NOT_OFFERED, Training, train
+from spark_cxr.training.cache import CachedFilms
 
 IMAGES = "images"
 TUNABLE = ("kerasOptimizer", "kerasLoss", "kerasFitParams", "outputCol", "outputMode", "seed")
@@ -202,7 +202,7 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
                 raise ConfigError("all Params of the estimator", f"no {name}", f"Set {name}")
         type_of_input(dataset, self.getInputCol())
 
-    def _load(self, dataset: DataFrame, address: str) -> LoadedImages:
+    def _load(self, dataset: DataFrame, address: str) -> CachedFilms:
         shape = keras_model.load(self.getModelFile()).input_shape[1:]
         label = self.getLabelCol()
         kind = type_of_input(dataset, label) if label else None
@@ -214,7 +214,7 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
         loaded_images.write(dataset, self.getInputCol(), target, loaded, address)
         return loaded_images.read_back(address)
 
-    def _trainer(self, images: LoadedImages) -> Callable[[], Transformer]:
+    def _trainer(self, images: CachedFilms) -> Callable[[], Transformer]:
         training = Training(
             self.getModelFile(),
             self.getKerasOptimizer(),

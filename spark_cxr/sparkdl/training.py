@@ -11,8 +11,8 @@ from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import InputError
 from spark_cxr.sparkdl import keras_file
-from spark_cxr.sparkdl.batches import SPREAD, Arrays, Draw, Read
-from spark_cxr.sparkdl.loaded_images import LoadedImages
+from spark_cxr.training.cache import Arrays, CachedFilms
+from spark_cxr.training.draw import SPREAD, Draw, Read
 
 BATCH = 32
 """Keras' own default."""
@@ -33,7 +33,7 @@ class Training:
     seed: int
 
 
-def train(training: Training, images: LoadedImages) -> Path:
+def train(training: Training, images: CachedFilms) -> Path:
     """Train the network, and keep it in the cache of this host under the digest of its file."""
     keras = import_keras()
     keras.utils.set_random_seed(training.seed)

@@ -9,6 +9,7 @@ import pytest
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads.portable import pack, unpack
+from spark_cxr.heads.portable.dense import Dense
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.links import link, logistic
 from spark_cxr.heads.portable.perceptron import Perceptron
@@ -25,12 +26,17 @@ STUMP = Trees(
     link="share",
 )
 LINEAR = Linear(np.eye(2), np.zeros(2), "softmax")
-DENSE = Perceptron(
+PERCEPTRON = Perceptron(
     mean=np.array([1.0, 2.0]),
     scale=np.array([2.0, 0.0]),
     weights=(np.array([[1.0], [5.0]]), np.array([[1.0, -1.0]])),
     biases=(np.array([0.0]), np.array([0.0, 1.0])),
 )
+DENSE = Dense(
+    weights=(np.array([[1.0, -1.0], [2.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 3.0]])),
+    biases=(np.array([0.5, 0.0]), np.array([0.0, -1.0])),
+)
+HEADS = {"trees": STUMP, "linear": LINEAR, "perceptron": PERCEPTRON, "dense": DENSE}
 
 
 def test_a_value_on_the_threshold_goes_left():
@@ -42,11 +48,17 @@ def test_no_film_gives_no_row():
     assert STUMP.probabilities(np.empty((0, 2))).shape == (0, 2)
 
 
-def test_dense_layers_by_hand():
+def test_logistic_layers_by_hand():
     hidden = 1 / (1 + np.exp(-2.0))  # (2 - 1) x 2, and a feature that never changes counts nothing
     odds = np.exp([hidden, 1 - hidden])
-    told = DENSE.probabilities(np.array([[2.0, 77.0]]))
+    told = PERCEPTRON.probabilities(np.array([[2.0, 77.0]]))
     np.testing.assert_allclose(told, [odds / odds.sum()])
+
+
+def test_dense_layers_by_hand():
+    # (1 + 4 + 0.5, max(-1 + 2, 0)) and then (5.5, 3 x 1 - 1); the other film stops at the ReLU.
+    told = DENSE.margins(np.array([[1.0, 2.0], [1.0, -3.0]]))
+    np.testing.assert_allclose(told, [[5.5, 2.0], [0.0, -1.0]])
 
 
 def test_logistic_shares_of_two_opposite_margins_are_the_logistic_function():
@@ -65,7 +77,7 @@ def test_logistic_shares_far_from_all_classes_are_still_shares(far):
     assert told.sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("head", [STUMP, LINEAR, DENSE], ids=["trees", "linear", "dense"])
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 def test_a_head_comes_back_from_its_file_with_the_same_answers(head):
     films = np.random.default_rng(0).standard_normal((50, 2))
     again = unpack(pack(head))
@@ -97,11 +109,19 @@ def random_perceptron(rng):
     return Perceptron(rng.standard_normal(5), rng.random(5), weights, biases)
 
 
-@pytest.mark.parametrize("kind", ["linear", "perceptron"])
-def test_gradients_are_what_small_steps_say(kind):
+def random_dense(rng):
+    layers = random_perceptron(rng)
+    return Dense(layers.weights, layers.biases)
+
+
+def random_linear(rng):
+    return Linear(rng.standard_normal((3, 5)), rng.standard_normal(3), "softmax")
+
+
+@pytest.mark.parametrize("draw", [random_linear, random_perceptron, random_dense])
+def test_gradients_are_what_small_steps_say(draw):
     rng = np.random.default_rng(6)
-    linear = Linear(rng.standard_normal((3, 5)), rng.standard_normal(3), "softmax")
-    head = linear if kind == "linear" else random_perceptron(rng)
+    head = draw(rng)
     films, step = rng.standard_normal((4, 5)), 1e-6
     found = head.gradients(films)
     for k in range(5):

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.sparkdl import KerasImageFileEstimator, KerasImageFileTransformer, loaded_images
 from spark_cxr.sparkdl import keras_estimator as estimators
+from spark_cxr.training.cache import CachedFilms
 
 COUNT, BATCH = 40, 4
 HERE = Path(__file__).parent
@@ -133,13 +134,13 @@ def test_several_param_maps_give_several_models_of_one_loading(estimator, table,
 
 
 def test_only_a_few_batches_are_in_memory(estimator, table, monkeypatch):
-    asked, read = [], loaded_images.LoadedImages.read
+    asked, read = [], CachedFilms.read
 
     def spied(self, start, stop):
         asked.append(stop - start)
         return read(self, start, stop)
 
-    monkeypatch.setattr(loaded_images.LoadedImages, "read", spied)
+    monkeypatch.setattr(CachedFilms, "read", spied)
     estimator.fit(table)
     assert max(asked) == BATCH
     assert sum(asked) >= 3 * COUNT

@@ -17,7 +17,7 @@ def claim(backend: str, device: str, threads: int) -> str:
     _SET_THREADS[backend](threads)
     if device == "cpu":
         return "cpu:0"
-    count = _COUNT_GPUS[backend]()
+    count = count_gpus(backend)
     if device == "auto":
         return "gpu:0" if count else "cpu:0"
     index = int(device.partition(":")[2] or 0)
@@ -29,6 +29,11 @@ def claim(backend: str, device: str, threads: int) -> str:
         )
         raise SetupError(f"GPU {index}", received, way_out)
     return f"gpu:{index}"
+
+
+def count_gpus(backend: str) -> int:
+    """Count the GPUs that a backend sees."""
+    return _COUNT_GPUS[backend]()
 
 
 def _tensorflow_gpus() -> int:

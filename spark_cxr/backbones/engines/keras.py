@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from spark_cxr.backbones.engines import accelerators
 from spark_cxr.backbones.engines.halving import Halving
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.backbones.keras_model import compose, compose_with_maps, last_maps
+from spark_cxr.backbones.keras_model import compose, compose_with_maps, in_policy, last_maps
 from spark_cxr.backbones.keras_model import load as load_file
 from spark_cxr.backbones.network import read
 from spark_cxr.errors import ConfigError
@@ -115,22 +114,7 @@ def _saved(plan: Plan) -> Any:
 def _model(plan: Plan, precision: str, composing: Callable[[Any, str, str], Any]) -> Any:
     network, model = read(Path(plan.network)), _saved(plan)
     if precision != "f32":
-        model = _in_policy(model, _POLICIES[precision])
+        model = in_policy(model, _POLICIES[precision])
     composed = composing(model, network.normalising, network.pooling)
     composed.compile(jit_compile=False)
     return composed
-
-
-def _in_policy(model: Any, policy: str) -> Any:
-    """Build the network again with layers that compute in the given policy."""
-    keras = import_keras()
-
-    def again(layer: Any) -> Any:
-        config = layer.get_config()
-        with suppress(KeyError):
-            del config["dtype"]
-        return type(layer).from_config({**config, "dtype": policy})
-
-    remade = keras.models.clone_model(model, clone_function=again)
-    remade.set_weights(model.get_weights())
-    return remade

@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spark_cxr.errors import InputError
+from spark_cxr.heads.portable.dense import Dense
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.perceptron import Perceptron
 from spark_cxr.heads.portable.trees import Trees
 
-PortableHead = Linear | Trees | Perceptron
-KINDS: dict[str, type[PortableHead]] = {"linear": Linear, "trees": Trees, "perceptron": Perceptron}
+PortableHead = Linear | Trees | Perceptron | Dense
+KINDS: dict[str, type[PortableHead]] = {
+    "linear": Linear,
+    "trees": Trees,
+    "perceptron": Perceptron,
+    "dense": Dense,
+}
 
 
 def pack(head: PortableHead) -> bytes:

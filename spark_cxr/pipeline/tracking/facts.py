@@ -16,10 +16,23 @@ PER_LABEL = ("precision", "recall", "f1", "auc", "average_precision", "sensitivi
 COUNTS = (
     *("n_train", "n_test", "files", "images", "quarantined", "groups", "mean_gap_by_image"),
     *("seconds_training", "fit_seconds", "folds_sd", "images_per_second"),
+    *("n_val", "kept_out", "best_epoch", "epochs", "images_per_second_training"),
     "test_images_with_patient_or_twin_in_training",
 )
 INTERVALS = (*WHOLE, *PER_LABEL)
-DESCRIBED = ("engine", "backbone", "weights", "head", "split", "balance", "data", "best")
+DESCRIBED = (
+    "engine",
+    "backbone",
+    "weights",
+    "head",
+    "split",
+    "balance",
+    "data",
+    "best",
+    "started_from",
+)
+EPOCHS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+"""Of a network that learned: values for each epoch."""
 PARAM_CHARS = 500
 """What every MLflow, also an older server, takes as a parameter's value."""
 
@@ -32,7 +45,7 @@ class Facts:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """Metrics with a value for each fold, or for each setting that was tried."""
+    """Metrics with a value for each fold, setting that was tried, or epoch."""
     note: str = ""
     """Lines that MLflow shows above a run."""
     parts: tuple[Facts, ...] = ()
@@ -52,7 +65,8 @@ def training_facts(job: str, told: Mapping[str, Any], made: Manifest | None, cfg
             f"tune.{name}": [point[name] for point in points]
             for name in ("log_loss", "spread")
             if points
-        },
+        }
+        | _epochs(told),
         note=_note(told),
     )
 
@@ -93,7 +107,8 @@ def _params(job: str, told: Mapping[str, Any], cfg: Config) -> dict[str, str]:
         "likeness": cfg.ingest.likeness,
     }
     found = {name: told[name] for name in DESCRIBED if name in told}
-    params = {**asked, **found, **_setting(told), **_used(told)}
+    recipe = {f"recipe.{name}": value for name, value in told.get("recipe", {}).items()}
+    params = {**asked, **found, **_setting(told), **_used(told), **recipe}
     return {name: _word(value) for name, value in params.items() if value not in ("", (), [])}
 
 
@@ -127,6 +142,12 @@ def _metrics(told: Mapping[str, Any]) -> dict[str, float]:
     found |= {f"mllib.{name}": value for name, value in told.get("mllib", {}).items()}
     numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
     return {_name(name): float(value) for name, value in numbers.items()}
+
+
+def _epochs(told: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Give the curves of a network that learned."""
+    history = told.get("history", ())
+    return {f"epoch.{n}": [each[n] for each in history] for n in EPOCHS} if history else {}
 
 
 def _intervals(told: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float] | None]]:

@@ -27,6 +27,8 @@ from spark_cxr.settings import Config
 METRICS = "metrics.json"
 COMPARISON = "comparison.json"
 FILES = (METRICS, COMPARISON, "report.html", RECORD)
+NETWORK = ("weights.keras", "films.png")
+"""What a fine-tuning leaves beside them: the network that learned, and the films as it saw them."""
 MODEL = "model"
 LOADER = "spark_cxr.model.pyfunc"
 
@@ -56,6 +58,7 @@ def _told(mlflow: ModuleType, job: str, cfg: Config, output: Output) -> dict[str
         for name in FILES:
             if content := output.read_bytes(name):
                 mlflow.log_text(content.decode("utf-8"), name)
+        _log_network(mlflow, output)
         for part in facts.parts:
             with _run(mlflow, part, experiment):
                 _log(mlflow, part)
@@ -93,6 +96,15 @@ def _log(mlflow: ModuleType, facts: Facts) -> None:
     for name, values in facts.curves.items():
         for step, value in enumerate(values):
             mlflow.log_metric(name, value, step=step)
+
+
+def _log_network(mlflow: ModuleType, output: Output) -> None:
+    with TemporaryDirectory() as folder:
+        for name in NETWORK:
+            if content := output.read_bytes(name):
+                file = Path(folder, name)
+                file.write_bytes(content)
+                mlflow.log_artifact(str(file))
 
 
 def _log_model(mlflow: ModuleType, made: Manifest, cfg: Config, output: Output) -> dict[str, Any]:

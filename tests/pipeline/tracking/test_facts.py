@@ -139,3 +139,27 @@ def test_facts_are_read_from_the_figures_that_a_training_writes(report):
     assert [told[name] for name in names] == [found.accuracy, found.log_loss, low, high]
     recalls = {label: told[f"recall.{label}"] for label in found.labels}
     assert recalls == dict(zip(found.labels, found.recall, strict=True))
+
+
+EPOCHS = [
+    {"number": 1, "loss": 1.5, "accuracy": 0.25, "val_loss": 1.25, "val_accuracy": 0.5},
+    {"number": 2, "loss": 0.5, "accuracy": 0.75, "val_loss": 0.75, "val_accuracy": 0.625},
+]
+
+
+@pytest.fixture
+def learned():
+    history = [{**epoch, "learning_rate": 0.001} for epoch in EPOCHS]
+    more = {"history": history, "best_epoch": 2, "recipe": {"head": [8], "loss": "focal"}}
+    return training_facts("finetune", {**TRAINED, **more, "n_val": 6}, None, defaults())
+
+
+def test_each_epoch_of_a_network_that_learned_is_a_step(learned):
+    assert learned.curves["epoch.val_loss"] == [1.25, 0.75]
+    assert learned.curves["epoch.accuracy"] == [0.25, 0.75]
+
+
+def test_recipe_and_best_epoch_of_a_network_are_told(learned):
+    assert learned.params["recipe.head"] == "[8]"
+    assert learned.params["recipe.loss"] == "focal"
+    assert (learned.metrics["best_epoch"], learned.metrics["n_val"]) == (2, 6)

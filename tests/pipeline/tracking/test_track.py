@@ -89,6 +89,11 @@ def test_files_come_back_whole(client, run, output, tmp_path):
         assert got.read_bytes() == output.read_bytes(name)
 
 
+def test_network_that_learned_comes_back_whole(client, run, output, tmp_path):
+    got = Path(client.download_artifacts(run.info.run_id, "weights.keras", str(tmp_path)))
+    assert got.read_bytes() == output.read_bytes("weights.keras") == b"PK a network"
+
+
 def test_files_lie_beside_the_database_whatever_the_current_folder(run, store):
     beside = Path(store.removeprefix("sqlite:///")).parent
     assert run.info.artifact_uri.startswith((beside / "mlartifacts" / "films").as_uri())

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.training.cache import Arrays
+
 SPREAD = 4
 """Runs of a batch's length that are mixed: what is held in memory, in batches."""
-Arrays = tuple[NDArray[np.float32], ...]
 Read = Callable[[int, int], Arrays]
 
 

@@ -1,0 +1,1 @@
+"""Fine-tuning, from folders to report: films → a network that has learned from them."""

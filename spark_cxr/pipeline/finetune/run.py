@@ -1,0 +1,171 @@
+"""One fine-tuning from folders to report: what jobs/finetune.py does."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr import datasets
+from spark_cxr.backbones.cache import cache_dir
+from spark_cxr.output import Outcome, Output, is_here, locate
+from spark_cxr.pipeline import train as heads
+from spark_cxr.pipeline.classes import Classes, choose_classes
+from spark_cxr.pipeline.experiment import Experiment
+from spark_cxr.pipeline.facts import are_drawn
+from spark_cxr.pipeline.featurize import Featurized, featurize_again
+from spark_cxr.pipeline.finetune.asked import Start, recipe_of, start_of, with_weights
+from spark_cxr.pipeline.finetune.films import FILMS, cached_films
+from spark_cxr.pipeline.finetune.head import PortableModel, trained_head
+from spark_cxr.pipeline.finetune.known import Known, known_films
+from spark_cxr.pipeline.finetune.learners import Learners, choose_learners, of_learners
+from spark_cxr.pipeline.finetune.together import train_together
+from spark_cxr.pipeline.fitted import Trial, try_out
+from spark_cxr.pipeline.parted import Parted, part
+from spark_cxr.pipeline.split import IS_TEST
+from spark_cxr.pipeline.staging import sweep
+from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
+from spark_cxr.settings import Config
+from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train
+from spark_cxr.training.recipe import Recipe
+from spark_cxr.training.task import Task, Trained
+
+JOB = "finetune"
+SECTIONS = ("phantoms", "ingest", "features", "train", "gate", "finetune", "track", "registry")
+CHANGED = "changed"
+"""Table of films that were gone or had changed when the trained network was to see them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, with which films."""
+
+    asked: Config
+    """As the user said it."""
+    recipe: Recipe
+    start: Start
+    known: Known
+    classes: Classes
+    output: Output
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """All that there is to tell of a fine-tuning."""
+
+    plan: Plan
+    learners: Learners
+    trained: Trained
+    experiment: Experiment
+    seconds: float
+    """Of the training of the network, since the last restart."""
+
+    @property
+    def sheet(self) -> bytes:
+        """Read the films as the network saw them."""
+        return (_folder(self.plan.output) / SHEET).read_bytes()
+
+
+def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    """Ingest, split, train the network, featurize with it, evaluate its head, report."""
+    from spark_cxr.pipeline.finetune.account import tell
+
+    recipe, start = recipe_of(cfg), start_of(cfg)
+    sweep(output)
+    known = known_films(spark, cfg, output)
+    classes = choose_classes(known.ingested.images, cfg.train.classes)
+    plan = Plan(cfg, recipe, start, known, classes, output)
+    parted = _parted(plan)
+    learners = choose_learners(parted, known.never, cfg)
+    started = time.monotonic()
+    trained = _trained(spark, plan, parted.labels, learners)
+    seconds = time.monotonic() - started
+    experiment = _tried(spark, plan, of_learners(parted, learners), trained)
+    outcome = tell(spark, Finetuned(plan, learners, trained, experiment, seconds))
+    for kept in (parted.rows, learners.rows):
+        kept.unpersist()
+    for name in (FILMS, CHECKPOINT):  # only a restart would need them
+        output.remove(name)
+    return outcome
+
+
+def _parted(plan: Plan) -> Parted:
+    """Part the films of these classes into those that train and those that test."""
+    images = plan.known.ingested.images
+    names = [name for name in columns(FEATURE_ROWS) if name != FEATURES]
+    films = plan.classes.take(images).select(*names)
+    return part(films, images, plan.classes.names, plan.known.cfg)
+
+
+def _trained(
+    spark: SparkSession, plan: Plan, labels: tuple[str, ...], learners: Learners
+) -> Trained:
+    """Train on films that are decoded and resized once, and bring what is left to --out."""
+    settings, size_hw = plan.known.settings, plan.start.backbone.size_hw
+    films = cached_films(spark, settings, learners.rows, size_hw, plan.output)
+    task = Task(
+        recipe=plan.recipe,
+        backbone=plan.start.backbone,
+        weights=plan.start.weights,
+        labels=labels,
+        train=films.train,
+        val=films.val,
+        folder=_folder(plan.output),
+        data=_data(plan, learners),
+    )
+    workers = plan.asked.finetune.workers
+    trained = train_together(spark, task, workers, _say) if workers else train(task, _say)
+    if not is_here(plan.output.address):
+        for name in (WEIGHTS, HISTORY, SHEET):
+            plan.output.write_bytes(name, (task.folder / name).read_bytes())
+    return trained
+
+
+def _data(plan: Plan, learners: Learners) -> str:
+    """Say in a sentence which films the network has learned from; it travels with the weights."""
+    ingest = plan.known.cfg.ingest
+    described = datasets.get(ingest.dataset) if ingest.dataset else None
+    names = ", ".join(Path(image).name for image in ingest.images)
+    named = f"{described.title} ({described.licence})" if described else names
+    return f"{learners.n_train:,} films that train and {learners.n_val:,} that validate, of {named}"
+
+
+def _say(line: str) -> None:
+    print(f"{JOB}: {line}", file=sys.stderr, flush=True)
+
+
+def _tried(spark: SparkSession, plan: Plan, parted: Parted, trained: Trained) -> Experiment:
+    """Show all films to the network that has learned, and test the head that learned with it."""
+    started, known, classes = time.monotonic(), plan.known, plan.classes
+    cfg = replace(with_weights(known.cfg, trained.weights), ingest=known.settings)
+    made = featurize_again(spark, cfg, plan.output, known.source, classes.labels, lost=CHANGED)
+    made = replace(made, rows=classes.take(made.rows))
+    prepared = _prepared(made, parted).persist()
+    try:
+        head = trained_head(plan.recipe.head)
+        trial = Trial(prepared, parted, made, known.cfg, plan.output)
+        fitted = try_out(head, PortableModel(head, trained.head), trial, started)
+    finally:
+        prepared.unpersist()
+    drawn = are_drawn(parted.rows)
+    told = (plan.asked, known.cfg, drawn, known.ingested, made, fitted)
+    return Experiment(JOB, SECTIONS, *told)
+
+
+def _prepared(made: Featurized, parted: Parted) -> DataFrame:
+    sides = F.broadcast(parted.rows.select(PATH, IS_TEST))
+    rows = made.rows.join(sides, on=PATH, how="inner")
+    return heads.prepare_rows(heads.settle(rows, made.numbers), parted.labels)
+
+
+def _folder(output: Output) -> Path:
+    """Find the training's place: --out itself, or what this machine has for one far away."""
+    if is_here(output.address):
+        return Path(locate(output.address)[1])
+    folder = cache_dir("training") / output.address.replace("/", "_").replace(":", "_")
+    folder.mkdir(exist_ok=True)
+    return folder

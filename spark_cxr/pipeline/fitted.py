@@ -1,0 +1,143 @@
+"""A head that has learned → its answers on the test, its figures, and its model directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_cxr.heads.catalog import Setting
+from spark_cxr.metrics import LearningPoint, Metrics
+from spark_cxr.model.reference import Reference
+from spark_cxr.output import Output
+from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
+from spark_cxr.pipeline.featurize import Featurized
+from spark_cxr.pipeline.model_directory import FittedHead, Made, write_model
+from spark_cxr.pipeline.parted import Parted, fingerprint
+from spark_cxr.pipeline.reference import reference_of
+from spark_cxr.pipeline.split import IS_TEST
+from spark_cxr.pipeline.train import predictions_of
+from spark_cxr.pipeline.tune import Tuned
+from spark_cxr.schemas import TEST_PREDICTIONS
+from spark_cxr.settings import Config
+
+
+class Titled(Protocol):
+    """A head as a report speaks of it."""
+
+    @property
+    def name(self) -> str:
+        """Give the word for files and tables."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Give the words for people."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a head is tested on, and where its answers and the model go."""
+
+    prepared: DataFrame
+    """Vectors of both sides, as heads take them; kept in memory by the caller."""
+    parted: Parted
+    made: Featurized
+    cfg: Config
+    output: Output
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A head after training and test."""
+
+    head: Titled
+    parted: Parted
+    fingerprint: str
+    metrics: Metrics
+    mllib: dict[str, float]
+    shared: int
+    setting: Setting
+    tuned: Tuned | None
+    """What `--tune` tried; None where it was not asked for."""
+    learning: tuple[LearningPoint, ...]
+    seconds: float
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Give the classes, in the order of the probabilities."""
+        return self.parted.labels
+
+
+Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
+"""Says what fewer films would have brought, beside what was measured after all of them."""
+
+
+def try_out(
+    head: Titled,
+    model: FittedHead,
+    trial: Trial,
+    started: float,
+    setting: Setting = (),
+    tuned: Tuned | None = None,
+    learning: Learning = lambda _: (),
+) -> Fitted:
+    """Score the films that test, measure, and leave `predictions/` and `model/`.
+
+    Args:
+        head: What the model is called.
+        model: Adds the columns of `train.HeadModel`.
+        trial: Films, settings, and where to write.
+        started: When the fitting began, by the monotonic clock.
+        setting: Of the head.
+        tuned: How that was found.
+        learning: Says what fewer films would have brought.
+    """
+    cfg, labels = trial.cfg, trial.parted.labels
+    print_ = fingerprint(trial.parted.rows)
+    scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    predictions = _written(predictions_of(scored, labels, f"{head.name}-{print_}"), trial.output)
+    metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
+    fitted = Fitted(
+        head=head,
+        parted=trial.parted,
+        fingerprint=print_,
+        metrics=metrics,
+        mllib=mllib_metrics(scored),
+        shared=count_shared(trial.parted.rows),
+        setting=setting,
+        tuned=tuned,
+        learning=learning(metrics),
+        seconds=time.monotonic() - started,
+    )
+    scored.unpersist()
+    trained = trial.prepared.where(~F.col(IS_TEST))
+    known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
+    write_model(model, _told(fitted, trial, known), Output(trial.output.table("model")))
+    return fitted
+
+
+def _written(predictions: DataFrame, output: Output) -> DataFrame:
+    output.write_table(predictions, "predictions")
+    table = output.table("predictions")
+    return predictions.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
+
+
+def _told(fitted: Fitted, trial: Trial, known: Reference) -> Made:
+    cfg = trial.cfg
+    return Made(
+        name=f"{fitted.head.name}-{fitted.fingerprint}",
+        labels=fitted.labels,
+        setting=fitted.setting,
+        ready=trial.made.eye.ready,
+        used=trial.made.used,
+        metrics=fitted.metrics,
+        reference=known,
+        data=fitted.fingerprint,
+        split={"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},
+    )

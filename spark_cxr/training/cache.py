@@ -1,0 +1,103 @@
+"""Images in a Parquet cache, read back a few rows at a time.
+
+A row has `shape` (array<int>), `pixels` (their bytes in this order: uint8, or float32 where there
+are four times as many) and, where there is one, `target` (a number, or an array of them). Rows are
+numbered in the order of the files' names.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import fs, parquet
+
+from spark_cxr.output import locate
+
+TARGET = "target"
+Arrays = tuple[NDArray[Any], ...]
+"""Images, and their targets where there are any: one row of each array for each row read."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group of the cache, and the numbers that its rows have among all rows."""
+
+    path: str
+    number: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class CachedFilms:
+    """A cache that is ready to be read; it can be sent to another process."""
+
+    store: fs.FileSystem
+    groups: tuple[Group, ...]
+
+    @property
+    def count(self) -> int:
+        """Count the images."""
+        return self.groups[-1].stop if self.groups else 0
+
+    def read(self, start: int, stop: int) -> Arrays:
+        """Read the rows with these numbers; no more is held than the row groups they lie in."""
+        starts = [group.start for group in self.groups]
+        parts = []
+        for group in self.groups[bisect_right(starts, start) - 1 :]:
+            if group.start >= stop:
+                break
+            rows = self._rows(group)
+            first = max(start - group.start, 0)
+            parts.append(_arrays(rows.slice(first, stop - group.start - first)))
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+    def targets(self) -> NDArray[Any]:
+        """Read the targets of all rows, and nothing of their pixels."""
+        return np.concatenate([_targets(self._rows(group, [TARGET])) for group in self.groups])
+
+    def _rows(self, group: Group, columns: list[str] | None = None) -> pa.Table:
+        with parquet.ParquetFile(group.path, filesystem=self.store) as file:
+            return file.read_row_group(group.number, columns)
+
+
+def open_cache(address: str) -> CachedFilms:
+    """Open a cache; it may hold nothing.
+
+    Raises:
+        FileNotFoundError: it is not where this process could see it.
+    """
+    store, root = locate(address)
+    found = store.get_file_info(fs.FileSelector(root))
+    groups, start = list[Group](), 0
+    for path in sorted(file.path for file in found if file.path.endswith(".parquet")):
+        with parquet.ParquetFile(path, filesystem=store) as file:
+            for number in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(number).num_rows
+                groups.append(Group(path, number, start, stop))
+                start = stop
+    return CachedFilms(store, tuple(groups))
+
+
+def _arrays(rows: pa.Table) -> Arrays:
+    pixels = zip(rows["pixels"], rows["shape"], strict=True)
+    images = np.stack([_image(data.as_buffer(), shape.as_py()) for data, shape in pixels])
+    return (images, _targets(rows)) if TARGET in rows.column_names else (images,)
+
+
+def _image(data: pa.Buffer, shape: list[int]) -> NDArray[Any]:
+    dtype = np.uint8 if len(data) == prod(shape) else np.float32
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _targets(rows: pa.Table) -> NDArray[Any]:
+    column = rows[TARGET]
+    if pa.types.is_list(column.type):
+        return np.asarray(column.to_pylist(), np.float32)
+    return np.asarray(column.to_numpy())

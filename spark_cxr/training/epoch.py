@@ -1,0 +1,140 @@
+"""One epoch: its steps, what is said of them, and validation at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.training import losses, network
+from spark_cxr.training.batches import Batch, Feed, Floats
+from spark_cxr.training.checkpoint import State, Sums
+from spark_cxr.training.devices import Devices
+from spark_cxr.training.history import Epoch
+from spark_cxr.training.network import CLASSES, MEMORY, Trainee
+from spark_cxr.training.recipe import Recipe
+from spark_cxr.training.task import Say
+from spark_cxr.training.team import Team
+
+SECONDS_BETWEEN_LINES = 5.0
+Rate = Callable[[int], float]
+"""Gives the learning rate of a step of this epoch."""
+Keep = Callable[[State], None]
+"""Is told of each step, and may write it down."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What stays the same from epoch to epoch."""
+
+    recipe: Recipe
+    trainee: Trainee
+    train: Feed
+    val: Feed
+    memory: Floats | None
+    """What the network said of each film before it learned."""
+    devices: Devices
+    team: Team
+    say: Say
+
+
+def learn(course: Course, state: State, rate: Rate, keep: Keep) -> State:
+    """Take the steps of an epoch that are not taken yet."""
+    optimiser, steps = course.trainee.model.optimizer, course.train.steps(state.epoch)
+    since = said_at = time.monotonic() - state.sums.seconds
+    for batch in course.train.batches(state.epoch, state.step):
+        optimiser.learning_rate = rate(state.step)
+        told = _step(course, batch)
+        now = time.monotonic()
+        state = replace(state, step=state.step + 1, sums=_added(state.sums, told, batch))
+        state = replace(state, sums=replace(state.sums, seconds=now - since))
+        if now - said_at >= SECONDS_BETWEEN_LINES:
+            said_at = now
+            course.say(line(course.recipe, state, steps, course.team.share.of))
+        keep(state)
+    return state
+
+
+def _step(course: Course, batch: Batch) -> dict[str, float]:
+    targets: dict[str, Any] = {CLASSES: batch.targets}
+    if course.memory is not None:
+        targets[MEMORY] = course.memory[batch.rows]
+    counts = dict.fromkeys(targets, batch.counts)
+    films, targets, counts = course.devices.parted((batch.films, targets, counts))
+    model = course.trainee.model
+    return dict(model.train_on_batch(films, targets, counts, return_dict=True))
+
+
+def _added(sums: Sums, told: dict[str, float], batch: Batch) -> Sums:
+    films = float(batch.counts.sum())
+    hits = next(value for name, value in told.items() if name.endswith(losses.hits.__name__))
+    return replace(
+        sums,
+        loss=sums.loss + float(told["loss"]) * len(batch.films),
+        hits=sums.hits + float(hits) * films,
+        films=sums.films + films,
+        rows=sums.rows + len(batch.films),
+    )
+
+
+def line(recipe: Recipe, state: State, steps: int, processes: int) -> str:
+    """Word how far a training is; the time left is that of all its epochs."""
+    sums, epochs = state.sums, recipe.warm_epochs + recipe.epochs
+    rate = processes * sums.rows / sums.seconds if sums.seconds else 0.0
+    steps_left = steps - state.step + (epochs - state.epoch - 1) * steps
+    parts = [
+        f"epoch {state.epoch + 1} of {epochs}: step {state.step:,} of {steps:,}",
+        f"{rate:,.1f} images/s",
+        f"loss {sums.loss / sums.films:.4f}",
+        f"accuracy {100 * sums.hits / sums.films:.1f} %",
+        f"{clock(steps_left * recipe.batch_size / rate)} left",
+    ]
+    return ", ".join(parts)
+
+
+def summary(told: Epoch) -> str:
+    """Word what an epoch has given."""
+    return (
+        f"epoch {told.number} is over after {clock(told.seconds)} "
+        f"({told.images_per_second:,.1f} images/s): "
+        f"loss {told.loss:.4f}, accuracy {100 * told.accuracy:.1f} %, "
+        f"validation loss {told.val_loss:.4f}, accuracy {100 * told.val_accuracy:.1f} %"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Word a length of time."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def validate(course: Course) -> tuple[float, float]:
+    """Give loss and accuracy on the films that do not train, each class weighed as in training."""
+    loss = losses.get(course.recipe)
+    sums: NDArray[np.float64] = np.zeros(3)
+    for batch in course.val.batches(0):
+        margins = network.said(course.trainee.model, batch.films)[CLASSES]
+        each = np.asarray(loss(batch.targets, margins), np.float64)
+        hits = np.asarray(losses.hits(batch.targets, margins), np.float64)
+        sums += [(each * batch.counts).sum(), (hits * batch.counts).sum(), batch.counts.sum()]
+    total, right, films = course.team.total(sums)
+    return float(total / films), float(right / films)
+
+
+def remember(trainee: Trainee, films: Feed) -> Floats:
+    """Ask the network about all films before it learns: standardised vectors, row by row."""
+    parts, rows = [], []
+    for batch in films.batches(0):
+        is_film = batch.counts > 0
+        parts.append(network.said(trainee.features, batch.films)[is_film])
+        rows.append(batch.rows[is_film])
+    vectors = np.concatenate(parts)[np.argsort(np.concatenate(rows))]
+    spread = vectors.std(axis=0) + 1e-3
+    return np.asarray((vectors - vectors.mean(axis=0)) / spread, np.float32)

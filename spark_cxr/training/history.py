@@ -1,0 +1,47 @@
+"""How a training went, epoch by epoch: what `history.json` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: what the films that train gave while it ran, and validation at its end."""
+
+    number: int
+    """From 1, over both phases."""
+    phase: str
+    """head, or all of what learns."""
+    learning_rate: float
+    """At its last step."""
+    loss: float
+    accuracy: float
+    """On augmented films, with dropout, while the weights still change."""
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class History:
+    """All epochs so far."""
+
+    epochs: tuple[Epoch, ...] = ()
+
+    @property
+    def best(self) -> Epoch | None:
+        """Find the epoch with the lowest validation loss, the first of equals."""
+        return min(self.epochs, key=lambda epoch: epoch.val_loss, default=None)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Give the epochs as JSON knows them."""
+        return [asdict(epoch) for epoch in self.epochs]
+
+
+def from_json(epochs: list[Mapping[str, Any]]) -> History:
+    """Read what `to_json` gave."""
+    return History(tuple(Epoch(**epoch) for epoch in epochs))

@@ -1,0 +1,242 @@
+"""The training itself: phases, epochs, the best network; resumed where it was killed."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spark_cxr.backbones import keras_model
+from spark_cxr.backbones.cache import whole
+from spark_cxr.errors import ConfigError, SparkCxrError
+from spark_cxr.training import (
+    balance,
+    checkpoint,
+    devices,
+    epoch,
+    folded,
+    network,
+    optimisers,
+    schedules,
+    sheet,
+    targets,
+    tuned,
+)
+from spark_cxr.training.batches import checking_feed, training_feed
+from spark_cxr.training.checkpoint import Saved, State
+from spark_cxr.training.epoch import Course
+from spark_cxr.training.history import Epoch, History
+from spark_cxr.training.network import ALL, HEAD
+from spark_cxr.training.recipe import Recipe
+from spark_cxr.training.schedules import Moment
+from spark_cxr.training.task import Say, Task, Trained
+from spark_cxr.training.team import Alone, Team, align
+
+CHECKPOINT, HISTORY, WEIGHTS, SHEET = "checkpoint", "history.json", "weights.keras", "films.png"
+
+
+@dataclass
+class _Keeper:
+    """Writes down how far the training is: after each epoch, and now and then within one."""
+
+    folder: Path
+    key: str
+    model: Any
+    is_writer: bool
+    written_at: float
+
+    def maybe(self, state: State) -> None:
+        if time.monotonic() - self.written_at >= checkpoint.SECONDS:
+            self.write(state)
+
+    def write(self, state: State) -> None:
+        """Replace the last state; the best network is on disk before a state speaks of it."""
+        if not self.is_writer:
+            return
+        variables = checkpoint.values(self.model.variables)
+        best, is_new = state.history.best, not state.step
+        if is_new and best and best.number == state.epoch:
+            checkpoint.write_best(self.folder, best.number, variables)
+        optimiser = checkpoint.values(self.model.optimizer.variables)
+        checkpoint.write(self.folder, self.key, Saved(state, variables, optimiser))
+        if best:
+            checkpoint.forget(self.folder, best.number)
+        self.written_at = time.monotonic()
+
+
+def train(task: Task, say: Say, members: Team | None = None) -> Trained:
+    """Train, and leave weights.keras, history.json and films.png in the task's folder.
+
+    A training that was killed goes on from its last checkpoint, to the same weights; one that was
+    finished gives its result again. With `members` this is one of several processes, each of which
+    calls it with the same task and sees the same folder.
+
+    Raises:
+        ConfigError: the recipe names something that is not there.
+        InputError: the films are none, or do not fit the network.
+        SparkCxrError: the loss is no number any more.
+    """
+    members = members or Alone()
+    _check(task.recipe, members)
+    key, folder = checkpoint.key(task), task.folder / CHECKPOINT
+    course = _course(task, say, members)
+    saved = checkpoint.read(folder, key)
+    if saved is not None:
+        checkpoint.assign(course.trainee.model.variables, saved.model)
+    members.total(np.zeros(1))  # nobody writes before all have read
+    keeper = _Keeper(folder, key, course.trainee.model, not members.share.number, time.monotonic())
+    history = _epochs(course, saved, keeper, task.folder)
+    return _finish(task, course, history, folder)
+
+
+def _check(recipe: Recipe, members: Team) -> None:
+    """Refuse what would only be found out later."""
+    balance.check(recipe.balance)
+    schedules.get(recipe.schedule)
+    if recipe.warm_epochs + recipe.epochs < 1:
+        raise ConfigError("at least one epoch", "0", "Say --epochs 10")
+    if recipe.batch_size % members.share.of:
+        expected = f"a batch that {members.share.of} processes can share evenly"
+        way_out = "Say --train-batch-size with a multiple of --workers"
+        raise ConfigError(expected, f"{recipe.batch_size} films", way_out)
+
+
+def _course(task: Task, say: Say, members: Team) -> Course:
+    """Build the network, and what feeds it."""
+    recipe, numbers = task.recipe, targets.training_targets(task)
+    weights = balance.class_weights(numbers, len(task.labels), recipe.balance)
+    feed = replace(training_feed(task.train, numbers, weights, recipe), share=members.share)
+    check = checking_feed(task.val, targets.checking_targets(task), weights, recipe)
+    where = devices.find(recipe.precision)
+    with where.scope():
+        trainee = network.build(task.backbone, task.weights, recipe, len(task.labels), where.policy)
+    still = checking_feed(task.train, numbers, weights, recipe)
+    memory = epoch.remember(trainee, still) if recipe.distil else None
+    if not members.share.number:
+        _write(task.folder / SHEET, sheet.contact_sheet(replace(feed, share=still.share), still))
+    check = replace(check, share=members.share)
+    quiet = say if not members.share.number else _nothing
+    return Course(recipe, trainee, feed, check, memory, where, members, quiet)
+
+
+def _nothing(line: str) -> None:
+    """Leave talking to the first process."""
+
+
+def _epochs(course: Course, saved: Saved | None, keeper: _Keeper, folder: Path) -> History:
+    """Train epoch by epoch until the recipe is at its end, or nothing gets better."""
+    state, phase = saved.state if saved else State(), ""
+    if state != State():
+        course.say(f"training goes on after epoch {state.epoch}, step {state.step}")
+    while not _is_over(state, course.recipe):
+        if phase != (phase := _phase(course.recipe, state.epoch)):
+            _begin(course, phase, saved)
+        state = _one_epoch(course, state, keeper)
+        if not course.team.share.number:
+            _write(folder / HISTORY, json.dumps(state.history.to_json(), indent=1).encode())
+    return state.history
+
+
+def _phase(recipe: Recipe, number: int) -> str:
+    return HEAD if number < recipe.warm_epochs else ALL
+
+
+def _is_over(state: State, recipe: Recipe) -> bool:
+    if state.epoch >= recipe.warm_epochs + recipe.epochs:
+        return True
+    best, learned = state.history.best, state.epoch - recipe.warm_epochs
+    is_patient = not recipe.patience or learned < recipe.patience or state.step > 0
+    return not is_patient and best is not None and state.epoch - best.number >= recipe.patience
+
+
+def _begin(course: Course, phase: str, saved: Saved | None) -> None:
+    """Start a phase with a new optimiser, or with the one that was saved in the middle of it."""
+    recipe, trainee = course.recipe, course.trainee
+    rate = recipe.warm_learning_rate if phase == HEAD else recipe.learning_rate
+    with course.devices.scope():
+        optimiser = optimisers.get(recipe, rate)
+        scaled = optimisers.scaled(optimiser, course.devices.policy)
+        trainee.learn(phase, recipe, course.team.averaging(scaled))
+        trainee.model.optimizer.build(trainee.model.trainable_variables)
+    if saved is not None:
+        state = saved.state
+        if _phase(recipe, state.epoch if state.step else state.epoch - 1) == phase:
+            checkpoint.assign(trainee.model.optimizer.variables, saved.optimiser)
+
+
+def _one_epoch(course: Course, state: State, keeper: _Keeper) -> State:
+    rate = _rates(course, state)
+    state = epoch.learn(course, state, rate, keeper.maybe)
+    align(course.trainee.model.non_trainable_variables, course.team)
+    told = _told(course, state, rate(state.step - 1))
+    course.say(epoch.summary(told))
+    history = History((*state.history.epochs, told))
+    state = State(epoch=state.epoch + 1, history=history)
+    keeper.write(state)
+    return state
+
+
+def _rates(course: Course, state: State) -> epoch.Rate:
+    """Say how the learning rate goes in the coming epoch."""
+    recipe = course.recipe
+    if _phase(recipe, state.epoch) == HEAD:
+        return lambda step: recipe.warm_learning_rate
+    schedule, steps = schedules.get(recipe.schedule), course.train.steps(state.epoch)
+    before = (state.epoch - recipe.warm_epochs) * steps
+    losses = [each.val_loss for each in state.history.epochs[recipe.warm_epochs :]]
+
+    def rate(step: int) -> float:
+        return recipe.learning_rate * schedule(Moment(before + step, recipe.epochs * steps, losses))
+
+    return rate
+
+
+def _told(course: Course, state: State, rate: float) -> Epoch:
+    """Put together what an epoch has given."""
+    sums = state.sums
+    loss, hits, films, rows = course.team.total(
+        np.array([sums.loss, sums.hits, sums.films, sums.rows])
+    )
+    val_loss, val_accuracy = epoch.validate(course)
+    if not math.isfinite(loss + val_loss):
+        received = f"{loss / films} in training, {val_loss} in validation"
+        raise SparkCxrError("a loss that is a number", received, "Lower --learning-rate")
+    return Epoch(
+        number=state.epoch + 1,
+        phase=_phase(course.recipe, state.epoch),
+        learning_rate=rate,
+        loss=float(loss / films),
+        accuracy=float(hits / films),
+        val_loss=val_loss,
+        val_accuracy=val_accuracy,
+        seconds=sums.seconds,
+        images_per_second=float(rows / sums.seconds),
+    )
+
+
+def _finish(task: Task, course: Course, history: History, folder: Path) -> Trained:
+    """Take the best network apart: its body into a file of its own, its head into arrays."""
+    best = history.best
+    if best is None:
+        raise ConfigError("at least one epoch", "none", "Say --epochs 10")
+    course.team.total(np.zeros(1))  # the best is written
+    trainee, target = course.trainee, task.folder / WEIGHTS
+    checkpoint.assign(trainee.model.variables, checkpoint.read_best(folder, best.number))
+    if not course.team.share.number:
+        # Built again, in f32 and without what training has set in its layers.
+        plain = keras_model.build(task.backbone, task.weights)
+        plain.set_weights(trainee.body.get_weights())
+        tuned.write(plain, task, target)
+    course.team.total(np.zeros(1))
+    return Trained(target, folded.fold(trainee.head), history, best.number)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as half:
+        half.write_bytes(content)

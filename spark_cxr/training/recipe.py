@@ -1,0 +1,108 @@
+"""How a network is trained, as one record: all that decides the weights besides films and start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from spark_cxr.errors import InputError
+
+PRECISIONS = ("auto", "f32", "bf16", "f16")
+BALANCES = ("none", "weights", "sampling")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How far a film may be changed before the network sees it; 0 leaves that as it is."""
+
+    zoom: float = 0.15
+    """Logarithm of the scale, half as much for height alone: 0.15 is 15 % nearer or further."""
+    shift: float = 0.06
+    """Of the side."""
+    rotation: float = 10.0
+    """Degrees to either side."""
+    brightness: float = 0.12
+    """Of white, added or taken away."""
+    contrast: float = 0.3
+    """Logarithm of the factor around grey."""
+    gamma: float = 0.35
+    """Logarithm of the exponent."""
+    noise: float = 0.02
+    """Largest standard deviation, of white."""
+    erase: float = 1.5
+    """Rectangles that are painted over, on average; most lie in corners and on borders."""
+    mirror: bool = False
+    """Swap left and right: then a heart on the right side is learned as well."""
+
+    def times(self, strength: float) -> Augment:
+        """Make all of it stronger or weaker; 0 is none at all."""
+        numbers = {item.name: getattr(self, item.name) for item in fields(self)}
+        mirror = numbers.pop("mirror")
+        return Augment(**{name: strength * n for name, n in numbers.items()}, mirror=mirror)
+
+    @property
+    def is_none(self) -> bool:
+        """Tell whether films stay as they are."""
+        return not any(vars(self).values())
+
+
+STILL = Augment().times(0)
+"""Films as they are."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training, without films, labels and the network it starts from."""
+
+    seed: int
+    head: tuple[int, ...]
+    """Hidden dense layers between features and classes; () is a linear head."""
+    dropout: float
+    batch_norm: bool
+    """In the head; that of a network that has learned before stays as it was."""
+    layers: str
+    """What learns besides the head: all, none, a share of the layers from the top (0.3), or the
+    beginning of the name of the first layer that does."""
+    warm_epochs: int
+    """Epochs in which the head learns alone, before the others."""
+    epochs: int
+    batch_size: int
+    """Over all processes."""
+    learning_rate: float
+    warm_learning_rate: float
+    optimiser: str
+    schedule: str
+    weight_decay: float
+    loss: str
+    label_smoothing: float
+    focal_gamma: float
+    balance: str
+    """none, weights or sampling: how rare classes come to count as much as others."""
+    patience: int
+    """Epochs without a lower validation loss after which training ends; 0: never."""
+    distil: float
+    """Weight of staying near what the network said of the same film before training."""
+    precision: str
+    augment: Augment
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the recipe as JSON knows it."""
+        return asdict(self) | {"head": list(self.head)}
+
+    def stronger(self, strength: float) -> Recipe:
+        """Augment more or less."""
+        return replace(self, augment=self.augment.times(strength))
+
+
+def from_json(values: Mapping[str, Any]) -> Recipe:
+    """Read what `to_json` gave.
+
+    Raises:
+        InputError: something is missing, or was added by a newer version.
+    """
+    try:
+        augment = Augment(**values["augment"])
+        return Recipe(**{**values, "head": tuple(values["head"]), "augment": augment})
+    except (KeyError, TypeError) as error:
+        raise InputError("the recipe of a training", str(error), "Train again") from None

@@ -1,0 +1,69 @@
+"""Several processes that train one network: two of them, on the processor."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from spark_cxr.backbones import keras_model
+from spark_cxr.errors import SetupError, SparkCxrError
+from spark_cxr.pipeline.finetune import together
+from spark_cxr.training.recipe import Augment
+from tests.training.training_tasks import make_task, save_body
+
+AUGMENT = Augment()
+
+needs_torch = pytest.mark.skipif(
+    find_spec("torch") is None, reason="no PyTorch here: make test-workers"
+)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    file = tmp_path_factory.mktemp("network") / "small.keras"
+    save_body(file)
+    return file
+
+
+def trained(spark, task, workers):
+    said = []
+    return together.train_together(spark, task, workers, said.append), said
+
+
+def test_missing_torch_is_refused_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(together, "find_spec", lambda name: None)
+    with pytest.raises(SetupError) as caught:
+        together.need_torch()
+    assert str(caught.value) == (
+        "Expected PyTorch, by which --workers train together. Received: none. "
+        "On all nodes pip install 'spark-cxr[torch]', or leave --workers out."
+    )
+
+
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_come_to_the_weights_of_one(spark, network, tmp_path):
+    one, _ = trained(spark, make_task(tmp_path / "one", network, augment=AUGMENT), 1)
+    two, said = trained(spark, make_task(tmp_path / "two", network, augment=AUGMENT), 2)
+    assert said == ["2 processes train together, here"]
+    weights = [keras_model.load(str(each.weights)).get_weights() for each in (one, two)]
+    for alone, shared in zip(*weights, strict=True):
+        np.testing.assert_allclose(shared, alone, atol=1e-4)
+    np.testing.assert_allclose(two.head.weights, one.head.weights, atol=1e-4)
+    losses = [[epoch.val_loss for epoch in each.history.epochs] for each in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    assert [epoch.number for epoch in two.history.epochs] == [1, 2, 3]
+
+
+@needs_torch
+@pytest.mark.slow
+def test_process_that_gives_up_ends_it_with_one_line(spark, network, tmp_path):
+    task = make_task(tmp_path, network)
+    nothing = replace(task, recipe=replace(task.recipe, layers="no_such_layer"))
+    with pytest.raises(SparkCxrError) as caught:
+        trained(spark, nothing, 2)
+    told = str(caught.value)
+    assert told.startswith("Expected all processes to train to the end. Received: ")
+    assert "no_such_layer" in told and "\n" not in told

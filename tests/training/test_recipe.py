@@ -1,0 +1,42 @@
+"""Recipes and histories as JSON, and back."""
+
+import json
+
+import pytest
+from training_tasks import RECIPE
+
+from spark_cxr.errors import InputError
+from spark_cxr.training import history, recipe
+from spark_cxr.training.history import Epoch, History
+from spark_cxr.training.recipe import Augment
+
+
+def epoch(number, val_loss):
+    return Epoch(number, "all", 0.1, 1.0, 0.5, val_loss, 0.5, 1.0, 10.0)
+
+
+def test_a_recipe_comes_back_from_json():
+    assert recipe.from_json(json.loads(json.dumps(RECIPE.to_json()))) == RECIPE
+
+
+def test_a_recipe_of_another_version_is_refused():
+    with pytest.raises(InputError, match=r"Expected the recipe of a training.*mixup.*Train again"):
+        recipe.from_json(RECIPE.to_json() | {"mixup": 0.1})
+
+
+def test_strength_multiplies_all_but_the_mirror():
+    assert Augment(mirror=True).times(2).zoom == 2 * Augment().zoom
+    assert Augment(mirror=True).times(0).mirror
+    assert Augment().times(0).is_none
+    assert not Augment(mirror=True).times(0).is_none
+
+
+def test_the_best_epoch_is_the_first_with_the_lowest_validation_loss():
+    told = History((epoch(1, 0.5), epoch(2, 0.2), epoch(3, 0.2)))
+    assert told.best == told.epochs[1]
+    assert History().best is None
+
+
+def test_a_history_comes_back_from_json():
+    told = History((epoch(1, 0.5), epoch(2, 0.2)))
+    assert history.from_json(json.loads(json.dumps(told.to_json()))) == told
