@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-all test-gpu test-airflow test-clients test-workers test-matrix check bench serve-bench clean
+.PHONY: help setup demo serve cluster-demo test test-all test-gpu test-airflow test-clients test-workers test-matrix check bench serve-bench cxrnet results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,6 +72,12 @@ bench: setup ## how fast features are made here, beside the usual ways (minutes)
 
 serve-bench: setup ## how fast one film of 1024 pixels is answered, and how many a second (minutes)
 	@conf/local/serve_bench.sh "$(BIN)" demo/serve_bench
+
+cxrnet: setup ## train the network of this package anew, on ../shared/data, and put it in its place (hours)
+	@conf/local/cxrnet.sh "$(BIN)" demo/cxrnet
+
+results: setup ## the table of the field: heads on our network and others, on ../shared/data (an hour)
+	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made
 	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow .venv-clients .venv-torch demo runs build dist conf/databricks/dist *.egg-info \

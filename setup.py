@@ -21,8 +21,8 @@ EXTRAS = {
     ],
     "cpu": ["openvino>=2025.1", "tensorflow-cpu>=2.18", "keras>=3.6"],
     "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.6"],
-    # Where several processes train one network together.
-    "torch": ["torch>=2.5", "keras>=3.6"],
+    # For training in several processes: pip takes the build for GPUs where PyPI is asked.
+    "torch": ["torch>=2.6", "keras>=3.6"],
     "dicom": ["pydicom>=3.0,<4", "python-gdcm>=3.0.24"],
     "report": ["matplotlib>=3.9"],
     # mlflow-skinny tracks and registers, and the one that is pinned serves, too; mlflow itself

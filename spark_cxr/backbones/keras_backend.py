@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -11,21 +14,46 @@ from spark_cxr.errors import SetupError
 
 BACKENDS = ("tensorflow", "jax", "torch")
 """In the order in which they are looked for."""
+_STDERR = 2
+_BANNER = (b"before absl::InitializeLog()", b"oneDNN custom operations are on")
 
 
 def import_keras() -> ModuleType:
     """Import Keras on the backend of KERAS_BACKEND, else on the first that is installed."""
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", _first_installed())
-        # TensorFlow's banner about CPU instructions is no news for the users of a Spark job.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # JAX takes three quarters of a GPU at once, which a second worker would miss.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
-        import keras
+        with _without_banner():
+            import keras
     except ImportError as error:
         raise SetupError("Keras 3", str(error), "pip install 'spark-cxr[cpu]' or [gpu]") from None
     return keras  # type: ignore[no-any-return,unused-ignore]
+
+
+@contextmanager
+def _without_banner() -> Iterator[None]:
+    """Keep back TensorFlow's banner about CPU instructions: no news for the users of a Spark job.
+
+    It comes from C++ and heeds no level of logging. All else goes to stderr, a moment later.
+    """
+    if "keras" in sys.modules:
+        yield
+        return
+    before = os.dup(_STDERR)
+    with tempfile.TemporaryFile() as told:
+        os.dup2(told.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(before, _STDERR)
+            os.close(before)
+            told.seek(0)
+            for line in told:
+                if not any(words in line for words in _BANNER):
+                    os.write(_STDERR, line)
 
 
 def _first_installed() -> str:

@@ -19,6 +19,7 @@ from spark_cxr.pipeline.facts import (
     data_summary,
     mistakes_of,
     network_caveats,
+    network_line,
     parts_of,
 )
 from spark_cxr.report.records import ClassCount, RunSummary, SplitSummary, TrainingReport
@@ -76,6 +77,7 @@ def summary_of(done: Experiment, report: str) -> str:
     lines += [
         f"accuracy {found.accuracy:.3f}{ends} on {found.n} films of {found.groups} groups,"
         f" split by {split_of(done.cfg)}",
+        network_line(done.featurized),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
         f"report: {report}",
     ]

@@ -110,9 +110,16 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
                 entrant = Entrant(backbone, head.name, by)
                 results.append(_result(entrant, head, rows, classes, cfg, output))
                 _say(results[-1])
+            if by not in shared:
+                output.write_table(rows.select(PATH, FOLD), folds_table(by))
             shared[by] = _shared(rows)
             rows.unpersist()
     return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results))
+
+
+def folds_table(by: str) -> str:
+    """Name the table that says in which fold a film was tested, for others to do the same."""
+    return f"folds/by-{by.replace(':', '-')}"
 
 
 def _check_splits(splits: tuple[str, ...]) -> None:

@@ -78,6 +78,13 @@ def data_caveats(ingested: Ingested, drawn: bool) -> Iterator[str]:
         )
 
 
+def network_line(featurized: Featurized) -> str:
+    """Say which network made the features, with which weights, and what ran it."""
+    made, used = featurized.eye.ready.network, featurized.used
+    weights = f" ({made.weights.origin})" if made.weights.kind != "own" else ""
+    return f"network {made.backbone}{weights}, {used.engine} on {used.device} in {used.precision}"
+
+
 def network_caveats(featurized: Featurized) -> Iterator[str]:
     """Say of a network what must be known of its features."""
     if featurized.used.engine == "fake":

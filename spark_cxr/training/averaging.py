@@ -1,77 +1,98 @@
-"""Several processes that train one network: torch.distributed averages what each has found.
+"""Several processes that train one network: Keras on PyTorch, gradients averaged after each step.
 
-Each has a share of every batch, so the mean of their gradients is the gradient of the batch, and
-all make the same step. Only what dropout leaves out is drawn in each for itself.
+Each process reads its share of every batch. What they come to is what one process comes to with the
+whole batch, but for rounding, and but for batch normalisation in the head, whose statistics are
+those of a share.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.errors import SetupError
 from spark_cxr.training.batches import Share
 
 
 @dataclass(frozen=True)
-class Together:
-    """One of several processes."""
+class ProcessGroup:
+    """The processes that PyTorch has brought together."""
 
     share: Share
     device: str
 
     def total(self, numbers: NDArray[Any]) -> NDArray[Any]:
         """Add what all processes have; nobody goes on before all have come here."""
-        import torch
-        from torch import distributed
-
-        # Doubles, so that the sum of whole numbers stays exact.
-        sums = torch.tensor(np.asarray(numbers, np.float64), device=self.device)
-        distributed.all_reduce(sums)
-        return np.asarray(sums.cpu().numpy())
+        torch = import_module("torch")
+        tensor = torch.tensor(np.asarray(numbers, np.float64), device=self.device)
+        torch.distributed.all_reduce(tensor)
+        return np.asarray(tensor.cpu().numpy())
 
     def averaging(self, optimiser: Any) -> Any:
         """Make an optimiser average the gradients of all before it moves the weights."""
-        base: Any = type(optimiser)
-        of = self.share.of
+        apply = optimiser.apply
 
-        def apply(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
-            return base.apply(self, averaged(grads, of), trainable_variables)
+        def averaged(gradients: Sequence[Any], variables: Any = None) -> None:
+            apply(_mean(gradients, self.share.of), variables)
 
-        made: Any = type("Averaging", (base,), {"apply": apply})
-        return made.from_config(optimiser.get_config())
+        optimiser.apply = averaged
+        return optimiser
 
 
-def averaged(gradients: list[Any], of: int) -> list[Any]:
-    """Average gradients over all processes, all of them in one message."""
-    import torch
-    from torch import distributed
-
-    flat = torch.cat([each.reshape(-1).float() for each in gradients])
-    distributed.all_reduce(flat)
-    parts = torch.split(flat / of, [each.numel() for each in gradients])
-    return [
-        part.reshape(each.shape).to(each.dtype) for part, each in zip(parts, gradients, strict=True)
-    ]
+def _mean(gradients: Sequence[Any], processes: int) -> list[Any]:
+    """Average gradients over all processes, as one long vector: one message a step."""
+    torch = import_module("torch")
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    torch.distributed.all_reduce(flat)
+    parts = torch.split(flat / processes, [gradient.numel() for gradient in gradients])
+    return [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
 
 
 @contextmanager
-def joined() -> Iterator[Together]:
-    """Meet the processes that the environment names, and part from them when the block ends."""
-    import torch
-    from torch import distributed
+def joined() -> Iterator[ProcessGroup]:
+    """Be one of the processes that train; each is told by its environment which one it is.
 
-    device = "cpu"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        device = "cuda"
-    distributed.init_process_group("gloo" if device == "cpu" else "nccl")
+    What torchrun and Spark's TorchDistributor start: RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT
+    are set, and `loop.train` is called with the group in each. All processes see the task's folder
+    and its films; the first one writes.
+
+    Raises:
+        SetupError: PyTorch is missing, or Keras runs on something else already.
+    """
+    check_torch()
+    os.environ["KERAS_BACKEND"] = "torch"
+    torch = import_module("torch")
+    has_gpu = torch.cuda.is_available()
+    if not has_gpu:
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // here))
+    torch.distributed.init_process_group("nccl" if has_gpu else "gloo")
     try:
-        yield Together(Share(distributed.get_rank(), distributed.get_world_size()), device)
+        share = Share(torch.distributed.get_rank(), torch.distributed.get_world_size())
+        yield ProcessGroup(share, "cuda" if has_gpu else "cpu")
     finally:
-        distributed.destroy_process_group()
+        torch.distributed.destroy_process_group()
+
+
+def check_torch() -> None:
+    """Refuse to train in several processes where PyTorch is not installed, or not Keras' backend.
+
+    Raises:
+        SetupError: so it is.
+    """
+    if find_spec("torch") is None:
+        way_out = "pip install 'spark-cxr[torch]', or train in one process: --workers 0"
+        raise SetupError("PyTorch, for training in several processes", "none", way_out)
+    keras = sys.modules.get("keras")
+    if keras is not None and keras.backend.backend() != "torch":
+        received = f"one that has it on {keras.backend.backend()}"
+        raise SetupError("a process without Keras, or with Keras on PyTorch", received, "Start one")

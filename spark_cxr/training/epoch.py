@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.training import losses, network
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
@@ -121,9 +122,10 @@ def validate(course: Course) -> tuple[float, float]:
     sums: NDArray[np.float64] = np.zeros(3)
     for batch in course.val.batches(0):
         margins = network.said(course.trainee.model, batch.films)[CLASSES]
-        each = np.asarray(loss(batch.targets, margins), np.float64)
-        hits = np.asarray(losses.hits(batch.targets, margins), np.float64)
-        sums += [(each * batch.counts).sum(), (hits * batch.counts).sum(), batch.counts.sum()]
+        numbers = (loss(batch.targets, margins), losses.hits(batch.targets, margins))
+        each, hits = (import_keras().ops.convert_to_numpy(part) for part in numbers)
+        # In f64, so that the order of the batches does not show.
+        sums += np.stack([each, hits, np.ones_like(each)]).astype(np.float64) @ batch.counts
     total, right, films = course.team.total(sums)
     return float(total / films), float(right / films)
 

@@ -42,6 +42,20 @@ def test_every_film_is_tested_once_by_each_head_and_kind_of_folds(tiny):
         assert len(paths) == len(set(paths)) == said["images"] == 60
 
 
+@pytest.mark.parametrize("by", ["patient", "image"])
+def test_folds_say_where_each_film_was_tested(tiny, by):
+    out, _, kept = tiny
+    dealt = {row["path"]: row["fold"] for row in pq.read_table(out / f"folds/by-{by}").to_pylist()}
+    answers = answers_of(out, f"fake-lr-by-{by}")
+    (row,) = (row for row in kept["ranking"] if row["head"] == "Logistic regression")
+    found = row if by == "patient" else row["by_image"]
+    for fold, accuracy in enumerate(found["folds"]):
+        right = [
+            each["prediction"] == each["label"] for each in answers if dealt[each["path"]] == fold
+        ]
+        assert sum(right) / len(right) == pytest.approx(accuracy)
+
+
 def test_accuracies_are_those_of_the_predictions(tiny):
     out, _, kept = tiny
     for row in kept["ranking"]:

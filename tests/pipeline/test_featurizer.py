@@ -103,7 +103,7 @@ def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
 )
 def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):
     with pytest.raises(TypeError) as error:
-        DeepImageFeaturizer(modelName="fake", **params)
+        DeepImageFeaturizer(**params)
     assert message in str(error.value)
 
 

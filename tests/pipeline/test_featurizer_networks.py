@@ -49,6 +49,17 @@ def test_features_through_spark_equal_features_without(spark, cache, drawn, tabl
             np.testing.assert_allclose(row["features"].toArray(), expected[row["id"]], atol=1e-4)
 
 
+def test_without_a_name_it_is_the_network_of_the_package(spark, cache, drawn, table):
+    asked = {"precision": "f32", "device": "cpu"}
+    ready = make_ready(spark, Wish("CXRNet", **asked))
+    expected = featurize([p.data for p in drawn], on_this_worker(ready))
+    made = DeepImageFeaturizer(handleInvalid="skip", **asked).transform(table).collect()
+    assert len(made) == 9
+    for row in made:
+        np.testing.assert_allclose(row["features"].toArray(), expected[row["id"]], atol=1e-4)
+    assert (ready.network.weights.kind, ready.network.dim, ready.caveat) == ("embedded", 512, "")
+
+
 def test_a_worker_says_what_it_runs_on(spark, cache):
     wish = Wish("MobileNetV2", weights="random:0", precision="f32")
     used = used_by_workers(spark, make_ready(spark, wish))

@@ -6,28 +6,20 @@ driver. All of them see --out: the films are read from there, and the checkpoint
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from spark_cxr.errors import SetupError, SparkCxrError
+from spark_cxr.errors import SparkCxrError
 from spark_cxr.pipeline.networks import all_here
 from spark_cxr.pipeline.session import gpus_of_a_task
-from spark_cxr.training.loop import CHECKPOINT
+from spark_cxr.training.averaging import check_torch, joined
+from spark_cxr.training.loop import CHECKPOINT, train
 from spark_cxr.training.task import Say, Task, Trained
-
-
-def need_torch() -> None:
-    """Refuse to begin where what averages the gradients is not there."""
-    if find_spec("torch") is None:
-        way_out = "On all nodes pip install 'spark-cxr[torch]', or leave --workers out"
-        raise SetupError("PyTorch, by which --workers train together", "none", way_out)
 
 
 def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> Trained:
@@ -38,7 +30,7 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    need_torch()
+    check_torch()
     on_gpus, is_local = gpus_of_a_task(spark) > 0, all_here(spark)
     distributor = TorchDistributor(workers, local_mode=is_local, use_gpu=on_gpus)
     say(f"{workers} processes train together, {'here' if is_local else 'on the executors'}")
@@ -53,10 +45,6 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
 
 def _member(task: Task) -> Trained:
     """Train as one of several; runs in each process."""
-    os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported, which this process has not
-    from spark_cxr.training.averaging import joined
-    from spark_cxr.training.loop import train
-
     with joined() as team:
         return train(task, _say, team)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.backbones import keras_model
-from spark_cxr.errors import SetupError, SparkCxrError
+from spark_cxr.errors import SparkCxrError
 from spark_cxr.pipeline.finetune import together
 from spark_cxr.training.recipe import Augment
 from tests.training.training_tasks import make_task, save_body
@@ -30,16 +30,6 @@ def network(tmp_path_factory):
 def trained(spark, task, workers):
     said = []
     return together.train_together(spark, task, workers, said.append), said
-
-
-def test_missing_torch_is_refused_with_the_way_out(monkeypatch):
-    monkeypatch.setattr(together, "find_spec", lambda name: None)
-    with pytest.raises(SetupError) as caught:
-        together.need_torch()
-    assert str(caught.value) == (
-        "Expected PyTorch, by which --workers train together. Received: none. "
-        "On all nodes pip install 'spark-cxr[torch]', or leave --workers out."
-    )
 
 
 @needs_torch

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# results.sh BIN FOLDER [PART...]: the runs behind the table of the field, and the table.
+#
+# PARTs: frozen (heads on CXRNet and SqueezeNet), tuned (CXRNet trained further), large (ResNet50 and
+# VGG16 trained further, from ImageNet weights, for a machine with a GPU); frozen and tuned when none
+# is named. A run that is there already is not made again, so this can be stopped and started anew.
+# Films and weights lie in SPARK_CXR_DATA, else ../shared/data, and in weights/ beside that.
+set -euo pipefail
+bin="$1"
+out="$2"
+parts="${*:3}"
+data="${SPARK_CXR_DATA:-../shared/data}"
+squeezenet="$data/../weights/squeezenet11_imagenet.keras"
+manifest="$data/manifest.csv"
+heads="lr rf dt mlp"
+
+[ -f "$manifest" ] || { echo "results: Expected films at $data. Received: nothing. Set SPARK_CXR_DATA." >&2; exit 2; }
+
+# run NAME JOB FLAGS...: unless it has ended well before. finetune goes on where it was stopped.
+run() {
+  grep -qs '"status": *"ok"' "$out/$1/run.json" && return
+  local anew=--overwrite
+  [ "$2" = finetune ] && anew=
+  echo "--- $1: $2 ${*:3}" >&2
+  "$bin/spark-submit" "jobs/$2.py" "${@:3}" --out "$out/$1" $anew >> "$out/log"
+}
+
+# fold TABLE NUMBER FILE: a CSV that says who trains and who is tested.
+fold() {
+  "$bin/python" - "$@" <<'END'
+import csv, sys
+from pyarrow.parquet import read_table
+
+table, number, target = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+with open(target, "w", newline="") as file:
+    rows = csv.writer(file)
+    rows.writerow(["path", "split"])
+    for row in read_table(table).to_pylist():
+        rows.writerow([row["path"], "test" if row["fold"] == number else "train"])
+END
+}
+
+radiography=(--images "$data/radiography" --labels "$manifest" --split "$manifest" --crossing drop)
+ozturk=(--images "$data/ozturk" --labels "$manifest" --unmatched keep)
+three=()
+two=(--classes "Covid-19,No_findings")
+
+frozen() {
+  local network name head
+  for network in CXRNet "$squeezenet"; do
+    name="$(basename "$network" .keras)"
+    run "radiography/$name" featurize --images "$data/radiography" --labels "$manifest" \
+      --unmatched keep --backbone "$network"
+    for head in $heads; do
+      run "radiography/$name-$head" train --head "$head" --features "$out/radiography/$name" \
+        --labels "$manifest" --split "$manifest" --crossing drop --no-learning-curve --explained 0
+    done
+  done
+  run ozturk-three/frozen compare "${ozturk[@]}" "${three[@]}" --backbones "CXRNet,$squeezenet" --heads "${heads// /,}"
+  run ozturk-two/frozen compare "${ozturk[@]}" "${two[@]}" --backbones "CXRNet,$squeezenet" --heads "${heads// /,}"
+}
+
+# tuned NETWORK: on the folds of `frozen`, so that both are asked about the same films.
+tuned() {
+  local set by number classes
+  run "radiography/$1-tuned" finetune "${radiography[@]}" --unmatched keep --backbone "$1"
+  for set in three two; do
+    declare -n classes="$set"
+    for by in patient image; do
+      for number in 0 1 2 3 4; do
+        fold "$out/ozturk-$set/frozen/folds/by-$by" "$number" "$out/ozturk-$set/by-$by-$number.csv"
+        run "ozturk-$set/$1-tuned-by-$by/$number" finetune "${ozturk[@]}" "${classes[@]}" --backbone "$1" \
+          --split "$out/ozturk-$set/by-$by-$number.csv" --crossing keep
+      done
+    done
+  done
+}
+
+mkdir -p "$out"
+for part in ${parts:-frozen tuned}; do
+  case "$part" in
+    frozen) frozen ;;
+    tuned) tuned CXRNet ;;
+    large) tuned ResNet50; tuned VGG16 ;;
+    *) echo "results: Expected frozen, tuned or large. Received: $part. Leave it out." >&2; exit 2 ;;
+  esac
+done
+"$bin/python" -m spark_cxr.report.field "$out"

@@ -1,0 +1,225 @@
+"""The table of the field: networks and heads on the public sets, beside what others published.
+
+    python -m spark_cxr.report.field DIR
+
+reads what conf/local/results.sh has left in DIR, run by run, and writes DIR/field.md and
+DIR/field.json. A run that is not there is a line that says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spark_cxr import datasets
+from spark_cxr.datasets import Published
+from spark_cxr.metrics import Interval
+from spark_cxr.report.field_folds import joined
+from spark_cxr.report.field_published import ELSEWHERE
+from spark_cxr.report.wording import percent, percent_range
+
+SQUEEZENET = "squeezenet11_imagenet"
+FROZEN = {"CXRNet": "CXRNet", SQUEEZENET: "SqueezeNet 1.1 (ImageNet)"}
+TUNED = ("CXRNet", "ResNet50", "VGG16")
+HEADS = {
+    "lr": "Logistic regression",
+    "rf": "Random forest",
+    "dt": "Decision tree",
+    "mlp": "Dense layers 512, 256, 64",
+}
+FOLDS = 5
+TRAINING_RATE = "images_per_second_training"
+"""What the job finetune says of its training; other jobs only have the rate of the features."""
+MISSING = "not run"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one network with one head."""
+
+    accuracy: float
+    interval: Interval | None
+    """95 %, from resampling patients."""
+    n: int
+    f1_macro: float
+    auc_macro: float | None
+    seconds: float
+    """Of fitting the head, or of training the network, all folds together."""
+    images_per_second: float | None
+    """Through the network, once for features or again and again while it learns."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One network with one head, whether it ran or not."""
+
+    network: str
+    head: str
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What was to be told apart on which films, and how they were split."""
+
+    title: str
+    lines: tuple[Line, ...]
+    published: tuple[Published, ...]
+
+
+def tasks(folder: Path) -> Iterator[Task]:
+    """Read all runs below a folder, in the order of the page."""
+    yield Task(
+        "Radiography, four classes, the publisher's train to val",
+        (*_frozen_apart(folder / "radiography"), *_tuned_apart(folder / "radiography")),
+        datasets.get("radiography").published,
+    )
+    three, two = datasets.get("ozturk").published
+    for name, told, published in (
+        ("three", "three classes", three),
+        ("two", "COVID-19 against no findings", two),
+    ):
+        for by in ("patient", "image"):
+            yield Task(
+                f"Ozturk, {told}, {FOLDS} folds by {by}",
+                (
+                    *_frozen_folds(folder / f"ozturk-{name}", by),
+                    *_tuned_folds(folder / f"ozturk-{name}", by),
+                ),
+                (published,) if by == "image" else (),
+            )
+    yield Task("Published on other sets", (), ELSEWHERE)
+
+
+def _frozen_apart(folder: Path) -> Iterator[Line]:
+    for network, title in FROZEN.items():
+        for head, named in HEADS.items():
+            yield Line(title, named, _trained(folder / f"{network}-{head}"))
+
+
+def _tuned_apart(folder: Path) -> Iterator[Line]:
+    for network in TUNED:
+        yield Line(f"{network}, fine-tuned", "its own", _trained(folder / f"{network}-tuned"))
+
+
+def _frozen_folds(folder: Path, by: str) -> Iterator[Line]:
+    found = _read(folder / "frozen" / "comparison.json") or {"ranking": []}
+    rows = {(row["backbone"], row["head"]): row for row in found["ranking"]}
+    for network, title in FROZEN.items():
+        for named in HEADS.values():
+            row = rows.get((network, named))
+            outcome = None
+            if row:
+                fared = row if by == "patient" else row["by_image"]
+                outcome = _outcome(fared, row["images_per_second"])
+            yield Line(title, named, outcome)
+
+
+def _tuned_folds(folder: Path, by: str) -> Iterator[Line]:
+    for network in TUNED:
+        parts = [folder / f"{network}-tuned-by-{by}" / str(fold) for fold in range(FOLDS)]
+        told = [_read(part / "metrics.json") for part in parts]
+        made = [each for each in told if each]
+        outcome = None
+        if len(made) == FOLDS:
+            seconds = sum(each["seconds_training"] for each in made)
+            rates = [each[TRAINING_RATE] for each in made]
+            outcome = _measured(parts, seconds, sum(rates) / FOLDS)
+        yield Line(f"{network}, fine-tuned", "its own", outcome)
+
+
+def _trained(folder: Path) -> Outcome | None:
+    told = _read(folder / "metrics.json")
+    if told is None:
+        return None
+    rate = told.get(TRAINING_RATE, told["images_per_second"])
+    return _outcome({**told, "fit_seconds": told["seconds_training"]}, rate)
+
+
+def _outcome(told: dict[str, Any], rate: float | None) -> Outcome:
+    ends = told["intervals"]["accuracy"]
+    return Outcome(
+        told["accuracy"],
+        Interval(*ends) if ends else None,
+        told["n"],
+        told["f1_macro"],
+        told["auc_macro"],
+        told["fit_seconds"],
+        rate,
+    )
+
+
+def _measured(parts: list[Path], seconds: float, rate: float) -> Outcome:
+    """Measure what was said in all folds together, as `compare` does."""
+    found = joined(parts)
+    return Outcome(
+        *(found.accuracy, found.intervals.accuracy, found.n, found.f1_macro, found.auc_macro),
+        *(seconds, rate),
+    )
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def to_markdown(found: tuple[Task, ...], ran_on: str) -> str:
+    """Write the page."""
+    missing = sum(line.outcome is None for task in found for line in task.lines)
+    lines = [
+        "# The table of the field",
+        "",
+        "Research use only, not for diagnosis. Intervals are of 95 %, from resampling patients."
+        " Published figures were found on other splits and versions of the sets: they stand"
+        " beside, not in the ranking.",
+        "",
+        ran_on,
+        *(f"{missing} lines were not run." for _ in range(missing > 0)),
+    ]
+    return "\n".join([*lines, *(row for task in found for row in _rows(task)), ""])
+
+
+def _rows(task: Task) -> Iterator[str]:
+    yield from ("", f"## {task.title}", "")
+    yield "| network | head | accuracy | 95 % interval | films | F1 | AUC | seconds | images/s |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for line in task.lines:
+        yield f"| {line.network} | {line.head} | {' | '.join(_cells(line.outcome))} |"
+    for each in task.published:
+        told = f"{each.task}; {each.split}"
+        yield f"| *{each.who}* | *{told}* | *{percent(each.accuracy)}* | | | | | | |"
+
+
+def _cells(outcome: Outcome | None) -> tuple[str, ...]:
+    if outcome is None:
+        return (MISSING, *[""] * 6)
+    auc = "" if outcome.auc_macro is None else f"{outcome.auc_macro:.3f}"
+    rate = "" if outcome.images_per_second is None else f"{outcome.images_per_second:,.0f}"
+    return (
+        *(percent(outcome.accuracy), percent_range(outcome.interval), f"{outcome.n:,}"),
+        *(f"{outcome.f1_macro:.3f}", auc, f"{outcome.seconds:,.1f}", rate),
+    )
+
+
+def _ran_on(folder: Path) -> str:
+    """Say which machine and versions the first run names; seconds of others may differ."""
+    told = _read(folder / "ozturk-three" / "frozen" / "run.json") or {}
+    versions = ", ".join(f"{name} {number}" for name, number in told.get("versions", {}).items())
+    return f"Ran on {told.get('device') or 'this machine'} ({versions})." if versions else ""
+
+
+def main() -> None:
+    """Write the table of the runs below a folder."""
+    folder = Path(sys.argv[1])
+    found = tuple(tasks(folder))
+    page = to_markdown(found, _ran_on(folder))
+    (folder / "field.md").write_text(page, encoding="utf-8")
+    (folder / "field.json").write_text(json.dumps([asdict(task) for task in found], indent=1))
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
