@@ -11,7 +11,7 @@ from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import is_here
 from spark_cxr.settings import Config
-from spark_cxr.training.averaging import check_torch
+from spark_cxr.training.averaging import need_torch
 from spark_cxr.training.network import check_layers
 from spark_cxr.training.recipe import Augment, Recipe
 
@@ -87,7 +87,7 @@ def _check(cfg: Config) -> None:
         expected = "a --train-batch-size that --workers can share"
         raise ConfigError(expected, received, "Take a multiple of it")
     if asked.workers:
-        check_torch()
+        need_torch()
         if not is_here(cfg.run.out):
             received, way_out = f"--out {cfg.run.out}", "Name a folder that all nodes see"
             raise ConfigError("an --out that is a folder, for --workers", received, way_out)

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.pipeline.networks import all_here
 from spark_cxr.pipeline.session import gpus_of_a_task
-from spark_cxr.training.averaging import check_torch, joined
+from spark_cxr.training.averaging import joined
 from spark_cxr.training.loop import CHECKPOINT, train
 from spark_cxr.training.task import Say, Task, Trained
 
@@ -30,7 +30,6 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    check_torch()
     on_gpus, is_local = gpus_of_a_task(spark) > 0, all_here(spark)
     distributor = TorchDistributor(workers, local_mode=is_local, use_gpu=on_gpus)
     say(f"{workers} processes train together, {'here' if is_local else 'on the executors'}")
