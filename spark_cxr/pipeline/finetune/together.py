@@ -6,6 +6,8 @@ driver. All of them see --out: the films are read from there, and the checkpoint
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
 import sys
 from contextlib import redirect_stdout
@@ -33,13 +35,29 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
     on_gpus, is_local = gpus_of_a_task(spark) > 0, all_here(spark)
     distributor = TorchDistributor(workers, local_mode=is_local, use_gpu=on_gpus)
     say(f"{workers} processes train together, {'here' if is_local else 'on the executors'}")
+    heard = _Heard()
     try:
-        with redirect_stdout(sys.stderr):  # a job's stdout is for its one line of JSON
+        with redirect_stdout(heard):
             trained: Trained = distributor.run(_member, _seen_by_all(task))
     except RuntimeError as error:
+        received = heard.error or str(error).splitlines()[0]
         way_out = "What they said stands above; the same command goes on from the last checkpoint"
-        raise SparkCxrError("all processes to train to the end", _gist(error), way_out) from None
+        raise SparkCxrError("all processes to train to the end", received, way_out) from None
     return trained
+
+
+class _Heard(io.TextIOBase):
+    """Passes on to stderr what the processes say: a job's stdout is for its one line of JSON."""
+
+    error = ""
+    """The last line that was the end of a traceback."""
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            told = re.sub(r"^\[rank\d+\]: ", "", line)
+            if re.match(r"[\w.]+(Error|Exception): ", told):
+                self.error = told.rstrip(". ")
+        return sys.stderr.write(text)
 
 
 def _member(task: Task) -> Trained:
@@ -64,10 +82,3 @@ def _seen_by_all(task: Task) -> Task:
     if backbone.file:
         backbone = replace(backbone, file=str(kept))
     return replace(task, weights=weights, backbone=backbone)
-
-
-def _gist(error: RuntimeError) -> str:
-    """Find what a process said last of all that looks like an error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "Error" in line.split(":")[0]]
-    return (told or lines or ["nothing"])[-1][:300]

@@ -15,6 +15,11 @@ from tests.training.training_tasks import make_task, save_body
 SAME = {"augment": Augment(), "dropout": 0.0}
 """What dropout leaves out each process draws for itself."""
 
+pytestmark = [
+    # TorchDistributor leaves the pipes of its processes open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+]
 needs_torch = pytest.mark.skipif(
     find_spec("torch") is None, reason="no PyTorch here: make test-workers"
 )
