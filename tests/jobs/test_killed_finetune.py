@@ -50,7 +50,7 @@ def killed_in_the_third_epoch(folder, out):
     while (out / "checkpoint" / "state.npz").stat().st_mtime_ns == before:
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
 
 
 def digest(out):
