@@ -83,8 +83,8 @@ def joined() -> Iterator[ProcessGroup]:
         torch.distributed.destroy_process_group()
 
 
-def check_torch() -> None:
-    """Refuse to train in several processes where PyTorch is not installed, or not Keras' backend.
+def need_torch() -> None:
+    """Refuse to train in several processes where PyTorch is not installed.
 
     Raises:
         SetupError: so it is.
@@ -92,6 +92,15 @@ def check_torch() -> None:
     if find_spec("torch") is None:
         way_out = "pip install 'spark-cxr[torch]', or train in one process: --workers 0"
         raise SetupError("PyTorch, for training in several processes", "none", way_out)
+
+
+def check_torch() -> None:
+    """Refuse to be one of several processes without PyTorch, or with another backend of Keras.
+
+    Raises:
+        SetupError: so it is.
+    """
+    need_torch()
     keras = sys.modules.get("keras")
     if keras is not None and keras.backend.backend() != "torch":
         received = f"one that has it on {keras.backend.backend()}"

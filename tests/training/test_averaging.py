@@ -61,7 +61,7 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path, body):
         assert [code for _, code in told] == [0] * processes, told
         found.append(load(str(folder / "training" / "weights.keras")).get_weights())
     before = load(str(body)).get_weights()
-    for one, two, start in zip(*found, before, strict=True):
+    for one, two, _ in zip(*found, before, strict=True):
         np.testing.assert_allclose(two, one, atol=1e-5)
     assert any(
         np.abs(one - start).max() > 0.01 for one, start in zip(found[0], before, strict=True)

@@ -10,8 +10,8 @@ from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import is_here
-from spark_cxr.pipeline.finetune.together import need_torch
 from spark_cxr.settings import Config
+from spark_cxr.training.averaging import need_torch
 from spark_cxr.training.network import check_layers
 from spark_cxr.training.recipe import Augment, Recipe
 

@@ -6,28 +6,22 @@ driver. All of them see --out: the films are read from there, and the checkpoint
 
 from __future__ import annotations
 
-import os
+import io
+import re
 import shutil
 import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from spark_cxr.errors import SetupError, SparkCxrError
+from spark_cxr.errors import SparkCxrError
 from spark_cxr.pipeline.networks import all_here
 from spark_cxr.pipeline.session import gpus_of_a_task
-from spark_cxr.training.loop import CHECKPOINT
+from spark_cxr.training.averaging import joined
+from spark_cxr.training.loop import CHECKPOINT, train
 from spark_cxr.training.task import Say, Task, Trained
-
-
-def need_torch() -> None:
-    """Refuse to begin where what averages the gradients is not there."""
-    if find_spec("torch") is None:
-        way_out = "On all nodes pip install 'spark-cxr[torch]', or leave --workers out"
-        raise SetupError("PyTorch, by which --workers train together", "none", way_out)
 
 
 def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> Trained:
@@ -38,26 +32,37 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    need_torch()
     on_gpus, is_local = gpus_of_a_task(spark) > 0, all_here(spark)
     distributor = TorchDistributor(workers, local_mode=is_local, use_gpu=on_gpus)
     say(f"{workers} processes train together, {'here' if is_local else 'on the executors'}")
+    heard = _Heard()
     try:
-        with redirect_stdout(sys.stderr):  # a job's stdout is for its one line of JSON
+        with redirect_stdout(heard):
             trained: Trained = distributor.run(_member, _seen_by_all(task))
     except RuntimeError as error:
+        received = heard.error or str(error).splitlines()[0]
         way_out = "What they said stands above; the same command goes on from the last checkpoint"
-        raise SparkCxrError("all processes to train to the end", _gist(error), way_out) from None
+        raise SparkCxrError("all processes to train to the end", received, way_out) from None
     return trained
+
+
+class _Heard(io.TextIOBase):
+    """Passes on to stderr what the processes say: a job's stdout is for its one line of JSON."""
+
+    error = ""
+    """The last line that was the end of a traceback."""
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            told = re.sub(r"^\[rank\d+\]: ", "", line)
+            if re.match(r"[\w.]+(Error|Exception): ", told):
+                self.error = told.rstrip(". ")
+        return sys.stderr.write(text)
 
 
 def _member(task: Task) -> Trained:
     """Train as one of several; runs in each process."""
-    os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported, which this process has not
-    from spark_cxr.training import averaging
-    from spark_cxr.training.loop import train
-
-    with averaging.joined() as team:
+    with joined() as team:
         return train(task, _say, team)
 
 
@@ -77,10 +82,3 @@ def _seen_by_all(task: Task) -> Task:
     if backbone.file:
         backbone = replace(backbone, file=str(kept))
     return replace(task, weights=weights, backbone=backbone)
-
-
-def _gist(error: RuntimeError) -> str:
-    """Find what a process said last of all that looks like an error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "Error" in line.split(":")[0]]
-    return (told or lines or ["nothing"])[-1][:300]

@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 
 from spark_cxr.backbones import keras_model
-from spark_cxr.errors import SetupError, SparkCxrError
+from spark_cxr.errors import SparkCxrError
 from spark_cxr.pipeline.finetune import together
 from spark_cxr.training.recipe import Augment
 from tests.training.training_tasks import make_task, save_body
 
-AUGMENT = Augment()
+SAME = {"augment": Augment(), "dropout": 0.0}
+"""What dropout leaves out each process draws for itself."""
 
+pytestmark = [
+    # TorchDistributor leaves the pipes of its processes open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+]
 needs_torch = pytest.mark.skipif(
     find_spec("torch") is None, reason="no PyTorch here: make test-workers"
 )
@@ -31,22 +37,12 @@ def trained(spark, task, workers):
     return together.train_together(spark, task, workers, said.append), said
 
 
-def test_missing_torch_is_refused_with_the_way_out(monkeypatch):
-    monkeypatch.setattr(together, "find_spec", lambda name: None)
-    with pytest.raises(SetupError) as caught:
-        together.need_torch()
-    assert str(caught.value) == (
-        "Expected PyTorch, by which --workers train together. Received: none. "
-        "On all nodes pip install 'spark-cxr[torch]', or leave --workers out."
-    )
-
-
 @needs_torch
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_processes_come_to_the_weights_of_one(spark, network, tmp_path):
-    one, _ = trained(spark, make_task(tmp_path / "one", network, augment=AUGMENT), 1)
-    two, said = trained(spark, make_task(tmp_path / "two", network, augment=AUGMENT), 2)
+    one, _ = trained(spark, make_task(tmp_path / "one", network, **SAME), 1)
+    two, said = trained(spark, make_task(tmp_path / "two", network, **SAME), 2)
     assert said == ["2 processes train together, here"]
     weights = [keras_model.load(str(each.weights)).get_weights() for each in (one, two)]
     for alone, shared in zip(*weights, strict=True):
