@@ -1,9 +1,5 @@
-import os
 import shlex
-import subprocess
-import sys
 import tomllib
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,6 +9,7 @@ from spark_cxr import config
 from spark_cxr.config import build, command_line, conf_dir, defaults, help_texts, read_toml, resolve
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import SECTIONS, Config
+from tests.archived import told_from_archive
 
 PACKAGE = Path(config.__file__).parent
 KEYS = [(name, item.name) for name, section in SECTIONS.items() for item in fields(section)]
@@ -38,27 +35,14 @@ def toml(folder: Path, text: str) -> str:
 
 
 def test_a_wheel_that_was_sent_as_an_archive_has_its_settings(tmp_path: Path) -> None:
-    """Run a process that has the package in a zip only, as --py-files gives it to a driver."""
-    archive = tmp_path / "spark_cxr.zip"
-    with zipfile.ZipFile(archive, "w") as files:
-        for folder, inside in ((PACKAGE, "spark_cxr"), (conf_dir(), "spark_cxr/conf")):
-            for path in (*folder.glob("*.py"), *folder.glob("*.toml")):
-                files.write(path, f"{inside}/{path.name}")
+    files = {f"spark_cxr/{path.name}": path for path in PACKAGE.glob("*.py")}
+    files |= {f"spark_cxr/conf/{path.name}": path for path in conf_dir().glob("*.toml")}
     code = (
         "import spark_cxr.config as c; "
         "print(c.__file__, c.conf_dir() == c.conf_dir(), c.defaults().phantoms.count)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(archive), "PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    expected = f"{archive}/spark_cxr/config.py True {defaults().phantoms.count}\n"
-    assert (done.stdout, done.stderr) == (expected, "")
-    assert list(tmp_path.iterdir()) == [archive]
+    expected = f"ARCHIVE/spark_cxr/config.py True {defaults().phantoms.count}\n"
+    assert told_from_archive(tmp_path, files, code) == expected
 
 
 # base.toml

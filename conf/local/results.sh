@@ -47,7 +47,7 @@ two=(--classes "Covid-19,No_findings")
 
 frozen() {
   local network name head
-  for network in CXRNet "$squeezenet"; do
+  for network in "$squeezenet" CXRNet; do
     name="$(basename "$network" .keras)"
     run "radiography/$name" featurize --images "$data/radiography" --labels "$manifest" \
       --unmatched keep --backbone "$network"

@@ -120,14 +120,14 @@ BACKBONES = {
     SHIPPED: Backbone(
         name=SHIPPED,
         size_hw=(224, 224),
-        dim=512,
+        dim=256,
         engines=("openvino", "keras"),
         embedded=Embedded(
-            "cxrnet.keras", "f4f391b50fa6632060bc94b82fd523ca5414ce45e3fa1c223938283d0fd99c78"
+            "cxrnet.keras", "3950c421057f957a63bcc21a8a800fa3df9a41250077b45a6f5a46ebf9db3bcc"
         ),
         normalising="grey",
-        spatial_layer="concatenate_7",
-        spatial_shape=(13, 13, 512),
+        spatial_layer="maps",
+        spatial_shape=(13, 13, 256),
         first_centre=15.5,
         cell_step=16,
         licence="Apache-2.0 (trained from weights under MIT)",

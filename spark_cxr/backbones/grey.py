@@ -1,7 +1,5 @@
 """A network for colour pictures → the same network for grey films, of one channel.
 
-    python -m spark_cxr.backbones.grey COLOUR.keras GREY.keras
-
 On grey films both give the same features: the three kernels of the first layer are added up, and
 what the normalising takes away from each channel goes into its bias. That is exact because the
 layer pads nothing: no pixel that it sees is anything but a pixel.
@@ -9,15 +7,12 @@ layer pads nothing: no pixel that it sees is anything but a pixel.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spark_cxr.backbones import own
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.backbones.keras_model import last_maps, load, normalise
+from spark_cxr.backbones.keras_model import last_maps, normalise
 from spark_cxr.errors import ConfigError
 
 MIDDLE, SPREAD = 127.5, 64.0
@@ -46,14 +41,3 @@ def _folded(kernel: Any, bias: Any, normalising: str) -> tuple[Any, Any]:
     weighed = kernel * (above - middle)[:, None]
     shift = (kernel * middle[:, None]).sum(axis=(0, 1, 2))
     return weighed.sum(axis=2, keepdims=True), bias + shift
-
-
-def main() -> None:
-    """Read a Keras file and write the grey one."""
-    source, target = sys.argv[1:]
-    row = own.read_own(Path(source), "")
-    to_grey(load(source), row.normalising).save(target)
-
-
-if __name__ == "__main__":
-    main()

@@ -33,7 +33,7 @@ HEADS = {
 }
 FOLDS = 5
 TRAINING_RATE = "images_per_second_training"
-"""What the job finetune says of its training; other jobs only have the rate of the features."""
+"""What the job finetune says of its training; frozen networks have the rate of their features."""
 MISSING = "not run"
 
 
@@ -97,8 +97,10 @@ def tasks(folder: Path) -> Iterator[Task]:
 
 def _frozen_apart(folder: Path) -> Iterator[Line]:
     for network, title in FROZEN.items():
+        featurized = _read(folder / network / "run.json") or {}
         for head, named in HEADS.items():
-            yield Line(title, named, _trained(folder / f"{network}-{head}"))
+            rate = featurized.get("images_per_second")
+            yield Line(title, named, _trained(folder / f"{network}-{head}", rate))
 
 
 def _tuned_apart(folder: Path) -> Iterator[Line]:
@@ -132,12 +134,12 @@ def _tuned_folds(folder: Path, by: str) -> Iterator[Line]:
         yield Line(f"{network}, fine-tuned", "its own", outcome)
 
 
-def _trained(folder: Path) -> Outcome | None:
+def _trained(folder: Path, rate: float | None = None) -> Outcome | None:
     told = _read(folder / "metrics.json")
     if told is None:
         return None
-    rate = told.get(TRAINING_RATE, told["images_per_second"])
-    return _outcome({**told, "fit_seconds": told["seconds_training"]}, rate)
+    fared = {**told, "fit_seconds": told["seconds_training"]}
+    return _outcome(fared, told.get(TRAINING_RATE, rate))
 
 
 def _outcome(told: dict[str, Any], rate: float | None) -> Outcome:

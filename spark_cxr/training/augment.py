@@ -16,11 +16,15 @@ from spark_cxr.images.film import Pixels
 from spark_cxr.training.recipe import Augment
 
 Rng = np.random.Generator
+Draws = NDArray[np.float64]
 _LEVELS = np.arange(256) / 255.0
 _NOISES = 8
 """Strengths of noise in the bank, evenly up to the largest."""
 _MARGIN = 64
 """Pixels by which the noise of the bank is larger than a film, so that it can be shifted."""
+_RECTANGLES, _OF_RECTANGLE = 9, 7
+"""Rectangles at most, and the numbers that each is drawn from."""
+_DRAWS = 13 + _RECTANGLES * _OF_RECTANGLE
 _ERASED = (0.07, 0.25)
 """Sides of a rectangle, as shares of the film's."""
 _AT_EDGE = 0.7
@@ -32,16 +36,17 @@ def augment(film: Pixels, strengths: Augment, rng: Rng) -> Pixels:
     """Change a grey film at random, within these strengths."""
     if strengths.is_none:
         return film
-    draws = rng.uniform(-1, 1, 9)
-    moved = _moved(film, strengths, draws[:5])
-    if strengths.mirror and rng.random() < 0.5:
-        moved = moved[:, ::-1]
-    lit = np.take(_curve(strengths, draws[5:8]), moved)
-    noisy = _noisy(lit, strengths.noise, rng) if strengths.noise else lit
-    return _erased(noisy, strengths.erase, rng) if strengths.erase else noisy
+    # All draws at once: a call of the generator takes longer than its numbers.
+    draws = rng.random(_DRAWS)
+    image = _moved(film, strengths, 2 * draws[:5] - 1).point(_curve(strengths, 2 * draws[5:8] - 1))
+    lit = np.asarray(image)
+    if strengths.mirror and draws[8] < 0.5:
+        lit = lit[:, ::-1]
+    noisy = _noisy(lit, strengths.noise, draws[9:12]) if strengths.noise else lit.copy()
+    return _erased(noisy, strengths.erase, draws[12:]) if strengths.erase else noisy
 
 
-def _moved(film: Pixels, strengths: Augment, draws: NDArray[np.float64]) -> Pixels:
+def _moved(film: Pixels, strengths: Augment, draws: Draws) -> Image.Image:
     """Turn, zoom and shift around the middle; what comes in from outside is black."""
     height, width = film.shape
     angle = np.deg2rad(strengths.rotation) * draws[0]
@@ -53,24 +58,23 @@ def _moved(film: Pixels, strengths: Augment, draws: NDArray[np.float64]) -> Pixe
     top = y * (1 + strengths.shift * 2 * draws[4]) - down[0] * x - down[1] * y
     matrix = (*across, left, *down, top)
     image = Image.fromarray(film)
-    moved = image.transform(
+    return image.transform(
         (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
     )
-    return np.asarray(moved)
 
 
-def _curve(strengths: Augment, draws: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _curve(strengths: Augment, draws: Draws) -> list[int]:
     """Give the new grey level of each grey level."""
     bent = _LEVELS ** np.exp(strengths.gamma * draws[0])
     levels = (bent - 0.5) * np.exp(strengths.contrast * draws[1]) + 0.5
     levels += strengths.brightness * draws[2]
-    return np.asarray(np.clip(255 * levels + 0.5, 0, 255), np.uint8)
+    return np.clip(255 * levels + 0.5, 0, 255).astype(np.uint8).tolist()  # type: ignore[no-any-return]
 
 
-def _noisy(film: Pixels, most: float, rng: Rng) -> Pixels:
+def _noisy(film: Pixels, most: float, draws: Draws) -> Pixels:
     """Add grain: a piece of the bank, of one of its strengths."""
     height, width = film.shape
-    strength, y, x = rng.integers(0, (_NOISES, _MARGIN, _MARGIN))
+    strength, y, x = (draws * (_NOISES, _MARGIN, _MARGIN)).astype(int).tolist()
     grain = _bank(most, height + _MARGIN, width + _MARGIN)[strength]
     levels = np.add(film, grain[y : y + height, x : x + width], dtype=np.int16)
     np.clip(levels, 0, 255, out=levels)
@@ -85,13 +89,21 @@ def _bank(most: float, height: int, width: int) -> NDArray[np.int16]:
     return np.asarray(np.rint(strengths[:, None, None] * normal), np.int16)
 
 
-def _erased(film: Pixels, mean: float, rng: Rng) -> Pixels:
+def _erased(film: Pixels, mean: float, draws: Draws) -> Pixels:
     """Paint rectangles of one grey, `mean` of them on average; `film` is written to."""
-    sides = np.asarray(film.shape)
-    for _ in range(int(rng.integers(0, round(2 * mean) + 1))):
-        size = np.maximum(1, sides * rng.uniform(*_ERASED, 2)).astype(int)
-        room = sides - size
-        at_edge = rng.random(2) < _AT_EDGE
-        top, left = np.where(at_edge, room * rng.integers(0, 2, 2), rng.integers(0, room + 1))
-        film[top : top + size[0], left : left + size[1]] = rng.integers(0, 256)
+    count = min(_RECTANGLES, int(draws[0] * (round(2 * mean) + 1)))
+    for draw in draws[1:].reshape(_RECTANGLES, _OF_RECTANGLE)[:count].tolist():
+        top, down = _span(film.shape[0], *draw[:3])
+        left, right = _span(film.shape[1], *draw[3:6])
+        film[top:down, left:right] = int(256 * draw[6])
     return film
+
+
+def _span(side: int, size: float, edge: float, where: float) -> tuple[int, int]:
+    """Give where a rectangle begins and ends along one axis."""
+    least, most = _ERASED
+    length = max(1, int(side * (least + (most - least) * size)))
+    room = side - length
+    at_edge = 0 if where < 0.5 else room
+    start = at_edge if edge < _AT_EDGE else int(where * (room + 1))
+    return start, start + length

@@ -86,14 +86,20 @@ def open_cache(address: str) -> CachedFilms:
 
 
 def _arrays(rows: pa.Table) -> Arrays:
-    pixels = zip(rows["pixels"], rows["shape"], strict=True)
-    images = np.stack([_image(data.as_buffer(), shape.as_py()) for data, shape in pixels])
+    images = _images(rows)
     return (images, _targets(rows)) if TARGET in rows.column_names else (images,)
 
 
-def _image(data: pa.Buffer, shape: list[int]) -> NDArray[Any]:
-    dtype = np.uint8 if len(data) == prod(shape) else np.float32
-    return np.frombuffer(data, dtype).reshape(shape)
+def _images(rows: pa.Table) -> NDArray[Any]:
+    """Look at the bytes of all rows as one array, without a copy: all have the same shape."""
+    shape = rows["shape"][0].as_py()
+    pixels = rows["pixels"].combine_chunks()
+    wide = pa.types.is_large_binary(pixels.type)
+    offsets = np.frombuffer(pixels.buffers()[1], np.int64 if wide else np.int32)
+    first, last = offsets[pixels.offset], offsets[pixels.offset + len(pixels)]
+    dtype = np.uint8 if last - first == len(pixels) * prod(shape) else np.float32
+    data = np.frombuffer(pixels.buffers()[2], np.uint8)[first:last]
+    return data.view(dtype).reshape(len(pixels), *shape)
 
 
 def _targets(rows: pa.Table) -> NDArray[Any]:

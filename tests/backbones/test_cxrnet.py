@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spark_cxr.backbones import catalog, embed
+from spark_cxr.backbones.cxrnet import TEXTURE, begin
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.grey import to_grey
@@ -25,6 +22,7 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.images.decode import decode
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.images.prepare import grey, to_network
+from tests.archived import told_from_archive
 
 ROW = catalog.get("CXRNet")
 RNG = np.random.default_rng(6)
@@ -41,7 +39,7 @@ def drawn(count: int) -> NDArray[np.uint8]:
 
 
 def test_file_is_the_network_of_its_row() -> None:
-    model = build(ROW, resolve("", ROW))
+    model = build(ROW, resolve("embedded", ROW))
     assert model.input_shape == (None, *ROW.size_hw, 1)
     assert model.get_layer(ROW.spatial_layer).output is model.output
     assert model.output_shape[1:] == ROW.spatial_shape
@@ -82,28 +80,17 @@ def test_a_file_of_weights_is_taken(tmp_path: Path) -> None:
 
 
 def test_network_is_found_in_a_wheel_that_was_sent_as_an_archive(tmp_path: Path) -> None:
-    """Run a process that has the package in a zip only, as --py-files gives it to a driver."""
-    archive, package = tmp_path / "spark_cxr.zip", Path(catalog.__file__).parents[1]
-    with zipfile.ZipFile(archive, "w") as files:
-        for path in (*package.rglob("*.py"), *package.rglob("*.keras")):
-            files.write(path, path.relative_to(package.parent))
+    package = Path(catalog.__file__).parents[1]
+    found = (*package.rglob("*.py"), *package.rglob("*.keras"))
+    files = {path.relative_to(package.parent).as_posix(): path for path in found}
     code = (
         "import pathlib, spark_cxr.backbones.catalog as c; "
         "from spark_cxr.backbones.weights import resolve; "
         "found = pathlib.Path(resolve('', c.get('CXRNet')).path); "
         "print(c.__file__, found.is_file(), found.is_relative_to(pathlib.Path(c.__file__).parent))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(archive), "PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    expected = f"{archive}/spark_cxr/backbones/catalog.py True False\n"
-    assert (done.stdout, done.stderr) == (expected, "")
-    assert list(tmp_path.glob("spark_cxr-*")) == []
+    expected = "ARCHIVE/spark_cxr/backbones/catalog.py True False\n"
+    assert told_from_archive(tmp_path, files, code) == expected
 
 
 def test_embedding_changes_a_file_and_its_digest_and_nothing_else(tmp_path: Path) -> None:
@@ -153,6 +140,25 @@ def test_squeezenet_in_grey_gives_its_features_of_real_films(
     small = compose(to_grey(colour, row.normalising), "grey", "avg")
     made = small.predict(films[..., :1], verbose=0)
     np.testing.assert_allclose(made, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_our_network_is_built_as_its_file_is(own_network: Path) -> None:
+    row = find(str(own_network))
+    begun = begin(build(row, resolve("", row)), row.normalising)
+    trained = build(ROW, resolve("", ROW))
+    assert begun.get_layer(ROW.spatial_layer).output is begun.output
+    shapes = [[each.shape for each in model.get_weights()] for model in (begun, trained)]
+    assert shapes[0] == shapes[1]
+
+
+def test_half_of_its_maps_are_the_texture_of_squeezenet(own_network: Path) -> None:
+    keras, row = import_keras(), find(str(own_network))
+    grey_one = to_grey(build(row, resolve("", row)), row.normalising)
+    begun = begin(build(row, resolve("", row)), row.normalising)
+    taken = (drawn(2)[..., :1].astype(np.float32) - 127.5) / 64
+    fine = np.asarray(keras.Model(grey_one.input, grey_one.get_layer(TEXTURE).output)(taken))
+    made = np.asarray(begun(taken))[..., :128]
+    np.testing.assert_allclose(made[:, 2, 5], fine[:, 8:15, 20:27].mean(axis=(1, 2)), rtol=1e-4)
 
 
 def grey_film(file: Path) -> NDArray[np.uint8]:

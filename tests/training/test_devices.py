@@ -1,0 +1,51 @@
+"""Precision and devices of a training."""
+
+import numpy as np
+import pytest
+
+from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.training import devices
+from spark_cxr.training.devices import Devices
+
+
+@pytest.fixture
+def processor(tmp_path, monkeypatch):
+    def has(flags):
+        (tmp_path / "cpuinfo").write_text(f"flags : fpu sse {flags}\n")
+        monkeypatch.setattr(devices, "CPU_INFO", tmp_path / "cpuinfo")
+
+    return has
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy"),
+    [("amx_bf16", "mixed_bfloat16"), ("avx512_bf16", "mixed_bfloat16"), ("avx2", "float32")],
+)
+def test_auto_takes_bf16_where_the_processor_has_it(processor, flags, policy):
+    processor(flags)
+    assert devices.find("auto").policy == policy
+
+
+def test_where_nobody_tells_of_the_processor_it_is_f32(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "CPU_INFO", tmp_path / "nothing")
+    assert not devices.has_bf16()
+
+
+def test_what_is_asked_for_is_taken(processor):
+    processor("avx2")
+    assert devices.find("bf16").policy == "mixed_bfloat16"
+
+
+def test_f16_without_a_gpu_is_refused():
+    with pytest.raises(SetupError, match="Expected a GPU for training in f16"):
+        devices.find("f16")
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ConfigError, match=r"Received: fp16. Did you mean f16\?"):
+        devices.find("fp16")
+
+
+def test_one_device_has_whole_batches():
+    arrays = (np.arange(4), {"targets": np.arange(4)})
+    assert Devices("float32").parted(arrays) is arrays
