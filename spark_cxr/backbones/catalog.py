@@ -123,7 +123,7 @@ BACKBONES = {
         dim=256,
         engines=("openvino", "keras"),
         embedded=Embedded(
-            "cxrnet.keras", "3950c421057f957a63bcc21a8a800fa3df9a41250077b45a6f5a46ebf9db3bcc"
+            "cxrnet.keras", "6134eb9a852a372474afab37fabf194bf8239cf917fa352f221e38c4785b22a3"
         ),
         normalising="grey",
         spatial_layer="maps",
