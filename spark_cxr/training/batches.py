@@ -170,4 +170,5 @@ def checking_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: 
 
 
 def _threads() -> int:
-    return len(os.sched_getaffinity(0))
+    """Take no more than Python lets work at the same time."""
+    return min(8, os.cpu_count() or 1)

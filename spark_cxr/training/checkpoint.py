@@ -94,7 +94,10 @@ def write(folder: Path, task_key: str, saved: Saved) -> None:
 def read(folder: Path, task_key: str) -> Saved | None:
     """Read the state of this training; None where there is none, or another's."""
     try:
-        with np.load(folder / STATE, allow_pickle=False) as archive:
+        with (
+            (folder / STATE).open("rb") as stream,
+            np.load(stream, allow_pickle=False) as archive,
+        ):
             meta = json.loads(str(archive["meta"]))
             if meta["key"] != task_key:
                 return None
@@ -102,7 +105,7 @@ def read(folder: Path, task_key: str) -> Saved | None:
             return Saved(_from_json(meta["state"]), *parts)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None  # it appears whole, so it is nothing that this version wrote
 
 

@@ -118,12 +118,12 @@ def clock(seconds: float) -> str:
 
 def validate(course: Course) -> tuple[float, float]:
     """Give loss and accuracy on the films that do not train, each class weighed as in training."""
-    loss = losses.get(course.recipe)
+    ops, loss = import_keras().ops, losses.get(course.recipe)
     sums: NDArray[np.float64] = np.zeros(3)
     for batch in course.val.batches(0):
         margins = network.said(course.trainee.model, batch.films)[CLASSES]
-        numbers = (loss(batch.targets, margins), losses.hits(batch.targets, margins))
-        each, hits = (import_keras().ops.convert_to_numpy(part) for part in numbers)
+        pair = (ops.convert_to_tensor(batch.targets), ops.convert_to_tensor(margins))
+        each, hits = (ops.convert_to_numpy(judge(*pair)) for judge in (loss, losses.hits))
         # In f64, so that the order of the batches does not show.
         sums += np.stack([each, hits, np.ones_like(each)]).astype(np.float64) @ batch.counts
     total, right, films = course.team.total(sums)

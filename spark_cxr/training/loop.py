@@ -29,6 +29,7 @@ from spark_cxr.training import (
 )
 from spark_cxr.training.batches import checking_feed, training_feed
 from spark_cxr.training.checkpoint import Saved, State
+from spark_cxr.training.devices import Devices
 from spark_cxr.training.epoch import Course
 from spark_cxr.training.history import Epoch, History
 from spark_cxr.training.network import ALL, HEAD
@@ -82,9 +83,10 @@ def train(task: Task, say: Say, members: Team | None = None) -> Trained:
         SparkCxrError: the loss is no number any more.
     """
     members = members or Alone()
-    _check(task.recipe, members)
+    where = devices.find(task.recipe.precision)
+    _check(task.recipe, members.share.of * where.count)
     key, folder = checkpoint.key(task), task.folder / CHECKPOINT
-    course = _course(task, say, members)
+    course = _course(task, say, members, where)
     saved = checkpoint.read(folder, key)
     if saved is not None:
         checkpoint.assign(course.trainee.model.variables, saved.model)
@@ -94,25 +96,24 @@ def train(task: Task, say: Say, members: Team | None = None) -> Trained:
     return _finish(task, course, history, folder)
 
 
-def _check(recipe: Recipe, members: Team) -> None:
+def _check(recipe: Recipe, shares: int) -> None:
     """Refuse what would only be found out later."""
     balance.check(recipe.balance)
     schedules.get(recipe.schedule)
     if recipe.warm_epochs + recipe.epochs < 1:
         raise ConfigError("at least one epoch", "0", "Say --epochs 10")
-    if recipe.batch_size % members.share.of:
-        expected = f"a batch that {members.share.of} processes can share evenly"
-        way_out = "Say --train-batch-size with a multiple of --workers"
+    if recipe.batch_size % shares:
+        expected = f"a batch that {shares} processes or GPUs can share evenly"
+        way_out = f"Say --train-batch-size with a multiple of {shares}"
         raise ConfigError(expected, f"{recipe.batch_size} films", way_out)
 
 
-def _course(task: Task, say: Say, members: Team) -> Course:
+def _course(task: Task, say: Say, members: Team, where: Devices) -> Course:
     """Build the network, and what feeds it."""
     recipe, numbers = task.recipe, targets.training_targets(task)
     weights = balance.class_weights(numbers, len(task.labels), recipe.balance)
     feed = replace(training_feed(task.train, numbers, weights, recipe), share=members.share)
     check = checking_feed(task.val, targets.checking_targets(task), weights, recipe)
-    where = devices.find(recipe.precision)
     with where.scope():
         trainee = network.build(task.backbone, task.weights, recipe, len(task.labels), where.policy)
     still = checking_feed(task.train, numbers, weights, recipe)

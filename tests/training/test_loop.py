@@ -12,7 +12,9 @@ from spark_cxr.backbones import own
 from spark_cxr.backbones.keras_model import compose, load
 from spark_cxr.errors import ConfigError, InputError, SparkCxrError
 from spark_cxr.training import epoch
+from spark_cxr.training.batches import Share
 from spark_cxr.training.loop import train
+from spark_cxr.training.team import Alone
 
 
 def quiet(line):
@@ -153,6 +155,15 @@ def test_numbers_beyond_the_classes_are_refused(task, tmp_path):
     beyond = replace(task, val=cached(tmp_path / "beyond", [0, 3, 1, 2]))
     with pytest.raises(InputError, match=r"numbers of 3 classes. Received: int32 from 0 to 3"):
         train(beyond, quiet)
+
+
+class ThreeProcesses(Alone):
+    share = Share(0, 3)
+
+
+def test_batches_that_cannot_be_shared_evenly_are_refused(task):
+    with pytest.raises(ConfigError, match=r"3 processes or GPUs.*8 films.*multiple of 3"):
+        train(task, quiet, ThreeProcesses())
 
 
 @pytest.mark.parametrize(
