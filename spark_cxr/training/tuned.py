@@ -39,12 +39,17 @@ def provenance(task: Task) -> Provenance:
         normalising=task.backbone.normalising,
         licence=task.weights.licence or task.backbone.licence,
         citation=task.backbone.citation,
-        started_from=task.weights.origin,
+        started_from=_named(task.weights.origin),
         started_from_sha256=task.weights.sha256,
         data=task.data,
         labels=task.labels,
         seed=task.recipe.seed,
     )
+
+
+def _named(origin: str) -> str:
+    """Leave out where on this machine a file lies: the network may go to others."""
+    return origin if "://" in origin else Path(origin).name
 
 
 def _members(file: Path) -> dict[str, bytes]:
