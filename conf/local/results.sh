@@ -25,18 +25,18 @@ run() {
   "$bin/spark-submit" "jobs/$2.py" "${@:3}" --out "$out/$1" $anew >> "$out/log"
 }
 
-# fold TABLE NUMBER FILE: a CSV that says who trains and who is tested.
-fold() {
+# deal TABLE STEM: five files STEM-0.csv to STEM-4.csv that say who trains and who is tested.
+deal() {
   "$bin/python" - "$@" <<'END'
 import csv, sys
 from pyarrow.parquet import read_table
 
-table, number, target = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-with open(target, "w", newline="") as file:
-    rows = csv.writer(file)
-    rows.writerow(["path", "split"])
-    for row in read_table(table).to_pylist():
-        rows.writerow([row["path"], "test" if row["fold"] == number else "train"])
+rows = read_table(sys.argv[1]).to_pylist()
+for number in range(5):
+    with open(f"{sys.argv[2]}-{number}.csv", "w", newline="") as file:
+        told = csv.writer(file)
+        told.writerow(["path", "split"])
+        told.writerows([row["path"], "test" if row["fold"] == number else "train"] for row in rows)
 END
 }
 
@@ -67,8 +67,8 @@ tuned() {
   for set in three two; do
     declare -n classes="$set"
     for by in patient image; do
+      deal "$out/ozturk-$set/frozen/folds/by-$by" "$out/ozturk-$set/by-$by"
       for number in 0 1 2 3 4; do
-        fold "$out/ozturk-$set/frozen/folds/by-$by" "$number" "$out/ozturk-$set/by-$by-$number.csv"
         run "ozturk-$set/$1-tuned-by-$by/$number" finetune "${ozturk[@]}" "${classes[@]}" --backbone "$1" \
           --split "$out/ozturk-$set/by-$by-$number.csv" --crossing keep
       done

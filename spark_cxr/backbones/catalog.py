@@ -123,7 +123,7 @@ BACKBONES = {
         dim=256,
         engines=("openvino", "keras"),
         embedded=Embedded(
-            "cxrnet.keras", "6134eb9a852a372474afab37fabf194bf8239cf917fa352f221e38c4785b22a3"
+            "cxrnet.keras", "6012b2053b310e7b75bcb4068252427ade8f1eea9a7484ea2742cfc4aee64450"
         ),
         normalising="grey",
         spatial_layer="maps",

@@ -2,17 +2,19 @@
 
     python -m spark_cxr.backbones.embed FILE.keras
 
-It is copied to `embedded/` beside this file, and its SHA-256 into the catalog. Those two are all
-that changes when the network has been trained anew.
+It is copied to `embedded/` beside this file, under our own name, and its SHA-256 into the catalog.
+Those two are all that changes when the network has been trained anew.
 """
 
 from __future__ import annotations
 
-import shutil
+import json
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
-from spark_cxr.backbones import catalog
+from spark_cxr.backbones import catalog, provenance
 from spark_cxr.backbones.cache import digest
 from spark_cxr.errors import ConfigError
 
@@ -24,12 +26,35 @@ def embed(source: Path, package: Path = HERE) -> str:
     file = catalog.get(catalog.SHIPPED).embedded
     if file is None:
         raise ConfigError("a network that ships with spark_cxr", catalog.SHIPPED, "See the catalog")
-    sha256, rows = digest(source), package / "catalog.py"
-    written = rows.read_text(encoding="utf-8").replace(file.sha256, sha256)
-    (package / "embedded").mkdir(exist_ok=True)
-    shutil.copyfile(source, package / "embedded" / file.name)
+    target, rows = package / "embedded" / file.name, package / "catalog.py"
+    target.parent.mkdir(exist_ok=True)
+    _copy(source, target)
+    written = rows.read_text(encoding="utf-8").replace(file.sha256, digest(target))
     rows.write_text(written, encoding="utf-8")
-    return sha256
+    return digest(target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy the file, and let what it says of itself name the network, and no path of a machine."""
+    with zipfile.ZipFile(source) as found, zipfile.ZipFile(target, "w") as made:
+        for info in found.infolist():
+            says = info.filename == provenance.MEMBER
+            made.writestr(info, _renamed(source) if says else found.read(info))
+
+
+def _renamed(source: Path) -> str:
+    row, told = catalog.get(catalog.SHIPPED), provenance.read(source)
+    if told is None:
+        return ""
+    started_from = Path(told.started_from).name
+    named = replace(
+        told,
+        backbone=row.name,
+        licence=row.licence,
+        citation=row.citation,
+        started_from=started_from,
+    )
+    return json.dumps(named.to_json(), indent=1)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import build, compose
 from spark_cxr.backbones.network import prepare
 from spark_cxr.backbones.own import find
+from spark_cxr.backbones.provenance import MEMBER, Provenance
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.decode import decode
@@ -96,12 +100,27 @@ def test_network_is_found_in_a_wheel_that_was_sent_as_an_archive(tmp_path: Path)
 def test_embedding_changes_a_file_and_its_digest_and_nothing_else(tmp_path: Path) -> None:
     rows = Path(catalog.__file__).read_text(encoding="utf-8")
     (tmp_path / "catalog.py").write_text(rows, encoding="utf-8")
-    (tmp_path / "new.keras").write_bytes(b"trained anew")
+    told = Provenance("begin", "grey", "", "", "/home/x/b.keras", "0", "films", ("a", "b"), 3)
+    with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
+        archive.writestr("model.weights.h5", b"trained anew")
+        archive.writestr(MEMBER, json.dumps(told.to_json()))
     sha256 = embed.embed(tmp_path / "new.keras", tmp_path)
+    embedded = tmp_path / "embedded/cxrnet.keras"
+    with zipfile.ZipFile(embedded) as archive:
+        assert archive.read("model.weights.h5") == b"trained anew"
+        says = json.loads(archive.read(MEMBER))
+    assert (says["backbone"], says["started_from"], says["seed"]) == ("CXRNet", "b.keras", 3)
     assert ROW.embedded is not None
-    assert (tmp_path / "embedded/cxrnet.keras").read_bytes() == b"trained anew"
+    assert sha256 == hashlib.sha256(embedded.read_bytes()).hexdigest()
     changed = (tmp_path / "catalog.py").read_text(encoding="utf-8")
     assert changed == rows.replace(ROW.embedded.sha256, sha256) != rows
+
+
+def test_file_names_no_folder_of_whoever_made_it() -> None:
+    with zipfile.ZipFile(resolve("", ROW).path) as archive:
+        says = json.loads(archive.read(MEMBER))
+    assert says["backbone"] == "CXRNet"
+    assert "/" not in says["started_from"]
 
 
 # From a network for colour pictures
