@@ -57,7 +57,7 @@ def test_without_a_name_it_is_the_network_of_the_package(spark, cache, drawn, ta
     assert len(made) == 9
     for row in made:
         np.testing.assert_allclose(row["features"].toArray(), expected[row["id"]], atol=1e-4)
-    assert (ready.network.weights.kind, ready.network.dim, ready.caveat) == ("embedded", 512, "")
+    assert (ready.network.weights.kind, ready.network.dim, ready.caveat) == ("embedded", 256, "")
 
 
 def test_a_worker_says_what_it_runs_on(spark, cache):
