@@ -1,12 +1,12 @@
-"""What the network trains on: the precision that is fast here, and all GPUs there are."""
+"""What the network trains on: the precision that is fast here.
+
+One process has one device; several GPUs are shared by as many processes (`averaging`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spark_cxr.backbones.engines import accelerators
 from spark_cxr.backbones.keras_backend import import_keras
@@ -21,49 +21,16 @@ _BF16 = ("amx_bf16", "avx512_bf16")
 slower than f32."""
 
 
-@dataclass(frozen=True)
-class Devices:
-    """Where a network learns."""
-
-    policy: str
-    """Keras' name for the precision."""
-    gpus: int = 0
-    strategy: Any = None
-    """TensorFlow's, where several devices share each batch."""
-
-    @property
-    def count(self) -> int:
-        """Count the devices that share a batch."""
-        return int(self.strategy.num_replicas_in_sync) if self.strategy else 1
-
-    def scope(self) -> AbstractContextManager[Any]:
-        """Let what is built in this block live on all devices."""
-        return self.strategy.scope() if self.strategy else nullcontext()
-
-    def parted(self, arrays: Any) -> Any:
-        """Give each device its part of the rows of arrays, which may be nested."""
-        if self.strategy is None:
-            return arrays
-        import tensorflow as tf
-
-        def part(context: Any) -> Any:
-            rows = slice(context.replica_id_in_sync_group, None, context.num_replicas_in_sync)
-            return tf.nest.map_structure(lambda array: tf.constant(array[rows]), arrays)
-
-        return self.strategy.experimental_distribute_values_from_function(part)
-
-
-def find(precision: str) -> Devices:
-    """Find the devices of this process and the precision that suits them."""
+def policy_for(precision: str) -> str:
+    """Give Keras' name for the precision that is asked for, or suits this process best."""
     backend = import_keras().backend.backend()
     gpus = accelerators.count_gpus(backend)
-    policy = POLICIES[_resolve(precision, backend, gpus)]
-    return Devices(policy, gpus, _mirrored() if backend == "tensorflow" and gpus > 1 else None)
+    return POLICIES[_resolve(precision, backend, gpus)]
 
 
 def _resolve(wanted: str, backend: str, gpus: int) -> str:
     if wanted not in PRECISIONS:
-        raise ConfigError("finetune.precision by name", wanted, nearest(wanted, PRECISIONS))
+        raise ConfigError("finetune.train_precision by name", wanted, nearest(wanted, PRECISIONS))
     if wanted == "f16" and not gpus:
         raise SetupError("a GPU for training in f16", "none", "Say --train-precision auto")
     if wanted != "auto":
@@ -91,9 +58,3 @@ def _of_tensorflow() -> str:
 
 
 _of_gpu: dict[str, Callable[[], str]] = {"tensorflow": _of_tensorflow}
-
-
-def _mirrored() -> Any:
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy()

@@ -14,7 +14,6 @@ from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.training import losses, network
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
-from spark_cxr.training.devices import Devices
 from spark_cxr.training.history import Epoch
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
@@ -38,7 +37,8 @@ class Course:
     val: Feed
     memory: Floats | None
     """What the network said of each film before it learned."""
-    devices: Devices
+    policy: str
+    """Keras' name for the precision."""
     team: Team
     say: Say
 
@@ -65,9 +65,8 @@ def _step(course: Course, batch: Batch) -> dict[str, float]:
     if course.memory is not None:
         targets[MEMORY] = course.memory[batch.rows]
     counts = dict.fromkeys(targets, batch.counts)
-    films, targets, counts = course.devices.parted((batch.films, targets, counts))
     model = course.trainee.model
-    return dict(model.train_on_batch(films, targets, counts, return_dict=True))
+    return dict(model.train_on_batch(batch.films, targets, counts, return_dict=True))
 
 
 def _added(sums: Sums, told: dict[str, float], batch: Batch) -> Sums:

@@ -29,7 +29,6 @@ from spark_cxr.training import (
 )
 from spark_cxr.training.batches import checking_feed, training_feed
 from spark_cxr.training.checkpoint import Saved, State
-from spark_cxr.training.devices import Devices
 from spark_cxr.training.epoch import Course
 from spark_cxr.training.history import Epoch, History
 from spark_cxr.training.network import ALL, HEAD
@@ -83,10 +82,10 @@ def train(task: Task, say: Say, members: Team | None = None) -> Trained:
         SparkCxrError: the loss is no number any more.
     """
     members = members or Alone()
-    where = devices.find(task.recipe.precision)
-    _check(task.recipe, members.share.of * where.count)
+    policy = devices.policy_for(task.recipe.precision)
+    _check(task.recipe, members.share.of)
     key, folder = checkpoint.key(task), task.folder / CHECKPOINT
-    course = _course(task, say, members, where)
+    course = _course(task, say, members, policy)
     saved = checkpoint.read(folder, key)
     if saved is not None:
         checkpoint.assign(course.trainee.model.variables, saved.model)
@@ -96,33 +95,32 @@ def train(task: Task, say: Say, members: Team | None = None) -> Trained:
     return _finish(task, course, history, folder)
 
 
-def _check(recipe: Recipe, shares: int) -> None:
+def _check(recipe: Recipe, processes: int) -> None:
     """Refuse what would only be found out later."""
     balance.check(recipe.balance)
     schedules.get(recipe.schedule)
     if recipe.warm_epochs + recipe.epochs < 1:
         raise ConfigError("at least one epoch", "0", "Say --epochs 10")
-    if recipe.batch_size % shares:
-        expected = f"a batch that {shares} processes or GPUs can share evenly"
-        way_out = f"Say --train-batch-size with a multiple of {shares}"
+    if recipe.batch_size % processes:
+        expected = f"a batch that {processes} processes can share evenly"
+        way_out = f"Say --train-batch-size with a multiple of {processes}"
         raise ConfigError(expected, f"{recipe.batch_size} films", way_out)
 
 
-def _course(task: Task, say: Say, members: Team, where: Devices) -> Course:
+def _course(task: Task, say: Say, members: Team, policy: str) -> Course:
     """Build the network, and what feeds it."""
     recipe, numbers = task.recipe, targets.training_targets(task)
     weights = balance.class_weights(numbers, len(task.labels), recipe.balance)
     feed = replace(training_feed(task.train, numbers, weights, recipe), share=members.share)
     check = checking_feed(task.val, targets.checking_targets(task), weights, recipe)
-    with where.scope():
-        trainee = network.build(task.backbone, task.weights, recipe, len(task.labels), where.policy)
+    trainee = network.build(task.backbone, task.weights, recipe, len(task.labels), policy)
     still = checking_feed(task.train, numbers, weights, recipe)
     memory = epoch.remember(trainee, still) if recipe.distil else None
     if not members.share.number:
         _write(task.folder / SHEET, sheet.contact_sheet(replace(feed, share=still.share), still))
     check = replace(check, share=members.share)
     quiet = say if not members.share.number else _nothing
-    return Course(recipe, trainee, feed, check, memory, where, members, quiet)
+    return Course(recipe, trainee, feed, check, memory, policy, members, quiet)
 
 
 def _nothing(line: str) -> None:
@@ -159,11 +157,9 @@ def _begin(course: Course, phase: str, saved: Saved | None) -> None:
     """Start a phase with a new optimiser, or with the one that was saved in the middle of it."""
     recipe, trainee = course.recipe, course.trainee
     rate = recipe.warm_learning_rate if phase == HEAD else recipe.learning_rate
-    with course.devices.scope():
-        optimiser = optimisers.get(recipe, rate)
-        scaled = optimisers.scaled(optimiser, course.devices.policy)
-        trainee.learn(phase, recipe, course.team.averaging(scaled))
-        trainee.model.optimizer.build(trainee.model.trainable_variables)
+    scaled = optimisers.scaled(optimisers.get(recipe, rate), course.policy)
+    trainee.learn(phase, recipe, course.team.averaging(scaled))
+    trainee.model.optimizer.build(trainee.model.trainable_variables)
     if saved is not None:
         state = saved.state
         if _phase(recipe, state.epoch if state.step else state.epoch - 1) == phase:

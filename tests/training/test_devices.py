@@ -1,11 +1,9 @@
 """Precision and devices of a training."""
 
-import numpy as np
 import pytest
 
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.training import devices
-from spark_cxr.training.devices import Devices
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def processor(tmp_path, monkeypatch):
 )
 def test_auto_takes_bf16_where_the_processor_has_it(processor, flags, policy):
     processor(flags)
-    assert devices.find("auto").policy == policy
+    assert devices.policy_for("auto") == policy
 
 
 def test_where_nobody_tells_of_the_processor_it_is_f32(tmp_path, monkeypatch):
@@ -33,19 +31,14 @@ def test_where_nobody_tells_of_the_processor_it_is_f32(tmp_path, monkeypatch):
 
 def test_what_is_asked_for_is_taken(processor):
     processor("avx2")
-    assert devices.find("bf16").policy == "mixed_bfloat16"
+    assert devices.policy_for("bf16") == "mixed_bfloat16"
 
 
 def test_f16_without_a_gpu_is_refused():
     with pytest.raises(SetupError, match="Expected a GPU for training in f16"):
-        devices.find("f16")
+        devices.policy_for("f16")
 
 
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ConfigError, match=r"Received: fp16. Did you mean f16\?"):
-        devices.find("fp16")
-
-
-def test_one_device_has_whole_batches():
-    arrays = (np.arange(4), {"targets": np.arange(4)})
-    assert Devices("float32").parted(arrays) is arrays
+        devices.policy_for("fp16")

@@ -162,7 +162,7 @@ class ThreeProcesses(Alone):
 
 
 def test_batches_that_cannot_be_shared_evenly_are_refused(task):
-    with pytest.raises(ConfigError, match=r"3 processes or GPUs.*8 films.*multiple of 3"):
+    with pytest.raises(ConfigError, match=r"3 processes.*8 films.*multiple of 3"):
         train(task, quiet, ThreeProcesses())
 
 
