@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,14 @@ def test_file_is_the_network_of_its_row() -> None:
     assert model.output_shape[1:] == ROW.spatial_shape
     assert model.count_params() <= 3_000_000
     assert Path(resolve("", ROW).path).stat().st_size <= 8_000_000
+
+
+def test_one_film_alone_has_the_vector_of_one_in_a_step() -> None:
+    network = prepare(ROW, resolve("", ROW), "openvino", say=lambda _: None)
+    asked = Plan("openvino", ROW.name, network.path, 1, "f32", "cpu", 4)
+    quick, films = load(replace(asked, single=True)), drawn(4)
+    gc.collect()  # what the network for one film reads from must still be there
+    np.testing.assert_array_equal(quick.features(films[:1]), load(asked).features(films)[:1])
 
 
 @pytest.mark.parametrize("engine", ["openvino", "keras"])

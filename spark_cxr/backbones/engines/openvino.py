@@ -36,8 +36,9 @@ class OpenVinoEngine:
     used: Used
     constants: NDArray[np.uint8]
     """The mapped file: OpenVINO reads from it for as long as the network lives."""
-    single: Any = None
-    """The same network for one film at a time, where a few films must not wait for a full step."""
+    single: OpenVinoEngine | None = None
+    """The same network for one film at a time, where a few films must not wait for a full step.
+    Kept whole: its request reads from constants of its own."""
     turn: Lock = field(default_factory=Lock)
     """A request serves one caller at a time; the page that serves films has many."""
 
@@ -55,7 +56,8 @@ class OpenVinoEngine:
         vectors, few = np.empty((len(batch), self.dim), np.float32), FEW if self.single else 0.0
         taken = to_channels(batch, self.channels)
         for start, count, films in _steps(taken, self.used.batch_size, few):
-            request = self.single if self.single and len(films) == 1 else self.request
+            alone = self.single if len(films) == 1 else None
+            request = alone.request if alone else self.request
             with self.turn:
                 request.infer([films], share_inputs=True)
                 vectors[start : start + count] = request.get_output_tensor().data[:count]
@@ -108,7 +110,7 @@ def load(plan: Plan) -> OpenVinoEngine:
     engine = _compile(_read(plan))
     if not plan.single or engine.used.batch_size == 1:
         return engine
-    return replace(engine, single=_compile(_read(replace(plan, batch_size=1))).request)
+    return replace(engine, single=_compile(_read(replace(plan, batch_size=1))))
 
 
 def load_mapper(plan: Plan) -> OpenVinoEngine | None:
