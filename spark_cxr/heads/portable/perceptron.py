@@ -9,43 +9,36 @@ from itertools import pairwise
 import numpy as np
 
 from spark_cxr.errors import InputError
-from spark_cxr.heads.portable.links import Floats, softmax
+from spark_cxr.heads.portable.layers import Layers
+from spark_cxr.heads.portable.links import Floats
 from spark_cxr.heads.portable.stages import Stage, vector
 
 
 @dataclass(frozen=True)
-class Perceptron:
+class Perceptron(Layers):
     """Dense layers with logistic units, the last one with softmax."""
 
     mean: Floats
     scale: Floats
     """One over the standard deviation; 0 for a feature that never changes."""
     weights: tuple[Floats, ...]
-    """(inputs, outputs) of each layer."""
     biases: tuple[Floats, ...]
 
-    def margins(self, features: Floats) -> Floats:
-        """Say how much speaks for each class, before it is made a probability."""
-        return self._layers(features)[-1] @ self.weights[-1] + self.biases[-1]
+    def entering(self, features: Floats) -> Floats:
+        """Standardise the features."""
+        return (features - self.mean) * self.scale
 
-    def probabilities(self, features: Floats) -> Floats:
-        """Score feature vectors, one a row."""
-        return softmax(self.margins(features))
+    def unit(self, sums: Floats) -> Floats:
+        """Take the logistic function."""
+        return _logistic(sums)
+
+    def slope(self, values: Floats) -> Floats:
+        """Give its slope, which its value tells."""
+        return values * (1 - values)
 
     def gradients(self, features: Floats) -> Floats:
-        """Give the slope of each class's margin by each feature: (films, classes, features)."""
-        slopes = np.broadcast_to(self.weights[-1].T, (len(features), *self.weights[-1].T.shape))
-        layers = self._layers(features)[1:]
-        for weights, values in zip(self.weights[-2::-1], reversed(layers), strict=True):
-            slopes = (slopes * (values * (1 - values))[:, None]) @ weights.T
-        return np.asarray(slopes * self.scale)
-
-    def _layers(self, features: Floats) -> list[Floats]:
-        """Give what goes into each layer: scaled features, then what the units before it say."""
-        values = [(features - self.mean) * self.scale]
-        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            values.append(_logistic(values[-1] @ weights + bias))
-        return values
+        """Give the slopes by the features as they are, before they are standardised."""
+        return np.asarray(super().gradients(features) * self.scale)
 
 
 def _logistic(values: Floats) -> Floats:
