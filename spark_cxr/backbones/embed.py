@@ -46,13 +46,12 @@ def _renamed(source: Path) -> str:
     row, told = catalog.get(catalog.SHIPPED), provenance.read(source)
     if told is None:
         return ""
-    started_from = Path(told.started_from).name
     named = replace(
         told,
         backbone=row.name,
         licence=row.licence,
         citation=row.citation,
-        started_from=started_from,
+        started_from=provenance.without_folder(told.started_from),
     )
     return json.dumps(named.to_json(), indent=1)
 

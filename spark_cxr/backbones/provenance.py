@@ -34,6 +34,11 @@ class Provenance:
         return asdict(self)
 
 
+def without_folder(origin: str) -> str:
+    """Leave out where on this machine a file lies: the network may go to others."""
+    return origin if "://" in origin else Path(origin).name
+
+
 def read(path: Path) -> Provenance | None:
     """Read what a Keras file says of itself; None of a file that was not made here.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spark_cxr.backbones.cache import whole
-from spark_cxr.backbones.provenance import MEMBER, Provenance
+from spark_cxr.backbones.provenance import MEMBER, Provenance, without_folder
 from spark_cxr.training.task import Task
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -39,17 +39,12 @@ def provenance(task: Task) -> Provenance:
         normalising=task.backbone.normalising,
         licence=task.weights.licence or task.backbone.licence,
         citation=task.backbone.citation,
-        started_from=_named(task.weights.origin),
+        started_from=without_folder(task.weights.origin),
         started_from_sha256=task.weights.sha256,
         data=task.data,
         labels=task.labels,
         seed=task.recipe.seed,
     )
-
-
-def _named(origin: str) -> str:
-    """Leave out where on this machine a file lies: the network may go to others."""
-    return origin if "://" in origin else Path(origin).name
 
 
 def _members(file: Path) -> dict[str, bytes]:
