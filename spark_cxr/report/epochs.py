@@ -108,7 +108,7 @@ def _whole_numbers(axes: Axes, across: Sequence[int]) -> None:
 
 def _table(found: Learned) -> Html:
     headings = (
-        *("Epoch", "Learned", "Learning rate", "Loss", "Accuracy"),
+        *("Epoch", "Phase", "Learning rate", "Loss", "Accuracy"),
         *("Validation loss", "Validation accuracy", "Images/s"),
     )
     rows = (

@@ -83,7 +83,7 @@ def _added(sums: Sums, told: dict[str, float], batch: Batch) -> Sums:
 
 def line(recipe: Recipe, state: State, steps: int, processes: int) -> str:
     """Word how far a training is; the time left is that of all its epochs."""
-    sums, epochs = state.sums, recipe.warm_epochs + recipe.epochs
+    sums, epochs = state.sums, recipe.warm_epochs + recipe.epochs + recipe.calm_epochs
     rate = processes * sums.rows / sums.seconds if sums.seconds else 0.0
     steps_left = steps - state.step + (epochs - state.epoch - 1) * steps
     parts = [

@@ -14,7 +14,7 @@ class Epoch:
     number: int
     """From 1, over both phases."""
     phase: str
-    """head, or all of what learns."""
+    """head, all or calm, as in `network`."""
     learning_rate: float
     """At its last step."""
     loss: float
@@ -34,8 +34,13 @@ class History:
 
     @property
     def best(self) -> Epoch | None:
-        """Find the epoch with the lowest validation loss, the first of equals."""
-        return min(self.epochs, key=lambda epoch: epoch.val_loss, default=None)
+        """Find the epoch with the most films of validation right, of equals that of less loss."""
+        worth = lambda epoch: (epoch.val_accuracy, -epoch.val_loss)  # noqa: E731
+        return max(self.epochs, key=worth, default=None)
+
+    def of(self, phase: str) -> list[Epoch]:
+        """Give the epochs of a phase."""
+        return [epoch for epoch in self.epochs if epoch.phase == phase]
 
     def to_json(self) -> list[dict[str, Any]]:
         """Give the epochs as JSON knows them."""

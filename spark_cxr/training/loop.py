@@ -31,12 +31,14 @@ from spark_cxr.training.batches import checking_feed, training_feed
 from spark_cxr.training.checkpoint import Saved, State
 from spark_cxr.training.epoch import Course
 from spark_cxr.training.history import Epoch, History
-from spark_cxr.training.network import ALL, HEAD
-from spark_cxr.training.recipe import Recipe
+from spark_cxr.training.network import ALL, CALM, HEAD
+from spark_cxr.training.recipe import STILL, Recipe
 from spark_cxr.training.schedules import Moment
 from spark_cxr.training.task import Say, Task, Trained
 from spark_cxr.training.team import Alone, Team, align
 
+CALM_RATE = 0.05
+"""Of the learning rate, in the last phase."""
 CHECKPOINT, HISTORY, WEIGHTS, SHEET = "checkpoint", "history.json", "weights.keras", "films.png"
 
 
@@ -58,15 +60,17 @@ class _Keeper:
         """Replace the last state; the best network is on disk before a state speaks of it."""
         if not self.is_writer:
             return
-        variables = checkpoint.values(self.model.variables)
-        best, is_new = state.history.best, not state.step
-        if is_new and best and best.number == state.epoch:
-            checkpoint.write_best(self.folder, best.number, variables)
-        optimiser = checkpoint.values(self.model.optimizer.variables)
-        checkpoint.write(self.folder, self.key, Saved(state, variables, optimiser))
-        if best:
+        parts = (self.model.variables, self.model.optimizer.variables)
+        checkpoint.write(self.folder, self.key, Saved(state, *map(checkpoint.values, parts)))
+        if best := state.history.best:
             checkpoint.forget(self.folder, best.number)
         self.written_at = time.monotonic()
+
+    def write_if_best(self, history: History) -> None:
+        """Keep the network if its epoch, the last one, is the best so far."""
+        if self.is_writer and history.best == history.epochs[-1]:
+            values = checkpoint.values(self.model.variables)
+            checkpoint.write_best(self.folder, history.epochs[-1].number, values)
 
 
 def train(task: Task, say: Say, members: Team | None = None) -> Trained:
@@ -99,7 +103,7 @@ def _check(recipe: Recipe, processes: int) -> None:
     """Refuse what would only be found out later."""
     balance.check(recipe.balance)
     schedules.get(recipe.schedule)
-    if recipe.warm_epochs + recipe.epochs < 1:
+    if recipe.warm_epochs + recipe.epochs + recipe.calm_epochs < 1:
         raise ConfigError("at least one epoch", "0", "Say --epochs 10")
     if recipe.batch_size % processes:
         expected = f"a batch that {processes} processes can share evenly"
@@ -132,60 +136,84 @@ def _epochs(course: Course, saved: Saved | None, keeper: _Keeper, folder: Path) 
     state, phase = saved.state if saved else State(), ""
     if state != State():
         course.say(f"training goes on after epoch {state.epoch}, step {state.step}")
-    while not _is_over(state, course.recipe):
-        if phase != (phase := _phase(course.recipe, state.epoch)):
-            _begin(course, phase, saved)
-        state = _one_epoch(course, state, keeper)
+    while next_phase := _phase(course.recipe, state.history):
+        if phase != next_phase:
+            phase = next_phase
+            course = _begin(course, phase, saved)
+        state = _one_epoch(course, phase, state, keeper)
         if not course.team.share.number:
             _write(folder / HISTORY, json.dumps(state.history.to_json(), indent=1).encode())
     return state.history
 
 
-def _phase(recipe: Recipe, number: int) -> str:
-    return HEAD if number < recipe.warm_epochs else ALL
+def _phase(recipe: Recipe, history: History) -> str:
+    """Say which phase the coming epoch belongs to; "" when all are over."""
+    calm = len(history.of(CALM))
+    if len(history.of(HEAD)) < recipe.warm_epochs:
+        return HEAD
+    if not calm and not _is_enough(recipe, history):
+        return ALL
+    return CALM if calm < recipe.calm_epochs else ""
 
 
-def _is_over(state: State, recipe: Recipe) -> bool:
-    if state.epoch >= recipe.warm_epochs + recipe.epochs:
+def _is_enough(recipe: Recipe, history: History) -> bool:
+    """Tell whether the epochs of all layers are over, or nothing has got better for too long."""
+    best, learned = history.best, len(history.of(ALL))
+    if learned >= recipe.epochs:
         return True
-    best, learned = state.history.best, state.epoch - recipe.warm_epochs
-    is_patient = not recipe.patience or learned < recipe.patience or state.step > 0
-    return not is_patient and best is not None and state.epoch - best.number >= recipe.patience
+    if best is None or not recipe.patience or learned < recipe.patience:
+        return False
+    return len(history.epochs) - best.number >= recipe.patience
 
 
-def _begin(course: Course, phase: str, saved: Saved | None) -> None:
+def _begin(course: Course, phase: str, saved: Saved | None) -> Course:
     """Start a phase with a new optimiser, or with the one that was saved in the middle of it."""
     recipe, trainee = course.recipe, course.trainee
-    rate = recipe.warm_learning_rate if phase == HEAD else recipe.learning_rate
-    scaled = optimisers.scaled(optimisers.get(recipe, rate), course.policy)
+    rate, epochs = {
+        HEAD: (recipe.warm_learning_rate, recipe.warm_epochs),
+        ALL: (recipe.learning_rate, recipe.epochs),
+        CALM: (CALM_RATE * recipe.learning_rate, recipe.calm_epochs),
+    }[phase]
+    steps = epochs * course.train.steps(0)
+    scaled = optimisers.scaled(optimisers.get(recipe, rate, steps), course.policy)
     trainee.learn(phase, recipe, course.team.averaging(scaled))
     trainee.model.optimizer.build(trainee.model.trainable_variables)
-    if saved is not None:
-        state = saved.state
-        if _phase(recipe, state.epoch if state.step else state.epoch - 1) == phase:
-            checkpoint.assign(trainee.model.optimizer.variables, saved.optimiser)
+    if saved is not None and phase == _phase_of(saved.state, recipe):
+        checkpoint.assign(trainee.model.optimizer.variables, saved.optimiser)
+    if phase == CALM:
+        return replace(course, train=replace(course.train, strengths=STILL))
+    return course
 
 
-def _one_epoch(course: Course, state: State, keeper: _Keeper) -> State:
-    rate = _rates(course, state)
+def _phase_of(state: State, recipe: Recipe) -> str:
+    """Say in which phase a state was saved."""
+    return _phase(recipe, state.history) if state.step else state.history.epochs[-1].phase
+
+
+def _one_epoch(course: Course, phase: str, state: State, keeper: _Keeper) -> State:
+    rate = _rates(course, phase, state)
     state = epoch.learn(course, state, rate, keeper.maybe)
     align(course.trainee.model.non_trainable_variables, course.team)
-    told = _told(course, state, rate(state.step - 1))
+    with course.trainee.averaged():
+        told = _told(course, phase, state, rate(state.step - 1))
+        history = History((*state.history.epochs, told))
+        keeper.write_if_best(history)
     course.say(epoch.summary(told))
-    history = History((*state.history.epochs, told))
     state = State(epoch=state.epoch + 1, history=history)
     keeper.write(state)
     return state
 
 
-def _rates(course: Course, state: State) -> epoch.Rate:
+def _rates(course: Course, phase: str, state: State) -> epoch.Rate:
     """Say how the learning rate goes in the coming epoch."""
     recipe = course.recipe
-    if _phase(recipe, state.epoch) == HEAD:
+    if phase == HEAD:
         return lambda step: recipe.warm_learning_rate
+    if phase == CALM:
+        return lambda step: CALM_RATE * recipe.learning_rate
     schedule, steps = schedules.get(recipe.schedule), course.train.steps(state.epoch)
-    before = (state.epoch - recipe.warm_epochs) * steps
-    losses = [each.val_loss for each in state.history.epochs[recipe.warm_epochs :]]
+    losses = [each.val_loss for each in state.history.of(ALL)]
+    before = len(losses) * steps
 
     def rate(step: int) -> float:
         return recipe.learning_rate * schedule(Moment(before + step, recipe.epochs * steps, losses))
@@ -193,7 +221,7 @@ def _rates(course: Course, state: State) -> epoch.Rate:
     return rate
 
 
-def _told(course: Course, state: State, rate: float) -> Epoch:
+def _told(course: Course, phase: str, state: State, rate: float) -> Epoch:
     """Put together what an epoch has given."""
     sums = state.sums
     loss, hits, films, rows = course.team.total(
@@ -205,7 +233,7 @@ def _told(course: Course, state: State, rate: float) -> Epoch:
         raise SparkCxrError("a loss that is a number", received, "Lower --learning-rate")
     return Epoch(
         number=state.epoch + 1,
-        phase=_phase(course.recipe, state.epoch),
+        phase=phase,
         learning_rate=rate,
         loss=float(loss / films),
         accuracy=float(hits / films),

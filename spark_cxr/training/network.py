@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,9 @@ from spark_cxr.training.recipe import Recipe
 
 CLASSES, MEMORY = "classes", "memory"
 """What comes out: margins of the classes, and what is left of what the network said before."""
-HEAD, ALL = "head", "all"
-"""What learns: the head alone, or also the layers that the recipe names."""
+HEAD, ALL, CALM = "head", "all", "calm"
+"""The phases: the head learns alone, then also the layers that the recipe names, and at last these
+learn from films as they are, so that the network fits what it will be asked about."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,18 @@ class Trainee:
             weighted_metrics={CLASSES: [losses.hits]},
             jit_compile=False,
         )
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Have the average of the weights that the optimiser keeps, where it does, for a while."""
+        variables, read = self.model.trainable_variables, import_keras().ops.convert_to_numpy
+        last = [np.copy(read(variable)) for variable in variables]
+        self.model.optimizer.finalize_variable_values(variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, last, strict=True):
+                variable.assign(value)
 
 
 def build(

@@ -15,30 +15,26 @@ CLIP = 5.0
 NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
-def _adam(keras: Any, recipe: Recipe, rate: float) -> Any:
-    return keras.optimizers.Adam(rate, global_clipnorm=CLIP)
+def _adam(keras: Any, recipe: Recipe, rate: float, **common: Any) -> Any:
+    return keras.optimizers.Adam(rate, **common)
 
 
-def _adamw(keras: Any, recipe: Recipe, rate: float) -> Any:
-    decay = recipe.weight_decay
-    optimiser = keras.optimizers.AdamW(rate, weight_decay=decay, global_clipnorm=CLIP)
+def _adamw(keras: Any, recipe: Recipe, rate: float, **common: Any) -> Any:
+    optimiser = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **common)
     optimiser.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return optimiser
 
 
-def _sgd(keras: Any, recipe: Recipe, rate: float) -> Any:
+def _sgd(keras: Any, recipe: Recipe, rate: float, **common: Any) -> Any:
+    decay = recipe.weight_decay or None
     optimiser = keras.optimizers.SGD(
-        rate,
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=recipe.weight_decay or None,
-        global_clipnorm=CLIP,
+        rate, momentum=0.9, nesterov=True, weight_decay=decay, **common
     )
     optimiser.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return optimiser
 
 
-OPTIMISERS: dict[str, Callable[[Any, Recipe, float], Any]] = {
+OPTIMISERS: dict[str, Callable[..., Any]] = {
     "adam": _adam,
     "adamw": _adamw,
     "sgd": _sgd,
@@ -50,12 +46,18 @@ def names() -> tuple[str, ...]:
     return tuple(OPTIMISERS)
 
 
-def get(recipe: Recipe, rate: float) -> Any:
-    """Make the optimiser of a recipe, which has moved nothing yet."""
+def get(recipe: Recipe, rate: float, steps: int) -> Any:
+    """Make the optimiser of a recipe for so many steps; it has moved nothing yet."""
     name = recipe.optimiser
     if name not in OPTIMISERS:
         raise ConfigError("finetune.optimiser by name", name, nearest(name, names()))
-    return OPTIMISERS[name](import_keras(), recipe, rate)
+    common = {"global_clipnorm": CLIP, **_averaging(recipe.average * steps)}
+    return OPTIMISERS[name](import_keras(), recipe, rate, **common)
+
+
+def _averaging(steps: float) -> dict[str, Any]:
+    """Say in Keras' words that weights are averaged, those of so many steps ago for 37 %."""
+    return {"use_ema": True, "ema_momentum": 1 - 1 / steps} if steps > 1 else {}
 
 
 def scaled(optimiser: Any, policy: str) -> Any:

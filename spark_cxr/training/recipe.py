@@ -67,6 +67,8 @@ class Recipe:
     warm_epochs: int
     """Epochs in which the head learns alone, before the others."""
     epochs: int
+    calm_epochs: int
+    """At the end, with films as they are and small steps."""
     batch_size: int
     """Over all processes."""
     learning_rate: float
@@ -74,13 +76,16 @@ class Recipe:
     optimiser: str
     schedule: str
     weight_decay: float
+    average: float
+    """Share of a phase's steps over which weights are averaged: the average is what is validated
+    and kept; 0: the weights as the last step left them."""
     loss: str
     label_smoothing: float
     focal_gamma: float
     balance: str
     """none, weights or sampling: how rare classes come to count as much as others."""
     patience: int
-    """Epochs without a lower validation loss after which training ends; 0: never."""
+    """Epochs without a better validation after which the calm ones begin; 0: never."""
     distil: float
     """Weight of staying near what the network said of the same film before training."""
     precision: str

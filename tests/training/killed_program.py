@@ -14,7 +14,7 @@ from spark_cxr.training import checkpoint, epoch, loop
 
 EPOCH, KEPT, KILLED = 1, 3, 5
 """In the second epoch the state after step 3 is the last that is written, and step 5 the last."""
-CHANGES = {"head": (8,), "dropout": 0.4, "batch_norm": True, "distil": 0.1}
+CHANGES = {"head": (8,), "dropout": 0.4, "batch_norm": True, "distil": 0.1, "calm_epochs": 1}
 
 
 def kill_in_the_second_epoch() -> None:

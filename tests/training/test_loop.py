@@ -13,7 +13,8 @@ from spark_cxr.backbones.keras_model import compose, load
 from spark_cxr.errors import ConfigError, InputError, SparkCxrError
 from spark_cxr.training import epoch
 from spark_cxr.training.batches import Share
-from spark_cxr.training.loop import train
+from spark_cxr.training.loop import CALM_RATE, train
+from spark_cxr.training.recipe import STILL, Augment
 from spark_cxr.training.team import Alone
 
 
@@ -61,8 +62,8 @@ def test_history_has_a_row_for_each_epoch_and_says_the_phase(task, trained):
 
 
 def test_the_weights_are_those_of_the_best_epoch(trained):
-    losses = [each.val_loss for each in trained.history.epochs]
-    assert trained.best_epoch == 1 + int(np.argmin(losses))
+    worth = [(-each.val_accuracy, each.val_loss) for each in trained.history.epochs]
+    assert trained.best_epoch == 1 + worth.index(min(worth))
 
 
 def test_each_epoch_is_told(lines):
@@ -126,11 +127,27 @@ def test_all_that_a_recipe_can_ask_for_at_once(tmp_path, body):
 
 
 def test_training_ends_when_validation_gets_no_better(tmp_path, body, monkeypatch):
-    losses = iter([0.9, 0.5, 0.6, 0.7, 0.8])
-    monkeypatch.setattr(epoch, "validate", lambda course: (next(losses), 0.5))
-    task = make_task(tmp_path, body, warm_epochs=0, epochs=50, patience=2)
+    validations = iter([(0.9, 0.5), (0.5, 0.5), (0.4, 0.4), (0.6, 0.5), (0.8, 0.4), (0.7, 0.3)])
+    monkeypatch.setattr(epoch, "validate", lambda course: next(validations))
+    task = make_task(tmp_path, body, warm_epochs=0, epochs=50, calm_epochs=2, patience=2)
     trained = train(task, quiet)
-    assert (trained.best_epoch, len(trained.history.epochs)) == (2, 4)
+    assert trained.best_epoch == 2
+    assert [each.phase for each in trained.history.epochs] == ["all"] * 4 + ["calm"] * 2
+
+
+def test_calm_epochs_show_films_as_they_are_in_small_steps(tmp_path, body, monkeypatch):
+    seen, learn = [], epoch.learn
+
+    def watched(course, *others):
+        seen.append(course.train.strengths)
+        return learn(course, *others)
+
+    monkeypatch.setattr(epoch, "learn", watched)
+    task = make_task(tmp_path, body, warm_epochs=1, epochs=1, calm_epochs=1, augment=Augment())
+    told = train(task, quiet).history.epochs
+    assert seen == [Augment(), Augment(), STILL]
+    assert told[-1].phase == "calm"
+    assert told[-1].learning_rate == pytest.approx(CALM_RATE * task.recipe.learning_rate)
 
 
 def test_a_loss_that_is_no_number_is_said_with_the_way_out(tmp_path, body):

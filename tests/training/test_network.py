@@ -24,7 +24,7 @@ def built(body, policy="float32", **changes):
 
 def learning(trainee, phase=ALL, **changes):
     recipe = replace(RECIPE, **changes)
-    trainee.learn(phase, recipe, optimisers.get(recipe, 0.01))
+    trainee.learn(phase, recipe, optimisers.get(recipe, 0.01, 100))
     return trainee
 
 
@@ -84,6 +84,22 @@ def test_layers_that_learn(body, layers, wanted):
     trainee = learning(built(body), layers=layers)
     found = [leaf.name for leaf in network._leaves(trainee.body) if leaf.trainable_weights]
     assert found == wanted
+
+
+def test_the_average_of_the_weights_is_there_for_a_while(body):
+    trainee = built(body)
+    trainee.learn(ALL, RECIPE, optimisers.get(replace(RECIPE, average=0.2), 0.01, 10))
+    targets = {CLASSES: np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]}
+    wanted = None
+    for _ in range(4):
+        trainee.model.train_on_batch(FILMS, targets)
+        now = trainee.model.get_weights()
+        wanted = now if wanted is None else [(a + b) / 2 for a, b in zip(wanted, now, strict=True)]
+    with trainee.averaged():
+        for mean, value in zip(wanted, trainee.model.get_weights(), strict=True):
+            np.testing.assert_allclose(value, mean, atol=1e-6)
+    for last, value in zip(now, trainee.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, last)
 
 
 def test_the_head_learns_alone_at_first(body):

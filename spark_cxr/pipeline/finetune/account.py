@@ -115,10 +115,11 @@ def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> Traini
 
 def _told(found: Finetuned) -> Iterator[tuple[str, str]]:
     recipe, epochs = found.plan.recipe, found.trained.history.epochs
-    alone = counted(recipe.warm_epochs, "epoch")
+    alone, calm = (counted(n, "epoch") for n in (recipe.warm_epochs, recipe.calm_epochs))
     seconds = duration(sum(epoch.seconds for epoch in epochs))
     yield "Started from", found.plan.start.weights.origin
     yield "What learned", f"{recipe.layers} of its layers, after {alone} of the head alone"
+    yield "Calm at the end", f"{calm} of films as they are, with small steps"
     yield "Trained", f"{counted(len(epochs), 'epoch')} in {seconds}, {_speed(epochs):,.1f} images/s"
 
 

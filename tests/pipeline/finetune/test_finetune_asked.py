@@ -38,7 +38,7 @@ def test_strength_of_the_augmentation_counts_for_all_of_it_but_mirroring():
 
 
 def test_no_epoch_at_all_is_refused():
-    assert refusal(finetune={"warm_epochs": 0, "epochs": 0}) == (
+    assert refusal(finetune={"warm_epochs": 0, "epochs": 0, "calm_epochs": 0}) == (
         "Expected at least one epoch. Received: --warm-epochs 0 --epochs 0. Raise one of them."
     )
 
