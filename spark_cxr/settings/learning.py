@@ -50,6 +50,7 @@ class Finetune:
     balance_by: str = setting(choices=("none", "weights", "sampling"))
     patience: int = setting(least=0)
     distil: float = setting(least=0, most=100)
+    refit: bool = setting()
     val_fraction: float = setting(least=0.01, most=0.5)
     augment: float = setting(least=0, most=3)
     mirror_films: bool = setting()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.heads.portable import PortableHead
 from spark_cxr.training import losses, network
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
 from spark_cxr.training.history import Epoch
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
+from spark_cxr.training.refit import Known, refit_if_better
 from spark_cxr.training.task import Say
 from spark_cxr.training.team import Team
 
@@ -34,6 +38,8 @@ class Course:
     recipe: Recipe
     trainee: Trainee
     train: Feed
+    still: Feed
+    """Films that train, as they are; all of them in each process."""
     val: Feed
     memory: Floats | None
     """What the network said of each film before it learned."""
@@ -129,13 +135,29 @@ def validate(course: Course) -> tuple[float, float]:
     return float(total / films), float(right / films)
 
 
+def known(trainee: Trainee, films: Feed, mirrored: bool = False) -> Known:
+    """Ask the network about films as they are, or about their mirror images, in their order."""
+    way = -1 if mirrored else 1
+    parts = [
+        network.said(trainee.features, batch.films[:, :, ::way])[batch.counts > 0]
+        for batch in films.batches(0)
+    ]
+    return Known(np.concatenate(parts), films.labels)
+
+
 def remember(trainee: Trainee, films: Feed) -> Floats:
     """Ask the network about all films before it learns: standardised vectors, row by row."""
-    parts, rows = [], []
-    for batch in films.batches(0):
-        is_film = batch.counts > 0
-        parts.append(network.said(trainee.features, batch.films)[is_film])
-        rows.append(batch.rows[is_film])
-    vectors = np.concatenate(parts)[np.argsort(np.concatenate(rows))]
+    vectors = known(trainee, films).vectors
     spread = vectors.std(axis=0) + 1e-3
     return np.asarray((vectors - vectors.mean(axis=0)) / spread, np.float32)
+
+
+def refit(course: Course, head: PortableHead) -> tuple[PortableHead, bool]:
+    """Solve the last layer for what the network now says; mirror images count where they train."""
+    sides = (False, True) if course.recipe.augment.mirror else (False,)
+    val = replace(course.val, share=course.still.share)
+    train, check = (
+        reduce(add, (known(course.trainee, films, side) for side in sides))
+        for films in (course.still, val)
+    )
+    return refit_if_better(head, train, check, course.train.weights)

@@ -32,7 +32,7 @@ from spark_cxr.training.checkpoint import Saved, State
 from spark_cxr.training.epoch import Course
 from spark_cxr.training.history import Epoch, History
 from spark_cxr.training.network import ALL, CALM, HEAD
-from spark_cxr.training.recipe import STILL, Recipe
+from spark_cxr.training.recipe import Recipe
 from spark_cxr.training.schedules import Moment
 from spark_cxr.training.task import Say, Task, Trained
 from spark_cxr.training.team import Alone, Team, align
@@ -124,7 +124,7 @@ def _course(task: Task, say: Say, members: Team, policy: str) -> Course:
         _write(task.folder / SHEET, sheet.contact_sheet(replace(feed, share=still.share), still))
     check = replace(check, share=members.share)
     quiet = say if not members.share.number else _nothing
-    return Course(recipe, trainee, feed, check, memory, policy, members, quiet)
+    return Course(recipe, trainee, feed, still, check, memory, policy, members, quiet)
 
 
 def _nothing(line: str) -> None:
@@ -181,7 +181,8 @@ def _begin(course: Course, phase: str, saved: Saved | None) -> Course:
     if saved is not None and phase == _phase_of(saved.state, recipe):
         checkpoint.assign(trainee.model.optimizer.variables, saved.optimiser)
     if phase == CALM:
-        return replace(course, train=replace(course.train, strengths=STILL))
+        still = course.train.strengths.times(0)  # mirrored, where the recipe mirrors
+        return replace(course, train=replace(course.train, strengths=still))
     return course
 
 
@@ -258,7 +259,10 @@ def _finish(task: Task, course: Course, history: History, folder: Path) -> Train
         plain.set_weights(trainee.body.get_weights())
         tuned.write(plain, task, target)
     course.team.total(np.zeros(1))
-    return Trained(target, folded.fold(trainee.head), history, best.number)
+    head, is_refitted = folded.fold(trainee.head), False
+    if task.recipe.refit and not course.team.share.number:
+        head, is_refitted = epoch.refit(course, head)
+    return Trained(target, head, history, best.number, is_refitted)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -88,6 +88,8 @@ class Recipe:
     """Epochs without a better validation after which the calm ones begin; 0: never."""
     distil: float
     """Weight of staying near what the network said of the same film before training."""
+    refit: bool
+    """Solve the last layer once more at the end, on films as they are."""
     precision: str
     augment: Augment
 

@@ -44,3 +44,5 @@ class Trained:
     head: PortableHead
     history: History
     best_epoch: int
+    is_refitted: bool
+    """The last layer was solved anew."""

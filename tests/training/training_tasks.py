@@ -40,6 +40,7 @@ RECIPE = Recipe(
     balance="none",
     patience=0,
     distil=0.0,
+    refit=False,
     precision="f32",
     augment=STILL,
 )

@@ -31,7 +31,11 @@ class Layers(ABC):
 
     def margins(self, features: Floats) -> Floats:
         """Say how much speaks for each class, before it is made a probability."""
-        return np.asarray(self._layers(features)[-1] @ self.weights[-1] + self.biases[-1])
+        return np.asarray(self.before_last(features) @ self.weights[-1] + self.biases[-1])
+
+    def before_last(self, features: Floats) -> Floats:
+        """Give what goes into the last layer."""
+        return self._layers(features)[-1]
 
     def probabilities(self, features: Floats) -> Floats:
         """Score feature vectors, one a row."""

@@ -19,6 +19,7 @@ from spark_cxr.report.wording import counted, duration
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.training.history import Epoch
 
+SOLVED = "solved once more, as logistic regression on films as they are"
 OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")
 """What the one line of JSON says beside the figures of any training."""
 CURVES = {"curves/loss.svg": draw_loss, "curves/accuracy.svg": draw_accuracy}
@@ -54,6 +55,7 @@ def figures_of(found: Finetuned) -> dict[str, Any]:
         "recipe": found.plan.recipe.to_json(),
         "started_from": found.plan.start.weights.origin,
         "best_epoch": found.trained.best_epoch,
+        "refitted": found.trained.is_refitted,
         "epochs": len(epochs),
         "history": found.trained.history.to_json(),
         "caveats": [*told["caveats"], *caveats_of(found)],
@@ -120,6 +122,7 @@ def _told(found: Finetuned) -> Iterator[tuple[str, str]]:
     yield "Started from", found.plan.start.weights.origin
     yield "What learned", f"{recipe.layers} of its layers, after {alone} of the head alone"
     yield "Calm at the end", f"{calm} of films as they are, with small steps"
+    yield "Last layer", SOLVED if found.trained.is_refitted else "as it learned"
     yield "Trained", f"{counted(len(epochs), 'epoch')} in {seconds}, {_speed(epochs):,.1f} images/s"
 
 

@@ -53,6 +53,7 @@ def recipe_of(cfg: Config) -> Recipe:
         balance=asked.balance_by,
         patience=asked.patience,
         distil=asked.distil,
+        refit=asked.refit,
         precision=asked.train_precision,
         augment=augment,
     )

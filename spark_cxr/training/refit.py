@@ -1,0 +1,101 @@
+"""The last layer solved once more, on films as they are: logistic regression on what goes into it.
+
+Steps of one length suit a network, and hardly its last layer, whose inputs differ a hundredfold in
+size; it is also the one layer for which there is a best solution that can be computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_cxr.heads.portable import PortableHead
+from spark_cxr.heads.portable.dense import Dense
+from spark_cxr.heads.portable.linear import Linear
+from spark_cxr.heads.portable.links import softmax
+
+SHRINKAGE = 0.16
+"""How much weights are held back, times features / films: that of a head of logistic regression."""
+STEPS, CLOSE = 3000, 1e-5
+"""Steps at most; fewer when the slope is as small as this."""
+Numbers: TypeAlias = NDArray[np.int64]
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Feature vectors whose classes are known."""
+
+    vectors: Array
+    targets: Numbers
+
+    def hits(self, head: PortableHead) -> int:
+        """Count those that a head names rightly."""
+        told = head.probabilities(self.vectors).argmax(axis=1)
+        return int((told == self.targets).sum())
+
+    def __add__(self, other: Known) -> Known:
+        """Put others behind them."""
+        pairs = (self.vectors, other.vectors), (self.targets, other.targets)
+        return Known(*map(np.concatenate, pairs))
+
+
+def refit_if_better(
+    head: PortableHead, train: Known, val: Known, weights: Array
+) -> tuple[PortableHead, bool]:
+    """Solve the last layer anew where validation says that this is no worse, then for all films.
+
+    Args:
+        head: As it has learned.
+        train: Those that train.
+        val: Those that validate; they choose, and then count as well.
+        weights: How much a film of each class counts.
+
+    Returns:
+        The head, and whether it was solved.
+    """
+    if val.hits(_refit(head, train, weights)) < val.hits(head):
+        return head, False
+    return _refit(head, train + val, weights), True
+
+
+def _refit(head: PortableHead, known: Known, weights: Array) -> PortableHead:
+    if isinstance(head, Dense):
+        kernel, bias = solve(head.before_last(known.vectors), known.targets, weights)
+        last = {"weights": (*head.weights[:-1], kernel), "biases": (*head.biases[:-1], bias)}
+        return replace(head, **last)
+    assert isinstance(head, Linear)
+    kernel, bias = solve(known.vectors, known.targets, weights)
+    return replace(head, weights=kernel.T.copy(), bias=bias)
+
+
+def solve(vectors: Array, targets: Numbers, weights: Array) -> tuple[Array, Array]:
+    """Fit logistic regression to standardised vectors: kernel (features, classes), and bias.
+
+    Nesterov's accelerated descent; its momentum begins anew whenever it goes uphill.
+    """
+    films, dim = vectors.shape
+    mean, spread = vectors.mean(axis=0), vectors.std(axis=0)
+    spread[spread == 0] = 1
+    # The column of ones carries the bias, which is not held back.
+    inputs = np.column_stack([(vectors - mean) / spread, np.ones(films)])
+    each = weights[targets][:, None] / weights[targets].sum()
+    wanted = np.eye(len(weights))[targets]
+    held = np.full((dim + 1, 1), SHRINKAGE * dim / films)
+    held[-1] = 0
+    steepest = np.linalg.eigvalsh((inputs * each).T @ inputs)[-1] / 2 + held[0, 0]
+    now = ahead = np.zeros((dim + 1, len(weights)))
+    age = 1.0
+    for _ in range(STEPS):
+        slope = inputs.T @ (each * (softmax(inputs @ ahead) - wanted)) + held * ahead
+        before, now = now, ahead - slope / steepest
+        if np.abs(slope).max() < CLOSE:
+            break
+        age = 1.0 if (slope * (now - before)).sum() > 0 else age
+        older = (1 + np.sqrt(1 + 4 * age**2)) / 2
+        ahead, age = now + (age - 1) / older * (now - before), older
+    kernel = now[:-1] / spread[:, None]
+    return kernel, now[-1] - mean @ kernel
