@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.heads.portable import PortableHead
 from spark_cxr.training import losses, network
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
+from spark_cxr.training.folded import FoldedHead
 from spark_cxr.training.history import Epoch
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
@@ -152,7 +152,7 @@ def remember(trainee: Trainee, films: Feed) -> Floats:
     return np.asarray((vectors - vectors.mean(axis=0)) / spread, np.float32)
 
 
-def refit(course: Course, head: PortableHead) -> tuple[PortableHead, bool]:
+def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
     """Solve the last layer for what the network now says; mirror images count where they train."""
     sides = (False, True) if course.recipe.augment.mirror else (False,)
     val = replace(course.val, share=course.still.share)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.heads.portable import PortableHead
 from spark_cxr.heads.portable.dense import Dense
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.links import Floats
 
+FoldedHead: TypeAlias = Linear | Dense
 
-def fold(head: Any) -> PortableHead:
+
+def fold(head: Any) -> FoldedHead:
     """Read a head of dense layers, normalised before the first or behind each."""
     layers = import_keras().layers
     weights, biases = list[Floats](), list[Floats]()

@@ -12,10 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.heads.portable import PortableHead
 from spark_cxr.heads.portable.dense import Dense
-from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.links import softmax
+from spark_cxr.training.folded import FoldedHead
 
 SHRINKAGE = 0.16
 """How much weights are held back, times features / films: that of a head of logistic regression."""
@@ -32,7 +31,7 @@ class Known:
     vectors: Array
     targets: Numbers
 
-    def hits(self, head: PortableHead) -> int:
+    def hits(self, head: FoldedHead) -> int:
         """Count those that a head names rightly."""
         told = head.probabilities(self.vectors).argmax(axis=1)
         return int((told == self.targets).sum())
@@ -44,8 +43,8 @@ class Known:
 
 
 def refit_if_better(
-    head: PortableHead, train: Known, val: Known, weights: Array
-) -> tuple[PortableHead, bool]:
+    head: FoldedHead, train: Known, val: Known, weights: Array
+) -> tuple[FoldedHead, bool]:
     """Solve the last layer anew where validation says that this is no worse, then for all films.
 
     Args:
@@ -62,12 +61,11 @@ def refit_if_better(
     return _refit(head, train + val, weights), True
 
 
-def _refit(head: PortableHead, known: Known, weights: Array) -> PortableHead:
+def _refit(head: FoldedHead, known: Known, weights: Array) -> FoldedHead:
     if isinstance(head, Dense):
         kernel, bias = solve(head.before_last(known.vectors), known.targets, weights)
         last = {"weights": (*head.weights[:-1], kernel), "biases": (*head.biases[:-1], bias)}
         return replace(head, **last)
-    assert isinstance(head, Linear)
     kernel, bias = solve(known.vectors, known.targets, weights)
     return replace(head, weights=kernel.T.copy(), bias=bias)
 
