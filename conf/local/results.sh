@@ -61,8 +61,8 @@ frozen() {
 }
 
 # How a network learns from thousands of films, and how from hundreds.
-many=(--balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2)
-few=(--mirror-films --label-smoothing 0.1 --augment 0.2 --learning-rate 0.0001 --epochs 8)
+many=(--balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2 --patience 0)
+few=(--mirror-films --label-smoothing 0.1 --augment 0.4 --layers 0.5 --learning-rate 0.0003 --epochs 7)
 
 # tuned NETWORK: on the folds of `frozen`, so that both are asked about the same films.
 tuned() {
