@@ -43,8 +43,6 @@ class Course:
     val: Feed
     memory: Floats | None
     """What the network said of each film before it learned."""
-    policy: str
-    """Keras' name for the precision."""
     team: Team
     say: Say
 

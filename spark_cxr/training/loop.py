@@ -17,7 +17,6 @@ from spark_cxr.errors import ConfigError, SparkCxrError
 from spark_cxr.training import (
     balance,
     checkpoint,
-    devices,
     epoch,
     folded,
     network,
@@ -86,10 +85,9 @@ def train(task: Task, say: Say, members: Team | None = None) -> Trained:
         SparkCxrError: the loss is no number any more.
     """
     members = members or Alone()
-    policy = devices.policy_for(task.recipe.precision)
     _check(task.recipe, members.share.of)
     key, folder = checkpoint.key(task), task.folder / CHECKPOINT
-    course = _course(task, say, members, policy)
+    course = _course(task, say, members)
     saved = checkpoint.read(folder, key)
     if saved is not None:
         checkpoint.assign(course.trainee.model.variables, saved.model)
@@ -111,20 +109,20 @@ def _check(recipe: Recipe, processes: int) -> None:
         raise ConfigError(expected, f"{recipe.batch_size} films", way_out)
 
 
-def _course(task: Task, say: Say, members: Team, policy: str) -> Course:
+def _course(task: Task, say: Say, members: Team) -> Course:
     """Build the network, and what feeds it."""
     recipe, numbers = task.recipe, targets.training_targets(task)
     weights = balance.class_weights(numbers, len(task.labels), recipe.balance)
     feed = replace(training_feed(task.train, numbers, weights, recipe), share=members.share)
     check = checking_feed(task.val, targets.checking_targets(task), weights, recipe)
-    trainee = network.build(task.backbone, task.weights, recipe, len(task.labels), policy)
+    trainee = network.build(task.backbone, task.weights, recipe, len(task.labels))
     still = checking_feed(task.train, numbers, weights, recipe)
     memory = epoch.remember(trainee, still) if recipe.distil else None
     if not members.share.number:
         _write(task.folder / SHEET, sheet.contact_sheet(replace(feed, share=still.share), still))
     check = replace(check, share=members.share)
     quiet = say if not members.share.number else _nothing
-    return Course(recipe, trainee, feed, still, check, memory, policy, members, quiet)
+    return Course(recipe, trainee, feed, still, check, memory, members, quiet)
 
 
 def _nothing(line: str) -> None:
@@ -175,7 +173,7 @@ def _begin(course: Course, phase: str, saved: Saved | None) -> Course:
         CALM: (CALM_RATE * recipe.learning_rate, recipe.calm_epochs),
     }[phase]
     steps = epochs * course.train.steps(0)
-    scaled = optimisers.scaled(optimisers.get(recipe, rate, steps), course.policy)
+    scaled = optimisers.scaled(optimisers.get(recipe, rate, steps), trainee.policy)
     trainee.learn(phase, recipe, course.team.averaging(scaled))
     trainee.model.optimizer.build(trainee.model.trainable_variables)
     if saved is not None and phase == _phase_of(saved.state, recipe):

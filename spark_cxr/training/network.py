@@ -16,7 +16,7 @@ from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import nearest
-from spark_cxr.training import losses
+from spark_cxr.training import devices, losses
 from spark_cxr.training.recipe import Recipe
 
 CLASSES, MEMORY = "classes", "memory"
@@ -36,6 +36,8 @@ class Trainee:
     """The same films → vectors, without the head."""
     body: Any
     head: Any
+    policy: str
+    """Keras' name for the precision of the body."""
     has_learned: bool
     """The body brings statistics of its own."""
 
@@ -68,16 +70,16 @@ class Trainee:
                 variable.assign(value)
 
 
-def build(
-    backbone: Backbone, weights: Weights, recipe: Recipe, classes: int, policy: str
-) -> Trainee:
+def build(backbone: Backbone, weights: Weights, recipe: Recipe, classes: int) -> Trainee:
     """Build the network that a recipe trains, with the weights that it starts from.
 
     A network that has learned keeps its BatchNormalization as it is: the statistics of batches of
     few films would spoil it. One that starts from nothing has none to keep.
     """
     keras = import_keras()
-    body = keras_model.in_policy(keras_model.build(backbone, weights), policy)
+    plain = keras_model.build(backbone, weights)
+    policy = devices.policy_for(recipe.precision, _leaves(plain))
+    body = keras_model.in_policy(plain, policy)
     films, vectors = _seen(body, backbone.normalising)
     head = _head(recipe, int(vectors.shape[-1]), classes)
     outputs = {CLASSES: head(vectors)}
@@ -86,7 +88,7 @@ def build(
         outputs[MEMORY] = memory(vectors)
         keras_model.draw_weights(memory, recipe.seed + 1)
     model, features = keras.Model(films, outputs), keras.Model(films, vectors)
-    return Trainee(model, features, body, head, has_learned=weights.kind != "random")
+    return Trainee(model, features, body, head, policy, has_learned=weights.kind != "random")
 
 
 def _seen(body: Any, normalising: str) -> tuple[Any, Any]:

@@ -17,8 +17,8 @@ from spark_cxr.heads.portable.links import softmax
 from spark_cxr.training.folded import FoldedHead
 
 SHRINKAGE = 0.08
-"""How much weights are held back, times features / films: half of what a head of logistic regression
-takes, since these features were made for these classes."""
+"""How much weights are held back, times features / films: half of what a head of logistic
+regression takes, since these features were made for these classes."""
 STEPS, CLOSE = 3000, 1e-5
 """Steps at most; fewer when the slope is as small as this."""
 Numbers: TypeAlias = NDArray[np.int64]

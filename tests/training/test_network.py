@@ -16,10 +16,10 @@ from spark_cxr.training.network import ALL, CLASSES, HEAD, MEMORY
 FILMS = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 1)).astype(np.uint8)
 
 
-def built(body, policy="float32", **changes):
+def built(body, **changes):
     backbone = own.find(str(body), "tf")
     start, recipe = weights.resolve("", backbone), replace(RECIPE, **changes)
-    return network.build(backbone, start, recipe, 3, policy)
+    return network.build(backbone, start, recipe, 3)
 
 
 def learning(trainee, phase=ALL, **changes):
@@ -36,7 +36,7 @@ def test_vectors_are_those_of_the_network_alone(body):
 
 def test_bf16_gives_the_same_vectors_but_for_its_rounding(body):
     wanted = network.said(built(body).features, FILMS)
-    told = network.said(built(body, "mixed_bfloat16").features, FILMS)
+    told = network.said(built(body, precision="bf16").features, FILMS)
     assert told.dtype == np.float32
     assert 0 < np.abs(told - wanted).max() < 0.02 * np.abs(wanted).max()
 
@@ -144,5 +144,5 @@ def test_layers_that_do_not_learn_stay(body):
 def test_statistics_of_a_network_that_starts_from_nothing_are_learned(body):
     backbone = own.find(str(body), "tf")
     nothing = replace(weights.resolve("", backbone), kind="random")
-    trainee = learning(network.build(backbone, nothing, RECIPE, 3, "float32"))
+    trainee = learning(network.build(backbone, nothing, RECIPE, 3))
     assert {path.split("/")[-1] for path in moved(trainee)} >= {"gamma", "moving_mean"}
