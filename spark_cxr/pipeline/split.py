@@ -27,7 +27,7 @@ SIDES = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-WORD = "_word"
+WORD, SIDE = "_word", "_side"
 EXAMPLES = 3
 
 
@@ -169,23 +169,39 @@ def _names_sides(images: DataFrame, by: str) -> bool:
     return not other.select(VALUE).limit(1).collect()
 
 
+def named_validation(images: DataFrame, by: str) -> DataFrame | None:
+    """Give the films that a split names for validation beside others for the test, if it does."""
+    if not can_cross(by) or not _names_sides(images, by):
+        return None
+    told, sides = _told_sides(images, by)
+    if not sides >= {"val", "test"}:
+        return None
+    named = told.where(F.col(SIDE) == "val").select(PATH)
+    return images.join(named, on=PATH, how="left_semi")
+
+
 def _sided(images: DataFrame, by: str) -> DataFrame:
     """Take the sides that a file or a column names; who has none is left out.
 
     Films for validation test where there is none for the test, and else are left out.
     """
+    told, sides = _told_sides(images, by)
+    tested = "test" if "test" in sides else "val"
+    sided = told.where(F.col(SIDE).isin("train", tested))
+    is_test = (F.col(SIDE) == tested).alias(IS_TEST)
+    return images.join(sided.select(PATH, is_test), on=PATH, how="inner")
+
+
+def _told_sides(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
+    """Read the side of each film, and which sides there are."""
     told = images.select(PATH, _word(VALUE).alias(WORD)) if column_of(by) else _told(images, by)
     side = F.coalesce(*(F.when(F.col(WORD).isin(*w), F.lit(s)) for s, w in SIDES.items()))
-    told = told.select(PATH, WORD, side.alias("_side"))
-    pairs = told.select(WORD, "_side").distinct().collect()
-    words = {row[WORD]: row["_side"] for row in pairs}
+    told = told.select(PATH, WORD, side.alias(SIDE))
+    words = {row[WORD]: row[SIDE] for row in told.select(WORD, SIDE).distinct().collect()}
     if odd := sorted(word for word, known in words.items() if known is None):
         received = f"{by} with {', '.join(odd[:EXAMPLES])}"
         raise InputError("train, val, test or nothing in a split file", received, "Mend the file")
-    tested = "test" if "test" in words.values() else "val"
-    sided = told.where(F.col("_side").isin("train", tested))
-    is_test = (F.col("_side") == tested).alias(IS_TEST)
-    return images.join(sided.select(PATH, is_test), on=PATH, how="inner")
+    return told, set(words.values())
 
 
 def _told(images: DataFrame, path: str) -> DataFrame:

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.pipeline.parted import Parted
-from spark_cxr.pipeline.split import IS_TEST, split
+from spark_cxr.pipeline.split import IS_TEST, check_split, named_validation, split
+from spark_cxr.pipeline.split_column import with_values
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Config
 
@@ -41,19 +42,52 @@ class Learners:
         return sum(val for _, val in self.counts.values())
 
 
-def choose_learners(parted: Parted, never: DataFrame | None, cfg: Config) -> Learners:
-    """Part the films that train once more, by the hash of their patient, and leave out `never`.
+def with_validation(
+    parted: Parted, films: DataFrame, images: DataFrame, cfg: Config
+) -> tuple[Parted, DataFrame | None]:
+    """Let the films learn that a split names for validation beside its test.
+
+    Those known to others of the split, by their patient or a twin, are left out unless `crossing`
+    is `keep`.
+
+    Returns:
+        The split with them, and their paths; None where the split names none.
+    """
+    by = cfg.train.split
+    valued = with_values(films, images, by, cfg.ingest)
+    named = None if cfg.train.test_images else named_validation(valued, by)
+    if named is None:
+        return parted, None
+    if cfg.train.crossing != "keep":
+        named = named.join(parted.rows.select(GROUP).distinct(), on=GROUP, how="left_anti")
+    learn = named.withColumn(IS_TEST, F.lit(False)).select(parted.rows.columns)
+    rows = parted.rows.unionByName(learn).persist()
+    counts = check_split(rows)
+    found = replace(parted, rows=rows, counts=counts)
+    left_out = parted.left_out + parted.n_train - found.n_train
+    return replace(found, left_out=left_out), learn.select(PATH)
+
+
+def choose_learners(
+    parted: Parted, never: DataFrame | None, named: DataFrame | None, cfg: Config
+) -> Learners:
+    """Part the films that train once more, and leave out `never`.
 
     Args:
         parted: The split, with its test.
         never: `schemas.IMAGES` of films that nothing may be learned from, by any film of their
             patient or any twin either; None where there are none.
+        named: The paths of those that validate; None: a share, by the hash of their patient.
         cfg: How large the validation is, and by what the films were split.
     """
     trained = parted.rows.where(~F.col(IS_TEST)).drop(IS_TEST)
     allowed = trained if never is None else _without(trained, never)
-    by = "image" if cfg.train.split == "image" else "patient"
-    dealt = split(allowed, by, cfg.finetune.val_fraction, cfg.run.seed)
+    if named is None:
+        by = "image" if cfg.train.split == "image" else "patient"
+        dealt = split(allowed, by, cfg.finetune.val_fraction, cfg.run.seed)
+    else:
+        marked = named.withColumn(IS_TEST, F.lit(True))
+        dealt = allowed.join(marked, on=PATH, how="left").fillna(False, IS_TEST)
     side = F.when(F.col(IS_TEST), VAL).otherwise(TRAIN).alias(SIDE)
     number = _numbers(parted.labels)[F.col(LABEL)].alias(TARGET)
     rows = dealt.select(PATH, SHA256, LABEL, number, side).persist()

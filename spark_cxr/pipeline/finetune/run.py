@@ -22,7 +22,12 @@ from spark_cxr.pipeline.finetune.asked import Start, recipe_of, start_of, with_w
 from spark_cxr.pipeline.finetune.films import FILMS, cached_films
 from spark_cxr.pipeline.finetune.head import PortableModel, trained_head
 from spark_cxr.pipeline.finetune.known import Known, known_films
-from spark_cxr.pipeline.finetune.learners import Learners, choose_learners, of_learners
+from spark_cxr.pipeline.finetune.learners import (
+    Learners,
+    choose_learners,
+    of_learners,
+    with_validation,
+)
 from spark_cxr.pipeline.finetune.together import train_together
 from spark_cxr.pipeline.fitted import Trial, try_out
 from spark_cxr.pipeline.parted import Parted, part
@@ -79,8 +84,8 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     known = known_films(spark, cfg, output)
     classes = choose_classes(known.ingested.images, cfg.train.classes)
     plan = Plan(cfg, recipe, start, known, classes, output)
-    parted = _parted(plan)
-    learners = choose_learners(parted, known.never, cfg)
+    parted, named = _parted(plan)
+    learners = choose_learners(parted, known.never, named, cfg)
     started = time.monotonic()
     trained = _trained(spark, plan, parted.labels, learners)
     seconds = time.monotonic() - started
@@ -93,12 +98,13 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return outcome
 
 
-def _parted(plan: Plan) -> Parted:
-    """Part the films of these classes into those that train and those that test."""
+def _parted(plan: Plan) -> tuple[Parted, DataFrame | None]:
+    """Part the films of these classes, and say which validate if the split says so."""
     images = plan.known.ingested.images
     names = [name for name in columns(FEATURE_ROWS) if name != FEATURES]
     films = plan.classes.take(images).select(*names)
-    return part(films, images, plan.classes.names, plan.known.cfg)
+    parted = part(films, images, plan.classes.names, plan.known.cfg)
+    return with_validation(parted, films, images, plan.known.cfg)
 
 
 def _trained(

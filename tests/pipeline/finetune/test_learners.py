@@ -5,8 +5,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.finetune.learners import choose_learners, of_learners
-from spark_cxr.pipeline.parted import Parted
+from spark_cxr.pipeline.finetune.learners import choose_learners, of_learners, with_validation
+from spark_cxr.pipeline.parted import Parted, part
 from spark_cxr.pipeline.split import check_split, split
 
 LABELS = ("COVID-19", "Normal")
@@ -23,7 +23,7 @@ def parted(spark):
 
 @pytest.fixture(scope="module")
 def learners(parted):
-    return choose_learners(parted, None, defaults(finetune={"val_fraction": 0.2}))
+    return choose_learners(parted, None, None, defaults(finetune={"val_fraction": 0.2}))
 
 
 def sides(learners):
@@ -57,7 +57,7 @@ def test_target_is_the_number_of_the_class(learners):
 def test_patients_of_never_neither_train_nor_validate_and_are_counted(parted):
     trains = [r["group_id"] for r in parted.rows.where("not is_test").orderBy("path").collect()]
     never = parted.rows.where(F.col("group_id").isin(trains[0], trains[40]))
-    found = choose_learners(parted, never.limit(3), defaults())
+    found = choose_learners(parted, never.limit(3), None, defaults())
     known = {int(trains[0][1:]), int(trains[40][1:])}
     assert (patients(sides(found)) & known, found.kept_out) == (set(), 4)
 
@@ -72,9 +72,61 @@ def test_split_of_learners_has_the_whole_test_and_who_learned(parted, learners):
 def test_class_that_never_leaves_bare_is_refused(parted):
     never = parted.rows.where("not is_test and label = 'Normal'")
     with pytest.raises(InputError) as caught:
-        choose_learners(parted, never, defaults())
+        choose_learners(parted, never, None, defaults())
     assert str(caught.value) == (
         "Expected films of each class that train, and that validate. "
         "Received: too few patients of Normal. "
         "Add images, change --val-fraction, or leave the class out with --classes."
     )
+
+
+@pytest.fixture(scope="module")
+def films(spark):
+    """Two films each of 80 patients, as in `parted`."""
+    made = [(f"f{i}", f"s{i}", LABELS[i // 2 % 2], f"p{i // 2}") for i in range(160)]
+    return spark.createDataFrame(
+        made, "path string, sha256 string, label string, group_id string"
+    ).persist()
+
+
+def asked(tmp_path, names, crossing="error"):
+    """Ask for a split file: the side of each film, by its number."""
+    lines = ["path,split", *(f"f{i},{side}" for i, side in enumerate(names) if side)]
+    (tmp_path / "sides.csv").write_text("\n".join(lines))
+    return defaults(train={"split": str(tmp_path / "sides.csv"), "crossing": crossing})
+
+
+def learn(films, cfg):
+    parted = part(films, films, LABELS, cfg)
+    return choose_learners(*with_named(parted, films, cfg), cfg)
+
+
+def with_named(parted, films, cfg):
+    found, named = with_validation(parted, films, films, cfg)
+    return found, None, named
+
+
+def test_films_that_a_split_names_for_validation_validate(tmp_path, films):
+    names = ["train"] * 80 + ["val"] * 40 + ["test"] * 36 + [""] * 4
+    cfg = asked(tmp_path, names)
+    parted = part(films, films, LABELS, cfg)
+    found, _, named = with_named(parted, films, cfg)
+    assert (parted.left_out, found.left_out) == (44, 4)
+    learners = choose_learners(found, None, named, cfg)
+    assert learners.counts == {"COVID-19": (40, 20), "Normal": (40, 20)}
+    assert {p for p, side in sides(learners).items() if side == "val"} == {
+        f"f{i}" for i in range(80, 120)
+    }
+    assert learners.kept_out == 0
+
+
+@pytest.mark.parametrize(("crossing", "validate"), [("drop", 38), ("keep", 40)])
+def test_a_patient_who_also_trains_or_tests_does_not_validate(tmp_path, films, crossing, validate):
+    names = ["train"] * 81 + ["val"] * 40 + ["test"] * 39
+    assert learn(films, asked(tmp_path, names, crossing)).n_val == validate
+
+
+def test_a_split_that_names_no_validation_has_a_share_of_the_training(tmp_path, films):
+    cfg = asked(tmp_path, ["train"] * 100 + ["val"] * 60)
+    parted = part(films, films, LABELS, cfg)
+    assert with_validation(parted, films, films, cfg) == (parted, None)
