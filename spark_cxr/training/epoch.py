@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.images.altered import mirrored, without_corners
+from spark_cxr.images.film import Pixels
 from spark_cxr.training import losses, network
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
@@ -25,6 +27,7 @@ from spark_cxr.training.task import Say
 from spark_cxr.training.team import Team
 
 SECONDS_BETWEEN_LINES = 5.0
+Change = Callable[[Pixels], Pixels]
 Rate = Callable[[int], float]
 """Gives the learning rate of a step of this epoch."""
 Keep = Callable[[State], None]
@@ -133,14 +136,13 @@ def validate(course: Course) -> tuple[float, float]:
     return float(total / films), float(right / films)
 
 
-def known(trainee: Trainee, films: Feed, mirrored: bool = False) -> Known:
-    """Ask the network about films as they are, or about their mirror images, in their order."""
-    way = -1 if mirrored else 1
-    parts = [
-        network.said(trainee.features, batch.films[:, :, ::way])[batch.counts > 0]
+def known(trainee: Trainee, films: Feed, change: Change = np.asarray) -> Known:
+    """Ask the network about all films in their order, each changed in one way."""
+    parts = (
+        network.said(trainee.features, np.stack([*map(change, batch.films)]))[batch.counts > 0]
         for batch in films.batches(0)
-    ]
-    return Known(np.concatenate(parts), films.labels)
+    )
+    return Known(np.concatenate(list(parts)), films.labels)
 
 
 def remember(trainee: Trainee, films: Feed) -> Floats:
@@ -151,11 +153,16 @@ def remember(trainee: Trainee, films: Feed) -> Floats:
 
 
 def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
-    """Solve the last layer for what the network now says; mirror images count where they train."""
-    sides = (False, True) if course.recipe.augment.mirror else (False,)
+    """Solve the last layer for what the network now says of films as they are.
+
+    Where the recipe erases corners or mirrors films, it is also asked about them so.
+    """
+    asked = course.recipe.augment
+    others = ((asked.erase, without_corners), (asked.mirror, mirrored))
+    ways: list[Change] = [np.asarray, *(change for is_wanted, change in others if is_wanted)]
     val = replace(course.val, share=course.still.share)
     train, check = (
-        reduce(add, (known(course.trainee, films, side) for side in sides))
+        reduce(add, (known(course.trainee, films, change) for change in ways))
         for films in (course.still, val)
     )
     return refit_if_better(head, train, check, course.train.weights)

@@ -42,6 +42,11 @@ class Augment:
         return Augment(**{name: strength * n for name, n in numbers.items()}, mirror=mirror)
 
     @property
+    def calm(self) -> Augment:
+        """Leave films as they are, but for what hides corners and for the side they show."""
+        return replace(self.times(0), erase=self.erase)
+
+    @property
     def is_none(self) -> bool:
         """Tell whether films stay as they are."""
         return not any(vars(self).values())
@@ -68,7 +73,7 @@ class Recipe:
     """Epochs in which the head learns alone, before the others."""
     epochs: int
     calm_epochs: int
-    """At the end, with films as they are and small steps."""
+    """At the end, in small steps, with films as they are but for erased corners."""
     batch_size: int
     """Over all processes."""
     learning_rate: float

@@ -10,6 +10,7 @@ from training_tasks import make_task
 from spark_cxr.heads.portable.dense import Dense
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.links import softmax
+from spark_cxr.training import epoch
 from spark_cxr.training.loop import train
 from spark_cxr.training.recipe import STILL
 from spark_cxr.training.refit import SHRINKAGE, Known, refit_if_better, solve
@@ -85,11 +86,29 @@ def test_of_dense_layers_only_the_last_changes():
     assert np.abs(head.weights[1]).max() > 0
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-def test_training_ends_with_it(tmp_path, body, mirror):
-    task = make_task(tmp_path, body, refit=True, augment=replace(STILL, mirror=mirror))
+@pytest.mark.parametrize("changes", [{}, {"mirror": True, "erase": 1.0}])
+def test_training_ends_with_it(tmp_path, body, changes):
+    task = make_task(tmp_path, body, refit=True, augment=replace(STILL, **changes))
     told, plain = train(task, lambda line: None), replace(task.recipe, refit=False)
     assert told.is_refitted
     learned = train(replace(task, recipe=plain, folder=tmp_path / "plain"), lambda line: None)
     assert not learned.is_refitted
     assert np.abs(told.head.weights - learned.head.weights).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("changes", "ways"),
+    [({}, 1), ({"erase": 0.5}, 2), ({"mirror": True}, 2), ({"mirror": True, "erase": 0.5}, 3)],
+)
+def test_it_knows_films_in_all_ways_that_they_keep_to(tmp_path, body, monkeypatch, changes, ways):
+    seen = []
+
+    def watched(head, train, val, weights):
+        seen.append((len(train.vectors), len(val.vectors), len({*map(bytes, train.vectors)})))
+        return head, False
+
+    monkeypatch.setattr(epoch, "refit_if_better", watched)
+    task = make_task(tmp_path, body, refit=True, augment=replace(STILL, **changes))
+    train(task, lambda line: None)
+    films = ways * task.train.count
+    assert seen == [(films, ways * task.val.count, films)]

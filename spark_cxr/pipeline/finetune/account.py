@@ -121,7 +121,7 @@ def _told(found: Finetuned) -> Iterator[tuple[str, str]]:
     seconds = duration(sum(epoch.seconds for epoch in epochs))
     yield "Started from", found.plan.start.weights.origin
     yield "What learned", f"{recipe.layers} of its layers, after {alone} of the head alone"
-    yield "Calm at the end", f"{calm} of films as they are, with small steps"
+    yield "Calm at the end", f"{calm} of films as they are but for erased corners, in small steps"
     yield "Last layer", SOLVED if found.trained.is_refitted else "as it learned"
     yield "Trained", f"{counted(len(epochs), 'epoch')} in {seconds}, {_speed(epochs):,.1f} images/s"
 
