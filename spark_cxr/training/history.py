@@ -35,8 +35,7 @@ class History:
     @property
     def best(self) -> Epoch | None:
         """Find the epoch with the most films of validation right, of equals that of less loss."""
-        worth = lambda epoch: (epoch.val_accuracy, -epoch.val_loss)  # noqa: E731
-        return max(self.epochs, key=worth, default=None)
+        return max(self.epochs, key=_worth, default=None)
 
     def of(self, phase: str) -> list[Epoch]:
         """Give the epochs of a phase."""
@@ -45,6 +44,10 @@ class History:
     def to_json(self) -> list[dict[str, Any]]:
         """Give the epochs as JSON knows them."""
         return [asdict(epoch) for epoch in self.epochs]
+
+
+def _worth(epoch: Epoch) -> tuple[float, float]:
+    return epoch.val_accuracy, -epoch.val_loss
 
 
 def from_json(epochs: list[Mapping[str, Any]]) -> History:
