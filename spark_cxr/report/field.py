@@ -176,7 +176,9 @@ def to_markdown(found: tuple[Task, ...], ran_on: str) -> str:
         "",
         "Research use only, not for diagnosis. Intervals are of 95 %, from resampling patients."
         " Published figures were found on other splits and versions of the sets: they stand"
-        " beside, not in the ranking.",
+        " beside, not in the ranking. Seconds: fitting the head, or training the network, all"
+        " folds together. Images/s: from file to vector, of the first network of a comparison with"
+        " the ingest; of a network that is trained, while it trains.",
         "",
         ran_on,
         *(f"{missing} lines were not run." for _ in range(missing > 0)),
