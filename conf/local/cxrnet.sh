@@ -17,5 +17,5 @@ mkdir -p "$out"
 "$bin/spark-submit" jobs/finetune.py --images "$data/radiography" --labels "$data/manifest.csv" \
   --unmatched keep --split "$data/manifest.csv" --crossing drop --never "$data/ozturk" \
   --backbone "$out/begin.keras" --normalising grey --layers fire4 --warm-epochs 1 --epochs 28 \
-  --learning-rate 0.0005 --augment 0.8 --patience 12 --out "$out/training" "${@:3}"
+  --learning-rate 0.0005 --augment 0.8 --best-by loss --patience 12 --average 0 --calm-epochs 0 --no-refit --out "$out/training" "${@:3}"
 "$bin/python" -m spark_cxr.backbones.embed "$out/training/weights.keras"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,10 +32,9 @@ class History:
 
     epochs: tuple[Epoch, ...] = ()
 
-    @property
-    def best(self) -> Epoch | None:
-        """Find the epoch with the most films of validation right, of equals that of less loss."""
-        return max(self.epochs, key=_worth, default=None)
+    def best(self, by: str) -> Epoch | None:
+        """Find the first of the epochs that are best in validation, by `accuracy` or `loss`."""
+        return max(self.epochs, key=WORTHS[by], default=None)
 
     def of(self, phase: str) -> list[Epoch]:
         """Give the epochs of a phase."""
@@ -46,8 +45,15 @@ class History:
         return [asdict(epoch) for epoch in self.epochs]
 
 
-def _worth(epoch: Epoch) -> tuple[float, float]:
+def _accuracy(epoch: Epoch) -> tuple[float, float]:
     return epoch.val_accuracy, -epoch.val_loss
+
+
+def _loss(epoch: Epoch) -> tuple[float, float]:
+    return -epoch.val_loss, epoch.val_accuracy
+
+
+WORTHS: dict[str, Callable[[Epoch], tuple[float, float]]] = {"accuracy": _accuracy, "loss": _loss}
 
 
 def from_json(epochs: list[Mapping[str, Any]]) -> History:

@@ -47,6 +47,7 @@ class _Keeper:
 
     folder: Path
     key: str
+    best_by: str
     model: Any
     is_writer: bool
     written_at: float
@@ -61,13 +62,13 @@ class _Keeper:
             return
         parts = (self.model.variables, self.model.optimizer.variables)
         checkpoint.write(self.folder, self.key, Saved(state, *map(checkpoint.values, parts)))
-        if best := state.history.best:
+        if best := state.history.best(self.best_by):
             checkpoint.forget(self.folder, best.number)
         self.written_at = time.monotonic()
 
     def write_if_best(self, history: History) -> None:
         """Keep the network if its epoch, the last one, is the best so far."""
-        if self.is_writer and history.best == history.epochs[-1]:
+        if self.is_writer and history.best(self.best_by) == history.epochs[-1]:
             values = checkpoint.values(self.model.variables)
             checkpoint.write_best(self.folder, history.epochs[-1].number, values)
 
@@ -92,7 +93,8 @@ def train(task: Task, say: Say, members: Team | None = None) -> Trained:
     if saved is not None:
         checkpoint.assign(course.trainee.model.variables, saved.model)
     members.total(np.zeros(1))  # nobody writes before all have read
-    keeper = _Keeper(folder, key, course.trainee.model, not members.share.number, time.monotonic())
+    parts = (course.trainee.model, not members.share.number, time.monotonic())
+    keeper = _Keeper(folder, key, task.recipe.best_by, *parts)
     history = _epochs(course, saved, keeper, task.folder)
     return _finish(task, course, history, folder)
 
@@ -156,7 +158,7 @@ def _phase(recipe: Recipe, history: History) -> str:
 
 def _is_enough(recipe: Recipe, history: History) -> bool:
     """Tell whether the epochs of all layers are over, or nothing has got better for too long."""
-    best, learned = history.best, len(history.of(ALL))
+    best, learned = history.best(recipe.best_by), len(history.of(ALL))
     if learned >= recipe.epochs:
         return True
     if best is None or not recipe.patience or learned < recipe.patience:
@@ -244,7 +246,7 @@ def _told(course: Course, phase: str, state: State, rate: float) -> Epoch:
 
 def _finish(task: Task, course: Course, history: History, folder: Path) -> Trained:
     """Take the best network apart: its body into a file of its own, its head into arrays."""
-    best = history.best
+    best = history.best(task.recipe.best_by)
     if best is None:
         raise ConfigError("at least one epoch", "none", "Say --epochs 10")
     course.team.total(np.zeros(1))  # the best is written

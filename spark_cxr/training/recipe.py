@@ -89,6 +89,8 @@ class Recipe:
     focal_gamma: float
     balance: str
     """none, weights or sampling: how rare classes come to count as much as others."""
+    best_by: str
+    """What makes an epoch the best: a high accuracy in validation, or a low loss."""
     patience: int
     """Epochs without a better validation after which the calm ones begin; 0: never."""
     distil: float

@@ -11,8 +11,8 @@ from spark_cxr.training.history import Epoch, History
 from spark_cxr.training.recipe import Augment
 
 
-def epoch(number, val_loss):
-    return Epoch(number, "all", 0.1, 1.0, 0.5, val_loss, 0.5, 1.0, 10.0)
+def epoch(number, val_loss, val_accuracy=0.5):
+    return Epoch(number, "all", 0.1, 1.0, 0.5, val_loss, val_accuracy, 1.0, 10.0)
 
 
 def test_a_recipe_comes_back_from_json():
@@ -31,10 +31,13 @@ def test_strength_multiplies_all_but_the_mirror():
     assert not Augment(mirror=True).times(0).is_none
 
 
-def test_the_best_epoch_is_the_first_with_the_lowest_validation_loss():
-    told = History((epoch(1, 0.5), epoch(2, 0.2), epoch(3, 0.2)))
-    assert told.best == told.epochs[1]
-    assert History().best is None
+@pytest.mark.parametrize(("by", "number"), [("accuracy", 4), ("loss", 2)])
+def test_the_best_epoch_is_the_first_of_the_highest_accuracy_or_the_lowest_loss(by, number):
+    told = History(
+        (epoch(1, 0.5), epoch(2, 0.2), epoch(3, 0.2), epoch(4, 0.3, 0.6), epoch(5, 0.4, 0.6))
+    )
+    assert told.best(by).number == number
+    assert History().best(by) is None
 
 
 def test_a_history_comes_back_from_json():

@@ -38,6 +38,7 @@ RECIPE = Recipe(
     label_smoothing=0.0,
     focal_gamma=2.0,
     balance="none",
+    best_by="accuracy",
     patience=0,
     distil=0.0,
     refit=False,

@@ -51,6 +51,7 @@ def recipe_of(cfg: Config) -> Recipe:
         label_smoothing=asked.label_smoothing,
         focal_gamma=asked.focal_gamma,
         balance=asked.balance_by,
+        best_by=asked.best_by,
         patience=asked.patience,
         distil=asked.distil,
         refit=asked.refit,
