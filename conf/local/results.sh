@@ -61,20 +61,20 @@ frozen() {
 }
 
 # How a network learns from thousands of films, and how from hundreds.
-many=(--balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2 --patience 0)
+many=(--dropout 0 --balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2 --patience 0)
 few=(--mirror-films --label-smoothing 0.1 --augment 0.4 --layers 0.5 --learning-rate 0.0003 --epochs 7)
 
 # tuned NETWORK: on the folds of `frozen`, so that both are asked about the same films.
 tuned() {
   local set by number classes
   run "radiography/$1-tuned" finetune "${radiography[@]}" --unmatched keep --backbone "$1" "${many[@]}"
-  for set in three two; do
-    declare -n classes="$set"
-    for by in patient image; do
+  for by in image patient; do
+    for set in three two; do
+      declare -n classes="$set"
       deal "$out/ozturk-$set/frozen/folds/by-$by" "$out/ozturk-$set/by-$by"
       for number in 0 1 2 3 4; do
         run "ozturk-$set/$1-tuned-by-$by/$number" finetune "${ozturk[@]}" "${classes[@]}" --backbone "$1" \
-          --split "$out/ozturk-$set/by-$by-$number.csv" --crossing keep "${few[@]}"
+          --split "$out/ozturk-$set/by-$by-$number.csv" --crossing keep --explained 0 "${few[@]}"
       done
     done
   done
