@@ -48,7 +48,7 @@ class Finetune:
     label_smoothing: float = setting(least=0, most=0.9)
     focal_gamma: float = setting(least=0, most=10)
     balance_by: str = setting(choices=("none", "weights", "sampling"))
-    best_by: str = setting(choices=("accuracy", "loss"))
+    best_by: str = setting(choices=("accuracy", "loss", "last"))
     patience: int = setting(least=0)
     distil: float = setting(least=0, most=100)
     refit: bool = setting()

@@ -33,7 +33,7 @@ class History:
     epochs: tuple[Epoch, ...] = ()
 
     def best(self, by: str) -> Epoch | None:
-        """Find the first of the epochs that are best in validation, by `accuracy` or `loss`."""
+        """Find the first of the epochs that validation likes best; by `last` the last one."""
         return max(self.epochs, key=WORTHS[by], default=None)
 
     def of(self, phase: str) -> list[Epoch]:
@@ -53,7 +53,15 @@ def _loss(epoch: Epoch) -> tuple[float, float]:
     return -epoch.val_loss, epoch.val_accuracy
 
 
-WORTHS: dict[str, Callable[[Epoch], tuple[float, float]]] = {"accuracy": _accuracy, "loss": _loss}
+def _last(epoch: Epoch) -> tuple[float, float]:
+    return epoch.number, 0.0
+
+
+WORTHS: dict[str, Callable[[Epoch], tuple[float, float]]] = {
+    "accuracy": _accuracy,
+    "loss": _loss,
+    "last": _last,
+}
 
 
 def from_json(epochs: list[Mapping[str, Any]]) -> History:

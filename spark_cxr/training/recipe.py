@@ -90,7 +90,7 @@ class Recipe:
     balance: str
     """none, weights or sampling: how rare classes come to count as much as others."""
     best_by: str
-    """What makes an epoch the best: a high accuracy in validation, or a low loss."""
+    """What makes an epoch the best: accuracy in validation, a low loss there, or being last."""
     patience: int
     """Epochs without a better validation after which the calm ones begin; 0: never."""
     distil: float

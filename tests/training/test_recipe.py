@@ -31,7 +31,7 @@ def test_strength_multiplies_all_but_the_mirror():
     assert not Augment(mirror=True).times(0).is_none
 
 
-@pytest.mark.parametrize(("by", "number"), [("accuracy", 4), ("loss", 2)])
+@pytest.mark.parametrize(("by", "number"), [("accuracy", 4), ("loss", 2), ("last", 5)])
 def test_the_best_epoch_is_the_first_of_the_highest_accuracy_or_the_lowest_loss(by, number):
     told = History(
         (epoch(1, 0.5), epoch(2, 0.2), epoch(3, 0.2), epoch(4, 0.3, 0.6), epoch(5, 0.4, 0.6))
