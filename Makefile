@@ -77,7 +77,7 @@ serve-bench: setup ## how fast one film of 1024 pixels is answered, and how many
 cxrnet: setup ## train the network of this package anew, on ../shared/data, and put it in its place (hours)
 	@conf/local/cxrnet.sh "$(BIN)" demo/cxrnet
 
-results: setup ## the table of the field: heads on our network and others, on ../shared/data (an hour)
+results: setup ## the table of the field: heads on our network and others, on ../shared/data (hours)
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made

@@ -25,6 +25,7 @@ HOW = {
     "batch_norm": True,
     "warm_epochs": 1,
     "epochs": 2,
+    "calm_epochs": 1,
     "train_batch_size": 8,
     "val_fraction": 0.2,
 }
@@ -112,10 +113,10 @@ def test_metrics_have_the_names_of_the_contract(metrics):
 
 def test_history_has_every_epoch_and_the_best_is_one_of_them(run_dir, metrics):
     history = json.loads((run_dir / "history.json").read_text())
-    assert [epoch["number"] for epoch in history] == [1, 2, 3]
+    assert [epoch["phase"] for epoch in history] == ["head", "all", "all", "calm"]
     assert metrics["history"] == history
-    best = min(history, key=lambda epoch: epoch["val_loss"])
-    assert (metrics["best_epoch"], metrics["epochs"]) == (best["number"], 3)
+    best = max(history, key=lambda epoch: (epoch["val_accuracy"], -epoch["val_loss"]))
+    assert (metrics["best_epoch"], metrics["epochs"]) == (best["number"], 4)
 
 
 def test_every_film_is_accounted_for(run_dir, metrics):
