@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.heads.portable.dense import Dense
 from spark_cxr.heads.portable.links import softmax
+from spark_cxr.training.batches import Numbers
 from spark_cxr.training.folded import FoldedHead
 
 SHRINKAGE = 0.08
@@ -21,7 +22,6 @@ SHRINKAGE = 0.08
 regression takes, since these features were made for these classes."""
 STEPS, CLOSE = 3000, 1e-5
 """Steps at most; fewer when the slope is as small as this."""
-Numbers: TypeAlias = NDArray[np.int64]
 Array: TypeAlias = NDArray[Any]
 
 

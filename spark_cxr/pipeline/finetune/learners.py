@@ -54,8 +54,9 @@ def with_validation(
         The split with them, and their paths; None where the split names none.
     """
     by = cfg.train.split
-    valued = with_values(films, images, by, cfg.ingest)
-    named = None if cfg.train.test_images else named_validation(valued, by)
+    if cfg.train.test_images:
+        return parted, None
+    named = named_validation(with_values(films, images, by, cfg.ingest), by)
     if named is None:
         return parted, None
     if cfg.train.crossing != "keep":
