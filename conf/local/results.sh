@@ -3,7 +3,8 @@
 #
 # PARTs: frozen (heads on CXRNet and SqueezeNet), tuned (CXRNet trained further), large (ResNet50 and
 # VGG16 trained further, from ImageNet weights, for a machine with a GPU); frozen and tuned when none
-# is named. A run that is there already is not made again, so this can be stopped and started anew.
+# is named. Networks are trained on the films that `frozen` ingested, so it comes before the others.
+# A run that is there already is not made again, so this can be stopped and started anew.
 # Films and weights lie in SPARK_CXR_DATA, else ../shared/data, and in weights/ beside that.
 set -euo pipefail
 bin="$1"
@@ -40,7 +41,6 @@ for number in range(5):
 END
 }
 
-radiography=(--images "$data/radiography" --labels "$manifest" --split "$manifest" --crossing drop)
 ozturk=(--images "$data/ozturk" --labels "$manifest" --unmatched keep)
 three=()
 two=(--classes "Covid-19,No_findings")
@@ -62,18 +62,20 @@ frozen() {
 
 # How a network learns from thousands of films, and how from hundreds.
 many=(--dropout 0 --balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2 --best-by last)
-few=(--mirror-films --label-smoothing 0.1 --augment 0.4 --layers 0.5 --learning-rate 0.0003 --epochs 7)
+few=(--mirror-films --balance-by none --best-by last --label-smoothing 0.1 --augment 0.4 --layers 0.5 --learning-rate 0.0003 --epochs 7)
 
-# tuned NETWORK: on the folds of `frozen`, so that both are asked about the same films.
+# tuned NETWORK: on the films and folds of `frozen`, so that both are asked about the same.
 tuned() {
   local set by number classes
-  run "radiography/$1-tuned" finetune "${radiography[@]}" --unmatched keep --backbone "$1" "${many[@]}"
+  [ -f "$out/ozturk-two/frozen/run.json" ] || { echo "results: Expected what frozen leaves at $out. Received: nothing. Name both: frozen $part." >&2; exit 2; }
+  run "radiography/$1-tuned" finetune --table "$out/radiography/CXRNet" --split "$manifest" --crossing drop \
+    --backbone "$1" "${many[@]}"
   for by in image patient; do
     for set in three two; do
       declare -n classes="$set"
       deal "$out/ozturk-$set/frozen/folds/by-$by" "$out/ozturk-$set/by-$by"
       for number in 0 1 2 3 4; do
-        run "ozturk-$set/$1-tuned-by-$by/$number" finetune "${ozturk[@]}" "${classes[@]}" --backbone "$1" \
+        run "ozturk-$set/$1-tuned-by-$by/$number" finetune --table "$out/ozturk-$set/frozen" "${classes[@]}" --backbone "$1" \
           --split "$out/ozturk-$set/by-$by-$number.csv" --crossing keep --explained 0 "${few[@]}"
       done
     done
