@@ -81,6 +81,12 @@ def test_network_is_trained_once_a_fold_and_tested_on_the_films_of_the_compariso
     assert (len(rows), tested) == (10, {"file:/f/image-3.png", "file:/f/image-8.png"})
 
 
+def test_networks_are_not_trained_before_there_are_films_and_folds(start):
+    done, said = start("tuned")
+    assert (done.returncode, said) == (2, [])
+    assert done.stderr.endswith("Received: nothing. Name both: frozen tuned.\n")
+
+
 def test_word_that_is_no_part_is_refused(start):
     done, said = start("all")
     assert (done.returncode, said) == (2, [])
