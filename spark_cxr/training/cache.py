@@ -64,7 +64,8 @@ class CachedFilms:
 
     def _rows(self, group: Group, columns: list[str] | None = None) -> pa.Table:
         with parquet.ParquetFile(group.path, filesystem=self.store) as file:
-            return file.read_row_group(group.number, columns)
+            # Who reads has threads of its own.
+            return file.read_row_group(group.number, columns, use_threads=False)
 
 
 def open_cache(address: str) -> CachedFilms:
