@@ -24,6 +24,9 @@ CLASSES, MEMORY = "classes", "memory"
 HEAD, ALL, CALM = "head", "all", "calm"
 """The phases: the head learns alone, then also the layers that the recipe names, and at last these
 learn from films as they are, so that the network fits what it will be asked about."""
+REMEMBERED = 0.9
+"""How much of its statistics a BatchNormalization that learns keeps from batch to batch. With the
+0.999 that MobileNet brings, they would still be those it began with after a few epochs."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def build(backbone: Backbone, weights: Weights, recipe: Recipe, classes: int) ->
     plain = keras_model.build(backbone, weights)
     policy = devices.policy_for(recipe.precision, _leaves(plain))
     body = keras_model.in_policy(plain, policy)
+    for leaf in filter(_is_normalising, _leaves(body)):
+        leaf.momentum = min(leaf.momentum, REMEMBERED)
     films, vectors = _seen(body, backbone.normalising)
     head = _head(recipe, int(vectors.shape[-1]), classes)
     outputs = {CLASSES: head(vectors)}
@@ -108,11 +113,11 @@ def _head(recipe: Recipe, dim: int, classes: int) -> Any:
     layers = keras.layers
     head = keras.Sequential([keras.Input((dim,))], name="head")
     if recipe.batch_norm and not recipe.head:
-        head.add(layers.BatchNormalization(dtype="float32"))
+        head.add(layers.BatchNormalization(momentum=REMEMBERED, dtype="float32"))
     for number, units in enumerate(recipe.head):
         head.add(layers.Dense(units, dtype="float32"))
         if recipe.batch_norm:
-            head.add(layers.BatchNormalization(dtype="float32"))
+            head.add(layers.BatchNormalization(momentum=REMEMBERED, dtype="float32"))
         head.add(layers.ReLU(dtype="float32"))
         head.add(layers.Dropout(recipe.dropout, seed=recipe.seed + number, dtype="float32"))
     if not recipe.head:
