@@ -123,7 +123,7 @@ BACKBONES = {
         dim=256,
         engines=("openvino", "keras"),
         embedded=Embedded(
-            "cxrnet.keras", "6012b2053b310e7b75bcb4068252427ade8f1eea9a7484ea2742cfc4aee64450"
+            "cxrnet.keras", "954e323a3815221c47c7710ee9ed5572238b25ef7ae273d4bc95ea07830d321f"
         ),
         normalising="grey",
         spatial_layer="maps",
