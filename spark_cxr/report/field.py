@@ -210,9 +210,12 @@ def _cells(outcome: Outcome | None) -> tuple[str, ...]:
 
 def _ran_on(folder: Path) -> str:
     """Say which machine and versions the first run names; seconds of others may differ."""
-    told = _read(folder / "ozturk-three" / "frozen" / "run.json") or {}
-    versions = ", ".join(f"{name} {number}" for name, number in told.get("versions", {}).items())
-    return f"Ran on {told.get('device') or 'this machine'} ({versions})." if versions else ""
+    told = _read(folder / "radiography" / "CXRNet" / "run.json") or {}
+    used, versions = told.get("used"), told.get("versions", {})
+    if not used:
+        return ""
+    numbers = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return f"Ran on {used['device']}, {used['engine']} in {used['precision']} ({numbers})."
 
 
 def main() -> None:

@@ -53,7 +53,9 @@ def leave_fold(folder: Path, films):
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     """Leave a training, a comparison, and a network that was trained on five folds."""
-    leave(tmp_path / "radiography/CXRNet/run.json", {"images_per_second": 300.0})
+    used = {"device": "cpu (Chip 7)", "engine": "openvino", "precision": "bf16"}
+    featurized = {"images_per_second": 300.0, "used": used, "versions": {"keras": "3.1"}}
+    leave(tmp_path / "radiography/CXRNet/run.json", featurized)
     trained = told(0.965, seconds_training=12.5, images_per_second=9000.0)
     leave(tmp_path / "radiography/CXRNet-lr/metrics.json", trained)
     row = told(0.85, fit_seconds=33.0) | {"images_per_second": 250.0}
@@ -132,6 +134,8 @@ def test_published_figures_stand_beside_those_by_image(runs):
 def test_command_leaves_page_and_figures(runs, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["field", str(runs)])
     field.main()
-    assert (runs / "field.md").read_text() + "\n" == capsys.readouterr().out
+    page = (runs / "field.md").read_text()
+    assert page + "\n" == capsys.readouterr().out
+    assert "Ran on cpu (Chip 7), openvino in bf16 (keras 3.1)." in page
     first = json.loads((runs / "field.json").read_text())[0]
     assert first["lines"][0]["outcome"]["accuracy"] == 0.965
