@@ -74,10 +74,10 @@ bench: setup ## how fast features are made here, beside the usual ways (minutes)
 serve-bench: setup ## how fast one film of 1024 pixels is answered, and how many a second (minutes)
 	@conf/local/serve_bench.sh "$(BIN)" demo/serve_bench
 
-cxrnet: setup ## train the network of this package anew, on ../shared/data, and put it in its place (hours)
+cxrnet: setup ## train the network of this package anew, on ../shared/data, and put it in its place (half an hour)
 	@conf/local/cxrnet.sh "$(BIN)" demo/cxrnet
 
-results: setup ## the table of the field: heads on our network and others, on ../shared/data (hours)
+results: setup ## the table of the field: heads on our network and others, on ../shared/data (an hour)
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made

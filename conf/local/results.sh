@@ -61,7 +61,7 @@ frozen() {
 }
 
 # How a network learns from thousands of films, and how from hundreds.
-many=(--dropout 0 --balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2 --best-by last)
+many=(--val-fraction 0.03 --dropout 0 --balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2 --best-by last)
 few=(--mirror-films --balance-by none --best-by last --label-smoothing 0.1 --augment 0.4 --layers 0.5 --learning-rate 0.0003 --epochs 7)
 
 # tuned NETWORK: on the films and folds of `frozen`, so that both are asked about the same.
