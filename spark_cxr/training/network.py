@@ -83,10 +83,10 @@ def build(backbone: Backbone, weights: Weights, recipe: Recipe, classes: int) ->
     plain = keras_model.build(backbone, weights)
     policy = devices.policy_for(recipe.precision, _leaves(plain))
     body = keras_model.in_policy(plain, policy)
-    for leaf in filter(_is_normalising, _leaves(body)):
-        leaf.momentum = min(leaf.momentum, REMEMBERED)
     films, vectors = _seen(body, backbone.normalising)
     head = _head(recipe, int(vectors.shape[-1]), classes)
+    for leaf in filter(_is_normalising, (*_leaves(body), *_leaves(head))):
+        leaf.momentum = min(leaf.momentum, REMEMBERED)
     outputs = {CLASSES: head(vectors)}
     if recipe.distil:
         memory = keras.layers.Dense(int(vectors.shape[-1]), dtype="float32", name=MEMORY)
@@ -113,11 +113,11 @@ def _head(recipe: Recipe, dim: int, classes: int) -> Any:
     layers = keras.layers
     head = keras.Sequential([keras.Input((dim,))], name="head")
     if recipe.batch_norm and not recipe.head:
-        head.add(layers.BatchNormalization(momentum=REMEMBERED, dtype="float32"))
+        head.add(layers.BatchNormalization(dtype="float32"))
     for number, units in enumerate(recipe.head):
         head.add(layers.Dense(units, dtype="float32"))
         if recipe.batch_norm:
-            head.add(layers.BatchNormalization(momentum=REMEMBERED, dtype="float32"))
+            head.add(layers.BatchNormalization(dtype="float32"))
         head.add(layers.ReLU(dtype="float32"))
         head.add(layers.Dropout(recipe.dropout, seed=recipe.seed + number, dtype="float32"))
     if not recipe.head:

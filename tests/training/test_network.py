@@ -138,12 +138,15 @@ def test_batch_normalisation_of_a_network_that_has_learned_stays(body):
 def test_statistics_that_learn_soon_are_those_of_the_films(body):
     backbone = own.find(str(body), "tf")
     start = replace(weights.resolve("", backbone), kind="random")
-    trainee = network.build(backbone, start, RECIPE, 3)
-    trainee.learn(ALL, RECIPE, optimisers.get(RECIPE, 0.0, 100))
+    recipe = replace(RECIPE, batch_norm=True)
+    trainee = network.build(backbone, start, recipe, 3)
+    trainee.learn(ALL, recipe, optimisers.get(recipe, 0.0, 100))
     for _ in range(40):
         trainee.model.train_on_batch(FILMS, {CLASSES: np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]})
     wanted = import_keras().ops.convert_to_numpy(trainee.features(FILMS, training=True))
     np.testing.assert_allclose(network.said(trainee.features, FILMS), wanted, rtol=0.05, atol=0.01)
+    mean = import_keras().ops.convert_to_numpy(trainee.head.layers[0].moving_mean)
+    np.testing.assert_allclose(mean, wanted.mean(axis=0), rtol=0.05, atol=0.01)
 
 
 def test_layers_that_do_not_learn_stay(body):
