@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.audit.account import SECTIONS
-from spark_cxr.pipeline.audit.audited import audit_step
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write `audit.json` and `report.html`."""
+    from spark_cxr.pipeline.audit.audited import audit_step
+
     return audit_step(spark, cfg, output)
 
 
-JOB = Job("audit", "Ask films and labels what a good figure on them is worth", SECTIONS, run)
+JOB = Job(
+    "audit", "Ask films and labels what a good figure on them is worth", FLAGS_OF["audit"], run
+)
 if __name__ == "__main__":
     main(JOB)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.bench.benched import report, table
-from spark_cxr.pipeline.bench.rounds import bench_step
 from spark_cxr.settings import Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write `bench.json` and the vectors that each contestant made."""
+    from spark_cxr.pipeline.bench.benched import report, table
+    from spark_cxr.pipeline.bench.rounds import bench_step
+
     benched = bench_step(spark, cfg, output)
     output.write_json("bench.json", report(benched))
     return Outcome(report(benched), table(benched))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.compared import SECTIONS, compare_step
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Featurize once a backbone, fit each head on each fold, rank them, report."""
+    from spark_cxr.pipeline.compared import compare_step
+
     return compare_step(spark, cfg, output)
 
 
-JOB = Job("compare", "Compare backbones and heads, by patient and by image", SECTIONS, run)
+JOB = Job(
+    "compare", "Compare backbones and heads, by patient and by image", FLAGS_OF["compare"], run
+)
 if __name__ == "__main__":
     main(JOB)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.explain.run import explain_step
 from spark_cxr.settings import Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write overlays, the tables `explanations` and `quarantine`, and a contact sheet."""
+    from spark_cxr.pipeline.explain.run import explain_step
+
     return explain_step(spark, cfg, output)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.featurize import featurize_step
 from spark_cxr.settings import Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images`, `quarantine` and `features`."""
+    from spark_cxr.pipeline.featurize import featurize_step
+
     ingested, made = featurize_step(spark, cfg, output)
     reused = f"{made.n:,} vectors of {made.eye.ready.network.dim} numbers, {made.reused:,} reused"
     how = f"{made.used.engine} on {made.used.device} in {made.used.precision}"

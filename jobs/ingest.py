@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.steps import ingest_step
 from spark_cxr.settings import Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images` and `quarantine`."""
+    from spark_cxr.pipeline.steps import ingest_step
+
     done = ingest_step(spark, cfg.ingest, output)
-    counts = {
-        "files": done.files,
-        "images": done.n_images,
-        "quarantined": done.quarantined,
-        "reasons": dict(done.reasons),
-    }
+    counts = {"files": done.files, "images": done.n_images, "quarantined": done.quarantined}
     lines = [f"{done.files:,} files: {done.n_images:,} images, {done.quarantined:,} quarantined"]
     lines += [f"  {count:>6,}  {reason}" for reason, count in done.reasons]
-    return Outcome(counts, "\n".join(lines))
+    return Outcome({**counts, "reasons": dict(done.reasons)}, "\n".join(lines))
 
 
 JOB = Job("ingest", "Look at every file: images and quarantine as tables", ("ingest",), run)

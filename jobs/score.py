@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING, Any
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.scoring.run import open_run, score_step
 from spark_cxr.settings import Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Append a row for each new file to the table of predictions."""
+    from spark_cxr.pipeline.scoring.run import score_step
+
     return score_step(spark, cfg, output)
 
 
-JOB = Job("score", "Score new files into a growing table", ("score", "drift"), run, opens=open_run)
+def _opens(cfg: Config) -> Any:
+    from spark_cxr.pipeline.scoring.run import open_run
+
+    return open_run(cfg)
+
+
+JOB = Job("score", "Score new files into a growing table", ("score", "drift"), run, opens=_opens)
 if __name__ == "__main__":
     main(JOB)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.experiment import SECTIONS, train_head
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate, report."""
+    from spark_cxr.pipeline.experiment import train_head
+
     return train_head(cfg.any_head.head, spark, cfg, output)
 
 
-JOB = Job("train", "Train and test any head on feature vectors", (*SECTIONS, "any_head"), run)
+JOB = Job(
+    "train", "Train and test any head on feature vectors", (*FLAGS_OF["train"], "any_head"), run
+)
 if __name__ == "__main__":
     main(JOB)

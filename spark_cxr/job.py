@@ -1,4 +1,7 @@
-"""The frame of every job: arguments → settings → session → run → one line of JSON → exit code."""
+"""The frame of every job: arguments → settings → session → run → one line of JSON → exit code.
+
+Spark is imported when a job that needs it runs, so that `--help` and `phantoms` do without.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +10,29 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr import __version__
+from spark_cxr.claim import Claim, claimed
 from spark_cxr.config import resolve
-from spark_cxr.errors import OutputError, SparkCxrError
-from spark_cxr.flags import flagged_items
-from spark_cxr.output import (
-    RECORD,
-    Outcome,
-    Output,
-    absolute,
-    only_writer,
-    open_output,
-    unfinished,
-)
-from spark_cxr.pipeline.session import SPARK_ERRORS, describe, open_session
-from spark_cxr.pipeline.tracking import check_tracking, track
+from spark_cxr.errors import SetupError, SparkCxrError
+from spark_cxr.output import RECORD, VECTORS, Outcome, Output
 from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
-TOLD = ("track", "registry")
-"""Sections that say whom to tell of a run, and nothing of what it does."""
 TRACKED = "track"
 """Jobs with this section tell MLflow of what they have left in --out."""
+KEPT = {"compare": ("films", "--table"), "finetune": ("", ""), "train": ("vectors", "--features")}
+"""What a run that was refused has made, by section of its job, and the flag that takes it."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +46,9 @@ class Job:
     needs_spark: bool = True
     opens: Callable[[Config], AbstractContextManager[Output]] | None = None
     """Where the record of a run goes that has no --out: claimed for as long as the run lasts."""
-    goes_on: bool = False
-    """Goes on with what the same command has left in --out, where that was cut off or failed."""
+    goes_on: str = ""
+    """Goes on with what the same command has left in --out, where that was cut off or failed.
+    Another command does not take the place of that once this file or folder lies there."""
 
     def exit_code(self, argv: Sequence[str]) -> int:
         """Run from a command line, as every verb of spark-cxr does."""
@@ -70,11 +64,11 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
     """Run a job: 0, or 2 with one line on stderr that says what was expected and what came."""
     try:
         cfg = resolve(job.name, job.summary, job.sections, argv)
-        spark = open_session(job.name) if job.needs_spark else None
-        print(json.dumps(run(job, spark, cfg)), flush=True)
+        _check(job, cfg)
+        print(json.dumps(_run(job, _session(job), cfg)), flush=True)
     except SparkCxrError as error:
         return _refuse(job, str(error))
-    except SPARK_ERRORS as error:
+    except _spark_errors() as error:
         way_out = "The whole message stands in run.json"
         return _refuse(job, str(SparkCxrError("Spark to finish", _gist(str(error)), way_out)))
     except OSError as error:
@@ -85,38 +79,53 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
 
 def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     """Run a job on a session, leave its record, and return what it says at its end."""
+    _check(job, cfg)
+    return _run(job, spark, cfg)
+
+
+def _check(job: Job, cfg: Config) -> None:
+    """Refuse what the settings and the files that they name show to be wrong, before a JVM runs."""
+    if not job.needs_spark:
+        return
+    try:
+        import_module("pyspark")
+    except ImportError as error:
+        way_out = "pip install 'spark-cxr[local]', or start the job with spark-submit"
+        raise SetupError(f"PySpark for {job.name}", str(error), way_out) from None
+    from spark_cxr.pipeline.preflight import preflight
+
+    preflight(cfg, job.sections)
+
+
+def _session(job: Job) -> SparkSession | None:
+    if not job.needs_spark:
+        return None
+    from spark_cxr.pipeline.session import open_session
+
+    return open_session(job.name)
+
+
+def _spark_errors() -> tuple[type[Exception], ...]:
+    """Give what Spark throws; nothing where it was never imported."""
+    if "pyspark" not in sys.modules:
+        return ()
+    from spark_cxr.pipeline.session import SPARK_ERRORS
+
+    return SPARK_ERRORS
+
+
+def _run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     if TRACKED in job.sections:
+        from spark_cxr.pipeline.tracking import check_tracking
+
         check_tracking(cfg)
-    with job.opens(cfg) if job.opens else _out_of(job, cfg) as output:
+    with job.opens(cfg) if job.opens else _claimed(job, cfg) as output:
         return _run_into(output, job, spark, cfg)
 
 
-@contextmanager
-def _out_of(job: Job, cfg: Config) -> Iterator[Output]:
-    """Claim --out."""
-    address = cfg.run.out or _dated_directory(job.name)
-    with only_writer(address):
-        if job.goes_on and not cfg.run.overwrite and (record := unfinished(address)):
-            _check_same(job, cfg, record)
-            print(f"{job.name}: goes on in {address}", file=sys.stderr, flush=True)
-            yield Output(absolute(address).rstrip("/"))
-        else:
-            yield open_output(address, cfg.run.overwrite, _inputs(cfg))
-
-
-def _check_same(job: Job, cfg: Config, record: Mapping[str, Any]) -> None:
-    """Refuse to go on with what another command, or another version, has begun."""
-    way_out = "Give the same, choose another --out, or begin anew with --overwrite"
-    begun = (record["job"], record["versions"]["spark_cxr"])
-    if begun != (job.name, __version__):
-        expected = f"an --out in which {job.name} of {__version__} was cut off, or a new one"
-        raise OutputError(expected, f"--out={cfg.run.out} of {' '.join(begun)}", way_out)
-    asked = json.loads(json.dumps(asdict(cfg)))
-    for section, item in flagged_items([name for name in job.sections if name not in TOLD]):
-        now, then = (told[section].get(item.name) for told in (asked, record["config"]))
-        if now != then and item.name not in ("out", "overwrite"):
-            expected = f"the settings of the run that was cut off in --out={cfg.run.out}"
-            raise OutputError(expected, f"{section}.{item.name}={now}, then {then}", way_out)
+def _claimed(job: Job, cfg: Config) -> AbstractContextManager[Output]:
+    address = cfg.run.out or f"runs/{job.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    return claimed(address, Claim(job.name, job.sections, job.goes_on, cfg))
 
 
 def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
@@ -126,6 +135,8 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     try:
         outcome = job.run(spark, cfg, output)
     except BaseException as error:
+        if isinstance(error, SparkCxrError):
+            _tell_what_is_kept(error, job, output)
         why = str(error) or type(error).__name__
         with suppress(OSError):  # a full disk must not hide what went wrong
             output.write_json(RECORD, {**record, "status": "failed", "error": why})
@@ -133,23 +144,32 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
     output.write_json(RECORD, {**record, **ended})
     print(outcome.text, file=sys.stderr, flush=True)
-    if TRACKED in job.sections and (told := track(job.name, cfg, output)):
-        ended |= told
-        output.write_json(RECORD, {**record, **ended})
+    if TRACKED in job.sections:
+        from spark_cxr.pipeline.tracking import track
+
+        if told := track(job.name, cfg, output):
+            ended |= told
+            output.write_json(RECORD, {**record, **ended})
     return {"job": job.name, "out": output.address, **ended}
 
 
+def _tell_what_is_kept(error: SparkCxrError, job: Job, output: Output) -> None:
+    """Add to the way out that the vectors need not be made again, where they are all there."""
+    what, flag = next((KEPT[name] for name in KEPT if name in job.sections), ("", ""))
+    if flag and len(error.args) == 3 and output.read_bytes(VECTORS) is not None:
+        expected, received, way_out = error.args
+        stop = "" if way_out.endswith(("?", ".")) else "."
+        kept = f"The {what} are kept: say {flag} {output.address} in place of --images"
+        error.args = (expected, received, f"{way_out}{stop} {kept}, with another --out")
+
+
 def _refuse(job: Job, line: str) -> int:
-    print(f"{job.name}: {' '.join(line.splitlines())}", file=sys.stderr, flush=True)
+    _say(job, " ".join(line.splitlines()))
     return 2
 
 
-def _inputs(cfg: Config) -> tuple[str, ...]:
-    labels = () if cfg.ingest.labels in ("", "folder", "none") else (cfg.ingest.labels,)
-    beside = filter(
-        None, (cfg.audit.manifest, cfg.audit.lung_masks, cfg.explain.model, cfg.explain.table)
-    )
-    return (*cfg.ingest.images, *cfg.train.test_images, *cfg.finetune.never, *labels, *beside)
+def _say(job: Job, line: str) -> None:
+    print(f"{job.name}: {line}", file=sys.stderr, flush=True)
 
 
 def _gist(message: str) -> str:
@@ -162,18 +182,20 @@ def _gist(message: str) -> str:
     return told[0].lstrip(": ") if told else "no word from Spark"
 
 
-def _dated_directory(name: str) -> str:
-    return f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S}"
-
-
 def _record(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
+    session: dict[str, Any] = {}
+    if spark:
+        from spark_cxr.pipeline.session import describe
+
+        session = {"session": describe(spark)}
     return {
         "job": job.name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": asdict(cfg),
         "versions": _versions(),
         "git": _git_revision(),
-        **({"session": describe(spark)} if spark else {}),
+        "host": platform.node(),
+        **session,
     }
 
 

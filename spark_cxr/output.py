@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 KEY = "_pseudonym.key"
+VECTORS = "features/_network.json"
+"""Says which network has made the vectors beside it; written when all of them are there."""
+STEP = "_step_"
+"""Begins the name of a table that is needed on the way only."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,27 @@ class Output:
         """Write rows as Parquet; Spark adds `_SUCCESS` when all of it is there."""
         rows.write.mode("overwrite").parquet(self.table(name))
 
-    def write_bytes(self, name: str, data: bytes, is_durable: bool = False) -> None:
+    def make_private(self, name: str) -> None:
+        """Make a folder that only its owner may enter; in a store the store's own rights hold."""
+        store, path = locate(self.table(name))
+        if isinstance(store, fs.LocalFileSystem):
+            Path(path).mkdir(mode=0o700, parents=True)
+
+    def write_bytes(
+        self, name: str, data: bytes, is_durable: bool = False, is_private: bool = False
+    ) -> None:
         """Write a small file under a name that appears only when the file is whole.
 
-        With `is_durable` it is on the disk before it has its name: it outlives a power cut.
+        With `is_durable` it is on the disk before it has its name: it outlives a power cut. With
+        `is_private` nobody but its owner can ever read it, as far as it is on a disk.
         """
         store, root = locate(self.address)
         target = PurePosixPath(root) / name
         half = str(target.with_name(f".{target.name}.{secrets.token_hex(4)}.half"))
         store.create_dir(str(target.parent), recursive=True)
         try:
+            if is_private and isinstance(store, fs.LocalFileSystem):
+                Path(half).touch(mode=0o600)
             with store.open_output_stream(half) as stream:
                 stream.write(data)
             settle = is_durable and isinstance(store, fs.LocalFileSystem)
@@ -96,6 +111,15 @@ class Output:
         store, path = locate(self.table(name))
         with suppress(FileNotFoundError):
             store.delete_dir(path)
+
+    def withdraw(self) -> None:
+        """Remove the record and the directory of a run that has left nothing else."""
+        store, root = locate(self.address)
+        for name in (RECORD, KEY):
+            with suppress(FileNotFoundError):
+                store.delete_file(f"{root}/{name}")
+        with suppress(OSError):  # somebody holds it, as a container does what is mounted
+            store.delete_dir(root)
 
     def read_bytes(self, name: str) -> bytes | None:
         """Read a small file of this directory; None where there is none."""
@@ -164,10 +188,17 @@ def open_output(address: str, overwrite: bool, inputs: Sequence[str] = ()) -> Ou
     return output
 
 
-def unfinished(address: str) -> dict[str, Any]:
-    """Read the record of a run that was cut off or has failed here; empty where there is none."""
-    record = _record_of(Output(absolute(address).rstrip("/") or "/"))
-    return record if record.get("status") in ("running", "failed") else {}
+def sweep(output: Output) -> None:
+    """Remove what a killed run has left half done: tables on the way, and files of half a table."""
+    store, root = locate(output.address)
+    found = store.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+    for entry in found:
+        name = entry.base_name
+        if entry.is_file and name.startswith(".") and name.endswith(".half"):
+            store.delete_file(entry.path)
+        elif not entry.is_file and (name.startswith(STEP) or name == "_temporary"):
+            with suppress(FileNotFoundError):  # gone with a folder around it
+                store.delete_dir(entry.path)
 
 
 @contextmanager
@@ -194,16 +225,13 @@ def pseudonym_key(output: Output, given: str | None) -> bytes:
     kept = output.read_bytes(KEY)
     if kept is None:
         kept = secrets.token_hex(32).encode("ascii")
-        output.write_bytes(KEY, kept)
-        store, root = locate(output.address)
-        if isinstance(store, fs.LocalFileSystem):  # elsewhere the store's own rights hold
-            Path(root, KEY).chmod(0o600)
+        output.write_bytes(KEY, kept, is_private=True)
     return kept
 
 
 def _check_ours(output: Output, overwrite: bool, inputs: Sequence[str]) -> None:
     received = f"--out={output.address}"
-    if not _record_of(output):
+    if not record_of(output):
         way_out = "Choose another: only what spark_cxr made is replaced"
         raise OutputError("an --out that is new, empty or of spark_cxr", received, way_out)
     if not overwrite:
@@ -220,7 +248,7 @@ def _place(address: str) -> Path:
     return Path(address) if remote else Path(locate(address)[1]).resolve()
 
 
-def _record_of(output: Output) -> dict[str, Any]:
+def record_of(output: Output) -> dict[str, Any]:
     """Read the run.json of a directory; empty where it has none that spark_cxr has written."""
     try:
         record = json.loads(output.read_bytes(RECORD) or b"{}")
@@ -231,7 +259,7 @@ def _record_of(output: Output) -> dict[str, Any]:
 
 def _clear(store: fs.FileSystem, found: Sequence[fs.FileInfo], output: Output) -> None:
     """Delete all but the key and the record, which says first that the rest is not to be used."""
-    output.write_json(RECORD, {**_record_of(output), "status": "replaced"})
+    output.write_json(RECORD, {**record_of(output), "status": "replaced"})
     for entry in found:
         if entry.base_name not in (RECORD, KEY):
             is_folder = entry.type == fs.FileType.Directory

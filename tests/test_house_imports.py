@@ -32,15 +32,16 @@ MAY_USE = {
     "pipeline": {*BASE, "images", "backbones", "training", "heads", "model", "report"},
     "serve": {*BASE, "images", "backbones", "heads", "model", "report"},
     "sparkdl": {*BASE, "images", "backbones", "training", "heads", "model", "pipeline"},
-    "job": {*BASE, "pipeline"},
+    "claim": {"errors", "settings", "flags", "output", "__init__"},
+    "job": {*BASE, "claim", "pipeline"},
     "jobs": {*BASE, "job", "images", "pipeline", "training", "report", "serve"},
     "cli": {*BASE, "job"},
     "__init__": {"model"},
 }
 """Each part of the library, and the parts that it may import besides itself."""
 
-MAY_IMPORT_SPARK = {"pipeline", "sparkdl", "job", "jobs"}
-"""Where pyspark stands at the top of a file; jobs/ are what spark-submit starts."""
+MAY_IMPORT_SPARK = {"pipeline", "sparkdl"}
+"""Where pyspark stands at the top of a file."""
 NEVER_SPARK = {"images", "metrics", "model", "report", "serve", "training", *BASE} - {"output"}
 """Where pyspark does not stand at all, unless for types."""
 HEAVY = {

@@ -54,6 +54,11 @@ def test_metrics_bring_no_package_but_numpy() -> None:
     assert brought_by(modules_of("metrics")) & (ARRAYS | LAZY | SPARK | NETWORKS) == {"numpy"}
 
 
+def test_jobs_and_their_frame_bring_neither_spark_nor_networks() -> None:
+    jobs = [f"jobs.{path.stem}" for path in sorted((ROOT / "jobs").glob("[a-z]*.py"))]
+    assert brought_by(["spark_cxr.cli", *jobs]) & (SPARK | NETWORKS | LAZY) == set()
+
+
 def test_jobs_frame_and_pipeline_bring_spark_and_no_networks() -> None:
     brought = brought_by(["spark_cxr.cli", *modules_of("pipeline")])
     assert (brought & SPARK, brought & (NETWORKS | LAZY)) == (SPARK, set())

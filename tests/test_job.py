@@ -1,4 +1,5 @@
 import json
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -416,7 +417,9 @@ def test_out_that_became_unwritable_is_refused(
 
 def cut_off(out: Path, *argv: str, run: Run | None = None) -> int:
     """Run a job that goes on; at first it fails with half a result."""
-    going = Job("fake", "Do as a test says", ("ingest",), run or fail(REFUSAL), False, goes_on=True)
+    going = Job(
+        "fake", "Do as a test says", ("ingest",), run or fail(REFUSAL), False, goes_on="half.txt"
+    )
     return exit_code(going, ["--out", str(out), *argv])
 
 
@@ -479,8 +482,95 @@ def test_finished_run_is_not_gone_on_with(out: Path, capsys: pytest.CaptureFixtu
     assert "Expected an --out that is not taken." in capsys.readouterr().err
 
 
-def test_only_a_job_that_can_goes_on(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_job_that_cannot_go_on_begins_anew_where_it_failed(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     exit_code(make(fail(REFUSAL)), ["--out", str(out)])
     capsys.readouterr()
-    assert exit_code(make(add), ["--out", str(out)]) == 2
+    assert exit_code(make(add), ["--out", str(out), "--images", "b"]) == 0
+    assert record(out)["found"] == "nothing"
+    said = f"fake: takes the place of the run that failed in {out}"
+    assert said in capsys.readouterr().err.splitlines()
+
+
+def test_other_settings_begin_anew_where_nothing_was_begun(out: Path) -> None:
+    def refuse(_: object, cfg: Config, output: Output) -> Outcome:
+        output.write_text("images.txt", "made again in no time")
+        raise REFUSAL
+
+    cut_off(out, "--images", "a", run=refuse)
+    assert cut_off(out, "--images", "b", run=add) == 0
+    assert (out / "images.txt").exists() is False
+
+
+def test_another_job_does_not_take_the_place_of_a_failed_run(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code(make(fail(REFUSAL)), ["--out", str(out)])
+    other = Job("other", "Do as a test says", ("ingest",), add, needs_spark=False)
+    assert exit_code(other, ["--out", str(out)]) == 2
     assert "Expected an --out that is not taken." in capsys.readouterr().err
+    assert (out / "half.txt").exists()
+
+
+# A run that is refused before it did anything
+
+
+def refuse_at_once(_: object, cfg: Config, output: Output) -> Outcome:
+    pseudonym_key(output, None)
+    raise REFUSAL
+
+
+def test_run_that_is_refused_at_once_leaves_no_directory(out: Path) -> None:
+    assert exit_code(make(refuse_at_once), ["--out", str(out)]) == 2
+    assert not out.exists()
+
+
+def test_run_that_is_refused_at_once_keeps_what_was_there(out: Path) -> None:
+    run_again(out)
+    key = pseudonym_key(Output(str(out)), None)
+    exit_code(make(refuse_at_once), ["--out", str(out), "--overwrite"])
+    assert ((out / KEY).read_bytes(), record(out)["status"]) == (key, "failed")
+    assert run_again(out) == 0
+
+
+def test_bug_at_once_leaves_its_record(out: Path) -> None:
+    def run(_: object, cfg: Config, output: Output) -> Outcome:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        exit_code(make(run), ["--out", str(out)])
+    assert record(out)["status"] == "failed"
+
+
+@pytest.mark.parametrize("flag", ["table", "features"])
+def test_what_goes_on_from_a_run_does_not_take_its_place(out: Path, flag: str) -> None:
+    exit_code(make(fail(REFUSAL)), ["--out", str(out)])
+    section = {"table": "features", "features": "train"}[flag]
+    assert run_again(out, "--set", f"{section}.{flag}={out}") == 2
+    assert (out / "half.txt").exists()
+
+
+# What a killed run leaves
+
+
+def killed(out: Path, host: str) -> None:
+    """Leave what a run leaves that was killed amid its first tables."""
+    for name in ("_step_a/rows/_temporary", "backbones/x/_step_b/rows", "images/_temporary/0"):
+        (out / name).mkdir(parents=True)
+        (out / name / "part.parquet").write_text("Miller", encoding="utf-8")
+    (out / ".report.html.00.half").write_text("Miller", encoding="utf-8")
+    written = {"job": "fake", "status": "running", "versions": {"spark_cxr": "0"}, "host": host}
+    (out / RECORD).write_text(json.dumps(written), encoding="utf-8")
+
+
+def test_next_run_sweeps_up_after_a_killed_one_also_where_it_is_refused(out: Path) -> None:
+    killed(out, platform.node())
+    assert run_again(out) == 2
+    assert [path.name for path in out.rglob("*") if path.is_file()] == [RECORD]
+
+
+def test_run_of_another_machine_is_left_alone(out: Path) -> None:
+    killed(out, "another")
+    assert run_again(out) == 2
+    assert len([path for path in out.rglob("*") if path.is_file()]) == 5

@@ -41,7 +41,7 @@ def looked_at_again(
     files = eye.choose(read_files(spark, settings.images, settings.max_bytes), ingested.images)
     known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
     files = files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
-    rows = look(files, recipe_of(settings, b""), eye.ready)
+    rows = look(files, recipe_of(settings, key=None), eye.ready)
     with staged(output) as keep:
         with progress(spark, eye.verb, ingested.n_images):
             seen = keep(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -55,9 +56,13 @@ def read_classes(words: tuple[str, ...]) -> Classes:
 
 def choose_classes(films: DataFrame, words: tuple[str, ...]) -> Classes:
     """Give the classes asked for, or one for each label that is there: two or more."""
-    asked = read_classes(words)
     rows = films.select(LABEL).where(F.col(LABEL).isNotNull()).distinct().collect()
-    found = sorted(row[LABEL] for row in rows)
+    return classes_among(sorted(row[LABEL] for row in rows), words)
+
+
+def classes_among(found: Sequence[str], words: tuple[str, ...]) -> Classes:
+    """Give the classes asked for, or one for each label that was found: two or more."""
+    asked = read_classes(words)
     for label in asked.labels:
         if label not in found:
             raise InputError("--classes among the labels", label, nearest(label, found))

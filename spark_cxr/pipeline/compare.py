@@ -23,11 +23,12 @@ from spark_cxr.metrics import Metrics
 from spark_cxr.output import Output
 from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
+from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
 from spark_cxr.pipeline.featurize import Featurized, featurize_again, featurize_step
 from spark_cxr.pipeline.split import FOLD, can_cross, check_folds, folds
 from spark_cxr.pipeline.split_column import with_values
-from spark_cxr.pipeline.steps import Ingested, with_phantoms
+from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 
@@ -93,7 +94,7 @@ class Comparison:
 def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     """Ingest once, featurize once a backbone, and fit each head on each fold."""
     chosen = [heads.get(name) for name in cfg.compare.heads]
-    _check_splits(cfg.compare.splits)
+    check_splits(cfg.compare.splits)
     for head in chosen:
         training.check_recipe(head, _recipe(cfg))
     asked, cfg = cfg, with_phantoms(cfg, output)
@@ -122,7 +123,8 @@ def folds_table(by: str) -> str:
     return f"folds/by-{by.replace(':', '-')}"
 
 
-def _check_splits(splits: tuple[str, ...]) -> None:
+def check_splits(splits: tuple[str, ...]) -> None:
+    """Refuse folds of several kinds that keep films apart."""
     apart = [by for by in splits if by != "image"]
     if len(apart) > 1:
         way_out = "Compare once for each of them"
@@ -134,15 +136,15 @@ def _featurized(
 ) -> tuple[Ingested, list[tuple[str, Featurized]]]:
     """Look at the films with the first network, and show them to the others."""
     labels = read_classes(cfg.train.classes).labels
-    ingested, first = featurize_step(spark, _with(cfg, names[0]), output, labels)
+    ingested, first = featurize_step(spark, with_backbone(cfg, names[0]), output, labels)
     made = [(names[0], first)]
     for name in names[1:]:
         below = Output(output.table(f"backbones/{PurePosixPath(name).stem}"))
-        made.append((name, featurize_again(spark, _with(cfg, name), below, output, labels)))
+        made.append((name, featurize_again(spark, with_backbone(cfg, name), below, output, labels)))
     return ingested, made
 
 
-def _with(cfg: Config, backbone: str) -> Config:
+def with_backbone(cfg: Config, backbone: str) -> Config:
     """Ask for one of several networks; weights and normalising are for those that take them."""
     asked = replace(cfg.features, backbone=backbone)
     if own.is_own(backbone):

@@ -30,9 +30,9 @@ from spark_cxr.report.comparison_records import ComparisonReport, ComparisonRow,
 from spark_cxr.report.comparison_records import Outcome as Fared
 from spark_cxr.report.records import RunSummary
 from spark_cxr.schemas import TEST_PREDICTIONS
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 
-SECTIONS = ("phantoms", "ingest", "features", "train", "compare", "track")
+SECTIONS = FLAGS_OF["compare"]
 
 
 def compare_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:

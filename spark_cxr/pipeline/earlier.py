@@ -8,13 +8,14 @@ from typing import Any
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.output import RECORD, Output, absolute
+from spark_cxr.output import RECORD, VECTORS, Output, absolute
+from spark_cxr.pipeline.classes import read_classes
 from spark_cxr.settings import Config
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A run that ended well."""
+    """A run that ended well, or was refused when its vectors were made."""
 
     output: Output
     job: str
@@ -23,21 +24,25 @@ class Earlier:
     features: dict[str, Any]
     network: str
     """The key of its features; empty where it made none."""
+    labels: tuple[str, ...]
+    """Only films of these have features; empty: of any label."""
 
 
 def open_earlier(address: str, flag: str, table: str) -> Earlier:
     """Open the directory of a run that has left a table, or say what is there instead."""
     output = Output(absolute(address).rstrip("/"))
     expected, received = f"{flag} of a run that ended well and left {table}/", f"{flag}={address}"
-    record = _record(output)
-    if record.get("status") != "ok":
+    record = _record(output, RECORD)
+    made = _record(output, VECTORS)
+    if record.get("status") != "ok" and not (record.get("status") == "failed" and made):
         status = record.get("status", "no run.json that can be read")
         raise InputError(expected, f"{received}: {status}", "Name the --out of such a run")
     if output.read_bytes(f"{table}/_SUCCESS") is None:
         raise InputError(expected, f"{received}: no {table}", "Name the --out of such a run")
     settings = record["config"]
-    network = record.get("network", "")
-    return Earlier(output, record["job"], settings["ingest"], settings["features"], network)
+    network = made.get("network") or record.get("network", "")
+    labels = read_classes(tuple(settings.get("train", {}).get("classes", ()))).labels
+    return Earlier(output, record["job"], settings["ingest"], settings["features"], network, labels)
 
 
 def ingested_by(earlier: Earlier) -> Earlier:
@@ -63,8 +68,17 @@ def with_its_network(cfg: Config, earlier: Earlier) -> Config:
     return replace(cfg, features=made)
 
 
-def _record(output: Output) -> dict[str, Any]:
+def check_classes(cfg: Config, earlier: Earlier) -> None:
+    """Refuse classes whose films have no features, because the earlier run left them out."""
+    asked = read_classes(cfg.train.classes).labels
+    if earlier.labels and not (asked and set(asked) <= set(earlier.labels)):
+        expected = f"--classes of {', '.join(earlier.labels)}: other films have no features"
+        way_out = "Name some of these, or featurize the others too"
+        raise ConfigError(expected, ", ".join(asked) or "all", way_out)
+
+
+def _record(output: Output, name: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(output.read_bytes(RECORD) or b"{}"))
+        return dict(json.loads(output.read_bytes(name) or b"{}"))
     except (ValueError, OSError):
         return {}

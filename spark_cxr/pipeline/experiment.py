@@ -13,19 +13,20 @@ from spark_cxr.metrics import LearningPoint, Metrics
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
+from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.facts import are_drawn
 from spark_cxr.pipeline.featurize import Featurized, featurize_step, featurized_earlier
 from spark_cxr.pipeline.fitted import Fitted, Trial, try_out
 from spark_cxr.pipeline.learning import learn
 from spark_cxr.pipeline.parted import Parted, part
 from spark_cxr.pipeline.split import IS_TEST
-from spark_cxr.pipeline.steps import Ingested, with_phantoms
+from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.pipeline.train import HeadModel, Recipe
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
-from spark_cxr.settings import Config, Train
+from spark_cxr.settings import FLAGS_OF, Config, Train
 
-SECTIONS = ("phantoms", "ingest", "features", "train", "gate", "track", "registry")
+SECTIONS = FLAGS_OF["train"]
 OWN_JOB = ("lr", "rf", "dt")
 """Heads with a job of their own; `train --head NAME` fits them all."""
 

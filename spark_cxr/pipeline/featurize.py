@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import InputError
-from spark_cxr.output import Output
+from spark_cxr.output import VECTORS, Output
 from spark_cxr.pipeline.again import looked_at_again
 from spark_cxr.pipeline.earlier import (
+    check_classes,
     ingested_by,
     open_earlier,
     with_its_films,
@@ -117,12 +118,14 @@ def _featurize(
     rows = spark.read.schema(FEATURE_ROWS).parquet(output.table(FEATURES))
     n = rows.count()
     _check_account(n, ingested.images.where(eye.wants(F.col(LABEL))).count())
+    output.write_json(VECTORS, {"network": eye.key})
     return ingested, Featurized(rows, n, max(0, n - n_new), eye, seconds)
 
 
 def featurized_earlier(spark: SparkSession, cfg: Config) -> tuple[Config, Ingested, Featurized]:
     """Take the vectors of an earlier run; also give the settings with its films and network."""
     earlier = open_earlier(cfg.train.features, "--features", FEATURES)
+    check_classes(cfg, earlier)
     films = ingested_by(earlier)
     cfg = with_its_network(with_its_films(cfg, films, "--features"), earlier)
     eye = open_eye(spark, cfg)

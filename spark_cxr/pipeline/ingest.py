@@ -28,6 +28,8 @@ TOLD = {
     "file_source": "string",
 }
 """What a label file or a folder name may say of an image, before the image has its word."""
+NO_FILE = ("folder", "none")
+"""What `labels` may be beside a file."""
 
 
 def dataset_of(settings: Ingest) -> Dataset:
@@ -40,8 +42,8 @@ def dataset_of(settings: Ingest) -> Dataset:
     return dataset
 
 
-def recipe_of(settings: Ingest, key: bytes) -> Recipe:
-    """Gather what the workers have to know to look at a file."""
+def recipe_of(settings: Ingest, key: bytes | None) -> Recipe:
+    """Gather what the workers have to know to look at a file; without a key, no patient."""
     limits = Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
     return Recipe(limits, key, dataset_of(settings).patient_regex)
 
@@ -73,36 +75,42 @@ def quarantine_of(seen: DataFrame) -> DataFrame:
     return seen.where(F.col("reason").isNotNull()).select(*columns(QUARANTINE))
 
 
-def told_of(spark: SparkSession, seen: DataFrame, settings: Ingest, key: bytes) -> DataFrame:
-    """Gather what a label file or the folder names say of the files: path, key, and `TOLD`."""
+def label_rows(spark: SparkSession, settings: Ingest, key: bytes | None = None) -> DataFrame | None:
+    """Read the label file (`schemas.LABELS`); None where labels come from folders or nowhere."""
     dataset = dataset_of(settings)
-    if dataset.labels in ("folder", "none"):
+    if dataset.labels in NO_FILE:
+        return None
+    return label_files.read_labels(spark, label_path(settings), dataset, key)
+
+
+def told_of(seen: DataFrame, rows: DataFrame | None, settings: Ingest) -> DataFrame:
+    """Gather what a label file or the folder names say of the files: path, key, and `TOLD`.
+
+    `rows` are those of `label_rows`.
+    """
+    if rows is None:
+        dataset = dataset_of(settings)
         by_folder = dataset.labels == "folder"
         told = {"label": label_files.label_from_path(dataset)} if by_folder else {}
         return seen.select(
             PATH,
             *(told.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in TOLD.items()),
         )
-    rows = label_files.read_labels(spark, label_path(settings), dataset, key)
     matched = label_files.match(seen, rows)
     renamed = {"patient_id": "file_patient", "view": "file_view", "source": "file_source"}
     return matched.withColumnsRenamed(renamed).select(PATH, "key", *TOLD)
 
 
-def check_told(
-    spark: SparkSession, seen: DataFrame, told: DataFrame, settings: Ingest, key: bytes
-) -> str:
+def check_told(seen: DataFrame, told: DataFrame, rows: DataFrame | None, settings: Ingest) -> str:
     """Refuse a label file that does not fit the files; say what does not match where it may."""
-    dataset = dataset_of(settings)
-    if dataset.labels in ("folder", "none"):
+    if rows is None:
         return ""
     path = label_path(settings)
-    rows = label_files.read_labels(spark, path, dataset, key)
     label_files.check_labels(rows, path)
     unmatched = label_files.find_unmatched(seen, rows, told)
     if not (unmatched.rows or unmatched.files):
         return ""
-    if dataset.unmatched == "error":
+    if dataset_of(settings).unmatched == "error":
         way_out = "Mend the file, or add --unmatched keep"
         raise InputError(f"a row of {path} for each image and back", str(unmatched), way_out)
     return f"labels: {unmatched}"

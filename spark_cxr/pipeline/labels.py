@@ -25,6 +25,18 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True)
+class LabelColumns:
+    """Which columns of a label file say what; None: nothing says it."""
+
+    key: str
+    label: str
+    patient: str | None
+    source: str | None
+    view: str | None
+    day_offset: str | None
+
+
+@dataclass(frozen=True)
 class Unmatched:
     """What a label file and a folder do not have in common."""
 
@@ -44,22 +56,39 @@ def label_from_path(dataset: Dataset) -> Column:
     return _renamed(F.when(found != "", found), dataset)
 
 
-def read_labels(spark: SparkSession, path: str, dataset: Dataset, key: bytes) -> DataFrame:
-    """Read a label file into `schemas.LABELS`; patients leave it as pseudonyms."""
+def columns_of(header: Sequence[str], path: str, dataset: Dataset) -> LabelColumns:
+    """Find the columns of a label file by the names that were given, or by usual ones."""
+    for column, _ in dataset.keep:
+        _check_named(header, path, column)
+    return LabelColumns(
+        key=_found(header, path, dataset.key_column, KEYS, "that names the image file"),
+        label=_found(header, path, dataset.label_column, LABEL_NAMES, "with the label"),
+        patient=_optional(header, path, dataset.patient_column, PATIENTS),
+        source=_optional(header, path, "", ("source",)),
+        view=_optional(header, path, dataset.view_column, ("view",)),
+        day_offset=_optional(header, path, dataset.offset_column, ()),
+    )
+
+
+def read_labels(
+    spark: SparkSession, path: str, dataset: Dataset, key: bytes | None = None
+) -> DataFrame:
+    """Read a label file into `schemas.LABELS`; patients leave it as pseudonyms.
+
+    Without a key no patient leaves it.
+    """
     rows = _read_csv(spark, path)
+    named = columns_of(rows.columns, path, dataset)
     for column, allowed in dataset.keep:
-        rows = rows.where(F.col(_named(rows, path, column)).isin(*allowed))
-    key_column = _found(rows, path, dataset.key_column, KEYS, "that names the image file")
-    label_column = _found(rows, path, dataset.label_column, LABEL_NAMES, "with the label")
-    patient = _optional(rows, path, dataset.patient_column, PATIENTS)
-    view = _optional(rows, path, dataset.view_column, ("view",))
-    offset = _optional(rows, path, dataset.offset_column, ())
+        rows = rows.where(_column(column).isin(*allowed))
+    patient = pseudonymised(key)(_column(named.patient)) if key is not None else _column(None)
+    offset = _column(named.day_offset)
     return rows.select(
-        _normal_key(F.col(key_column)).alias("key"),
-        _renamed(F.trim(F.col(label_column)), dataset).alias("label"),
-        _optional(rows, path, "", ("source",)).alias("source"),
-        pseudonymised(key)(patient).alias("patient_id"),
-        normal_view(view).alias("view"),
+        _normal_key(_column(named.key)).alias("key"),
+        _renamed(F.trim(_column(named.label)), dataset).alias("label"),
+        _column(named.source).alias("source"),
+        patient.alias("patient_id"),
+        normal_view(_column(named.view)).alias("view"),
         F.when(offset.rlike(WHOLE_NUMBER), offset.cast("double").cast("int")).alias("day_offset"),
     ).where(F.col("key").isNotNull())
 
@@ -151,35 +180,30 @@ def _read_csv(spark: SparkSession, path: str) -> DataFrame:
     return rows
 
 
-def _found(rows: DataFrame, path: str, wanted: str, usual: Sequence[str], what: str) -> str:
-    if wanted:
-        return _named(rows, path, wanted)
-    by_lower = {column.lower(): column for column in rows.columns}
-    for name in usual:
-        if name in by_lower:
-            return _quoted(by_lower[name])
-    received = f"{path} with columns {', '.join(rows.columns)}"
+def _found(header: Sequence[str], path: str, wanted: str, usual: Sequence[str], what: str) -> str:
+    if found := _optional(header, path, wanted, usual):
+        return found
+    received = f"{path} with columns {', '.join(header)}"
     way_out = "Name it with --key-column, --label-column"
     raise InputError(f"a column {what}, such as {', '.join(usual[:3])}", received, way_out)
 
 
-def _named(rows: DataFrame, path: str, wanted: str) -> str:
-    if wanted not in rows.columns:
-        received = f"{path} with columns {', '.join(rows.columns)}"
-        raise InputError(f"a column {wanted}", received, nearest(wanted, rows.columns))
-    return _quoted(wanted)
-
-
-def _optional(rows: DataFrame, path: str, wanted: str, usual: Sequence[str]) -> Column:
-    by_lower = {column.lower(): column for column in rows.columns}
+def _optional(header: Sequence[str], path: str, wanted: str, usual: Sequence[str]) -> str | None:
     if wanted:
-        return F.col(_named(rows, path, wanted))
-    known = [by_lower[name] for name in usual if name in by_lower]
-    return F.col(_quoted(known[0])) if known else F.lit(None).cast("string")
+        return _check_named(header, path, wanted)
+    by_lower = {column.lower(): column for column in header}
+    return next((by_lower[name] for name in usual if name in by_lower), None)
 
 
-def _quoted(column: str) -> str:
-    return f"`{column}`"
+def _check_named(header: Sequence[str], path: str, wanted: str) -> str:
+    if wanted not in header:
+        received = f"{path} with columns {', '.join(header)}"
+        raise InputError(f"a column {wanted}", received, nearest(wanted, header))
+    return wanted
+
+
+def _column(name: str | None) -> Column:
+    return F.col(f"`{name}`") if name else F.lit(None).cast("string")
 
 
 def _renamed(written: Column, dataset: Dataset) -> Column:

@@ -38,8 +38,8 @@ class Recipe:
     """What the workers have to know to look at a file."""
 
     limits: Limits
-    key: bytes
-    """Of the pseudonyms."""
+    key: bytes | None
+    """Of the pseudonyms; None where nobody asks for the patient."""
     patient_regex: str
 
 
@@ -120,7 +120,6 @@ def look_at(file: File, recipe: Recipe, size_hw: tuple[int, int] | None) -> Show
 def _said_of(film: Film, content: bytes, path: str, recipe: Recipe) -> Row:
     print_ = fingerprint(content, film)
     height, width = film.pixels.shape[:2]
-    found = re.search(recipe.patient_regex, path) if recipe.patient_regex else None
     return {
         "sha256": print_.sha256,
         "format": film.format,
@@ -130,7 +129,15 @@ def _said_of(film: Film, content: bytes, path: str, recipe: Recipe) -> Row:
         "dhash": print_.dhash,
         "pixels_sha256": print_.pixels_sha256,
         "looks": print_.looks,
-        "patient_id": pseudonym(recipe.key, found[1] if found else film.patient_id),
+        "patient_id": _patient(film, path, recipe),
         "view": film.view,
         "flags": list(film.flags),
     }
+
+
+def _patient(film: Film, path: str, recipe: Recipe) -> str | None:
+    """Give the pseudonym of the patient that the path or the film names."""
+    if recipe.key is None:
+        return None
+    found = re.search(recipe.patient_regex, path) if recipe.patient_regex else None
+    return pseudonym(recipe.key, found[1] if found else film.patient_id)

@@ -207,7 +207,7 @@ def _told_sides(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
 def _told(images: DataFrame, path: str) -> DataFrame:
     """Read what a file, keyed by path, file name or stem, says of films."""
     dataset = Dataset(name="", label_column=SPLIT_COLUMN)
-    rows = read_labels(images.sparkSession, path, dataset, b"unused").where(F.col(LABEL) != "")
+    rows = read_labels(images.sparkSession, path, dataset).where(F.col(LABEL) != "")
     check_labels(rows, path)
     return match(images, rows).select(PATH, _word(LABEL).alias(WORD))
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.pipeline import labels as label_files
-from spark_cxr.pipeline.ingest import dataset_of, label_path
+from spark_cxr.pipeline.ingest import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.split import VALUE, column_of
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Ingest, nearest
@@ -42,11 +42,11 @@ def _of_films(images: DataFrame, name: str) -> DataFrame:
 def _of_file(images: DataFrame, name: str, settings: Ingest) -> DataFrame:
     """Read the label file as if the column were the label: films are found by the same keys."""
     dataset = dataset_of(settings)
-    if dataset.labels in ("folder", "none"):
+    if dataset.labels in NO_FILE:
         way_out = nearest(name, KNOWN)
         raise InputError("a column of the films, or a label file that has it", name, way_out)
     wanted = replace(dataset, label_column=name, rules=(), patient_column="")
     path = label_path(settings)
-    rows = label_files.read_labels(images.sparkSession, path, wanted, b"unused")
+    rows = label_files.read_labels(images.sparkSession, path, wanted)
     label_files.check_labels(rows.where(F.col(LABEL) != ""), path)
     return label_files.match(images, rows).select(PATH, F.trim(LABEL).alias(VALUE))

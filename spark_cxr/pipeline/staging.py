@@ -1,5 +1,8 @@
 """Tables on the way: written, read back, and removed when the step is done.
 
+Only who runs the job can read them: what stands in them is not finished, also not as to what may
+be known of a patient.
+
 Each is computed once, whatever reads it, and does not stay in memory. It also cuts the plan: what
 comes after is planned from a table, not from all that led there, and Spark plans for half a minute
 where a dozen joins lie on a dozen joins.
@@ -9,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pyspark.sql import DataFrame
+from spark_cxr.output import STEP, Output
 
-from spark_cxr.output import Output
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
-STEP = "_step_"
-Keep = Callable[[DataFrame], DataFrame]
+Keep = Callable[["DataFrame"], "DataFrame"]
 """Gives the same table, ready to be read several times."""
 
 
@@ -27,18 +31,14 @@ def staged(output: Output) -> Iterator[Keep]:
 
     def keep(table: DataFrame) -> DataFrame:
         names.append(f"{STEP}{uuid4().hex[:12]}")
-        output.write_table(table, names[-1])
-        return table.sparkSession.read.schema(table.schema).parquet(output.table(names[-1]))
+        output.make_private(names[-1])
+        # Below it, because Spark makes the folder of a table anew, with rights of its own.
+        place = f"{names[-1]}/rows"
+        output.write_table(table, place)
+        return table.sparkSession.read.schema(table.schema).parquet(output.table(place))
 
     try:
         yield keep
     finally:
         for name in names:
-            output.remove(name)
-
-
-def sweep(output: Output) -> None:
-    """Remove what a run that was killed has left of its steps."""
-    for name in output.names():
-        if name.startswith(STEP):
             output.remove(name)

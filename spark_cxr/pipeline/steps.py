@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.images.phantoms import manifest_csv, manifest_row, phantoms
 from spark_cxr.output import Output, pseudonym_key
 from spark_cxr.pipeline import ingest
 from spark_cxr.pipeline.dedup import find_twins, regroup
@@ -24,7 +22,7 @@ from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import IMAGES, QUARANTINE, SEEN, TWINS, columns
-from spark_cxr.settings import Config, Ingest, Phantoms
+from spark_cxr.settings import Ingest
 
 
 @dataclass(frozen=True)
@@ -49,39 +47,6 @@ class Ingested:
         return sum(count for _, count in self.reasons)
 
 
-def phantoms_step(settings: Phantoms, seed: int, output: Output) -> Counter[str]:
-    """Draw phantoms into a folder per class, with `manifest.csv`; count what was drawn."""
-    drawn = phantoms(
-        settings.count,
-        seed,
-        settings.size,
-        settings.formats,
-        settings.bad,
-        masks=settings.masks,
-        marker=settings.marker,
-    )
-    rows, counts = [], Counter[str]()
-    for phantom in drawn:
-        output.write_bytes(phantom.name, phantom.data)
-        if phantom.mask:
-            output.write_bytes(phantom.mask_name, phantom.mask)
-        rows.append(manifest_row(phantom))
-        counts["bad" if phantom.expected_reason else phantom.label] += 1
-    output.write_text("manifest.csv", manifest_csv(rows))
-    return counts
-
-
-def with_phantoms(cfg: Config, output: Output) -> Config:
-    """Draw phantoms for a job that was given neither images nor an earlier run."""
-    if cfg.ingest.images or cfg.features.table:
-        return cfg
-    folder = Output(output.table("phantoms"))
-    phantoms_step(cfg.phantoms, cfg.run.seed, folder)
-    manifest = folder.table("manifest.csv")
-    drawn = replace(cfg.ingest, images=(folder.address,), labels=manifest, dataset="")
-    return replace(cfg, ingest=drawn)
-
-
 def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingested:
     """Look at every file, write `images/` and `quarantine/`, and account for each."""
     with looked_at(spark, settings, output) as (ingested, _):
@@ -101,8 +66,10 @@ def looked_at(
     listing = list_files(spark, settings.images, dataset.leave_out)
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
     with staged(output) as keep:
-        told = keep(ingest.told_of(spark, listing.files, settings, key))
-        if remark := ingest.check_told(spark, listing.files, told, settings, key):
+        labels = ingest.label_rows(spark, settings, key)
+        labels = labels if labels is None else keep(labels)  # read once, pseudonyms made once
+        told = keep(ingest.told_of(listing.files, labels, settings))
+        if remark := ingest.check_told(listing.files, told, labels, settings):
             print(remark, file=sys.stderr, flush=True)
         files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
         files = eye.choose(files, told) if eye else files

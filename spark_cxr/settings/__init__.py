@@ -18,6 +18,7 @@ from spark_cxr.settings.using import Drift, Load, Score, Serve
 
 __all__ = [
     "EXPLAIN_METHODS",
+    "FLAGS_OF",
     "PEERS",
     "SECTIONS",
     "UNMATCHED",
@@ -84,6 +85,16 @@ class Config:
 SECTIONS: dict[str, Any] = get_type_hints(Config)
 WITHOUT_OUT = frozenset(("score", "serve", "load"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
+
+
+_TRAIN = ("phantoms", "ingest", "features", "train", "gate")
+FLAGS_OF = {
+    "train": (*_TRAIN, "track", "registry"),
+    "finetune": (*_TRAIN, "finetune", "track", "registry"),
+    "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
+    "audit": ("ingest", "features", "audit"),
+}
+"""The sections that are flags of a job, where reports write its command line out again."""
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

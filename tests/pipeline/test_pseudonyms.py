@@ -1,7 +1,10 @@
 import hashlib
 import hmac
 
-from spark_cxr.pipeline.pseudonyms import pseudonym
+import pytest
+
+from spark_cxr.errors import ConfigError
+from spark_cxr.pipeline.pseudonyms import pseudonym, pseudonymised
 
 
 def test_a_pseudonym_is_a_keyed_digest_of_the_id():
@@ -20,3 +23,9 @@ def test_spaces_around_an_id_do_not_matter():
 def test_no_id_has_no_pseudonym():
     assert pseudonym(b"a", None) is None
     assert pseudonym(b"a", "  ") is None
+
+
+@pytest.mark.parametrize("make", [lambda: pseudonym(b"", "7"), lambda: pseudonymised(b"")])
+def test_without_a_key_there_is_no_pseudonym(make):
+    with pytest.raises(ConfigError, match="Expected a key for the pseudonyms of patients"):
+        make()

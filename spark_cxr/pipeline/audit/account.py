@@ -15,9 +15,9 @@ from spark_cxr.report.audit import AuditReport, audit_page, verdict
 from spark_cxr.report.checks import Check, count_statuses
 from spark_cxr.report.records import Row, RunSummary
 from spark_cxr.report.wording import counted
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 
-SECTIONS = ("ingest", "features", "audit")
+SECTIONS = FLAGS_OF["audit"]
 LIMITS = (
     "warn_way",
     "fail_way",

@@ -15,7 +15,7 @@ from spark_cxr.pipeline.audit.films import Shown, limits_of, show_films, usable_
 from spark_cxr.pipeline.audit.network import check_network, unasked
 from spark_cxr.pipeline.audit.pictures import with_pictures
 from spark_cxr.pipeline.audit.summary import check_tables, told_films
-from spark_cxr.pipeline.audit.told import with_manifest
+from spark_cxr.pipeline.audit.told import meanings, with_manifest
 from spark_cxr.pipeline.audit.twins import Known
 from spark_cxr.pipeline.dedup import clusters, conflicts
 from spark_cxr.pipeline.earlier import open_earlier, with_its_films
@@ -31,9 +31,7 @@ LISTED = 1000
 
 def audit_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Audit films and labels; leave audit.json, report.html and the tables behind them."""
-    if cfg.features.cache:
-        way_out = "Leave --cache out: vectors of altered films are not kept"
-        raise ConfigError("an audit without --cache", cfg.features.cache, way_out)
+    check_asked(cfg)
     done = audited(spark, cfg, output)
     output.write_json("audit.json", counts_of(done))
     pictured = replace(done, checks=with_pictures(done.checks, limits_of(cfg)))
@@ -45,6 +43,14 @@ def audit_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
         "quarantined": done.ingested.quarantined,
     }
     return Outcome(counts, summary_of(done, output.table("report.html")))
+
+
+def check_asked(cfg: Config) -> None:
+    """Refuse what an audit does not do."""
+    meanings(cfg.audit.same_labels)
+    if cfg.features.cache:
+        way_out = "Leave --cache out: vectors of altered films are not kept"
+        raise ConfigError("an audit without --cache", cfg.features.cache, way_out)
 
 
 def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:

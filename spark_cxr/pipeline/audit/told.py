@@ -12,14 +12,13 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import absolute
 from spark_cxr.pipeline import labels as label_files
-from spark_cxr.pipeline.ingest import dataset_of, label_path
+from spark_cxr.pipeline.ingest import NO_FILE, dataset_of, label_path
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Config
 
 SPLIT = "split"
 SPLIT_NAMES = ("split", "fold", "subset", "partition")
 _FOLDERS = r"/(train|training|val|valid|validation|test|testing)/"
-_NO_FILE = ("folder", "none")
 
 
 def with_manifest(cfg: Config) -> Config:
@@ -86,7 +85,7 @@ def _split_rows(spark: SparkSession, cfg: Config) -> DataFrame | None:
         return None
     dataset = dataset_of(cfg.ingest)
     plain_set = replace(dataset, label_column=column, rules=(), keep=(), patient_column="")
-    rows = label_files.read_labels(spark, address, plain_set, b"")
+    rows = label_files.read_labels(spark, address, plain_set)
     return rows.where(_is_said(F.col(LABEL)))
 
 
@@ -94,7 +93,7 @@ def _manifest(cfg: Config) -> str:
     if cfg.audit.manifest:
         return cfg.audit.manifest
     known = dataset_of(cfg.ingest)
-    return "" if known.labels in _NO_FILE or cfg.features.table else label_path(cfg.ingest)
+    return "" if known.labels in NO_FILE or cfg.features.table else label_path(cfg.ingest)
 
 
 def _found(spark: SparkSession, address: str) -> str:

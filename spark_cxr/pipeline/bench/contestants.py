@@ -48,7 +48,7 @@ def names_of(cfg: Config) -> tuple[str, ...]:
 
 def product(arena: Arena, slots: int = 0) -> Contestant:
     """Do what the jobs do: all that ingest finds out of a file, and its vector, in one pass."""
-    recipe = recipe_of(arena.cfg.ingest, b"")
+    recipe = recipe_of(arena.cfg.ingest, key=None)
 
     def rows(files: DataFrame) -> DataFrame:
         files = files.coalesce(slots) if slots else files

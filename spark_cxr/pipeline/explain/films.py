@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.files import list_files, read_files, read_paths
-from spark_cxr.pipeline.ingest import check_told, dataset_of, told_of
+from spark_cxr.pipeline.ingest import check_told, dataset_of, label_rows, told_of
+from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import FILES, LABEL, PATH
 from spark_cxr.settings import Config
 
@@ -36,15 +37,21 @@ class Films:
     count: int
 
 
-def choose_films(spark: SparkSession, cfg: Config) -> Films:
+def choose_films(spark: SparkSession, cfg: Config, keep: Keep) -> Films:
     """Take the films of folders, or those of a table of predictions that a condition picks."""
+    return _of_table(spark, cfg) if cfg.explain.table else _of_folders(spark, cfg, keep)
+
+
+def check_asked(cfg: Config) -> None:
+    """Refuse an explanation without a model, or with films of two kinds or none."""
     asked = cfg.explain
+    if not asked.model:
+        raise ConfigError("--model DIR", "none", "Say --model DIR")
     if bool(cfg.ingest.images) == bool(asked.table):
         received = "both" if asked.table else "neither"
         raise ConfigError("--images or --table", received, "Name the one whose films to explain")
     if asked.where and not asked.table:
         raise ConfigError("--where with a --table", asked.where, "Name the table of predictions")
-    return _of_table(spark, cfg) if asked.table else _of_folders(spark, cfg)
 
 
 def few_of(spark: SparkSession, films: Films) -> DataFrame:
@@ -59,12 +66,14 @@ def films_at(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
     return read_paths(spark, paths) if paths else spark.createDataFrame([], FILES)
 
 
-def _of_folders(spark: SparkSession, cfg: Config) -> Films:
+def _of_folders(spark: SparkSession, cfg: Config, keep: Keep) -> Films:
     settings = cfg.ingest
     leave_out = dataset_of(settings).leave_out
     listing = list_files(spark, settings.images, leave_out)
-    told = told_of(spark, listing.files, settings, b"")
-    if remark := check_told(spark, listing.files, told, settings, b""):
+    labels = label_rows(spark, settings)
+    labels = labels if labels is None else keep(labels)
+    told = told_of(listing.files, labels, settings)
+    if remark := check_told(listing.files, told, labels, settings):
         print(remark, file=sys.stderr, flush=True)
     if cfg.explain.limit:
         some = _some(listing.files, cfg.explain.limit)

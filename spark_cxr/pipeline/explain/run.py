@@ -11,11 +11,11 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import InputError
 from spark_cxr.model.explanation import NOTICE, place_of, scale_of
 from spark_cxr.model.tracing import METHODS, check_method
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.explain.films import Films, choose_films, few_of, films_of
+from spark_cxr.pipeline.explain.films import Films, check_asked, choose_films, few_of, films_of
 from spark_cxr.pipeline.explain.sheet import contact_sheet
 from spark_cxr.pipeline.explain.sight import Sight, explained
 from spark_cxr.pipeline.ingest import quarantine_of, unseen
@@ -50,13 +50,13 @@ class Done:
 def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Explain the films of folders or of a table; leave overlays, tables and a contact sheet."""
     asked = cfg.explain
-    if not asked.model:
-        raise ConfigError("--model DIR", "none", "Say --model DIR")
+    check_asked(cfg)
     scorer = open_scorer(spark, asked.model, asked.batch_size, asked.device)
     sight = _sight(scorer, cfg, output)
-    films = choose_films(spark, cfg)
-    sight = replace(sight, scale=asked.scale or find_scale(few_of(spark, films), sight))
-    done = explain_films(spark, films, sight, cfg.ingest.max_bytes, output)
+    with staged(output) as keep:
+        films = choose_films(spark, cfg, keep)
+        sight = replace(sight, scale=asked.scale or find_scale(few_of(spark, films), sight))
+        done = explain_films(spark, films, sight, cfg.ingest.max_bytes, output)
     sheet = contact_sheet(done.rows, scorer.manifest, sight, asked.shown)
     output.write_text(SHEET, contact_page(sheet))
     return _outcome(done, scorer, output)

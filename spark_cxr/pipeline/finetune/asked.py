@@ -60,14 +60,19 @@ def recipe_of(cfg: Config) -> Recipe:
     )
 
 
-def start_of(cfg: Config) -> Start:
-    """Find the network and its weights, and the layers that are to learn."""
-    asked = cfg.features
-    row = own.find(asked.backbone, asked.normalising)
+def network_of(cfg: Config) -> Backbone:
+    """Find the network, or say why it cannot learn."""
+    row = own.find(cfg.features.backbone, cfg.features.normalising)
     if row.engines == ("fake",):
         known = ", ".join(name for name in catalog.names() if name != row.name)
         way_out = f"Take --backbone FILE.keras, or one of {known}"
         raise ConfigError("a network that can learn", row.name, way_out)
+    return row
+
+
+def start_of(cfg: Config) -> Start:
+    """Find the network and its weights, and the layers that are to learn."""
+    asked, row = cfg.features, network_of(cfg)
     found = Start(row, weights.resolve(asked.weights, row, asked.mirror))
     check_layers(row, cfg.finetune.layers)
     return found

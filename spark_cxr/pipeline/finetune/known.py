@@ -13,10 +13,11 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from spark_cxr.output import Output
+from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.earlier import open_earlier, with_its_films
 from spark_cxr.pipeline.files import is_below
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.pipeline.steps import Ingested, account_of, ingest_step, with_phantoms
+from spark_cxr.pipeline.steps import Ingested, account_of, ingest_step
 from spark_cxr.schemas import IMAGES, PATH, TWINS, columns
 from spark_cxr.settings import Config, Ingest
 

@@ -32,15 +32,14 @@ from spark_cxr.pipeline.finetune.together import train_together
 from spark_cxr.pipeline.fitted import Trial, try_out
 from spark_cxr.pipeline.parted import Parted, part
 from spark_cxr.pipeline.split import IS_TEST
-from spark_cxr.pipeline.staging import sweep
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train
 from spark_cxr.training.recipe import Recipe
 from spark_cxr.training.task import Task, Trained
 
 JOB = "finetune"
-SECTIONS = ("phantoms", "ingest", "features", "train", "gate", "finetune", "track", "registry")
+SECTIONS = FLAGS_OF["finetune"]
 CHANGED = "changed"
 """Table of films that were gone or had changed when the trained network was to see them."""
 
@@ -80,7 +79,6 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     from spark_cxr.pipeline.finetune.account import tell
 
     recipe, start = recipe_of(cfg), start_of(cfg)
-    sweep(output)
     known = known_films(spark, cfg, output)
     classes = choose_classes(known.ingested.images, cfg.train.classes)
     plan = Plan(cfg, recipe, start, known, classes, output)

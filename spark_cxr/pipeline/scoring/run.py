@@ -17,6 +17,7 @@ from pyarrow import fs
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr import output as outputs
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
 from spark_cxr.output import Outcome, Output, absolute, locate
@@ -50,20 +51,26 @@ EXPLAINED = "explained"
 def open_run(cfg: Config) -> Iterator[Output]:
     """Claim the table for this run, and give the directory of the run's record in it."""
     settings = cfg.score
-    for flag, given in (("model", settings.model), ("table", settings.table)):
-        if not given:
-            raise ConfigError(f"--{flag} DIR", "none", f"Say --{flag} DIR")
+    check_asked(settings)
     table = _table_of(settings)
     try:
         _check_ours(table)
         with only_writer(table, settings.wait):
             sweep(table)
+            outputs.sweep(Output(table.table(RUNS)))
             stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
             yield Output(table.table(f"{RUNS}/{stamp}"))
     except PermissionError as error:
         received = f"--table={table.address} ({error.strerror})"
         way_out = "Mend its rights or choose another"
         raise OutputError("a --table that can be written", received, way_out) from None
+
+
+def check_asked(settings: Score) -> None:
+    """Refuse a run without a model or a table."""
+    for flag, given in (("model", settings.model), ("table", settings.table)):
+        if not given:
+            raise ConfigError(f"--{flag} DIR", "none", f"Say --{flag} DIR")
 
 
 def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:

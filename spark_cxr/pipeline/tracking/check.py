@@ -22,7 +22,7 @@ def check_tracking(cfg: Config) -> None:
         ConfigError: The settings contradict themselves, or hold a password.
         SetupError: MLflow is not installed, or its store does not answer.
     """
-    _check_settings(cfg)
+    check_flags(cfg)
     if not cfg.track.mlflow:
         return
     with opened(cfg.track) as mlflow, _impatient():
@@ -42,7 +42,8 @@ def gist(error: BaseException) -> str:
     return re.sub(r"//[^/@\s]*@", "//", lines[0])[:300].rstrip(".")
 
 
-def _check_settings(cfg: Config) -> None:
+def check_flags(cfg: Config) -> None:
+    """Refuse settings that contradict themselves, or hold a password."""
     track, registry = cfg.track, cfg.registry
     if registry.alias and not registry.register:
         received, way_out = f"--alias={registry.alias}", "Add --register NAME"

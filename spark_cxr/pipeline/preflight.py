@@ -1,0 +1,193 @@
+"""What can be refused before a JVM starts: by the command line, and by the files that it names.
+
+Nothing here needs a session. What only the films can show is found out by the steps themselves.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from pyarrow import fs
+
+from spark_cxr.backbones import catalog, engines, own
+from spark_cxr.datasets import Dataset
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.heads import catalog as heads
+from spark_cxr.output import absolute, locate
+from spark_cxr.pipeline import compare, train
+from spark_cxr.pipeline.audit import audited
+from spark_cxr.pipeline.audit.told import with_manifest
+from spark_cxr.pipeline.classes import classes_among, read_classes
+from spark_cxr.pipeline.earlier import (
+    check_classes,
+    ingested_by,
+    open_earlier,
+    with_its_films,
+    with_its_network,
+)
+from spark_cxr.pipeline.explain import films as explain_films
+from spark_cxr.pipeline.finetune import asked as finetune
+from spark_cxr.pipeline.ingest import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.labels import columns_of
+from spark_cxr.pipeline.scoring import run as scoring
+from spark_cxr.pipeline.tracking.check import check_flags
+from spark_cxr.schemas import FEATURES
+from spark_cxr.settings import Config
+
+ELSEWHERE = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
+"""Where one of these is set, Spark may find a path without scheme where Python does not."""
+
+
+def preflight(cfg: Config, sections: Sequence[str]) -> None:
+    """Refuse a run of a job with these sections, if it is known to come to nothing.
+
+    Raises:
+        ConfigError: A flag is wrong, or contradicts another.
+        InputError: A folder, an earlier run or the label file is not what the job needs.
+    """
+    if "track" in sections:
+        check_flags(cfg)
+    for section, check in CHECKS.items():
+        if section in sections:
+            check(cfg)
+    cfg = with_manifest(cfg) if "audit" in sections else cfg
+    cfg = _with_earlier(cfg) if "features" in sections else cfg
+    if "features" in sections:
+        _check_network(cfg, sections)
+    if "ingest" in sections:
+        _check_films(cfg, "train" in sections)
+
+
+def _check_heads(cfg: Config, names: Sequence[str]) -> None:
+    for name in names:
+        train.check_recipe(heads.get(name), train.Recipe(balance=cfg.train.balance))
+
+
+def _check_compare(cfg: Config) -> None:
+    _check_heads(cfg, cfg.compare.heads)
+    compare.check_splits(cfg.compare.splits)
+    if cfg.train.features:
+        way_out = "Say --table for its films, and --cache to use vectors again"
+        raise ConfigError("a comparison without --features", cfg.train.features, way_out)
+
+
+def _check_training(cfg: Config) -> None:
+    read_classes(cfg.train.classes)
+    if cfg.train.split.lower().endswith(".csv"):
+        _check_there(cfg.train.split, "a --split file that exists", "Check the file")
+    for folder in cfg.train.test_images:
+        _check_there(folder, "--test-images that exist", "Check the folder or glob")
+
+
+def _check_finetune(cfg: Config) -> None:
+    finetune.recipe_of(cfg)
+    finetune.network_of(cfg)
+
+
+CHECKS: dict[str, Callable[[Config], object]] = {
+    "train": _check_training,
+    "any_head": lambda cfg: _check_heads(cfg, (cfg.any_head.head,)),
+    "compare": _check_compare,
+    "finetune": _check_finetune,
+    "audit": audited.check_asked,
+    "explain": explain_films.check_asked,
+    "score": lambda cfg: scoring.check_asked(cfg.score),
+}
+"""What a job refuses by its own section."""
+
+
+def _with_earlier(cfg: Config) -> Config:
+    """Give the settings with the films and the network of the earlier run that they name."""
+    if cfg.train.features:
+        earlier = open_earlier(cfg.train.features, "--features", FEATURES)
+        check_classes(cfg, earlier)
+        cfg = with_its_films(cfg, ingested_by(earlier), "--features")
+        return with_its_network(cfg, earlier)
+    if cfg.features.table:
+        earlier = open_earlier(cfg.features.table, "--table", "images")
+        return with_its_films(cfg, earlier, "--table")
+    return cfg
+
+
+def _check_network(cfg: Config, sections: Sequence[str]) -> None:
+    """Refuse networks that are not known, and engines that do not run them."""
+    several = cfg.compare.backbones if "compare" in sections else ()
+    for name in several or (cfg.features.backbone,):
+        asked = compare.with_backbone(cfg, name).features if several else cfg.features
+        own.find(name, asked.normalising)
+        able = own.ENGINES if own.is_own(name) else catalog.get(name).engines
+        if asked.engine != "auto" and asked.engine not in able:
+            engines.choose(asked.engine, name)
+
+
+def _check_films(cfg: Config, needs_classes: bool) -> None:
+    """Refuse folders that are not there, and a label file that cannot serve."""
+    dataset = dataset_of(cfg.ingest)
+    for folder in cfg.ingest.images:
+        _check_there(folder, "--images that exist", "Check the folder or glob")
+    is_earlier = cfg.features.table or cfg.train.features
+    if dataset.labels in NO_FILE or not cfg.ingest.images or is_earlier:
+        return
+    path = label_path(cfg.ingest)
+    _check_there(path, "a label file that can be read", "Check --labels")
+    rows = _rows_of(path)
+    header = next(rows, None)
+    if header is None:
+        return
+    names = columns_of(header, path, dataset)
+    if needs_classes:
+        _check_classes(rows, header, names.label, dataset, cfg.train.classes)
+
+
+def _check_classes(
+    rows: Iterator[list[str]],
+    header: list[str],
+    column: str,
+    dataset: Dataset,
+    classes: tuple[str, ...],
+) -> None:
+    """Read on until there are the labels that were asked for, or two: mostly a few lines."""
+    wanted, found = set(read_classes(classes).labels), set[str]()
+    at = header.index(column)
+    kept = [(header.index(name), allowed) for name, allowed in dataset.keep]
+    for row in rows:
+        if len(row) != len(header) or any(row[i] not in allowed for i, allowed in kept):
+            continue
+        if label := _label_of(row[at].strip(), dataset):
+            found.add(label)
+        if wanted <= found if wanted else len(found) > 1:
+            break
+    classes_among(sorted(found), classes)
+
+
+def _label_of(written: str, dataset: Dataset) -> str:
+    if not dataset.rules or not written:
+        return written
+    return next((rule.label for rule in dataset.rules if re.search(rule.match, written)), "")
+
+
+def _rows_of(path: str) -> Iterator[list[str]]:
+    """Read a CSV line by line; nothing where Spark can read what Python cannot."""
+    with suppress(OSError, ValueError, csv.Error):
+        store, inside = locate(absolute(path))
+        if not store.get_file_info(inside).is_file:  # a folder or a glob of files
+            return
+        with store.open_input_stream(inside) as stream:
+            text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
+            yield from csv.reader(text)
+
+
+def _check_there(address: str, expected: str, way_out: str) -> None:
+    """Refuse a path on this machine that is not there."""
+    is_plain = ":" not in address.split("/")[0] and not any(map(os.environ.get, ELSEWHERE))
+    is_here = is_plain or address.startswith("file:")
+    if not is_here or re.search(r"[*?\[{]", address):
+        return
+    store, path = locate(absolute(address))
+    if store.get_file_info(path).type == fs.FileType.NotFound:
+        raise InputError(expected, f"{path}, which is not there", way_out)
