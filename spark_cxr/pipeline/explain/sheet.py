@@ -53,7 +53,11 @@ def contact_sheet(rows: DataFrame, manifest: Manifest, sight: Sight, shown: int)
 
 
 def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[Picked]:
-    """Pick films of each label that is a `target`, from rows with probabilities and truth."""
+    """Pick films of each label that is a `target`, from rows with probabilities and truth.
+
+    A film for which the model names no class is not picked, and not counted.
+    """
+    rows = rows.where(F.col("prediction").isNotNull())
     counts = {row[TARGET]: row["count"] for row in rows.groupBy(TARGET).count().collect()}
     best = [row.asDict() for row in _ranked(rows, labels, shown).orderBy(PATH).collect()]
     return [
