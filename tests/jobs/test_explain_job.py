@@ -94,7 +94,7 @@ def test_contact_sheet_shows_each_class_and_asks_for_nothing(run):
     page = (run[0] / "contact_sheet.html").read_text()
     for label in ("COVID-19", "No_findings", "Pneumonia"):
         assert f"<h2>{label}, " in page
-    assert "Wrong, the surest first" in page
+    assert "Wrong, most certain first" in page
     assert page.count("data:image/jpeg;base64,") > 9
     assert "http" not in page.replace("http-equiv", "")
 

@@ -1,4 +1,4 @@
-"""What a contact sheet shows: of each class the surest films, the least sure, the wrong ones."""
+"""What a contact sheet shows: of each class the most certain, least certain and wrong films."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def _kinds(films: Sequence[Film], shown: int) -> Iterator[tuple[str, tuple[Film,
     right, wrong = ([f for f in films if f[WRONG] is flag] for flag in (False, True))
     surest = _first(right, FROM_TOP, shown)
     rest = [film for film in right if film not in surest]
-    yield "The surest", surest
-    yield "The least sure", _first(rest, FROM_BELOW, shown)
-    yield "Wrong, the surest first", _first(wrong, FROM_TOP, shown)
+    yield "Most certain", surest
+    yield "Least certain", _first(rest, FROM_BELOW, shown)
+    yield "Wrong, most certain first", _first(wrong, FROM_TOP, shown)
 
 
 def _first(films: Sequence[Film], rank: str, shown: int) -> tuple[Film, ...]:
