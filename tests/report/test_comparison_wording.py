@@ -157,5 +157,3 @@ def test_two_are_not_called_chosen_of_many(field):
     assert not any("was chosen on the same films" in each for each in words.remarks(two))
     said = words.remarks(field)
     assert any("The best of 4 was chosen on the same films" in each for each in said)
-        "The best of 4 was chosen on the same films" in each for each in words.remarks(field)
-    )
