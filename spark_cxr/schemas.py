@@ -75,7 +75,8 @@ SCORES = (
     "flags array<string>"
 )
 """One row a file, content and model, as the job score leaves it; `modified` and `bytes` are those
-of the file when it was read. `prediction` is null for what is no X-ray."""
+of the file when it was read. For what is no X-ray (the flag `not_an_xray`) `prediction` and
+`confidence` are null and `probabilities` is empty."""
 
 EXPLANATIONS = (
     f"{PREDICTIONS}, label string, target string, contrast string, margin double, method string, "
@@ -85,6 +86,7 @@ EXPLANATIONS = (
 )
 """One row a film: why `target` and not `contrast`. `map` is in rows, above 0 for the target; its
 cells look at map_first, map_first + map_step … of height and width; null: at equal parts.
+Where the model names no class and no label was asked for, there is no target and no map.
 `label` is the truth where it is known; `overlay` a picture below the same directory."""
 
 SCORE_QUARANTINE = (

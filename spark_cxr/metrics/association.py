@@ -1,4 +1,4 @@
-"""How much one property of films says of another, between 0 and 1."""
+"""How closely two properties of films go together, between 0 and 1."""
 
 from collections.abc import Sequence
 

@@ -11,7 +11,7 @@ from spark_cxr.metrics.resample import CHUNK_CELLS, draws
 from spark_cxr.metrics.sample import Flags, Floats, Ints, Sample
 
 RESAMPLES = 400
-"""For the eye: the ends of a band need less than the printed ends of an interval."""
+"""A drawn band needs less precision than the printed ends of an interval."""
 STEPS = 50
 HAIR = 1e-12
 """A recall of 3/50 is a hair off in floating point, and must still reach 0.06."""

@@ -1,4 +1,4 @@
-"""Whether stated probabilities can be taken at their word."""
+"""Whether stated probabilities can be trusted."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What calibration error a classifier shows that means each probability that it states."""
+"""The calibration error that a perfectly calibrated classifier shows by chance alone."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""From resampled measures to intervals, and what to say where resampling has nothing to say."""
+"""From resampled measures to intervals, and what to give where resampling shows nothing."""
 
 import numpy as np
 

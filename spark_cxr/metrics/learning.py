@@ -1,4 +1,4 @@
-"""How the figure grows with the films that a classifier was trained on."""
+"""How accuracy grows with the number of training films."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -35,7 +35,7 @@ class Paired:
     accuracy: Difference
     f1_macro: Difference
     only_first: int
-    """Films that only the first named rightly."""
+    """Films that only the first classified correctly."""
     only_second: int
     mcnemar_p: float
     """Exact and two-sided. It counts films as if each were a patient of its own."""
@@ -94,7 +94,7 @@ def compare_paired(
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Give the exact two-sided p of McNemar's test from the films that only one named rightly.
+    """Give the exact two-sided p of McNemar's test from the films that only one got right.
 
     Were the two alike, each such film would be a coin toss; so the tail of a binomial, in whole
     numbers to the last division.

@@ -1,4 +1,4 @@
-"""What measuring leaves behind: frozen records, with None wherever a measure is not defined."""
+"""The results of measuring: frozen records, with None wherever a measure is not defined."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

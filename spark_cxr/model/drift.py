@@ -20,13 +20,13 @@ class Scored(Protocol):
     """What is counted of a film that was scored."""
 
     @property
-    def best(self) -> str:
-        """Give the label of the highest probability."""
+    def prediction(self) -> str | None:
+        """Give the label; None where no class is named."""
         ...
 
     @property
-    def confidence(self) -> float:
-        """Give that probability."""
+    def confidence(self) -> float | None:
+        """Give its probability; None where no class is named."""
         ...
 
     @property
@@ -45,6 +45,8 @@ class Tally:
     """Sums over scored films: of any number of them, in the memory of a few."""
 
     n: int = 0
+    named: int = 0
+    """Films for which a class is named: only they have a confidence."""
     labels: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
@@ -54,10 +56,12 @@ class Tally:
         """Count films."""
         for film in films:
             self.n += 1
-            self.labels[film.best] += 1
             self.flags.update(film.flags)
-            self.confidence += film.confidence
             self.distance += film.training_distance
+            if film.prediction is not None and film.confidence is not None:
+                self.named += 1
+                self.labels[film.prediction] += 1
+                self.confidence += film.confidence
 
 
 @dataclass(frozen=True)
@@ -85,18 +89,9 @@ def measure_drift(tally: Tally, reference: Reference, limits: Drift) -> tuple[Me
 
 
 def _measures(tally: Tally, known: Reference, limits: Drift) -> Iterator[Measure]:
+    if tally.named:
+        yield from _of_named(tally, known, limits)
     chance = SIGMAS / sqrt(tally.n)
-    for label, share in known.shares.items():
-        wide = chance * sqrt(max(share * (1 - share), 0.01))
-        yield Measure(
-            f"share {label}", share, tally.labels[label] / tally.n, limits.warn_share + wide
-        )
-    yield Measure(
-        "mean confidence",
-        known.confidence,
-        tally.confidence / tally.n,
-        limits.warn_confidence + chance * known.confidence_spread,
-    )
     yield Measure(
         "mean distance",
         known.distance,
@@ -108,6 +103,22 @@ def _measures(tally: Tally, known: Reference, limits: Drift) -> Iterator[Measure
     wide = chance * sqrt(max(usual * (1 - usual), 0.001))
     found = tally.flags[UNLIKE] / tally.n
     yield Measure("share unlike", usual, found, limits.warn_unlike + wide, only_up=True)
+
+
+def _of_named(tally: Tally, known: Reference, limits: Drift) -> Iterator[Measure]:
+    """Measure what only films with a class have: shares of the classes, and confidence."""
+    chance = SIGMAS / sqrt(tally.named)
+    for label, share in known.shares.items():
+        wide = chance * sqrt(max(share * (1 - share), 0.01))
+        yield Measure(
+            f"share {label}", share, tally.labels[label] / tally.named, limits.warn_share + wide
+        )
+    yield Measure(
+        "mean confidence",
+        known.confidence,
+        tally.confidence / tally.named,
+        limits.warn_confidence + chance * known.confidence_spread,
+    )
 
 
 def to_json(measures: Iterable[Measure]) -> dict[str, dict[str, float | bool]]:

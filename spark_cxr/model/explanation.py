@@ -28,8 +28,9 @@ class Explanation:
     label: str
     contrast: str
     """The likeliest of the other labels: heat says why `label` and not this one."""
-    probability: float
-    contrast_probability: float
+    probability: float | None
+    """None, like the next, where the model names no class for the film."""
+    contrast_probability: float | None
     margin: float
     """By how much the head is for `label` rather than `contrast`, in its own units."""
     method: str
@@ -74,10 +75,13 @@ class Explanation:
 
     def words(self) -> Words:
         """Say what a reader of the picture has to know."""
-        first = (
-            f"{self.label} {self.probability:.1%}, "
-            f"rather than {self.contrast} {self.contrast_probability:.1%}"
-        )
+        if self.probability is None or self.contrast_probability is None:
+            first = f"{self.label} rather than {self.contrast}; the model names no class here"
+        else:
+            first = (
+                f"{self.label} {self.probability:.1%}, "
+                f"rather than {self.contrast} {self.contrast_probability:.1%}"
+            )
         second = f"{self.method}, margin {self.margin:+.3g}"
         return Words((first, second, NOTICE), self.label, self.contrast)
 
@@ -91,16 +95,32 @@ def explanations(
     film: Pixels,
     trace: Trace,
     prediction: Prediction,
+    known: Sequence[str],
     method: str,
     labels: Sequence[str] = (),
     grid: Grid | None = None,
 ) -> tuple[Explanation, ...]:
-    """Word what was traced: an explanation for each of the labels; for none named, of all."""
-    known = list(prediction.probabilities)
-    return tuple(
-        _explained(film, trace, prediction, method, place_of(label, known), grid)
-        for label in labels or known
-    )
+    """Word what was traced: an explanation for each of the labels, for all `known` by default."""
+    shares = prediction.probabilities
+    found = []
+    for label in labels or known:
+        at = place_of(label, known)
+        contrast = known[trace.contrasts[at]]
+        found.append(
+            Explanation(
+                label=label,
+                contrast=contrast,
+                probability=shares.get(label),
+                contrast_probability=shares.get(contrast),
+                margin=float(trace.margins[at]),
+                method=method,
+                map=trace.maps[at],
+                film=film,
+                prediction=prediction,
+                grid=grid,
+            )
+        )
+    return tuple(found)
 
 
 def place_of(label: str, known: Sequence[str]) -> int:
@@ -108,21 +128,3 @@ def place_of(label: str, known: Sequence[str]) -> int:
     if label not in known:
         raise ConfigError("a label of the model", label, nearest(label, known))
     return list(known).index(label)
-
-
-def _explained(
-    film: Pixels, trace: Trace, prediction: Prediction, method: str, at: int, grid: Grid | None
-) -> Explanation:
-    known, other = list(prediction.probabilities), trace.contrasts[at]
-    return Explanation(
-        label=known[at],
-        contrast=known[other],
-        probability=prediction.probabilities[known[at]],
-        contrast_probability=prediction.probabilities[known[other]],
-        margin=float(trace.margins[at]),
-        method=method,
-        map=trace.maps[at],
-        film=film,
-        prediction=prediction,
-        grid=grid,
-    )

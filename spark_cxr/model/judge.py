@@ -36,11 +36,14 @@ CHROMA = 40
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says about one image, or why it says nothing."""
+    """What a model says about one image, or why it says nothing.
+
+    No class is named for a bad image, nor for a picture that is no X-ray (the flag `not_an_xray`):
+    then there is no label, no confidence and no probability either.
+    """
 
     label: str = ""
-    """Empty for a bad image, and for a picture that is no X-ray."""
-    confidence: float = 0.0
+    confidence: float | None = None
     """The highest of the probabilities."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     bad: BadImage | None = None
@@ -72,12 +75,14 @@ class Judge:
     def judge(self, vector: ArrayLike, picture: Picture | None = None) -> Prediction:
         """Say what a film is; one at a time, so that its neighbours do not touch its last bits."""
         row = np.asarray(vector, dtype=np.float64)
-        shares = self.head.probabilities(row[None])[0]
         distance = self.reference.measure(row)
         flags = self._flags(distance, picture or Picture(0.0))
+        if NO_XRAY in flags:
+            return Prediction(distance=distance, flags=flags)
+        shares = self.head.probabilities(row[None])[0]
         best = int(shares.argmax())
         return Prediction(
-            label="" if NO_XRAY in flags else self.labels[best],
+            label=self.labels[best],
             confidence=float(shares[best]),
             probabilities=dict(zip(self.labels, shares.tolist(), strict=True)),
             distance=distance,

@@ -64,6 +64,7 @@ class Manifest:
     data: str
     """The fingerprint of films, labels and split."""
     split: Mapping[str, Any]
+    """`how` the test was set apart, in words, and the share and seed where it was drawn."""
     versions: Mapping[str, str]
     files: Mapping[str, str]
     """SHA-256 of every other file, by its path in the directory."""

@@ -43,8 +43,8 @@ class PyfuncModel:
             params: Of MLflow; there are none.
 
         Returns:
-            `label`, `confidence`, one `probability_LABEL` for each label, and `reason`: null for
-            a good image; for a bad one all others are null, for what is no X-ray the label.
+            `label`, `confidence`, one `probability_LABEL` for each label, and `reason`, which is
+            null for a good film. For a bad image, and for what is no X-ray, all others are null.
         """
         if IMAGE not in model_input.columns:
             received = ", ".join(map(str, model_input.columns)) or "no column"

@@ -22,9 +22,9 @@ def kinds(labels: Sequence[str]) -> dict[str, str]:
 
 
 def row(told: Prediction, labels: Sequence[str]) -> list[Value]:
-    """Give the values of those columns: all but the reason null for a bad image."""
-    if told.bad:
-        return [None, None, *(None for _ in labels), str(told.bad)]
-    shares = (told.probabilities[label] for label in labels)
-    reason = f"{NO_XRAY}: {FLAGS[NO_XRAY]}" if NO_XRAY in told.flags else None
+    """Give the values of those columns: all but the reason are null where no class is named."""
+    reason = str(told.bad) if told.bad else None
+    if NO_XRAY in told.flags:
+        reason = f"{NO_XRAY}: {FLAGS[NO_XRAY]}"
+    shares = (told.probabilities.get(label) for label in labels)
     return [told.label or None, told.confidence, *shares, reason]

@@ -19,7 +19,7 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Pixels
 from spark_cxr.model import reference
 from spark_cxr.model.explanation import Explanation, explanations, place_of
-from spark_cxr.model.judge import Judge, Prediction, judge_stream, look_at_film
+from spark_cxr.model.judge import NO_XRAY, Judge, Prediction, judge_stream, look_at_film
 from spark_cxr.model.manifest import ARRAYS, REFERENCE, Manifest, check_files, read_manifest
 from spark_cxr.model.tracing import make_tracer
 from spark_cxr.output import Output, absolute, locate
@@ -50,17 +50,20 @@ class Model:
 
         Args:
             content: An encoded image, or decoded pixels, grey or colour, of 8 bits.
-            label: Whose heat to give; empty: of the likeliest.
+            label: Whose heat to give; empty: of the class that the model names.
             method: auto, cam, gradcam, gradcam++, occlusion or rise; auto takes what fits.
             exact: Refuse an exact map whose mean is not the margin.
 
         Raises:
             BadImage: There is no film in the bytes.
             ConfigError: There is no such label, or the method does not fit network and head.
+            InputError: No label is given, and the model names no class for this film.
         """
         found = self.explain_labels(content, method=method, exact=exact)
-        prediction = found[0].prediction
-        wanted = label or max(self.labels, key=lambda each: prediction.probabilities[each])
+        wanted = label or found[0].prediction.label
+        if not wanted:
+            expected = "a film for which the model names a class"
+            raise InputError(expected, f"a film with the flag {NO_XRAY}", "Name a label")
         return found[place_of(wanted, self.labels)]
 
     def explain_labels(
@@ -78,7 +81,9 @@ class Model:
         tracer = make_tracer(method, self.judge.head, self.recipe.plan, exact)
         trace = tracer.trace(shown[None])[0]
         prediction = self.judge.judge(trace.vector, picture)
-        return explanations(pixels, trace, prediction, tracer.method, labels, tracer.grid)
+        return explanations(
+            pixels, trace, prediction, self.labels, tracer.method, labels, tracer.grid
+        )
 
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:
         """Score feature vectors of the model's own network, one a row."""

@@ -1,4 +1,4 @@
-"""What a training has to say: metrics.json, lines for the console, facts for the report."""
+"""What a training reports: metrics.json, lines for the console, facts for the report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
+from spark_cxr.model.manifest import read_manifest
+from spark_cxr.model.scoring import read_judge
+from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.experiment import Experiment
 from spark_cxr.pipeline.facts import (
     PHANTOMS,
+    RefusalCheck,
     audit_of,
     data_caveats,
     data_summary,
@@ -22,8 +26,8 @@ from spark_cxr.pipeline.facts import (
     network_line,
     parts_of,
 )
+from spark_cxr.pipeline.split import is_drawn
 from spark_cxr.report.records import ClassCount, RunSummary, SplitSummary, TrainingReport
-from spark_cxr.settings import Config
 
 
 def counts_of(done: Experiment) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def counts_of(done: Experiment) -> dict[str, Any]:
         "quarantined": done.ingested.quarantined,
         "seconds_training": round(fitted.seconds, 2),
         "images_per_second": round(done.featurized.images_per_second, 1),
-        "split": split_of(done.cfg),
+        "split": str(fitted.split_words(done.cfg.train)),
         "learning_curve": [point.to_json() for point in fitted.learning],
         "test_images_with_patient_or_twin_in_training": fitted.shared,
         "data": PHANTOMS if done.drawn else list(done.cfg.ingest.images),
@@ -76,7 +80,7 @@ def summary_of(done: Experiment, report: str) -> str:
     ends = f" (95 % interval {interval.low:.3f} to {interval.high:.3f})" if interval else ""
     lines += [
         f"accuracy {found.accuracy:.3f}{ends} on {found.n} films of {found.groups} groups,"
-        f" split by {split_of(done.cfg)}",
+        f" {done.fitted.split_words(done.cfg.train)}",
         network_line(done.featurized),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
         f"report: {report}",
@@ -85,27 +89,24 @@ def summary_of(done: Experiment, report: str) -> str:
 
 
 def caveats_of(done: Experiment) -> Iterator[str]:
-    """Say what a reader must know before believing a figure."""
+    """Say what a reader must know before relying on a figure."""
     yield from data_caveats(done.ingested, done.drawn)
     yield from network_caveats(done.featurized)
-    parted, by = done.fitted.parted, split_of(done.cfg)
+    parted = done.fitted.parted
     if parted.left_out:
-        yield f"{parted.left_out:,} films are left out of the split by {by}."
+        yield f"{parted.left_out:,} films neither train nor test: the split leaves them out."
     if shared := done.fitted.shared:
         yield (
-            f"Split by {by}: {shared:,} of {parted.n_test:,} test films have their patient or a "
-            "twin in training, so the figures are too good."
+            f"{shared:,} of {parted.n_test:,} test films have their patient or a twin in "
+            "training, so the figures are too good."
         )
 
 
-def split_of(cfg: Config) -> str:
-    """Name the way in which the test was set apart, as it follows "split by"."""
-    return "folder (--test-images)" if cfg.train.test_images else cfg.train.split
-
-
-def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
-    """Gather what the report of a training tells."""
+def training_report(done: Experiment, predictions: DataFrame, model: Output) -> TrainingReport:
+    """Gather what the report of a training says; `model` is the directory of the trained model."""
     cfg, fitted, used = done.cfg, done.fitted, done.featurized.used
+    judge, network = read_judge(model, read_manifest(model)), done.featurized.eye.ready.network
+    check = RefusalCheck(judge, done.featurized.rows, network.size_hw)
     return TrainingReport(
         job=done.job,
         title=f"{fitted.head.title} on {cfg.features.backbone} features",
@@ -115,13 +116,13 @@ def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
         model=(
             ("Head", fitted.head.title),
             ("Backbone", cfg.features.backbone),
-            ("Weights", done.featurized.eye.ready.network.weights.origin),
+            ("Weights", network.weights.origin),
             ("Engine", f"{used.engine} on {used.device} in {used.precision}"),
             ("Name", f"{fitted.head.name}-{fitted.fingerprint}"),
         ),
         run=_run(done, predictions.sparkSession),
         caveats=tuple(caveats_of(done)),
-        mistakes=mistakes_of(predictions),
+        mistakes=mistakes_of(predictions, check),
         parts=parts_of(answers_of(predictions, fitted.labels), fitted.labels, cfg),
         learning=fitted.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
@@ -135,14 +136,16 @@ def _class_counts(done: Experiment) -> Iterator[ClassCount]:
 
 def _split(done: Experiment) -> SplitSummary:
     cfg, fitted = done.cfg, done.fitted
-    known = done.ingested.patients > 0
+    known, words = fitted.parted.people.patients > 0, fitted.split_words(cfg.train)
+    drawn = (("Seed", str(cfg.run.seed)), ("Share for the test", f"{cfg.train.test_fraction:g}"))
     return SplitSummary(
-        method=split_of(cfg),
+        method=words.method,
+        patients=words.patients,
         n_train=fitted.parted.n_train,
         n_test=fitted.parted.n_test,
         shared=fitted.shared if known else None,
         unit="patient" if known else None,
-        notes=(("Seed", str(cfg.run.seed)), ("Share for the test", f"{cfg.train.test_fraction:g}")),
+        notes=drawn if is_drawn(cfg.train) else (),
     )
 
 

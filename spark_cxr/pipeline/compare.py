@@ -28,6 +28,7 @@ from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
 from spark_cxr.pipeline.featurize import Featurized, featurize_again, featurize_step
 from spark_cxr.pipeline.split import FOLD, can_cross, check_folds, folds
 from spark_cxr.pipeline.split_column import with_values
+from spark_cxr.pipeline.split_words import People, people_of
 from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config
@@ -75,6 +76,8 @@ class Comparison:
     shared: dict[str, int]
     """By kind of folds: films tested with their patient or a twin in training."""
     results: tuple[Result, ...]
+    people: People
+    """The patients of the films of these classes."""
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -115,7 +118,8 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
                 output.write_table(rows.select(PATH, FOLD), folds_table(by))
             shared[by] = _shared(rows)
             rows.unpersist()
-    return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results))
+    people = people_of(classes.take(ingested.images))
+    return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results), people)
 
 
 def folds_table(by: str) -> str:

@@ -1,4 +1,4 @@
-"""What a comparison has to say: comparison.json, lines for the console, facts for the report."""
+"""What a comparison reports: comparison.json, lines for the console, facts for the report."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from spark_cxr.pipeline.facts import (
     parts_of,
     published_of,
 )
+from spark_cxr.pipeline.split_words import SplitWords, split_words, unit_of
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.report.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
 from spark_cxr.report.comparison_records import Outcome as Fared
@@ -51,11 +52,12 @@ def compare_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
         "quarantined": done.ingested.quarantined,
         "fits": len(done.results) * cfg.compare.folds,
     }
-    return Outcome(counts, "\n".join(_lines(report, output.table("report.html"))))
+    how = split_words(done.splits[0], done.people, done.shared[done.splits[0]])
+    return Outcome(counts, "\n".join(_lines(report, how, output.table("report.html"))))
 
 
 def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> ComparisonReport:
-    """Gather what the page tells: the split by patient counts, that by image stands beside it."""
+    """Gather what the page says: the split by patient counts, that by image stands beside it."""
     cfg, first = done.cfg, done.splits[0]
     order = done.ranked(first)
     answers = {r.entrant: _answers(spark, r.entrant, done, output) for r in done.results}
@@ -123,10 +125,10 @@ def _paired(first: Answers, second: Answers, done: Comparison) -> Paired:
 
 
 def _folds(by: str, done: Comparison, answers: Answers) -> FoldSummary:
-    known = done.ingested.patients > 0
-    shared = done.shared[by]
+    known, shared = done.people.patients > 0, done.shared[by]
     return FoldSummary(
-        method=by,
+        method=unit_of(by, done.people),
+        patients=split_words(by, done.people, shared).patients,
         folds=done.cfg.compare.folds,
         shared=shared if known or not shared else None,
         unit="patient" if known else None,
@@ -165,7 +167,7 @@ def _json(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
     return {**report.to_json(), "mllib": evaluator}
 
 
-def _lines(report: ComparisonReport, page: str) -> Iterator[str]:
+def _lines(report: ComparisonReport, how: SplitWords, page: str) -> Iterator[str]:
     yield f"{'':<4}{'accuracy (95 % interval)':<28}{'by image':>9}{'f1':>7}{'auc':>7}{'fit s':>8}"
     for place, row in enumerate(report.rows, 1):
         found, image = row.outcome.metrics, row.by_image
@@ -176,7 +178,6 @@ def _lines(report: ComparisonReport, page: str) -> Iterator[str]:
         figures = f"{leaked:>9}{found.f1_macro:>7.3f}{auc:>7}{row.outcome.fit_seconds:>8.1f}"
         yield f"{place:<4}{f'{found.accuracy:.3f}{between}':<28}{figures}   {row.name}"
     best = report.best.outcome.metrics
-    split = f"split by {report.split.method}, {report.split.folds} folds"
-    yield f"{best.n:,} films of {best.groups:,} groups, {split}"
+    yield f"{best.n:,} films of {best.groups:,} groups in {report.split.folds} folds, {how}"
     yield from (f"note: {caveat}" for caveat in report.caveats)
     yield f"report: {page}"

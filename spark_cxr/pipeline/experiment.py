@@ -71,7 +71,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     output.write_json("metrics.json", counts_of(done))
     model = Output(output.table("model"))
     panels, how = training_panels(predictions, featurized.eye.ready, model, cfg.train.explained)
-    report = replace(training_report(done, predictions), panels=panels, heat=how)
+    report = replace(training_report(done, predictions, model), panels=panels, heat=how)
     output.write_text("report.html", training_page(report))
     return Outcome(headline_of(done), summary_of(done, output.table("report.html")))
 

@@ -1,8 +1,9 @@
-"""What every report tells of its data: where they come from, how sound they are, what failed."""
+"""What every report says of its data: where they come from, how sound they are, what failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,6 +14,7 @@ from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import Published
 from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics import measure_parts
+from spark_cxr.model.judge import Judge, look_at_film
 from spark_cxr.pipeline.audit.summary import audit_summary
 from spark_cxr.pipeline.dedup import clusters
 from spark_cxr.pipeline.evaluate import Answers
@@ -27,7 +29,7 @@ from spark_cxr.report.records import (
     PartTable,
     QuarantineCount,
 )
-from spark_cxr.schemas import LABEL, PATH, TWINS
+from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config
 
 PHANTOM = "phantom"
@@ -35,6 +37,28 @@ PHANTOM = "phantom"
 PHANTOMS = "drawn phantoms"
 THUMBNAIL, QUALITY = 192, 80
 MISTAKES = 8
+LOOKED_AT = 4 * MISTAKES
+"""Wrong films that are looked at for as many that the model does not refuse."""
+
+
+@dataclass(frozen=True)
+class RefusalCheck:
+    """Tells which test films the trained model would refuse as no X-rays."""
+
+    judge: Judge
+    vectors: DataFrame
+    """path, features"""
+    size_hw: tuple[int, int]
+
+    def refused(self, paths: list[str]) -> set[str]:
+        """Give those of a few films for which the model names no class."""
+        rows = self.vectors.where(F.col(PATH).isin(paths)).select(PATH, FEATURES).collect()
+        return {path for path, vector in rows if not self._label(path, vector)}
+
+    def _label(self, path: str, vector: list[float]) -> str:
+        pixels = film_at(path)
+        picture = None if pixels is None else look_at_film(pixels, (), self.size_hw)[0]
+        return self.judge.judge(vector, picture).label
 
 
 def are_drawn(films: DataFrame) -> bool:
@@ -73,7 +97,7 @@ def data_caveats(ingested: Ingested, drawn: bool) -> Iterator[str]:
     if ingested.patients and ingested.without_patient:
         yield (
             f"{ingested.without_patient:,} of {ingested.n_images:,} films name no patient: each "
-            "counts as a patient of its own, and two of one patient may stand on both sides of the "
+            "counts as a patient of its own, and two of one patient may be on both sides of the "
             "split."
         )
 
@@ -86,7 +110,7 @@ def network_line(featurized: Featurized) -> str:
 
 
 def network_caveats(featurized: Featurized) -> Iterator[str]:
-    """Say of a network what must be known of its features."""
+    """Say what must be known of a network's features."""
     if featurized.used.engine == "fake":
         yield f"{FAKE_CAVEAT}."
     elif featurized.eye.ready.caveat:
@@ -118,10 +142,11 @@ def audit_of(spark: SparkSession, cfg: Config, ingested: Ingested) -> Audit:
     return Audit(checks, "what the job audit writes")
 
 
-def mistakes_of(predictions: DataFrame) -> tuple[Mistake, ...]:
-    """Show the films that a classifier was surest of and wrong about."""
+def mistakes_of(predictions: DataFrame, check: RefusalCheck | None = None) -> tuple[Mistake, ...]:
+    """Show the films that a classifier was surest of and wrong about, without those it refuses."""
     wrong = predictions.where(F.col(LABEL) != F.col("prediction"))
-    worst = wrong.orderBy(F.desc("confidence"), PATH).limit(MISTAKES).collect()
+    worst = wrong.orderBy(F.desc("confidence"), PATH).limit(LOOKED_AT).collect()
+    refused = check.refused([row[PATH] for row in worst]) if check else set()
     return tuple(
         Mistake(
             path=row[PATH].rsplit("/", 1)[-1],
@@ -130,7 +155,7 @@ def mistakes_of(predictions: DataFrame) -> tuple[Mistake, ...]:
             probability=row["confidence"],
             image=_thumbnail(row[PATH]),
         )
-        for row in worst
+        for row in [row for row in worst if row[PATH] not in refused][:MISTAKES]
     )
 
 

@@ -19,11 +19,12 @@ from spark_cxr.pipeline.featurize import Featurized
 from spark_cxr.pipeline.model_directory import FittedHead, Made, write_model
 from spark_cxr.pipeline.parted import Parted, fingerprint
 from spark_cxr.pipeline.reference import reference_of
-from spark_cxr.pipeline.split import IS_TEST
+from spark_cxr.pipeline.split import IS_TEST, is_drawn
+from spark_cxr.pipeline.split_words import SplitWords, split_words
 from spark_cxr.pipeline.train import predictions_of
 from spark_cxr.pipeline.tune import Tuned
 from spark_cxr.schemas import TEST_PREDICTIONS
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, Train
 
 
 class Titled(Protocol):
@@ -72,6 +73,11 @@ class Fitted:
     def labels(self) -> tuple[str, ...]:
         """Give the classes, in the order of the probabilities."""
         return self.parted.labels
+
+    def split_words(self, train: Train) -> SplitWords:
+        """Say how the test was set apart."""
+        by_folder = bool(train.test_images)
+        return split_words(train.split, self.parted.people, self.shared, by_folder)
 
 
 Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
@@ -130,6 +136,8 @@ def _written(predictions: DataFrame, output: Output) -> DataFrame:
 
 def _told(fitted: Fitted, trial: Trial, known: Reference) -> Made:
     cfg = trial.cfg
+    split = {"how": str(fitted.split_words(cfg.train))}
+    drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
     return Made(
         name=f"{fitted.head.name}-{fitted.fingerprint}",
         labels=fitted.labels,
@@ -139,5 +147,5 @@ def _told(fitted: Fitted, trial: Trial, known: Reference) -> Made:
         metrics=fitted.metrics,
         reference=known,
         data=fitted.fingerprint,
-        split={"by": cfg.train.split, "test": cfg.train.test_fraction, "seed": cfg.run.seed},
+        split={**split, **(drawn if is_drawn(cfg.train) else {})},
     )

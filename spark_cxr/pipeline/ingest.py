@@ -117,13 +117,20 @@ def check_told(seen: DataFrame, told: DataFrame, rows: DataFrame | None, setting
 
 
 def images_of(seen: DataFrame, told: DataFrame, settings: Ingest) -> DataFrame:
-    """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`)."""
+    """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`).
+
+    The folder is the source only where the label file names none at all: else a film on which the
+    file is silent would look like one of yet another hospital.
+    """
     good = seen.where(F.col("reason").isNull()).join(told, on=PATH, how="left")
     folder_source = source_of(settings.images, dataset_of(settings).name)
+    source = F.col("file_source")
+    if not told.where(source.isNotNull()).limit(1).count():
+        source = folder_source
     patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
     return good.withColumns(
         {
-            "source": F.coalesce(F.col("file_source"), folder_source),
+            "source": source,
             "patient_id": patient,
             "group_id": F.coalesce(patient, F.col("pixels_sha256")),
             "view": F.coalesce(F.col("file_view"), F.col("view")),

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.pipeline.split import IS_TEST, check_split, split, split_by_folder
 from spark_cxr.pipeline.split_column import with_values
-from spark_cxr.schemas import LABEL
+from spark_cxr.pipeline.split_words import People, people_of
+from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Config
 
 
@@ -24,6 +25,8 @@ class Parted:
     """Of each label: how many train, and how many test."""
     left_out: int
     """Films to which the split gives no side."""
+    people: People
+    """The patients of the films on either side."""
 
     @property
     def n_train(self) -> int:
@@ -46,7 +49,9 @@ def part(films: DataFrame, images: DataFrame, labels: tuple[str, ...], cfg: Conf
         rows = split(valued, train.split, train.test_fraction, cfg.run.seed, train.crossing)
     rows = rows.persist()
     counts = check_split(rows, may_cross=train.split == "image" or train.crossing == "keep")
-    return Parted(rows, labels, counts, films.count() - sum(map(sum, counts.values())))
+    left_out = films.count() - sum(map(sum, counts.values()))
+    people = people_of(images.join(rows.select(PATH), on=PATH, how="left_semi"))
+    return Parted(rows, labels, counts, left_out, people)
 
 
 def fingerprint(rows: DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""Who trains and who tests: by hash of the group, so neither order nor partitioning matters."""
+"""Which films train and which test, by hash of the group: order and partitioning do not matter."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.pipeline.files import is_below
 from spark_cxr.pipeline.labels import check_labels, match, read_labels
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
+from spark_cxr.settings import Train
 
 IS_TEST = "is_test"
 FOLD = "fold"
@@ -36,12 +37,12 @@ def split(
 ) -> DataFrame:
     """Add `is_test`, true for the given share of the groups of each label.
 
-    `by` is `patient` (a group, its twins included, is on one side), `image`, a CSV file that says
-    who trains and who tests, or a column whose values stand in `VALUE`: if they are train, val and
-    test it says so too, else films of one value are on one side. Of each label with two or more
-    groups at least one trains and at least one tests. A group with several labels counts for the
-    first of them in the alphabet. With `crossing` `drop`, training films whose group is tested are
-    left out.
+    `by` is `patient` (a group, its twins included, is on one side), `image`, a CSV file that gives
+    the side of each film, or a column whose values are in `VALUE`. If these values are train, val
+    and test, they give the sides; otherwise films with the same value are on one side. Of each
+    label with two or more groups at least one trains and at least one tests. A group with several
+    labels counts for the alphabetically first. With `crossing` `drop`, training films whose group
+    is tested are left out.
     """
     rows = (
         _sided(images, by) if _names_sides(images, by) else _dealt(images, by, test_fraction, seed)
@@ -52,6 +53,11 @@ def split(
 def can_cross(by: str) -> bool:
     """Tell whether a way to split can put a patient on both sides without being asked for that."""
     return by not in ("patient", "image")
+
+
+def is_drawn(train: Train) -> bool:
+    """Tell whether share and seed of the test mean anything, rather than a file or folder."""
+    return not train.test_images and not train.split.lower().endswith(".csv")
 
 
 def column_of(by: str) -> str:
@@ -76,7 +82,7 @@ def split_by_folder(images: DataFrame, tested: Sequence[str], crossing: str) -> 
 
 
 def folds(images: DataFrame, by: str, k: int, seed: int) -> DataFrame:
-    """Add `fold`, from 0 to k - 1: each label's groups are dealt out in turn."""
+    """Add `fold`, from 0 to k - 1: the groups of each label are dealt out in turn."""
     ranked, size = _ranked(images, by, seed)
     scarce = ranked.where(size < k).select("_label").distinct().orderBy("_label")
     if too_few := [row["_label"] for row in scarce.limit(EXAMPLES).collect()]:
@@ -91,7 +97,7 @@ def folds(images: DataFrame, by: str, k: int, seed: int) -> DataFrame:
 
 
 def check_folds(rows: DataFrame) -> None:
-    """Refuse folds between which a patient or twins are divided."""
+    """Refuse folds that divide the films of a patient, or twins."""
     groups = rows.groupBy(GROUP).agg(F.count_distinct(FOLD).alias("folds"), F.min(PATH).alias(PATH))
     divided = groups.where(F.col("folds") > 1)
     if not (total := divided.count()):
@@ -108,7 +114,7 @@ def check_folds(rows: DataFrame) -> None:
 def check_split(rows: DataFrame, may_cross: bool = True) -> dict[str, tuple[int, int]]:
     """Count the films of each label that train and that test.
 
-    A split with a bare side is refused, and so is one in which a group is on both sides.
+    A split is refused if a label is missing on one side, or if a group is on both sides.
     """
     table = rows.groupBy(LABEL).agg(
         F.count_if(~F.col(IS_TEST)).alias("train"), F.count_if(F.col(IS_TEST)).alias("test")
@@ -161,7 +167,7 @@ def _without_crossing(rows: DataFrame) -> DataFrame:
 
 
 def _names_sides(images: DataFrame, by: str) -> bool:
-    """Tell whether a file or a column says who trains and who tests, rather than who is alike."""
+    """Tell whether a file or a column gives the sides, rather than what to keep together."""
     if not column_of(by):
         return by.lower().endswith(".csv")
     known = [word for words in SIDES.values() for word in words]
@@ -170,7 +176,7 @@ def _names_sides(images: DataFrame, by: str) -> bool:
 
 
 def named_validation(images: DataFrame, by: str) -> DataFrame | None:
-    """Give the films that a split names for validation beside others for the test, if it does."""
+    """Give the films that a split names for validation, if it names others for the test."""
     if not can_cross(by) or not _names_sides(images, by):
         return None
     told, sides = _told_sides(images, by)
@@ -181,9 +187,9 @@ def named_validation(images: DataFrame, by: str) -> DataFrame | None:
 
 
 def _sided(images: DataFrame, by: str) -> DataFrame:
-    """Take the sides that a file or a column names; who has none is left out.
+    """Take the sides that a file or a column names; films without one are left out.
 
-    Films for validation test where there is none for the test, and else are left out.
+    Validation films are the test where there are no test films, and are left out otherwise.
     """
     told, sides = _told_sides(images, by)
     tested = "test" if "test" in sides else "val"
@@ -205,7 +211,7 @@ def _told_sides(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
 
 
 def _told(images: DataFrame, path: str) -> DataFrame:
-    """Read what a file, keyed by path, file name or stem, says of films."""
+    """Read the side of each film from a file keyed by path, file name or stem."""
     dataset = Dataset(name="", label_column=SPLIT_COLUMN)
     rows = read_labels(images.sparkSession, path, dataset).where(F.col(LABEL) != "")
     check_labels(rows, path)
@@ -217,15 +223,15 @@ def _word(column: str) -> Column:
 
 
 def _key(by: str) -> Column:
-    """Say what stays together: a CSV leaves open who does, so that patients do."""
+    """Name what stays together; with a CSV file that is the patient."""
     return F.col({"image": SHA256}.get(by, VALUE if column_of(by) else GROUP))
 
 
 def _ranked(images: DataFrame, by: str, seed: int) -> tuple[DataFrame, Column]:
-    """Draw a lot for each group and rank the groups of each label by it."""
+    """Give each group a pseudo-random number, and rank the groups of each label by it."""
     rows = images.withColumn("_group", _key(by))
-    # The lot of a group comes from its films, not its name: pseudonyms change with their key. It is
-    # the hash of a smallest digest, not a smallest hash, which would favour groups of many films.
+    # The number comes from the films of a group, not its name: pseudonyms change with their key. It
+    # is the hash of a smallest digest, not a smallest hash, which would favour large groups.
     lot = F.xxhash64(F.lit(seed), F.min(SHA256))
     groups = rows.groupBy("_group").agg(F.min(LABEL).alias("_label"), lot.alias("_lot"))
     rank = F.row_number().over(Window.partitionBy("_label").orderBy("_lot", "_group"))

@@ -15,14 +15,14 @@ from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Ingest, nearest
 
 KNOWN = ("source", "view", "patient_id", "format", "width", "height", "bits", "day_offset")
-"""Columns of the table `images` that can part films; the others name single films."""
+"""Columns of the table `images` that can split films; the others differ from film to film."""
 
 
 def with_values(rows: DataFrame, images: DataFrame, by: str, settings: Ingest) -> DataFrame:
     """Add the value of the column that `by` names, if it names one; films without are left out.
 
     Args:
-        rows: The films to be parted.
+        rows: The films to split.
         images: What ingesting has found out of them (`schemas.IMAGES`).
         by: A way to split, like `patient` or `column:source`.
         settings: Say where the label file is.
@@ -40,7 +40,7 @@ def _of_films(images: DataFrame, name: str) -> DataFrame:
 
 
 def _of_file(images: DataFrame, name: str, settings: Ingest) -> DataFrame:
-    """Read the label file as if the column were the label: films are found by the same keys."""
+    """Read the label file as if the column were the label, so that films match by the same keys."""
     dataset = dataset_of(settings)
     if dataset.labels in NO_FILE:
         way_out = nearest(name, KNOWN)

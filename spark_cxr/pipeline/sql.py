@@ -78,8 +78,9 @@ def register_scorer(
     """Register a model as a function of SQL: `SELECT cxr(content).prediction FROM films`.
 
     The function gives a struct (`schemas.SPOKEN`): prediction, confidence, probabilities, distance,
-    flags; of a null or bad image `reason` and `detail`, the rest null or empty. It says of a film
-    what `load_model` and the job score say.
+    flags. A null or bad image has `reason` and `detail`, and the rest is null or empty; what is no
+    X-ray has its distance and flags only. A film gets the answer that `load_model` and the job
+    score give it.
 
     Args:
         spark: The session in which the name is to be known.

@@ -1,4 +1,4 @@
-"""The page of an audit: the verdict first, then one line a check, then what is behind each."""
+"""The page of an audit: the verdict, then one line for each check, then the details."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class AuditReport:
-    """An audit, ready to be told."""
+    """All that the page of an audit shows."""
 
     name: str
     """Of the data, as a sentence names them."""
@@ -45,7 +45,7 @@ class AuditReport:
 
 def audit_page(report: AuditReport) -> str:
     """Write the page of an audit: one HTML document, the same bytes for the same report."""
-    checks = _by_gravity(report.checks)
+    checks = _worst_first(report.checks)
     return page(
         f"Data audit of {report.name}",
         notice(),
@@ -57,10 +57,10 @@ def audit_page(report: AuditReport) -> str:
         _reach(report.checks),
         *(_details(check) for check in checks if _has_more(check)),
         _sentences("What passes", checks, PASS),
-        _sentences("What could not be asked", checks, NOT_APPLICABLE),
+        _sentences("What could not be checked", checks, NOT_APPLICABLE),
         caveats(report.caveats),
         section("Data", facts(report.data)),
-        section("How it was asked", facts(report.method)),
+        section("How it was checked", facts(report.method)),
         how_it_ran(report.run),
         element("footer", element("p", NOTICE)),
     )
@@ -83,8 +83,8 @@ def verdict(checks: Sequence[Check]) -> str:
             f"{_are(counts[WARN])} {warnings}."
         )
     return (
-        f"None of {asked} checks speaks against these films. That does not prove that a figure "
-        "holds at another hospital."
+        f"None of {asked} checks finds a problem with these films. That does not prove that a "
+        "figure holds at another hospital."
     )
 
 
@@ -92,12 +92,12 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _by_gravity(checks: Sequence[Check]) -> list[Check]:
+def _worst_first(checks: Sequence[Check]) -> list[Check]:
     return sorted(checks, key=lambda check: STATUSES.index(check.status))
 
 
 def _fails(checks: Sequence[Check]) -> Html:
-    """Say each fail in its own words, up front."""
+    """Give the words of each failed check at the top."""
     fails = [check for check in checks if check.status == FAIL]
     if not fails:
         return Html("")
@@ -108,10 +108,11 @@ def _fails(checks: Sequence[Check]) -> Html:
 
 
 def _overview(checks: Sequence[Check]) -> Html:
-    rows = ((check.title, _status(check.status), check.brief) for check in _by_gravity(checks))
-    headings = ("What was asked", "Answer", "In short")
+    rows = ((check.title, _status(check.status), check.brief) for check in _worst_first(checks))
+    headings = ("Check", "Result", "In short")
     return section(
-        "All checks", table("One line each, the gravest first", headings, rows, numbers_from=3)
+        "All checks",
+        table("One line for each check, the worst first", headings, rows, numbers_from=3),
     )
 
 
@@ -125,14 +126,14 @@ def _reach(checks: Sequence[Check]) -> Html:
         return Html("")
     caption = (
         "Each bar is a classifier of the same kind, on the same films and split, that sees "
-        "only what its name says. Blue: the whole film, with its interval as a band. Orange: comes "
-        "too near to it, or needs the border. The dashed line is reached without looking at all."
+        "only what its name says. Blue: the whole film, with its interval as a band. Orange: too "
+        "close to it, or dependent on the border. The dashed line needs no look at the film."
     )
     return section("What a classifier needs to see", figure(Html(drawing), caption))
 
 
 def _has_more(check: Check) -> bool:
-    """Tell whether a check needs room of its own: fails are told above, in words."""
+    """Tell whether a check needs a section of its own; the words of a fail stand above."""
     return check.status == WARN or bool(check.grid or check.pairs)
 
 
@@ -149,7 +150,7 @@ def _details(check: Check) -> Html:
 
 
 def _sentences(heading: str, checks: Sequence[Check], status: str) -> Html:
-    """List the checks of one status that have no room of their own."""
+    """List the checks of one status that have no section of their own."""
     chosen = [c for c in checks if c.status == status and not _has_more(c)]
     if not chosen:
         return Html("")

@@ -1,4 +1,4 @@
-"""What an audit found: one record a check, for audit.json, its page, and other reports."""
+"""What an audit found: one record for each check, for audit.json, its page and other reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 PASS, WARN, FAIL, NOT_APPLICABLE = "pass", "warn", "fail", "not_applicable"
 STATUSES = (FAIL, WARN, PASS, NOT_APPLICABLE)
-"""The gravest first."""
+"""The worst first."""
 
 Number = tuple[str, float | int | None]
 """A name and what it is."""
@@ -39,7 +39,7 @@ class Pair:
     """Two films that are one."""
 
     kind: str
-    """bytes, pixels, or how their looks differ; empty where several steps lie between them."""
+    """bytes, pixels, or how the pictures differ; empty where other copies link the two."""
     a: Side
     b: Side
 
@@ -54,14 +54,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Check:
-    """One question that the data were asked, and the answer."""
+    """One check of the data and its result."""
 
     name: str
     title: str
     status: str
     """One of `STATUSES`."""
     sentence: str
-    """What was found and what follows from it, in words."""
+    """What was found, and what follows from it."""
     numbers: tuple[Number, ...] = ()
     grid: Grid | None = None
     pairs: tuple[Pair, ...] = ()
@@ -83,8 +83,8 @@ class Check:
         }
 
 
-def graver(value: float, warn: float, fail: float) -> str:
-    """Judge a number of which less is better."""
+def status_of(value: float, warn: float, fail: float) -> str:
+    """Give the status of a check by a number of which less is better."""
     return FAIL if value >= fail else WARN if value >= warn else PASS
 
 

@@ -1,4 +1,4 @@
-"""The page of a comparison: who is ahead and whether that is shown, then the ranking, then why."""
+"""The page of a comparison: which is ahead and whether that is shown, the ranking, the details."""
 
 from spark_cxr.metrics import Difference
 from spark_cxr.report import comparison_wording as words
@@ -157,10 +157,10 @@ def _duel(report: ComparisonReport) -> Html:
     )
     headings = ("First minus second", "Difference", "Resamples with the first ahead")
     films = (
-        f"{counted(paired.only_first, 'film')} only the first named rightly, "
+        f"{counted(paired.only_first, 'film')} only the first classified correctly, "
         f"{counted(paired.only_second, 'film')} only the second. Counted film by film, as if each "
-        f"were a patient of its own, McNemar's exact test gives p = {paired.mcnemar_p:.3g}; the "
-        "intervals above resample whole groups and are to be preferred."
+        f"had a patient of its own, McNemar's exact test gives p = {paired.mcnemar_p:.3g}; the "
+        "intervals above resample whole groups, so prefer them."
     )
     lead = f"First: {first}. Second: {second}. Both were asked about the same films."
     caption = f"{paired.resamples:,} resamples of {counted(paired.groups, 'group')}"
@@ -200,9 +200,9 @@ def _published(report: ComparisonReport) -> Html:
     if not report.published:
         return NOTHING
     lead = (
-        "Figures that others reported on this set or a version of it. They were found on other "
-        "splits, so they are no rank in the table above; a figure by image compares with those "
-        "by image only."
+        "Figures that others reported on this set or a version of it. They come from other splits, "
+        "so they have no rank in the table above; compare a figure by image with those by image "
+        "only."
     )
     headings = ("Who", "Task", "Split", "Source", "Accuracy")
     rows = (
@@ -241,6 +241,7 @@ def _split(split: FoldSummary, tested: int) -> tuple[Html, ...]:
     rows = (
         ("Folds", f"{split.folds}" if split.folds > 1 else "one test set"),
         (f"Films tested with their {unit} or a twin in training", shared),
+        *((("Patients", split.patients),) if split.patients else ()),
         *split.notes,
     )
     return element("h3", f"By {split.method}"), facts(rows)

@@ -1,4 +1,4 @@
-"""What a comparison page is made from: each backbone with each head, measured on the same films."""
+"""What a comparison page shows: each backbone with each head, measured on the same films."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ class FoldSummary:
     """How the films were dealt into folds, and what that leaves open."""
 
     method: str
-    """Follows "by" in a sentence: "patient", "image"."""
+    """Follows "by" in a sentence: "patient", "image", "film" where no patient is known."""
     folds: int
     """1 where there is one test set and no folds."""
     shared: int | None
@@ -23,6 +23,8 @@ class FoldSummary:
     unit: str | None = "patient"
     """What was kept together and resampled, in the singular; None where nothing was known."""
     notes: tuple[Row, ...] = ()
+    patients: str = ""
+    """What is true of patients there: "no patient is known"; empty where `method` says all."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """Several classifiers on the same films, ready to be told."""
+    """All that the page of a comparison shows: several classifiers on the same films."""
 
     job: str
     title: str
@@ -118,7 +120,7 @@ class ComparisonReport:
     parts: tuple[PartTable, ...] = ()
     """Of the best."""
     mistakes: tuple[Mistake, ...] = ()
-    """Of the best, the surest first."""
+    """Of the best, the most confident first."""
 
     @property
     def best(self) -> ComparisonRow:

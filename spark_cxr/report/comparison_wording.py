@@ -1,4 +1,4 @@
-"""What a comparison comes to, in words: who is ahead, by how much, and what is only leak."""
+"""A comparison in words: which is ahead, by how much, and how much of it is only leak."""
 
 from spark_cxr.metrics import Difference, Paired
 from spark_cxr.report.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
@@ -22,14 +22,15 @@ def setting(report: ComparisonReport) -> str:
 
 def _dealt(split: FoldSummary) -> str:
     is_clean = split.shared == 0 and split.unit is not None
+    said = f" ({split.patients})" if split.patients else ""
     if split.folds > 1:
         by = f"by a classifier that never saw its {split.unit}" if is_clean else ""
-        return f"each tested once, in {split.folds} folds, {by or f'split by {split.method}'}"
-    return f"{'never seen in training, ' if is_clean else ''}split by {split.method}"
+        return f"each tested once, in {split.folds} folds, {by or f'split by {split.method}'}{said}"
+    return f"{'never seen in training, ' if is_clean else ''}split by {split.method}{said}"
 
 
 def finding(report: ComparisonReport) -> str:
-    """Say who comes first, and the figure."""
+    """Name the best, with its accuracy."""
     right = f"right on {percent(report.best.outcome.metrics.accuracy)}"
     if len(report.rows) == 1:
         return f"{report.best.name} was {right}"
@@ -67,7 +68,7 @@ def _judged(paired: Paired) -> str:
 
 
 def remarks(report: ComparisonReport) -> tuple[str, ...]:
-    """Say what belongs to the verdict: equals, leak, chance, choice, weakest class."""
+    """Give what qualifies the verdict: ties, leak, chance, choice, weakest class."""
     best = report.best.outcome.metrics
     found = (
         _equals(report),
@@ -94,11 +95,11 @@ def _equals(report: ComparisonReport) -> str:
 
 
 def shared(split: FoldSummary, tested: int) -> str:
-    """Say how far the films tested were known by patient or twin."""
+    """Count the tested films whose patient or twin was in training."""
     if split.unit is None or split.shared is None:
         return (
-            "Patients are not known, so films of one patient may stand on both sides of the "
-            "split: expect less on new patients."
+            "Patients are not known, so films of one patient may be on both sides of the split: "
+            "expect less on new patients."
         )
     if split.shared == 0:
         return ""
@@ -161,8 +162,8 @@ def _chosen(report: ComparisonReport) -> str:
     if len(report.rows) < 3:
         return ""
     return (
-        f"The best of {len(report.rows)} was chosen on the films that measure it, so expect "
-        "slightly less of it on others."
+        f"The best of {len(report.rows)} was chosen on the same films that measure it, so expect "
+        "slightly less on others."
     )
 
 

@@ -8,18 +8,19 @@ from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.report.wording import counted, percent
 
 HOW_TO_READ = (
-    "Left the film, right the same film with heat. Orange speaks for the class of the heading, "
-    "blue for the class that it was held against, the likeliest of the others; no colour for "
-    "neither. All films share one scale, so that two of them can be compared."
+    "Left the film, right the same film with heat. Orange is evidence for the class of the "
+    "heading, blue for the most likely of the other classes; no colour is evidence for neither. "
+    "All films share one scale, so any two can be compared."
 )
 NO_PROOF = (
-    "Heat says where the numbers came from that decided, and not that a reader would look there, "
-    "nor that the decision is right. Heat on letters, corners and borders is a warning."
+    "Heat shows where the numbers behind a decision come from. It does not show that a reader "
+    "would look there, or that the decision is right. Heat on letters, corners and borders is a "
+    "warning."
 )
 
 
 def contact_page(sheet: ContactSheet) -> str:
-    """Write the page: one HTML document that needs nothing beside it."""
+    """Write the page: one self-contained HTML document."""
     films = sum(each.films for each in sheet.classes)
     rows = (
         ("Model", sheet.model),

@@ -35,14 +35,14 @@ def draw_loss(epochs: Sequence[EpochPoint], best: int) -> str:
 
 
 def draw_accuracy(epochs: Sequence[EpochPoint], best: int) -> str:
-    """Draw the share of films named rightly, with the best epoch marked."""
+    """Draw the accuracy, with the best epoch marked."""
     pairs = [(each.accuracy, each.val_accuracy) for each in epochs]
     title = "Accuracy, epoch by epoch"
     return _draw("accuracy", title, "Accuracy, %", epochs, pairs, best, percent, 100)
 
 
 def learned(found: Learned | None) -> Html:
-    """Tell how the network learned; nothing where none did."""
+    """Show how the network learned; nothing where none did."""
     if found is None or not found.epochs:
         return sections.NOTHING
     best = found.epochs[found.best - 1]
@@ -50,8 +50,8 @@ def learned(found: Learned | None) -> Html:
         figure(Html(draw_loss(found.epochs, found.best)), LOSS),
         figure(
             Html(draw_accuracy(found.epochs, found.best)),
-            f"{percent(best.val_accuracy)} of {found.n_val:,} validation films were named rightly "
-            f"after epoch {found.best}, whose weights were kept.",
+            f"{percent(best.val_accuracy)} of {found.n_val:,} validation films were classified "
+            f"correctly after epoch {found.best}, whose weights were kept.",
         ),
     )
     return join(

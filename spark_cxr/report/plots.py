@@ -79,7 +79,7 @@ def draw_precision_recall(metrics: Metrics) -> str:
 
 
 def draw_reliability(metrics: Metrics) -> str:
-    """Draw how often the classifier was right against how sure it said it was."""
+    """Draw how often the classifier was right against how confident it was."""
     curve = metrics.curves.reliability
     bins = list(zip(curve.confidence, curve.right, curve.counts, strict=True))
     points = [(sure, right) for sure, right, _ in bins if sure is not None and right is not None]

@@ -1,4 +1,4 @@
-"""How far classifiers come that see less than the film, drawn beside the real result."""
+"""The accuracy of classifiers that see less than the film, drawn beside the real result."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ def _bars(axes: "Axes", bars: Sequence[tuple[str, float, str]]) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100\u202f%"])
-    axes.set_xlabel("Test films named rightly")
+    axes.set_xlabel("Test films classified correctly")
     axes.tick_params(axis="y", length=0)
 
 

@@ -53,7 +53,7 @@ class SplitSummary:
     """How test images were set apart, and what that leaves open."""
 
     method: str
-    """Follows "split by" in a sentence: "patient", "image", "the column fold of split.csv"."""
+    """What was done: "split by patient", "test films given by --test-images"."""
     n_train: int
     n_test: int
     shared: int | None
@@ -61,6 +61,8 @@ class SplitSummary:
     unit: str | None = "patient"
     """What was kept together and resampled, in the singular; None where nothing was known."""
     notes: tuple[Row, ...] = ()
+    patients: str = ""
+    """What is true of patients there: "no patient is known"; empty where `method` says all."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One test image that was named wrongly."""
+    """One misclassified test image."""
 
     path: str
     true: str
@@ -100,7 +102,7 @@ class PartTable:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was asked of the data before, and where all of it is told."""
+    """Checks of the data, and where the whole audit is."""
 
     checks: tuple[Check, ...]
     where: str = ""
@@ -125,7 +127,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Films of one kind: the surest, the least sure, the wrong ones."""
+    """Films of one kind: the most certain, the least certain, the wrong ones."""
 
     heading: str
     panels: tuple[Panel, ...]
@@ -142,7 +144,7 @@ class ClassPanels:
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """All that the page tells."""
+    """All that the page shows."""
 
     model: str
     backbone: str
@@ -181,7 +183,7 @@ class Learned:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """One trained classifier, ready to be told."""
+    """All that the page of a training shows."""
 
     job: str
     title: str
@@ -192,9 +194,9 @@ class TrainingReport:
     """Head, backbone, weights, engine, precision, device: what was really used."""
     run: RunSummary
     caveats: tuple[str, ...] = ()
-    """What a reader must know before believing the figure; shown loudly."""
+    """What a reader must know before relying on the figure; shown prominently."""
     mistakes: tuple[Mistake, ...] = ()
-    """The surest first."""
+    """The most confident first."""
     parts: tuple[PartTable, ...] = ()
     learning: tuple[LearningPoint, ...] = ()
     """The smallest training first; all on the same test images."""

@@ -15,18 +15,18 @@ STATUS_WORDS = {
     FAIL: "✕ fails",
     WARN: "! warning",
     PASS: "✓ passes",
-    NOT_APPLICABLE: "– not asked",
+    NOT_APPLICABLE: "– not applicable",
 }
 """The sign says it without colour."""
 
 
 def notice() -> Html:
-    """Say, before anything else, what the page is not for."""
+    """Say at the very top what the page is not for."""
     return element("p", NOTICE, class_="notice", role="note")
 
 
 def caveats(sentences: tuple[str, ...], found: Audit | None = None) -> Html:
-    """Say loudly what a reader must know before believing a figure, and what failed an audit."""
+    """Say prominently what a reader must know before relying on a figure, and what failed."""
     failed = [check for check in found.checks if check.status == FAIL] if found else []
     told = [*sentences, *(check.sentence for check in failed)]
     if not told:
@@ -53,7 +53,7 @@ def tiles(found: Metrics) -> Html:
 
 
 def classes(found: Metrics, heading: str = "Class by class") -> Html:
-    """Tell each class like a classification report, with intervals."""
+    """Give the measures of each class, with intervals, as a classification report does."""
     at = wording.percent_sign(f"{found.specificity:.0%}")
     headings = (
         "Class",
@@ -114,7 +114,7 @@ def pictures(found: Metrics, heading: str = "In pictures") -> Html:
         ),
         (
             plots.draw_reliability(found),
-            "Calibration: below the diagonal the classifier is surer than it is right. "
+            "Calibration: below the diagonal the classifier is more confident than it is right. "
             f"{sureness}; 0 is best for both.",
         ),
         (
@@ -140,10 +140,10 @@ def _shades_in_words(found: Metrics) -> str:
 
 
 def mistakes(films: tuple[Mistake, ...]) -> Html:
-    """Show what was named wrongly, the surest first."""
+    """Show misclassified films, the most confident mistakes first."""
     if not films:
         return NOTHING
-    lead = element("p", "Test images that were named wrongly, the surest first.")
+    lead = element("p", "Misclassified test images, the most confident mistakes first.")
     return section("The hardest mistakes", lead, element("div", *map(_film, films), class_="films"))
 
 
@@ -161,12 +161,12 @@ def _film(mistake: Mistake) -> Html:
 
 
 def parts(tables: tuple[PartTable, ...]) -> Html:
-    """Tell how good the classifier is on each source, view and the like."""
+    """Show how good the classifier is on each source, view and the like."""
     if not tables:
         return NOTHING
-    lead = "A figure over all hides what differs between the parts: a place, a machine, a view."
+    lead = "One figure for all films hides how they differ: by place, by machine, by view."
     if any(len(part.labels) == 1 for each in tables for part in each.parts):
-        lead += " In a part of one class only, the accuracy says how often that class was found."
+        lead += " In a part with a single class, the accuracy is how often that class was found."
     return section("Part by part", element("p", lead), *map(_part_table, tables))
 
 
@@ -205,7 +205,7 @@ def learning(curve: tuple[LearningPoint, ...]) -> Html:
 
 
 def audit(found: Audit | None) -> Html:
-    """Sum up what an audit of the data found, the gravest first."""
+    """Sum up what an audit of the data found, the worst first."""
     if found is None or not found.checks:
         return NOTHING
     lines = sorted(found.checks, key=lambda check: STATUSES.index(check.status))
@@ -224,7 +224,7 @@ def _check(check: Check) -> Html:
 
 
 def quarantine(counts: tuple[QuarantineCount, ...]) -> Html:
-    """Tell how many files were set aside, and why."""
+    """Say how many files were set aside, and why."""
     if not counts:
         return element("p", "No file had to be set aside.")
     rows = ((each.reason, REASONS.get(each.reason, ""), f"{each.count:,}") for each in counts)
@@ -232,7 +232,7 @@ def quarantine(counts: tuple[QuarantineCount, ...]) -> Html:
 
 
 def how_it_ran(run: RunSummary) -> Html:
-    """Tell all that is needed to run it again."""
+    """Give all that is needed to run it again."""
     speed = "" if run.images_per_second is None else f"{run.images_per_second:,.1f} images/s"
     rows = [("Time", wording.duration(run.seconds)), *([("Speed", speed)] if speed else [])]
     return section(

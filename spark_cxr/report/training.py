@@ -66,7 +66,7 @@ def _data(data: DataSummary) -> Html:
 def _split(split: SplitSummary, found: Metrics) -> Html:
     shared = "not known" if split.shared is None else f"{split.shared:,}"
     rows = (
-        ("Split by", split.method),
+        ("Method", ": ".join(filter(None, (split.method, split.patients)))),
         ("Training images", f"{split.n_train:,}"),
         ("Test images", f"{split.n_test:,}"),
         ("Test groups", f"{found.groups:,}"),

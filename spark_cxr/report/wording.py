@@ -1,4 +1,4 @@
-"""Numbers and findings in words: how a figure is written, and the verdict that comes first."""
+"""Numbers and findings in words: how figures are written, and the verdict of a page."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -89,10 +89,9 @@ def setting(report: TrainingReport) -> str:
     """Say on what the verdict rests: images, data, patients, split."""
     tested, split = report.metrics, report.split
     groups = "" if split.unit is None else f" of {counted(tested.groups, split.unit)}"
-    seen = f" never seen in training, split by {split.method}"
-    if split.shared != 0 or split.unit is None:
-        seen = f", split by {split.method}"
-    return f"On {counted(tested.n, 'test image')} ({report.data.name}){groups}{seen}"
+    unseen = " never seen in training" if split.shared == 0 and split.unit is not None else ""
+    how = f"{split.method} ({split.patients})" if split.patients else split.method
+    return f"On {counted(tested.n, 'test image')} ({report.data.name}){groups}{unseen}, {how}"
 
 
 def finding(report: TrainingReport) -> str:
@@ -101,7 +100,7 @@ def finding(report: TrainingReport) -> str:
 
 
 def finding_range(metrics: Metrics) -> str:
-    """Say how sure the figure is."""
+    """Give the interval of the figure."""
     between = metrics.intervals
     if between.accuracy is None:
         return "too few groups for an interval"
@@ -109,7 +108,7 @@ def finding_range(metrics: Metrics) -> str:
 
 
 def remarks(report: TrainingReport) -> tuple[str, ...]:
-    """Say what belongs to the figure: leak, chance, and the weakest class."""
+    """Give what qualifies the figure: leak, chance, and the weakest class."""
     tested = report.metrics
     found = (_leak(report.split), against_majority(tested), weakest(tested))
     return tuple(sentence for sentence in found if sentence)
@@ -118,8 +117,8 @@ def remarks(report: TrainingReport) -> tuple[str, ...]:
 def _leak(split: SplitSummary) -> str:
     if split.unit is None or split.shared is None:
         return (
-            "Patients are not known, so films of one patient may stand on both sides of the "
-            "split: expect less on new patients."
+            "Patients are not known, so films of one patient may be on both sides of the split: "
+            "expect less on new patients."
         )
     if split.shared == 0:
         return ""
@@ -131,7 +130,7 @@ def _leak(split: SplitSummary) -> str:
 
 
 def against_majority(found: Metrics) -> str:
-    """Hold the accuracy against that of always naming the commonest class."""
+    """Compare the accuracy with that of always naming the commonest class."""
     chance = percent(found.majority)
     interval = found.intervals.accuracy
     if found.accuracy <= found.majority or (interval and interval.low <= found.majority):
@@ -157,7 +156,7 @@ def weakest(found: Metrics) -> str:
 
 
 def learning_remark(curve: Sequence[LearningPoint]) -> str:
-    """Say what the last step of a learning curve brought; only an interval may call it a gain."""
+    """Say what the last step of a learning curve gained; only an interval can show a gain."""
     before, last = curve[-2], curve[-1]
     step = points(last.accuracy - before.accuracy)
     said = (

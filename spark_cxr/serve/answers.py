@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images import film
 from spark_cxr.model import judge
-from spark_cxr.model.judge import NO_XRAY, Prediction
+from spark_cxr.model.judge import Prediction
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.serve.batches import Seen
 from spark_cxr.serve.looking import File
@@ -53,9 +53,9 @@ class Answer:
     """What a model says about one image, or why it says nothing."""
 
     label: str | None = None
-    """Null for a bad image, and for a picture that is no X-ray."""
+    """Null, like the next two, for a bad image and for a picture that is no X-ray."""
     confidence: float | None = None
-    probabilities: Mapping[str, float] = field(default_factory=dict)
+    probabilities: Mapping[str, float] | None = None
     is_uncertain: bool = False
     training_distance: float | None = None
     """1 is as far from the training as almost all of its own films keep to."""
@@ -116,7 +116,7 @@ def answer(seen: Seen, uncertain: float, heat: Heat | None = None) -> Answer:
     return Answer(
         label=told.label or None,
         confidence=told.confidence,
-        probabilities=told.probabilities,
+        probabilities=told.probabilities or None,
         is_uncertain=is_uncertain(told, uncertain),
         training_distance=told.distance,
         flags=[Flag(name, MEANINGS[name]) for name in told.flags],
@@ -128,7 +128,7 @@ def answer(seen: Seen, uncertain: float, heat: Heat | None = None) -> Answer:
 
 def is_uncertain(told: Prediction, limit: float) -> bool:
     """Say whether a class is named that the model is not sure of."""
-    return NO_XRAY not in told.flags and told.confidence <= limit
+    return told.confidence is not None and told.confidence <= limit
 
 
 def fault(bad: BadImage) -> Fault:

@@ -62,7 +62,7 @@ class Explainer:
 
     def warm(self, content: bytes) -> None:
         """Have everything ready for the first map, without waiting for it."""
-        self._thread.submit(self._made, content, "")
+        self._thread.submit(self._made, content, self._model.labels[0])
 
     def close(self) -> None:
         """Finish the map that is being made."""

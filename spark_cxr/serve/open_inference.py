@@ -2,7 +2,8 @@
 
 One input `image` of BYTES, a film each: base64 in JSON, or raw behind the JSON (the extension for
 binary tensors, which Triton's clients use unless told otherwise). Outputs: `label`, `confidence`,
-`probabilities` in the order of the labels that the model's metadata names, and `reason`.
+`probabilities` in the order of the labels that the model's metadata names, and `reason`. For an
+image without a class, `label` is empty, and its numbers are null, which clients read as NaN.
 """
 
 from __future__ import annotations
@@ -155,8 +156,8 @@ def _response(service: Service, told: dict[str, Any], seen: Sequence[Seen]) -> d
     rows = [row(each.prediction, labels) for each in seen]
     values: dict[str, list[Any]] = {
         LABEL: [each[0] or "" for each in rows],
-        CONFIDENCE: [each[1] or 0.0 for each in rows],
-        PROBABILITIES: [share or 0.0 for each in rows for share in each[2:-1]],
+        CONFIDENCE: [each[1] for each in rows],
+        PROBABILITIES: [share for each in rows for share in each[2:-1]],
         REASON: [each[-1] or "" for each in rows],
     }
     wanted = _wanted(told)

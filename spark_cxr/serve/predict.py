@@ -16,7 +16,6 @@ from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.errors import BadImage
-from spark_cxr.model.judge import NO_XRAY
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import Seen
 from spark_cxr.serve.bodies import body_of
@@ -100,8 +99,7 @@ def _refuse_all_bad(seen: Sequence[Seen]) -> None:
 
 async def _answer(service: Service, image: Sent, seen: Seen, asked: Asked) -> Answer:
     told, heat = seen.prediction, None
-    says_a_class = not told.bad and NO_XRAY not in told.flags
-    if asked.label is not None and says_a_class and not isinstance(image, BadImage):
+    if asked.label is not None and told.label and not isinstance(image, BadImage):
         heat = await service.explainer.explain(image, asked.label or told.label)
     return answer(seen, service.settings.uncertain, heat)
 

@@ -134,7 +134,7 @@ def test_heat_follows_the_weights_of_the_head(found):
 
 
 def test_masks_beside_the_films_tell_where_the_lungs_are(found, clean_run):
-    assert "Masks tell them on" in found["heat_lungs"]["sentence"]
+    assert "Masks outline them on" in found["heat_lungs"]["sentence"]
     assert "They are estimated" in checks_of(clean_run)["heat_lungs"]["sentence"]
 
 

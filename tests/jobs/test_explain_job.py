@@ -21,10 +21,10 @@ from spark_cxr.schemas import EXPLANATIONS, columns
 from tests.quick import defaults
 
 
-def explained(spark, out, model, images=(), **asked):
+def explained(spark, out, model, images=(), labels="", **asked):
     cfg = defaults(
         run={"out": str(out)},
-        ingest={"images": [str(image) for image in images]},
+        ingest={"images": [str(image) for image in images], "labels": labels},
         explain={"model": model, **asked},
     )
     return job.run(JOB, spark, cfg)
@@ -94,9 +94,30 @@ def test_contact_sheet_shows_each_class_and_asks_for_nothing(run):
     page = (run[0] / "contact_sheet.html").read_text()
     for label in ("COVID-19", "No_findings", "Pneumonia"):
         assert f"<h2>{label}, " in page
-    assert "Wrong, the surest first" in page
+    assert "Wrong, most certain first" in page
     assert page.count("data:image/jpeg;base64,") > 9
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_picture_that_is_no_xray_has_heat_for_a_named_label_only(spark, films, model, tmp_path):
+    folder = tmp_path / "P"
+    folder.mkdir()
+    film = next(path for path in sorted(films.glob("**/*.png")) if path.stat().st_size)
+    (folder / "film.png").write_bytes(film.read_bytes())
+    Image.new("RGB", (96, 96), (220, 0, 0)).save(folder / "photo.png")
+    said = explained(spark, tmp_path / "E", model, [folder], labels="none")
+    assert (said["files"], said["explained"], said["no_xray"]) == (2, 1, 1)
+    found = {plain(path).name: row for path, row in rows(tmp_path / "E").items()}
+    photo = found["photo.png"]
+    silent = ("prediction", "confidence", "target", "contrast", "margin", "map", "overlay")
+    assert [photo[name] for name in silent] == [None] * len(silent)
+    assert not photo["probabilities"]
+    drawn = [path.name for path in (tmp_path / "E").glob("overlays/*/*.png")]
+    assert [name.split("-")[0] for name in drawn] == ["film"]
+    explained(spark, tmp_path / "L", model, [folder], labels="none", label="Pneumonia")
+    named = {plain(path).name: row for path, row in rows(tmp_path / "L").items()}
+    assert named["photo.png"]["overlay"].startswith("overlays/not_an_xray/photo-")
+    assert (named["photo.png"]["prediction"], named["photo.png"]["target"]) == (None, "Pneumonia")
 
 
 @pytest.fixture(scope="module")

@@ -188,7 +188,13 @@ def test_films_of_another_folder_can_be_the_test(spark, films, tmp_path):
     rows = predictions(tmp_path / "R").values()
     assert {"/there/" in row["path"] for row in rows} == {True}
     assert said["n_test"] == len(rows) > 0
-    assert said["split"] == "folder (--test-images)"
+    how = "test films given by --test-images: no patient is on both sides"
+    out = tmp_path / "R"
+    assert said["split"] == how
+    assert json.loads((out / "model" / "model.json").read_text())["split"] == {"how": how}
+    page = (out / "report.html").read_text()
+    assert how in page
+    assert "split by" not in page
 
 
 def test_a_twin_on_both_sides_of_two_folders_is_refused_and_can_be_dropped(spark, films, tmp_path):
@@ -212,6 +218,7 @@ def test_a_twin_on_both_sides_of_two_folders_is_refused_and_can_be_dropped(spark
     cfg = defaults(run={"out": str(tmp_path / "b")}, ingest=images, train=dropped)
     said = job.run(JOB, spark, cfg)
     assert (said["n_train"], said["n_test"]) == (6, 6)
+    assert said["split"] == "test films given by --test-images: no patient is known"
 
 
 def test_a_column_of_the_label_file_says_who_tests(spark, films, tmp_path):
@@ -233,4 +240,6 @@ def test_a_column_of_the_label_file_says_who_tests(spark, films, tmp_path):
     for line in sides:
         said[line.rsplit(",", 1)[1]] += line.split(",")[0].rsplit("/", 1)[-1] in good
     assert (metrics["n_train"], metrics["n_test"]) == (said["train"], said["test"])
-    assert metrics["caveats"][-2] == f"{said['']} films are left out of the split by column:side."
+    left_out = f"{said['']} films neither train nor test: the split leaves them out."
+    assert metrics["caveats"][-2] == left_out
+    assert metrics["split"].startswith("split by the column side: ")

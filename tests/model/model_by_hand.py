@@ -32,7 +32,7 @@ def manifest(files, **changes):
             "auc_macro": None,
         },
         "data": "0123",
-        "split": {"by": "patient", "test": 0.25, "seed": 0},
+        "split": {"how": "split by patient", "test": 0.25, "seed": 0},
         "versions": {"spark_cxr": "0.1.0"},
         "files": files,
     }

@@ -13,8 +13,8 @@ LIMITS = defaults().drift
 
 @dataclass(frozen=True)
 class Film:
-    best: str
-    confidence: float = 0.8
+    prediction: str | None
+    confidence: float | None = 0.8
     training_distance: float = 0.5
     flags: tuple[str, ...] = ()
 
@@ -56,6 +56,14 @@ def test_a_class_that_is_seen_too_often_is_named_with_those_seen_too_rarely():
 
 def test_films_nearer_to_the_training_are_no_cause_for_a_warning():
     assert moved(evenly(300, training_distance=0.1)) == []
+
+
+def test_films_without_a_class_count_for_distance_and_for_nothing_else():
+    refused = [Film(None, None, flags=("not_like_training", "not_an_xray"))] * 300
+    assert moved(evenly(300) + refused) == ["share unlike"]
+    found = {each.name: each.found for each in measured(evenly(300) + refused)}
+    assert (found["mean confidence"], found["share Pneumonia"]) == pytest.approx((0.8, 1 / 3))
+    assert {each.name for each in measured(refused)} == {"mean distance", "share unlike"}
 
 
 def test_few_films_may_differ_by_chance():

@@ -51,6 +51,16 @@ def test_label_is_held_against_the_likeliest_other(model, film):
     np.testing.assert_allclose(found[0].map, -found[1].map, atol=1e-5)
 
 
+def test_a_picture_that_is_no_xray_is_explained_for_a_named_label_only(model):
+    photo = np.zeros((96, 96, 3), np.uint8)
+    photo[..., 0] = 220
+    with pytest.raises(InputError, match=r"names a class.*not_an_xray.*Name a label"):
+        model.explain(photo)
+    found = model.explain(photo, label="Pneumonia")
+    assert (found.label, found.probability, found.contrast_probability) == ("Pneumonia", None, None)
+    assert "the model names no class here" in found.words().lines[0]
+
+
 def test_all_labels_cost_one_pass(model, film, monkeypatch):
     from spark_cxr.backbones.engines.fake import FakeEngine
 

@@ -1,12 +1,14 @@
 """What MLflow calls, without MLflow."""
 
 import base64
+import io
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from model_by_hand import LABELS
+from PIL import Image
 
 import spark_cxr
 from spark_cxr.errors import InputError
@@ -88,6 +90,14 @@ def test_a_good_image_has_no_reason(loaded, film):
 def test_a_bad_image_is_null_with_its_reason(loaded, image, reason):
     row = predicted(loaded, image).iloc[0]
     assert row["reason"].startswith(reason)
+    assert [row[name] for name in COLUMNS[:-1]] == [None] * (len(COLUMNS) - 1)
+
+
+def test_what_is_no_xray_is_null_with_its_reason(loaded):
+    written = io.BytesIO()
+    Image.new("RGB", (96, 96), (220, 0, 0)).save(written, "PNG")
+    row = predicted(loaded, written.getvalue()).iloc[0]
+    assert row["reason"].startswith("not_an_xray")
     assert [row[name] for name in COLUMNS[:-1]] == [None] * (len(COLUMNS) - 1)
 
 

@@ -167,6 +167,16 @@ def test_globs_and_several_folders_name_their_sources(spark, tmp_path):
     assert sources == {"one.png": "hospital a", "two.png": "hospital b"}
 
 
+def test_a_film_on_whose_source_the_label_file_is_silent_has_none(spark, tmp_path):
+    write(tmp_path / "P", a=grey_png(90), b=grey_png(91))
+    lines = ("file,label,source", "a.png,ill,hospital a", "b.png,well,")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    labels = str(tmp_path / "labels.csv")
+    _, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "P")], labels=labels)
+    sources = {name: row["source"] for name, row in images.items()}
+    assert sources == {"a.png": "hospital a", "b.png": None}
+
+
 def test_a_file_over_the_limit_is_set_aside_unread(spark, tmp_path):
     write(tmp_path / "P", small=grey_png(90), large=grey_png(91) + bytes(5000))
     _, images, quarantine = ingested(spark, tmp_path, images=[str(tmp_path / "P")], max_bytes=4000)

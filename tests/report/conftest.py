@@ -51,7 +51,7 @@ def small_report(metrics: Metrics) -> TrainingReport:
             classes=tuple(ClassCount(label, 100, count) for label, count in counts),
             quarantined=(QuarantineCount("truncated", 3),),
         ),
-        split=SplitSummary(method="patient", n_train=310, n_test=metrics.n, shared=0),
+        split=SplitSummary(method="split by patient", n_train=310, n_test=metrics.n, shared=0),
         model=(("Backbone", "ResNet50"), ("Engine", "fake")),
         run=RunSummary(
             commands=("spark-submit jobs/train_lr.py --seed 7",),

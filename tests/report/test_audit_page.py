@@ -6,7 +6,7 @@ import pytest
 
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
-from spark_cxr.report.checks import STATUSES, Check, Grid, Pair, Side, count_statuses, graver
+from spark_cxr.report.checks import STATUSES, Check, Grid, Pair, Side, count_statuses, status_of
 from spark_cxr.report.records import RunSummary
 
 RUN = RunSummary(("spark-submit jobs/audit.py --images X",), (), (("Spark", "4"),), 61.0)
@@ -68,7 +68,7 @@ def test_the_verdict_without_faults_promises_nothing():
 def test_every_check_stands_in_the_overview_with_its_answer_in_words():
     checks = [check(status, f"q{i}") for i, status in enumerate(STATUSES)]
     said = "|".join(read(audit_page(report(*checks))).words).replace("\u202f", " ")
-    for i, word in enumerate(("✕ fails", "! warning", "✓ passes", "– not asked")):
+    for i, word in enumerate(("✕ fails", "! warning", "✓ passes", "– not applicable")):
         assert f"Question of q{i}|{word}" in said
 
 
@@ -146,7 +146,7 @@ def test_the_json_of_a_check_has_all_but_the_pictures():
     ("value", "status"), [(0.09, "pass"), (0.1, "warn"), (0.24, "warn"), (0.25, "fail")]
 )
 def test_a_number_is_judged_by_the_limits_that_it_reaches(value, status):
-    assert graver(value, 0.1, 0.25) == status
+    assert status_of(value, 0.1, 0.25) == status
 
 
 def test_every_status_is_counted():

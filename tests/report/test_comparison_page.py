@@ -92,7 +92,7 @@ def test_a_row_ends_with_losses_and_speed(field):
 def test_the_best_two_are_held_against_each_other_film_by_film(field):
     paired, text = field.rows[1].behind, outline(field).text
 
-    assert f"{paired.only_first} films only the first named rightly" in text
+    assert f"{paired.only_first} films only the first classified correctly" in text
     assert f"p = {paired.mcnemar_p:.3g}" in text
     assert f"{100 * paired.accuracy.ahead:.1f} %" in text
 
@@ -115,7 +115,7 @@ def test_folds_are_told_one_by_one(field):
         "By patient Folds 5 Films tested with their patient or a twin in training 0 of 300 Seed 7",
         "By image Folds 5 Films tested with their patient or a twin in training 187 of 300",
         "Somebody 2020 three classes by image A Journal 87.0 %",
-        "a figure by image compares with those by image only",
+        "compare a figure by image with those by image only",
         "spark-submit jobs/compare.py --folds 5 --seed 7",
         "Of 3 checks, 1 failed, 1 warned, 1 passed.",
         "Engine openvino on CPU in bf16",

@@ -20,7 +20,7 @@ def panel(path="film.png", true="Normal", image=None):
 
 
 def sheet(*panels, caveat=""):
-    shelves = (Shelf("The surest", panels), Shelf("Wrong, the surest first", ()))
+    shelves = (Shelf("Most certain", panels), Shelf("Wrong, most certain first", ()))
     classes = (ClassPanels("Pneumonia", 12, shelves),)
     return ContactSheet("lr-01", "ResNet50", "cam: exact", 50.0, classes, caveat)
 
@@ -39,7 +39,7 @@ def test_truth_that_is_not_known_is_not_told():
 
 
 def test_empty_shelf_is_left_out():
-    assert "Wrong, the surest first" not in contact_page(sheet(panel()))
+    assert "Wrong, most certain first" not in contact_page(sheet(panel()))
 
 
 def test_class_says_how_many_films_it_has():
@@ -49,7 +49,7 @@ def test_class_says_how_many_films_it_has():
 def test_page_says_how_the_heat_was_made_and_what_it_is_not():
     page = contact_page(sheet(panel(), caveat="RANDOM WEIGHTS"))
     assert "50 for the class, -50 against it" in page
-    assert "nor that the decision is right" in page
+    assert "or that the decision is right" in page
     assert page.count("Research use only. Not for diagnosis.") == 2
     assert "<li>RANDOM WEIGHTS.</li>" in page
 
@@ -66,9 +66,9 @@ def test_names_are_escaped():
 
 
 def test_report_of_a_training_has_panels_only_where_there_are_films():
-    shelves = (Shelf("The surest", (panel(),)),)
+    shelves = (Shelf("Most certain", (panel(),)),)
     told = training_panels((ClassPanels("Pneumonia", 3, shelves),), "cam, exact")
-    assert "<h3>Pneumonia</h3><h4>The surest</h4>" in told
-    assert "cam, exact. Heat says" in told
+    assert "<h3>Pneumonia</h3><h4>Most certain</h4>" in told
+    assert "cam, exact. Heat shows" in told
     assert training_panels((), "") == ""
     assert training_panels((ClassPanels("Pneumonia", 3, (Shelf("x", ()),)),), "cam") == ""

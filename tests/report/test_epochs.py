@@ -53,7 +53,7 @@ def test_one_epoch_can_be_drawn():
 
 def test_page_says_which_epoch_was_kept_and_how_good_it_was():
     page = learned(Learned(EPOCHS, 2, 40))
-    assert "87.5\u202f% of 40 validation films were named rightly after epoch 2" in page
+    assert "87.5\u202f% of 40 validation films were classified correctly after epoch 2" in page
     assert re.findall(r'<th scope="row">([^<]*)</th>', page) == ["1", "2 (kept)", "3"]
 
 

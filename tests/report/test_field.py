@@ -131,6 +131,12 @@ def test_published_figures_stand_beside_those_by_image(runs):
     assert page.count("DarkCovidNet") == 2
 
 
+def test_every_published_figure_names_its_source(runs):
+    published = [each for task in field.tasks(runs) for each in task.published]
+    assert any(each.who.startswith("Awan") for each in published)
+    assert all(":" in each.source or "COVID-19 detection" in each.source for each in published)
+
+
 def test_command_leaves_page_and_figures(runs, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["field", str(runs)])
     field.main()

@@ -45,12 +45,23 @@ def test_caveats_stand_before_the_numbers(report):
 
 
 def test_a_leaking_split_claims_no_unseen_patients_and_warns(report):
-    split = dataclasses.replace(report.split, method="image", shared=36)
+    split = dataclasses.replace(report.split, method="split by image", shared=36)
     text = outline(dataclasses.replace(report, split=split)).text
 
     assert "never seen in training" not in text
     assert "36 of the 90 test images (40.0 %)" in text
     assert "have their patient in training too: expect less on new patients." in text
+
+
+def test_the_verdict_says_what_is_true_of_patients(report):
+    said = {"method": "split by film", "patients": "no patient is known", "unit": None}
+    split = dataclasses.replace(report.split, shared=None, **said)
+    text = outline(dataclasses.replace(report, split=split)).text
+
+    verdict = "On 90 test images (drawn phantoms), split by film (no patient is known), the class"
+    assert verdict in text
+    assert "split by film: no patient is known" in text
+    assert "by patient" not in text
 
 
 @pytest.mark.parametrize("unknown", [{"unit": None}, {"shared": None}])
@@ -170,7 +181,7 @@ def test_parts_are_told_by_source_and_view(full):
 def test_a_part_of_one_class_is_explained(full):
     one = dataclasses.replace(full.parts[0].parts[0], labels=("COVID-19",), auc_macro=None)
     table = dataclasses.replace(full.parts[0], parts=(one,))
-    explained = "In a part of one class only"
+    explained = "In a part with a single class"
 
     assert explained in outline(dataclasses.replace(full, parts=(table,))).text
     assert explained not in outline(full).text
@@ -191,10 +202,10 @@ def test_one_size_of_training_is_no_curve(full):
     )
 
 
-def test_the_audit_is_told_with_the_gravest_first(full):
+def test_the_audit_is_shown_with_the_worst_first(full):
     text = outline(full).text
     told = text[text.index("What an audit of the data found") :]
-    order = [told.index(word) for word in ("✕ fails", "! warning", "✓ passes", "– not asked")]
+    order = [told.index(word) for word in ("✕ fails", "! warning", "✓ passes", "– not applicable")]
 
     assert "Of 3 checks, 1 failed, 1 warned, 1 passed." in told
     assert order == sorted(order)

@@ -86,6 +86,7 @@ def complaints(page):
 def test_card_tells_accuracy_with_its_interval_and_its_test(page):
     assert "accuracy, on its own test of 40 films" in page.text("#card")
     assert "0.500 (95 % interval 0.350 to 0.650)" in page.text("#card")
+    assert "split by patient, test 0.25, seed 0" in page.text("#card")
 
 
 def test_what_it_is_not_for_is_seen_first(page):

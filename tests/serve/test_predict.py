@@ -101,6 +101,7 @@ def test_a_coloured_picture_gets_no_class(server, photo):
     status, told = server.predict(photo)
     (found,) = told["predictions"]
     assert (status, found["label"], found["is_uncertain"]) == (200, None, False)
+    assert (found["confidence"], found["probabilities"]) == (None, None)
     assert [flag["name"] for flag in found["flags"]] == ["not_an_xray"]
 
 

@@ -185,9 +185,20 @@ def test_tensor_in_json_gets_the_answers_of_the_model(server, model, name, drawn
     expected = model.predict(contents)
     assert (status, told["id"], told["model_name"]) == (200, "42", name)
     assert values(told, "label") == [each.label for each in expected]
-    shares = [each.probabilities.get(label, 0.0) for each in expected for label in model.labels]
+    shares = [each.probabilities.get(label) for each in expected for label in model.labels]
     assert values(told, "probabilities") == shares
     assert [bool(reason) for reason in values(told, "reason")] == [False, True, False]
+
+
+def test_what_is_no_xray_has_no_numbers_in_any_protocol(server, model, name, photo):
+    _, told = infer(server, name, tensor([photo]))
+    assert (values(told, "label"), values(told, "confidence")) == ([""], [None])
+    assert values(told, "probabilities") == [None] * len(model.labels)
+    assert values(told, "reason")[0].startswith("not_an_xray")
+    body = json.dumps({"instances": [as_text(photo)]})
+    (row,) = server.told("POST", "/invocations", body, **JSON)[1]["predictions"]
+    assert row.pop("reason").startswith("not_an_xray")
+    assert set(row.values()) == {None}
 
 
 def test_only_the_outputs_that_are_asked_for_come(server, name, drawn):

@@ -41,8 +41,8 @@ def _tensorflow_gpus() -> int:
 
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        # Else the first worker takes all memory of every GPU. Too late once one is in use, and not
-        # for whom divided it up himself.
+        # Otherwise the first worker takes all memory of every GPU. TensorFlow refuses this once a
+        # GPU is in use, and where the user has divided it into logical devices.
         with suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(gpu, True)
     return len(gpus)

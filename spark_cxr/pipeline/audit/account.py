@@ -1,4 +1,4 @@
-"""What an audit has to say: audit.json, lines for the console, facts for the page."""
+"""What an audit reports: audit.json, lines for the console, facts for the page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.pipeline.audit.films import Shown
 from spark_cxr.pipeline.audit.questions import HEAD
+from spark_cxr.pipeline.split_words import People, split_words
 from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
 from spark_cxr.report.checks import Check, count_statuses
@@ -32,19 +33,19 @@ LIMITS = (
     "warn_ece",
     "fail_ece",
 )
-"""Settings that say what a bad answer is."""
+"""Settings that say when a check warns or fails."""
 
 
 @dataclass(frozen=True)
 class Audited:
-    """All that audit.json and the page tell."""
+    """All that audit.json and the page contain."""
 
     asked: Config
     cfg: Config
     ingested: Ingested
     checks: tuple[Check, ...]
     shown: Shown | None
-    """None where the network was not asked."""
+    """None where the network was not used."""
     conflicts: tuple[dict[str, Any], ...]
     n_conflicts: int
     seconds: float
@@ -72,7 +73,7 @@ def counts_of(done: Audited) -> dict[str, Any]:
 
 
 def summary_of(done: Audited, report: str) -> str:
-    """Give a line a check for the console, the verdict at the end."""
+    """Give a line for each check, then the verdict, for the console."""
     width = max(len(check.title) for check in done.checks)
     lines = [f"{c.status:<15}{c.title:<{width}}  {c.brief}".rstrip() for c in done.checks]
     notes = [f"note: {caveat}" for caveat in caveats_of(done)]
@@ -99,21 +100,21 @@ def page_of(done: Audited, spark_version: str) -> str:
 
 
 def caveats_of(done: Audited) -> Iterator[str]:
-    """Say what a reader must know before believing a check."""
+    """Say what a reader must know before relying on a check."""
     shown = done.shown
     if shown is None:
         return
     if shown.used.engine == "fake":
         yield (
             "The features come from the fake engine, a random projection of coarse pixels: no "
-            "network has seen these films, and what holds for it need not hold for yours."
+            "network has seen these films, and the results may not hold for a real one."
         )
     elif shown.ready.caveat:
         yield f"{shown.ready.caveat}."
     if shown.left_out:
         yield f"Labels of too few patients were left out of training: {', '.join(shown.left_out)}."
     if shown.lost:
-        yield f"{counted(shown.lost, 'film')} could not be read for the second time."
+        yield f"{counted(shown.lost, 'film')} could not be read a second time."
 
 
 def _data(done: Audited) -> Iterator[Row]:
@@ -139,7 +140,8 @@ def _method(done: Audited) -> Iterator[Row]:
     yield "Network", f"{backbone}, {used.engine} on {used.device} in {used.precision}"
     yield "Weights", shown.ready.network.weights.origin
     yield "Head", f"{HEAD}, the same for the real result and every shortcut"
-    yield "Split", "by patient; copies of a film are on one side"
+    people = People(done.ingested.patients, done.ingested.without_patient)
+    yield "Split", f"{split_words('patient', people, 0)}; copies of a film are on one side"
     yield (
         "A shortcut warns",
         f"beyond {settings.warn_way:.0%} of the way from the commonest label to the real result",

@@ -26,7 +26,7 @@ from spark_cxr.schemas import CONFLICTS, TWINS
 from spark_cxr.settings import Config
 
 LISTED = 1000
-"""Conflicts that stand in audit.json; the table `conflicts` has all."""
+"""Conflicts in audit.json; the table `conflicts` has all."""
 
 
 def audit_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:

@@ -1,4 +1,4 @@
-"""Which films the network is shown, and who of them trains and tests."""
+"""Which films the network is shown, and which of them train and test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from spark_cxr.schemas import CONTENT, GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Config
 
 LEAST_GROUPS = 10
-"""Patients or films of a label below which nothing can be said of it."""
+"""Patients or films of a label below which it cannot be judged."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Shown:
     masked: int
     """Films of which a mask tells where the lungs are."""
     lost: int
-    """Films that did not decode any more when they were read for the second time."""
+    """Films that no longer decoded when they were read a second time."""
     ready: Ready
     used: Used
 

@@ -72,7 +72,7 @@ def heat_shares(
 ) -> DataFrame | None:
     """Say of films (path, content, lungs) where their heat lies (`SHARES`).
 
-    None where the vector of the network is no mean of maps.
+    None where the vector of the network is not a mean of maps.
     """
     mapped = files.select(PATH, CONTENT, LUNGS).mapInArrow(_mapper(head, ready, limits), MAPPED)
     mapped = keep(mapped)

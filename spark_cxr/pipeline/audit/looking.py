@@ -1,4 +1,4 @@
-"""Is the network looking at the lungs? What heat on the test films says, class by class."""
+"""Whether the network looks at the lungs: what heat on the test films shows, class by class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.images.regions import CORNERS, EDGE
-from spark_cxr.report.checks import NOT_APPLICABLE, PASS, Check, Grid, graver
+from spark_cxr.report.checks import NOT_APPLICABLE, PASS, Check, Grid, status_of
 from spark_cxr.report.wording import percent
 from spark_cxr.schemas import PATH, SOURCE
 from spark_cxr.settings import Audit
@@ -75,8 +75,8 @@ def check_heat(
 
 
 def no_maps() -> Check:
-    """Say why heat was not asked for."""
-    said = "The network's vector is no mean of its last maps: nothing says where it comes from."
+    """Say why heat was not checked."""
+    said = "The network's vector is not the mean of its last maps, so no map can explain it."
     return Check("heat_lungs", TITLES["heat_lungs"], NOT_APPLICABLE, said)
 
 
@@ -92,21 +92,20 @@ def _parts(shares: DataFrame, by: Column) -> list[Part]:
 
 def _lungs(flat: tuple[Part, ...], judged: list[Part], masked: int, settings: Audit) -> Check:
     worst = max(judged, key=lambda part: part.lungs_missed)
-    status = graver(worst.lungs_missed, settings.warn_heat, settings.fail_heat)
+    status = status_of(worst.lungs_missed, settings.warn_heat, settings.fail_heat)
     whole = flat[0]
     whose = (
-        f"Masks tell them on {masked:,} of {whole.films:,} films"
+        f"Masks outline them on {masked:,} of {whole.films:,} films"
         if masked
         else ("They are estimated from the films")
     )
     said = (
-        f"Of what speaks for the answers on {whole.films:,} test films, "
-        f"{percent(whole.lungs)} lies on the lungs, which are {percent(whole.lungs_area)} of the "
-        f"picture. {whose}."
+        f"Of the evidence for the answers on {whole.films:,} test films, {percent(whole.lungs)} "
+        f"lies on the lungs, which are {percent(whole.lungs_area)} of the picture. {whose}."
     )
     if status != PASS:
         said += (
-            f" On {worst.name} it is {percent(worst.lungs)}: most of what decides there is not "
+            f" For {worst.name} it is {percent(worst.lungs)}: most of what decides there is not "
             "where the disease is."
         )
     rows = tuple((part.name, f"{part.films:,}", *map(percent, _shown(part))) for part in flat)
@@ -129,13 +128,13 @@ def _edge(name: str, judged: list[Part], settings: Audit) -> Check:
     area = float((CORNERS if is_corner else EDGE).mean())
     values = {part: part.corners if is_corner else part.border for part in judged}
     worst = max(judged, key=values.__getitem__)
-    status = graver(values[worst] / area, settings.warn_heat, settings.fail_heat)
+    status = status_of(values[worst] / area, settings.warn_heat, settings.fail_heat)
     whole = judged[0]
     said = f"The {what}, {percent(area)} of the picture, have {percent(values[whole])} of the heat."
     if status != PASS:
         said += (
-            f" On {worst.name} it is {percent(values[worst])}: letters, frames and the way films "
-            "were cut stand there, and no disease."
+            f" For {worst.name} it is {percent(values[worst])}: letters, frames and crop marks are "
+            "there, and no disease."
         )
     numbers = (("heat", values[whole]), ("area", area), ("worst", values[worst]))
     brief = f"{percent(values[worst])} at worst, area {percent(area)}"
@@ -144,13 +143,13 @@ def _edge(name: str, judged: list[Part], settings: Audit) -> Check:
 
 def _shuffled(whole: Part, settings: Audit) -> Check:
     """Ask whether heat changes when the head's weights are shuffled, as it must."""
-    status = graver(whole.likeness, settings.warn_alike, settings.fail_alike)
+    status = status_of(whole.likeness, settings.warn_alike, settings.fail_alike)
     said = (
-        f"When the weights of the head are shuffled, maps correlate with the real ones by "
+        f"With the weights of the head shuffled, maps correlate with the real ones by "
         f"{whole.likeness:.2f} on average (ranks, without sign; 1 would be the same map)."
     )
     if status != PASS:
-        said += " Such maps show what the network sees anyway, and not what decides: distrust them."
+        said += " Such maps show what the network sees anyway, not what decides: do not trust them."
     numbers = (("likeness", whole.likeness), ("films", whole.films))
     title = TITLES["heat_shuffled"]
     return Check("heat_shuffled", title, status, said, numbers, brief=f"{whole.likeness:.2f} alike")

@@ -1,4 +1,4 @@
-"""Masks of lungs → a few numbers a film, which go to the films as a small table."""
+"""Masks of lungs → a few numbers for each film, joined to the films as a small table."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _with_told(
     column: tuple[str, str],
     reading: _Reading,
 ) -> DataFrame:
-    """Add what masks tell of their films.
+    """Add what masks say of their films.
 
     A mask belongs to the film of the same folder and name without suffix, else to the only mask
     of that name.

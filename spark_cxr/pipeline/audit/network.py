@@ -1,4 +1,4 @@
-"""The checks that need the network: heads on whole and altered films, one after the other."""
+"""The checks that need the network: one head after another on whole and altered films."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from spark_cxr.pipeline.audit.looking import check_heat, no_maps
 from spark_cxr.pipeline.audit.masks import LUNGS, with_lungs
 from spark_cxr.pipeline.audit.questions import ask, ask_real, with_metadata
 from spark_cxr.pipeline.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
-from spark_cxr.pipeline.audit.sources import UNKNOWN
 from spark_cxr.pipeline.audit.trust import (
     CHANGES,
     judge_calibration,
@@ -31,7 +30,7 @@ from spark_cxr.settings import Config
 
 
 def check_network(shown: Shown, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:
-    """Ask what the network's vectors tell, and what a classifier on them needs."""
+    """Check what the network's vectors reveal, and what a classifier on them relies on."""
     yield check_source(shown.rows, cfg)
     real, steady, head = ask_real(shown.rows, shown.labels, cfg, output)
     rows = with_metadata(shown.rows)
@@ -49,20 +48,20 @@ def check_network(shown: Shown, cfg: Config, output: Output, keep: Keep) -> Iter
 
 
 def check_source(rows: DataFrame, cfg: Config) -> Check:
-    """Ask whether the head can name the source of films of patients that it has not seen."""
-    sourced = rows.withColumn(SOURCE, F.coalesce(F.col(SOURCE), F.lit(UNKNOWN)))
+    """Check whether a head can name the source of films of patients that it has not seen."""
+    sourced = rows.where(F.col(SOURCE).isNotNull())
     counts = sourced.groupBy(SOURCE).agg(F.count_distinct(GROUP).alias("n")).collect()
     sources = tuple(sorted(row[SOURCE] for row in counts if row["n"] >= LEAST_GROUPS))
     if len(sources) < 2:
         title = "Whether films betray their source"
-        said = "Fewer than two sources have enough films to ask."
+        said = "Fewer than two known sources have enough films."
         return Check("source_told", title, NOT_APPLICABLE, said)
     asked = sourced.where(F.col(SOURCE).isin(*sources)).withColumn(LABEL, F.col(SOURCE))
     return judge_source(ask(asked, PLAIN, sources, cfg).metrics, cfg.audit)
 
 
 def _heat(shown: Shown, head: Linear, cfg: Config, keep: Keep) -> Iterator[Check]:
-    """Ask where on the test films the real result comes from."""
+    """Check where on the test films the real result comes from."""
     spark = shown.rows.sparkSession
     tested = shown.rows.where(F.col(IS_TEST)).select(PATH, SOURCE)
     masked = with_lungs(spark, cfg, tested)
@@ -75,14 +74,14 @@ def _heat(shown: Shown, head: Linear, cfg: Config, keep: Keep) -> Iterator[Check
 
 
 def unasked(reason: str) -> Check:
-    """Say in one line why the network was not asked."""
+    """Say in one line why the network was not used."""
     title = "What a classifier on these films relies on"
     return Check("network", title, NOT_APPLICABLE, reason)
 
 
 def _masks(shown: Shown) -> str:
     if not shown.masked:
-        return " No masks are given: two ellipses stand for the lungs."
+        return " No masks are given, so two ellipses stand for the lungs."
     rest = shown.films - shown.masked
     others = f"; on {rest:,} films without a mask two ellipses stand for them" if rest else ""
-    return f" Masks say where the lungs of {shown.masked:,} films are{others}."
+    return f" Masks outline the lungs of {shown.masked:,} films{others}."

@@ -1,4 +1,4 @@
-"""Patients: whether they are known, have several labels, or stand on both sides of a split."""
+"""Patients: whether they are known, have several labels, or are on both sides of a split."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class People:
 
 
 def check_patients(images: DataFrame) -> tuple[Check, ...]:
-    """Ask whether patients are known, have several labels, and stay on one side of the split."""
+    """Check whether patients are known, have several labels, and stay on one side of a split."""
     found = _count(images)
     return (_known(found), _labels(images, found), _sides(found))
 
@@ -66,8 +66,8 @@ def _known(found: People) -> Check:
         return Check("patients_known", title, PASS, said, numbers, brief="all")
     said = (
         f"{found.without:,} of {counted(found.films, 'film')} ({percent(share)}) name no patient: "
-        "each counts as a patient of its own, so films of one patient may stand on both sides of "
-        "any split, and figures may be too good by an amount that nobody can state."
+        "each counts as a patient of its own, so films of one patient may be on both sides of any "
+        "split, and figures may be too good by an unknown amount."
     )
     brief = f"{percent(share)} unknown"
     return Check("patients_known", title, WARN, said, numbers, brief=brief)
@@ -83,8 +83,8 @@ def _labels(images: DataFrame, found: People) -> Check:
         return Check(name, title, PASS, said, numbers, brief="none")
     said = (
         f"{found.of_several_labels:,} of {counted(found.patients, 'patient')} have films of "
-        "several labels. That can be true, as people fall ill and recover. But who splits by film "
-        "tests on people seen in training, with another label than there."
+        "several labels. That can be true, as people fall ill and recover. But a split by film "
+        "then tests on people who were in training under another label."
     )
     sets = (
         images.where(F.col(PATIENT).isNotNull())
@@ -102,7 +102,7 @@ def _labels(images: DataFrame, found: People) -> Check:
 def _sides(found: People) -> Check:
     name, title = "split_patients", "Patients on both sides of the publisher's split"
     if found.sides < 2 or not found.with_split:
-        said = "No split is given with films whose patients are known."
+        said = "No film with a known patient comes with a split."
         return Check(name, title, NOT_APPLICABLE, said)
     numbers = (
         ("patients", found.with_split),
@@ -113,10 +113,10 @@ def _sides(found: People) -> Check:
         said = "No known patient crosses the split."
         return Check(name, title, PASS, said, numbers, brief="none")
     said = (
-        f"{found.on_several_sides:,} of {counted(found.with_split, 'patient')} stand on several "
+        f"{found.on_several_sides:,} of {counted(found.with_split, 'patient')} are on several "
         f"sides of the split that comes with the data ({found.films_on_several_sides:,} films): a "
-        "classifier can know the test patients again, so figures on this split are too good. Split "
-        "anew, by patient."
+        "classifier can recognise the test patients, so figures on this split are too good. Split "
+        "again, by patient."
     )
     brief = counted(found.on_several_sides, "patient")
     return Check(name, title, FAIL, said, numbers, brief=brief)

@@ -1,4 +1,4 @@
-"""One head after the other on the same films and the same split: the real result, and the rest."""
+"""One head after another on the same films and split: the real result, and the shortcuts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from spark_cxr.schemas import FEATURES, LABEL
 from spark_cxr.settings import Config
 
 HEAD = "lr"
-"""Linear, so that it finds what the vectors say openly, and quick to fit ten times."""
+"""Linear, so that it finds only what the vectors say plainly, and quick to fit ten times."""
 METADATA = "metadata"
 _FORMATS = ("png", "jpeg", "tiff", "bmp", "webp", "dicom")
 _SIZES = 8
@@ -69,7 +69,7 @@ def ask_real(
 ) -> tuple[Answer, Steadiness, Linear]:
     """Fit and test the head on films as they are; then show it the test films a little changed.
 
-    The head itself comes along, without Spark: for whoever asks where its answers come from.
+    Also gives the head itself, without Spark, to check where its answers come from.
     """
     with _fitted(rows.withColumn(FEATURES, F.col(PLAIN)), labels, cfg) as (model, prepared):
         answer = _tested(model, prepared, labels, cfg)
@@ -135,7 +135,7 @@ def _share(claim: Column) -> Column:
 
 
 def with_metadata(rows: DataFrame) -> DataFrame:
-    """Add `metadata`: what the file says without its pixels being looked at."""
+    """Add `metadata`: what a file says without a look at its pixels."""
     width, height = (F.col(name).cast("double") for name in ("width", "height"))
     bytes_ = F.col("bytes").cast("double")
     sizes = rows.groupBy("width", "height").count().orderBy(F.desc("count"), "width", "height")

@@ -1,4 +1,4 @@
-"""How far a classifier comes that is not shown what a doctor would look at."""
+"""How far a classifier gets without seeing what a doctor would look at."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def judge_shortcut(
     """Set what a shortcut reaches beside the real result.
 
     Warn beyond `warn_way` of the way from chance to the real result; fail from `fail_way` on, or
-    within the real result's interval. What does not surely beat chance is no shortcut.
+    within the real result's interval. What does not clearly beat chance is no shortcut.
     """
     shortcut, title = SHORTCUTS[name], SHORTCUTS[name].title
     numbers = _numbers(reached, real)
@@ -83,14 +83,14 @@ def judge_shortcut(
 
 
 def judge_centre(reached: Metrics, real: Metrics, settings: Audit) -> Check:
-    """Ask the other way round: without its border a film should be read as well as with it."""
+    """Check the opposite: without its border a film should be read as well as with it."""
     name, title, numbers = "centre_only", "Centre only", _numbers(reached, real)
     if not beats_chance(real):
         return Check(name, title, NOT_APPLICABLE, _no_result(real), numbers)
     interval = real.intervals.accuracy
     said = (
-        f"Without its border (the outer tenth on each side) a film is named rightly in "
-        f"{percent(reached.accuracy)}, yours {percent(real.accuracy)}{_between(interval)}."
+        f"Without their border (the outer tenth on each side) {percent(reached.accuracy)} of films "
+        f"are classified correctly, with it {percent(real.accuracy)}{_between(interval)}."
     )
     lost = interval is not None and reached.accuracy < interval.low
     if not lost:
@@ -98,12 +98,12 @@ def judge_centre(reached: Metrics, real: Metrics, settings: Audit) -> Check:
         return Check(name, title, PASS, said, numbers, brief=_brief(reached, real))
     share = way(reached.accuracy, real.majority, real.accuracy)
     status = FAIL if share < settings.warn_way else WARN
-    said += " What is lost was read from the border, where no lung is."
+    said += " What is lost came from the border, where there is no lung."
     return Check(name, title, status, said, numbers, brief=_brief(reached, real))
 
 
 def beats_chance(found: Metrics) -> bool:
-    """Tell whether a result is surely better than naming the commonest label."""
+    """Tell whether a result is clearly better than naming the commonest label."""
     interval = found.intervals.accuracy
     return found.accuracy > found.majority and (interval is None or interval.low > found.majority)
 
@@ -145,7 +145,7 @@ def _between(interval: Interval | None) -> str:
 
 def _no_result(real: Metrics) -> str:
     return (
-        f"The real result ({percent(real.accuracy)}) is not surely better than naming the "
+        f"The real result ({percent(real.accuracy)}) is not clearly better than naming the "
         f"commonest label ({percent(real.majority)}): there is nothing that a shortcut could "
-        "explain. Take more films, or a better network."
+        "explain. Use more films, or a better network."
     )

@@ -1,4 +1,4 @@
-"""Sources and labels: whether who knows the hospital knows the label."""
+"""Sources and labels: whether the hospital that a film comes from gives its label away."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.metrics.association import cramers_v
-from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, Check, Grid, Number, graver
-from spark_cxr.report.wording import decimal
+from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, Check, Grid, Number, status_of
+from spark_cxr.report.wording import counted, decimal
 from spark_cxr.schemas import LABEL, SOURCE
 from spark_cxr.settings import Audit
 
 UNKNOWN = "unknown"
 MOST = 50
 """Sources and labels that the table shows; V counts all."""
+MOST_UNKNOWN = 0.1
+"""Share of films without a source above which the check cannot pass."""
 _NAME, _TITLE = "source_label", "Sources and labels"
 
 Counts = Mapping[tuple[str, str], int]
@@ -23,7 +25,7 @@ Counts = Mapping[tuple[str, str], int]
 
 
 def check_sources(images: DataFrame, settings: Audit) -> Check:
-    """Ask how far the source of a film says its label."""
+    """Ask how far the source of a film gives its label away."""
     labelled = images.where(F.col(LABEL).isNotNull())
     source = F.coalesce(F.col(SOURCE), F.lit(UNKNOWN)).alias(SOURCE)
     rows = labelled.groupBy(LABEL, source).count().collect()
@@ -31,37 +33,56 @@ def check_sources(images: DataFrame, settings: Audit) -> Check:
 
 
 def judge_sources(counts: Counts, settings: Audit) -> Check:
-    """Judge the table of sources and labels."""
-    labels, sources = (sorted({key[place] for key in counts}) for place in (0, 1))
+    """Judge the table of sources and labels; films of unknown source are shown, but not judged."""
+    labels = sorted({label for label, _ in counts})
+    sources = sorted({source for _, source in counts} - {UNKNOWN})
+    unknown = sum(n for (_, source), n in counts.items() if source == UNKNOWN)
+    grid = _grid(counts, labels, [*sources, *([UNKNOWN] if unknown else [])])
+    remark = _without_source(unknown, sum(counts.values()))
+    judged = [label for label in labels if any(counts.get((label, each)) for each in sources)]
     if len(labels) < 2:
-        said = "There is one label at most: nothing to tell apart."
+        said = "There is at most one label, so there is nothing to tell apart."
         return Check(_NAME, _TITLE, NOT_APPLICABLE, said)
-    if len(sources) == 1:
-        said = (
+    if len(sources) < 2 or len(judged) < 2:
+        said = _too_few(sources, unknown)
+        brief = f"{counted(len(sources), 'source')} known" if unknown else "one source"
+        return Check(_NAME, _TITLE, NOT_APPLICABLE, f"{said}{remark}", grid=grid, brief=brief)
+    table = [[counts.get((label, source), 0) for source in sources] for label in judged]
+    v = cramers_v(table) or 0.0
+    bound = {label: where for label in judged if (where := _only_source(label, counts, sources))}
+    status = FAIL if bound else status_of(v, settings.warn_association, settings.fail_association)
+    if status == PASS and unknown > MOST_UNKNOWN * sum(counts.values()):
+        status, remark = NOT_APPLICABLE, f"{remark} That is too many of them to say that it passes."
+    numbers: tuple[Number, ...] = (
+        ("cramers_v", v),
+        ("labels", len(judged)),
+        ("sources", len(sources)),
+        ("labels_of_one_source", len(bound)),
+        ("films_without_source", unknown),
+    )
+    said = f"{_sentence(v, bound, len(judged))}{remark}"
+    only = f"{len(bound)} of {len(judged)} labels from one source; " if bound else ""
+    return Check(_NAME, _TITLE, status, said, numbers, grid, brief=f"{only}V {decimal(v)}")
+
+
+def _without_source(unknown: int, films: int) -> str:
+    if not unknown:
+        return ""
+    return f" The source of {unknown:,} of {counted(films, 'film')} is not known: none is judged."
+
+
+def _too_few(sources: list[str], unknown: int) -> str:
+    if len(sources) == 1 and not unknown:
+        return (
             f"All films come from one source, {sources[0]}: the label cannot be read off the "
             "source. Whether a classifier holds at another hospital cannot be seen here either."
         )
-        return Check(
-            _NAME,
-            _TITLE,
-            NOT_APPLICABLE,
-            said,
-            grid=_grid(counts, labels, sources),
-            brief="one source",
-        )
-    table = [[counts.get((label, source), 0) for source in sources] for label in labels]
-    v = cramers_v(table) or 0.0
-    bound = {label: where for label in labels if (where := _only_source(label, counts, sources))}
-    status = FAIL if bound else graver(v, settings.warn_association, settings.fail_association)
-    numbers: tuple[Number, ...] = (
-        ("cramers_v", v),
-        ("labels", len(labels)),
-        ("sources", len(sources)),
-        ("labels_of_one_source", len(bound)),
-    )
-    said, grid = _sentence(v, bound, len(labels)), _grid(counts, labels, sources)
-    only = f"{len(bound)} of {len(labels)} labels from one source; " if bound else ""
-    return Check(_NAME, _TITLE, status, said, numbers, grid, brief=f"{only}V {decimal(v)}")
+    open_ = "whether the source gives the label away is not known"
+    if not sources:
+        return f"No film names its source: {open_}."
+    if len(sources) == 1:
+        return f"{sources[0]} is the only source that is known: {open_}."
+    return f"The sources are known for the films of one label only: {open_}."
 
 
 def _only_source(label: str, counts: Counts, sources: list[str]) -> str:
@@ -70,19 +91,19 @@ def _only_source(label: str, counts: Counts, sources: list[str]) -> str:
 
 
 def _sentence(v: float, bound: Mapping[str, str], n_labels: int) -> str:
-    strength = f"Cramér's V {decimal(v)}, where 0 is no relation and 1 says all"
+    strength = f"Cramér's V {decimal(v)}, where 0 is no relation and 1 a complete one"
     if bound:
         named = ", ".join(f"{label} only from {source}" for label, source in bound.items())
         return (
             f"{len(bound)} of {n_labels} labels come from one source each: {named} ({strength}). A "
-            "classifier that knows scanners and borders can name these labels without looking at "
-            "a lung, and no test on these films can tell. Add films of the label from another "
-            "source, or other labels from the same one."
+            "classifier that recognises scanners and borders can name these labels without looking "
+            "at a lung, and no test on these films can show it. Add films of the label from "
+            "another source, or other labels from the same one."
         )
     return (
-        f"Every label comes from several sources, and the source says this much of the label: "
-        f"{strength}. The more it says, the more of a good figure can come from knowing the "
-        "hospital; look at results source by source."
+        f"Every label comes from several sources; how closely label and source go together: "
+        f"{strength}. The closer, the more of a good figure can come from recognising the "
+        "hospital, so look at the results source by source."
     )
 
 

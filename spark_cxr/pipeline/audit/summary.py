@@ -19,7 +19,7 @@ def audit_summary(
 
     Args:
         spark: The session of the tables.
-        cfg: Says where the manifest is, which labels mean the same, and what is a bad answer.
+        cfg: Says where the manifest is, which labels mean the same, and when checks warn or fail.
         images: `schemas.IMAGES`; read several times, as are the others.
         twins: `schemas.TWINS`, of these films.
         clusters: `schemas.CLUSTERS`, of these twins.
@@ -29,12 +29,12 @@ def audit_summary(
 
 
 def told_films(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
-    """Add what people have said of films: one name for labels that mean the same, and `split`."""
+    """Add what comes with the films: one name for labels that mean the same, and `split`."""
     films = with_meanings(images.drop("looks"), meanings(cfg.audit.same_labels))
     return with_split(spark, cfg, films)
 
 
 def check_tables(known: Known, settings: Audit) -> tuple[Check, ...]:
-    """Run the checks on tables whose labels and splits are told already."""
+    """Run the checks on tables that have labels and `split` already."""
     people = check_patients(known.images)
     return (*check_twins(known), *people, check_sources(known.images, settings))

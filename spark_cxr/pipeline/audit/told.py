@@ -1,4 +1,4 @@
-"""What people have said of the films: the publisher's split, and which labels mean the same."""
+"""What comes with the films: the publisher's split, and which labels mean the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FOLDERS = r"/(train|training|val|valid|validation|test|testing)/"
 
 
 def with_manifest(cfg: Config) -> Config:
-    """Let the manifest be the label file, where no other and no earlier ingest was named."""
+    """Use the manifest as the label file where no other and no earlier ingest is named."""
     if not cfg.audit.manifest or cfg.ingest.labels or cfg.features.table:
         return cfg
     return replace(cfg, ingest=replace(cfg.ingest, labels=cfg.audit.manifest))
@@ -42,12 +42,12 @@ def meanings(same_labels: Sequence[str]) -> dict[str, str]:
 
 
 def plain(label: str) -> str:
-    """Leave of a label what counts: lower letters and digits."""
+    """Reduce a label to its lower-case letters and digits."""
     return re.sub(r"[^\w]|_", "", label.lower())
 
 
 def with_meanings(images: DataFrame, found: Mapping[str, str]) -> DataFrame:
-    """Give labels that mean the same one name; where only one of them is there, it stays."""
+    """Give labels that mean the same one name; where only one of them occurs, it stays."""
     here = {r[LABEL] for r in images.select(LABEL).distinct().collect() if r[LABEL] is not None}
     names = renamed(sorted(here), found)
     if not names:
@@ -64,7 +64,7 @@ def renamed(labels: Sequence[str], found: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_split(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
-    """Add `split`: which side the publisher has put a film on; null where nobody says."""
+    """Add `split`: the side on which the publisher has put a film; null where that is not said."""
     rows = _split_rows(spark, cfg)
     folder = F.regexp_extract(F.lower(F.col(PATH)), _FOLDERS, 1)
     by_folder = F.when(folder != "", folder)

@@ -1,4 +1,4 @@
-"""Whether a source can be told, predictions hold still, and probabilities mean what they say."""
+"""Whether vectors reveal the source, predictions are stable, and probabilities are right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spark_cxr.metrics import Metrics
 from spark_cxr.metrics.honest import honest_ece
 from spark_cxr.pipeline.audit.questions import Answer, Steadiness, way
 from spark_cxr.pipeline.audit.shortcuts import beats_chance
-from spark_cxr.report.checks import FAIL, PASS, WARN, Check, graver
+from spark_cxr.report.checks import FAIL, PASS, WARN, Check, status_of
 from spark_cxr.report.wording import decimal, percent, percent_range
 from spark_cxr.settings import Audit
 
@@ -23,21 +23,21 @@ CHANGES = {
 
 
 def judge_source(found: Metrics, settings: Audit) -> Check:
-    """Ask whether the vectors of the network tell where a film comes from."""
+    """Check whether the vectors of the network reveal where a film comes from."""
     share = way(found.accuracy, found.majority, 1.0) if found.majority < 1 else 0.0
     known = beats_chance(found)
-    status = graver(share, settings.warn_way, settings.fail_way) if known else PASS
+    status = status_of(share, settings.warn_way, settings.fail_way) if known else PASS
     interval = found.intervals.accuracy
     between = f" ({percent_range(interval)})" if interval else ""
     said = (
-        f"From the network's view of a film its source is named rightly in "
-        f"{percent(found.accuracy)}{between} of new patients' films; naming the commonest source "
-        f"is right in {percent(found.majority)}."
+        f"From the network's vectors a classifier names the source of {percent(found.accuracy)}"
+        f"{between} of new patients' films correctly; naming the commonest source is right for "
+        f"{percent(found.majority)}."
     )
     if status != PASS:
         said += (
-            " Whoever trains on these vectors can learn the hospital in place of the disease, "
-            "wherever sources differ in their labels. Test on a source that was not trained on."
+            " Training on these vectors can learn the hospital instead of the disease, wherever "
+            "sources differ in their labels. Test on a source that is not in training."
         )
     numbers = (("accuracy", found.accuracy), ("majority", found.majority), ("way", share))
     brief = percent(found.accuracy)
@@ -46,19 +46,19 @@ def judge_source(found: Metrics, settings: Audit) -> Check:
 
 
 def judge_change(view: str, found: Steadiness, real: Metrics, settings: Audit) -> Check:
-    """Ask how many predictions a small change of the film turns round."""
+    """Check how many predictions a small change of the film reverses."""
     title, done, worst = CHANGES[view]
     changed, right = dict(found.changed)[view], dict(found.right)[view]
-    status = graver(changed, settings.warn_changed, settings.fail_changed)
+    status = status_of(changed, settings.warn_changed, settings.fail_changed)
     status = worst if status == FAIL else status
     said = (
         f"With {done}, {percent(changed)} of the predictions change, and "
-        f"{percent(right)} are right, where it was {percent(real.accuracy)}."
+        f"{percent(right)} are right, compared with {percent(real.accuracy)} before."
     )
     if status != PASS:
         said += (
-            " The disease is still on the film: so what changes the answer is something else, and "
-            "films that were taken or stored in another way will be read differently."
+            " The disease is still on the film, so something else changes the answer, and films "
+            "that were taken or stored in another way will be read differently."
         )
     numbers = (("changed", changed), ("accuracy", right), ("films", found.films))
     brief = f"{percent(changed)} change"
@@ -67,20 +67,20 @@ def judge_change(view: str, found: Steadiness, real: Metrics, settings: Audit) -
 
 
 def judge_calibration(real: Answer, settings: Audit, seed: int) -> Check:
-    """Ask whether stated probabilities come true as often as they say."""
+    """Check whether stated probabilities come true as often as they say."""
     found = real.metrics
     by_chance = honest_ece(np.asarray(real.confidence), seed)
-    status = graver(found.ece, settings.warn_ece, settings.fail_ece)
+    status = status_of(found.ece, settings.warn_ece, settings.fail_ece)
     status = status if found.ece > by_chance else PASS
     stated = float(np.mean(real.confidence))
     said = (
-        f"On average the classifier says {percent(stated)} and is right in "
+        f"The classifier's mean confidence is {percent(stated)}, and it is right for "
         f"{percent(found.accuracy)}; stated and found differ by {percent(found.ece)} on average "
         f"(ECE; chance alone gives up to {percent(by_chance)}), Brier score "
         f"{decimal(found.brier)}."
     )
     if status != PASS:
-        said += " Do not read its probabilities as chances before they were calibrated."
+        said += " Do not read its probabilities as chances until they are calibrated."
     numbers = (
         ("ece", found.ece),
         ("ece_by_chance", by_chance),

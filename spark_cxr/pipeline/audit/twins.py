@@ -1,4 +1,4 @@
-"""Films that are there twice: within a source, across sources, across a split, with two labels."""
+"""Duplicate films: within a source, across sources, across a split, with two labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = {
     "mirrored": "one the mirror image of the other",
     "mirrored_inverted": "one the mirrored negative of the other",
 }
-"""How two films can be one, for people."""
+"""How two files can show one film, as a page says it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Crossings:
 
 
 def check_twins(known: Known) -> tuple[Check, ...]:
-    """Ask for duplicates, for labels that contradict each other, and for leaks of the split."""
+    """Look for duplicates, for labels that contradict each other, and for leaks of the split."""
     found = _count(known)
     return (_duplicates(known, found), _contradictions(known, found), _leaks(known, found))
 
@@ -79,7 +79,7 @@ def _count(known: Known) -> Crossings:
 
 
 def _duplicates(known: Known, found: Crossings) -> Check:
-    title = "Films that are there more than once"
+    title = "Duplicate films"
     kinds = {r["kind"]: r["count"] for r in known.twins.groupBy("kind").count().collect()}
     surplus = found.films - found.clusters
     numbers = (
@@ -90,13 +90,13 @@ def _duplicates(known: Known, found: Crossings) -> Check:
         *((f"pairs_{kind}", kinds.get(kind, 0)) for kind in KINDS),
     )
     if not found.clusters:
-        return Check("duplicates", title, PASS, "No film is there twice.", numbers, brief="none")
+        return Check("duplicates", title, PASS, "No film occurs twice.", numbers, brief="none")
     sentence = (
         f"{counted(found.films, 'file')} show {counted(found.clusters, 'film')}: "
         f"{surplus:,} too many, and {counted(found.sources, 'cluster')} of copies "
-        f"{'reaches' if found.sources == 1 else 'reach'} over several sources. A copy in training "
-        "and its twin in the test make a figure too good; spark_cxr keeps the twins that it knows "
-        "on one side of a split, other programs may not."
+        f"{'spans' if found.sources == 1 else 'span'} several sources. A copy in training "
+        "whose twin is in the test makes a figure too good; spark_cxr keeps the twins that it "
+        "finds on one side of a split, but other programs may not."
     )
     rows = tuple((KINDS[kind], f"{kinds[kind]:,}") for kind in KINDS if kind in kinds)
     grid = Grid("How copies were recognised", ("Kind", "Pairs"), rows)
@@ -115,8 +115,8 @@ def _contradictions(known: Known, found: Crossings) -> Check:
     sentence = (
         f"{counted(found.labels, 'film')} {'carries' if found.labels == 1 else 'carry'} one label "
         f"here and another there ({found.films_of_labels:,} files): at least one label of each is "
-        "wrong, and no classifier can be right on both. Look at them, and mend or leave out what "
-        "is wrong; or say with --same-labels that two labels mean the same."
+        "wrong, and no classifier can be right on both. Look at them, and correct or leave out "
+        "what is wrong; or say with --same-labels that two labels mean the same."
     )
     rows = tuple((" / ".join(labels), f"{count:,}") for labels, count in _disputed(known))
     grid = Grid("Which labels contradict each other", ("Labels", "Films"), rows)
@@ -148,7 +148,7 @@ def _leaks(known: Known, found: Crossings) -> Check:
         f"{counted(found.splits, 'film')} {'has' if found.splits == 1 else 'have'} copies on "
         f"several sides of the split that comes with the data ({found.films_of_splits:,} files): a "
         "classifier is tested on films that it was trained on, so figures on this split are too "
-        "good. Split anew, by patient and twin."
+        "good. Split again, by patient and twin."
     )
     pairs = examples(known, _crossing(known, SPLIT))
     brief = counted(found.splits, "film")

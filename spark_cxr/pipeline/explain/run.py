@@ -16,7 +16,7 @@ from spark_cxr.model.explanation import NOTICE, place_of, scale_of
 from spark_cxr.model.tracing import METHODS, check_method
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.explain.films import Films, check_asked, choose_films, few_of, films_of
-from spark_cxr.pipeline.explain.sheet import contact_sheet
+from spark_cxr.pipeline.explain.sheet import TARGET, contact_sheet
 from spark_cxr.pipeline.explain.sight import Sight, explained
 from spark_cxr.pipeline.ingest import quarantine_of, unseen
 from spark_cxr.pipeline.progress import progress
@@ -43,6 +43,9 @@ class Done:
     method: str
     files: int
     n: int
+    """Films that decode."""
+    unexplained: int
+    """Of these, the ones that are no X-ray: without --label there is no class to explain."""
     seconds: float
     """For decoding, explaining and drawing."""
 
@@ -102,9 +105,10 @@ def explain_films(
         output.write_table(named.select(*columns(EXPLANATIONS)), TABLE)
     rows = spark.read.schema(EXPLANATIONS).parquet(output.table(TABLE))
     bad = spark.read.schema(QUARANTINE).parquet(output.table("quarantine")).count()
-    n = rows.count()
+    n, unexplained = rows.count(), rows.where(F.col(TARGET).isNull()).count()
     _check_account(n, bad, films.count, output)
-    return Done(rows, sight, rows.select("method").first()[0], films.count, n, seconds)
+    method = rows.select("method").first()[0]
+    return Done(rows, sight, method, films.count, n, unexplained, seconds)
 
 
 def _sight(scorer: Scorer, cfg: Config, output: Output) -> Sight:
@@ -138,7 +142,8 @@ def _outcome(done: Done, scorer: Scorer, output: Output) -> Outcome:
     counts: dict[str, Any] = {
         "model": done.sight.model,
         "files": done.files,
-        "explained": done.n,
+        "explained": done.n - done.unexplained,
+        "no_xray": done.unexplained,
         "quarantined": done.files - done.n,
         "method": done.method,
         "scale": done.sight.scale,
@@ -147,8 +152,9 @@ def _outcome(done: Done, scorer: Scorer, output: Output) -> Outcome:
         "caveat": scorer.manifest.weights.caveat,
     }
     lines = [
-        f"{done.files:,} files: {done.n:,} explained, {done.files - done.n:,} quarantined, "
-        f"{speed:,.1f} images/s",
+        f"{done.files:,} files: {done.n - done.unexplained:,} explained, "
+        f"{done.unexplained:,} without a class, because they are no X-rays, "
+        f"{done.files - done.n:,} quarantined, {speed:,.1f} images/s",
         f"{done.method}: {METHODS[done.method]}",
         f"strongest colour: {done.sight.scale:g} for the label, -{done.sight.scale:g} against it",
         f"contact sheet: {output.table(SHEET)}",

@@ -1,4 +1,4 @@
-"""What a contact sheet shows: of each class the surest films, the least sure, the wrong ones."""
+"""What a contact sheet shows: of each class the most certain, least certain and wrong films."""
 
 from __future__ import annotations
 
@@ -53,7 +53,11 @@ def contact_sheet(rows: DataFrame, manifest: Manifest, sight: Sight, shown: int)
 
 
 def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[Picked]:
-    """Pick films of each label that is a `target`, from rows with probabilities and truth."""
+    """Pick films of each label that is a `target`, from rows with probabilities and truth.
+
+    A film for which the model names no class is not picked, and not counted.
+    """
+    rows = rows.where(F.col("prediction").isNotNull())
     counts = {row[TARGET]: row["count"] for row in rows.groupBy(TARGET).count().collect()}
     best = [row.asDict() for row in _ranked(rows, labels, shown).orderBy(PATH).collect()]
     return [
@@ -82,9 +86,9 @@ def _kinds(films: Sequence[Film], shown: int) -> Iterator[tuple[str, tuple[Film,
     right, wrong = ([f for f in films if f[WRONG] is flag] for flag in (False, True))
     surest = _first(right, FROM_TOP, shown)
     rest = [film for film in right if film not in surest]
-    yield "The surest", surest
-    yield "The least sure", _first(rest, FROM_BELOW, shown)
-    yield "Wrong, the surest first", _first(wrong, FROM_TOP, shown)
+    yield "Most certain", surest
+    yield "Least certain", _first(rest, FROM_BELOW, shown)
+    yield "Wrong, most certain first", _first(wrong, FROM_TOP, shown)
 
 
 def _first(films: Sequence[Film], rank: str, shown: int) -> tuple[Film, ...]:

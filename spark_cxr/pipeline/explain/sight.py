@@ -18,12 +18,13 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.overlay import bounded
 from spark_cxr.model.explanation import Explanation, explanations
-from spark_cxr.model.judge import Judge, Picture, look_at_film
+from spark_cxr.model.judge import NO_XRAY, Judge, Picture, look_at_film
 from spark_cxr.model.tracing import Trace, Tracer, make_tracer
 from spark_cxr.output import Output
 from spark_cxr.pipeline.arrow import arrow_schema
 from spark_cxr.pipeline.look import Batches, File, Row
 from spark_cxr.pipeline.networks import Ready, on_this_worker
+from spark_cxr.pipeline.scoring.sight import said_of
 from spark_cxr.schemas import EXPLANATIONS, FILES, PATH, columns
 
 EXPLAINED = f"{EXPLANATIONS}, reason string, detail string"
@@ -41,7 +42,7 @@ class Sight:
     """What stands in the column `model`."""
     method: str = "auto"
     label: str = ""
-    """Whose heat is wanted; empty: of the likeliest."""
+    """Whose heat is wanted; empty: of the class that the model names."""
     scale: float = 1.0
     exact: bool = False
     folder: str = ""
@@ -108,40 +109,43 @@ def _rows(
 
 def _explained(seen: _Seen, trace: Trace, sight: Sight, tracer: Tracer) -> Row:
     prediction = sight.judge.judge(trace.vector, seen.picture)
-    shares = prediction.probabilities
-    target = sight.label or max(shares, key=shares.__getitem__)
-    labels, grid = [target], tracer.grid
-    why = explanations(seen.film, trace, prediction, tracer.method, labels, grid)[0]
-    return {
-        "prediction": prediction.label or None,
-        "confidence": prediction.confidence,
-        "probabilities": dict(shares),
+    told = {
+        **said_of(prediction),
         "model": sight.model,
         "scored_at": datetime.now(UTC),
+        "method": tracer.method,
+        "scale": sight.scale,
+    }
+    target, grid = sight.label or prediction.label, tracer.grid
+    if not target:
+        return told
+    known = sight.judge.labels
+    why = explanations(seen.film, trace, prediction, known, tracer.method, [target], grid)[0]
+    return {
+        **told,
         "target": why.label,
         "contrast": why.contrast,
         "margin": why.margin,
-        "method": tracer.method,
         "map": why.map.ravel(),
         "map_height": why.map.shape[0],
         "map_width": why.map.shape[1],
         "map_first": grid.first if grid else None,
         "map_step": grid.step if grid else None,
-        "scale": sight.scale,
         "overlay": _drawn(why, seen.row[PATH], sight) if sight.folder else None,
-        "training_distance": prediction.distance,
-        "flags": list(prediction.flags),
     }
 
 
 def _drawn(why: Explanation, path: str, sight: Sight) -> str:
-    name = overlay_name(path, why.label)
+    name = overlay_name(path, why.label if why.prediction.label else NO_XRAY)
     Output(sight.folder).write_bytes(name, why.overlay_png(sight.scale, longest=0))
     return name
 
 
 def overlay_name(path: str, label: str) -> str:
-    """Name a film's picture: below its label, by its own name and a print of its whole path."""
+    """Name a film's picture: its label as the folder, then its own name and a hash of its path.
+
+    The heat of a film for which the model names no class lies in the folder `not_an_xray`.
+    """
     mark = hashlib.sha256(path.encode()).hexdigest()[:8]
     stem = PurePosixPath(path).stem[:80]
     return f"{PICTURES}/{_plain(label)}/{_plain(stem)}-{mark}.png"

@@ -100,8 +100,9 @@ def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> Traini
     done, output = found.experiment, found.plan.output
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     ready, shown = done.featurized.eye.ready, done.cfg.train.explained
-    panels, how = training_panels(predictions, ready, Output(output.table("model")), shown)
-    plain = training_report(done, predictions)
+    model = Output(output.table("model"))
+    panels, how = training_panels(predictions, ready, model, shown)
+    plain = training_report(done, predictions, model)
     return replace(
         plain,
         title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.fitted.head.title}",

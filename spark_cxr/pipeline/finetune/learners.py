@@ -12,6 +12,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.pipeline.parted import Parted
 from spark_cxr.pipeline.split import IS_TEST, check_split, named_validation, split
 from spark_cxr.pipeline.split_column import with_values
+from spark_cxr.pipeline.split_words import people_of
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Config
 
@@ -64,7 +65,8 @@ def with_validation(
     learn = named.withColumn(IS_TEST, F.lit(False)).select(parted.rows.columns)
     rows = parted.rows.unionByName(learn).persist()
     counts = check_split(rows)
-    found = replace(parted, rows=rows, counts=counts)
+    people = people_of(images.join(rows.select(PATH), on=PATH, how="left_semi"))
+    found = replace(parted, rows=rows, counts=counts, people=people)
     left_out = parted.left_out + parted.n_train - found.n_train
     return replace(found, left_out=left_out), learn.select(PATH)
 

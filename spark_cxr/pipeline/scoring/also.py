@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -13,8 +14,14 @@ from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.scoring.table import committed
 
 
-def write_also(table: Output, suffix: str) -> None:
-    """Write what has no copy yet, also of earlier runs: a killed one is made up for."""
+def write_also(table: Output, suffix: str, labels: Sequence[str]) -> None:
+    """Copy every committed file that has no copy yet, those of an earlier, killed run included.
+
+    Args:
+        table: Where the committed files are.
+        suffix: csv or jsonl.
+        labels: Columns of probabilities that a CSV gets if no film in it has any.
+    """
     beside = Output(table.table(f"_{suffix}"))
     store, root = locate(beside.address)
     there = store.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
@@ -23,7 +30,7 @@ def write_also(table: Output, suffix: str) -> None:
         copy = f"{name.removesuffix('.parquet')}.{suffix}"
         if copy not in done:
             rows = _read(table, name)
-            beside.write_text(copy, _csv(rows) if suffix == "csv" else _lines(rows))
+            beside.write_text(copy, _csv(rows, labels) if suffix == "csv" else _lines(rows))
 
 
 def _read(table: Output, name: str) -> list[dict[str, Any]]:
@@ -36,21 +43,23 @@ def _lines(rows: list[dict[str, Any]]) -> str:
     return "".join(f"{json.dumps(_plain(row), ensure_ascii=False)}\n" for row in rows)
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(rows: list[dict[str, Any]], labels: Sequence[str]) -> str:
     """Write a column for each label; several flags stand in one column with spaces between."""
     import csv
 
     text = io.StringIO()
-    flat = [_flat(row) for row in rows]
+    named = list(dict.fromkeys(label for row in rows for label in row["probabilities"]))
+    flat = [_flat(row, named or labels) for row in rows]
     writer = csv.DictWriter(text, list(flat[0]) if flat else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return text.getvalue()
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
+def _flat(row: dict[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     plain = _plain(row)
-    shares = {f"probability_{label}": p for label, p in plain.pop("probabilities").items()}
+    found = plain.pop("probabilities")
+    shares = {f"probability_{label}": found.get(label) for label in labels}
     return {**plain, "flags": " ".join(plain["flags"]), **shares}
 
 

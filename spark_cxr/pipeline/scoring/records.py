@@ -18,7 +18,7 @@ from spark_cxr.pipeline.scoring.sight import Sighted
 
 @dataclass(frozen=True)
 class Doubt:
-    """A film that a model was not sure of; the surer one is the lesser."""
+    """A film that a model was not sure of."""
 
     path: str
     sha256: str
@@ -26,7 +26,7 @@ class Doubt:
     prediction: str
 
     def __lt__(self, other: Doubt) -> bool:
-        """Order by confidence, the surest first, and by path where that is equal."""
+        """Sort the most certain film first, and equally certain ones by path."""
         return (-self.confidence, self.path) < (-other.confidence, other.path)
 
 
@@ -65,8 +65,9 @@ class Totals:
             self._doubt(film)
 
     def _doubt(self, film: Sighted) -> None:
-        if self.keep:
-            doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.best)
+        """Remember a film for the list; one without a class has no confidence to compare."""
+        if self.keep and film.prediction is not None and film.confidence is not None:
+            doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.prediction)
             add = heapq.heappush if len(self.doubts) < self.keep else heapq.heappushpop
             add(self.doubts, doubt)
 

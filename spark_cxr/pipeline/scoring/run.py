@@ -105,7 +105,7 @@ def _pass(scene: Scene, totals: Totals, numbers: Iterator[int], stop: threading.
             break
     _keep_readable(scene)
     if settings.also:
-        write_also(_table_of(settings), settings.also)
+        write_also(_table_of(settings), settings.also, scene.scorer.manifest.labels)
 
 
 def _keep_readable(scene: Scene) -> None:

@@ -43,18 +43,13 @@ class Sighted:
     modified: int | None = None
     """Microseconds since 1970."""
     prediction: str | None = None
-    confidence: float = 0.0
+    confidence: float | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     training_distance: float = 0.0
     flags: tuple[str, ...] = ()
     reason: str | None = None
     detail: str | None = None
     is_same: bool = False
-
-    @property
-    def best(self) -> str:
-        """Give the label of the highest probability, also where it is no prediction."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -124,7 +119,7 @@ def _judged(row: Row, vector: Vector | None, judge: Judge) -> Row:
 
 
 def said_of(told: Prediction) -> Row:
-    """Give a prediction as columns."""
+    """Give a prediction as columns; those of the class are null or empty where none is named."""
     return {
         "prediction": told.label or None,
         "confidence": told.confidence,

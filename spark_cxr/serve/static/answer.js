@@ -81,14 +81,15 @@ export function cardOf(card) {
   const figures = Object.entries(measured)
     .filter(([name, value]) => typeof value === "number" && !/_(low|high)$/.test(name))
     .map(([name, value]) => [`${name.replaceAll("_", " ")}, ${tested}`, withInterval(value, name, measured)]);
-  const { engine, weights, split } = card;
+  const { engine, weights } = card;
+  const { how, ...drawn } = card.split;
   return element("dl", {}, ...factsOf([
     ["Name", `${card.model.name}, version ${card.model.version}`],
     ["Classes", card.labels.join(", ")],
     ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
     ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
     ["Head", card.head],
-    ["Split", Object.entries(split).map(([name, value]) => `${name} ${value}`).join(", ")],
+    ["Split", [how, ...Object.entries(drawn).map(([name, value]) => `${name} ${value}`)].filter(Boolean).join(", ")],
     ...figures,
     ["Fingerprint of its films", card.data],
   ]));

@@ -55,6 +55,35 @@ def test_one_label_cannot_be_judged():
     )
 
 
+def test_films_without_a_source_are_no_source_of_their_own():
+    check = judge_sources(
+        {(label, source): 50 for label in ("ill", "well") for source in ("folder", "unknown")},
+        SETTINGS,
+    )
+    assert check.status == "not_applicable"
+    assert "folder is the only source that is known" in check.sentence
+    assert "The source of 100 of 200 films is not known" in check.sentence
+
+
+def test_no_source_at_all_cannot_be_judged():
+    check = judge_sources({("ill", "unknown"): 3, ("well", "unknown"): 4}, SETTINGS)
+    assert check.status == "not_applicable"
+    assert "No film names its source" in check.sentence
+
+
+@pytest.mark.parametrize(("unknown", "status"), [(5, "pass"), (40, "not_applicable")])
+def test_a_pass_needs_the_source_of_most_films(unknown, status):
+    counts = table(ill=(30, 60), well=(50, 100)) | {("ill", "unknown"): unknown}
+    check = judge_sources(counts, SETTINGS)
+    assert check.status == status
+    assert f"The source of {unknown} of {240 + unknown} films is not known" in check.sentence
+
+
+def test_a_label_of_one_source_fails_also_beside_films_without_one():
+    counts = table(ill=(30, 0), well=(50, 100)) | {("well", "unknown"): 90}
+    assert judge_sources(counts, SETTINGS).status == "fail"
+
+
 def test_films_are_counted_by_label_and_source_and_unlabelled_ones_left_aside(spark):
     rows = [
         film("a"),

@@ -8,6 +8,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.pipeline.finetune.learners import choose_learners, of_learners, with_validation
 from spark_cxr.pipeline.parted import Parted, part
 from spark_cxr.pipeline.split import check_split, split
+from spark_cxr.pipeline.split_words import People
 
 LABELS = ("COVID-19", "Normal")
 
@@ -18,7 +19,7 @@ def parted(spark):
     made = [(f"f{i}", f"s{i}", LABELS[i // 2 % 2], f"p{i // 2}") for i in range(160)]
     rows = spark.createDataFrame(made, "path string, sha256 string, label string, group_id string")
     rows = split(rows, "patient", 0.25, 0).persist()
-    return Parted(rows, LABELS, check_split(rows), 0)
+    return Parted(rows, LABELS, check_split(rows), 0, People(80, 0))
 
 
 @pytest.fixture(scope="module")

@@ -27,17 +27,46 @@ def test_the_table_has_its_columns_and_is_parted_by_day(score, table):
     assert row["scored_on"] == f"{row['scored_at']:%Y-%m-%d}"
 
 
-def test_a_coloured_picture_is_flagged_and_has_no_class(score, table, folder):
-    photograph = np.zeros((80, 80, 3), np.uint8)
-    photograph[..., 0] = 220
+def photograph():
+    pixels = np.zeros((80, 80, 3), np.uint8)
+    pixels[..., 0] = 220
     out = io.BytesIO()
-    Image.fromarray(photograph).save(out, "PNG")
-    (folder / "photograph.png").write_bytes(out.getvalue())
-    said = score()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_coloured_picture_is_flagged_and_gets_no_class_anywhere(
+    spark, score, table, folder, model
+):
+    (folder / "0 photograph.png").write_bytes(photograph())
+    said = score(explain=7, also="csv")
     (row,) = (row for row in rows(table) if row["path"].endswith("photograph.png"))
     assert (row["prediction"], row["flags"]) == (None, ["not_an_xray"])
-    assert dict(row["probabilities"])
+    assert (row["confidence"], dict(row["probabilities"])) == (None, {})
     assert said["flags"] == {"not_an_xray": 1}
+    assert sum(said["predicted"].values()) == 6
+    listed = list(csv.DictReader(Path(said["least_certain"]).read_text().splitlines()))
+    assert len(listed) == said["explained"] == 6
+    assert not [one for one in listed if "photograph" in one["path"]]
+    (flat,) = (
+        one
+        for one in csv.DictReader(next(table.glob("_csv/*/*.csv")).read_text().splitlines())
+        if "photograph" in one["path"]
+    )
+    assert [flat[name] for name in ("confidence", "probability_COVID-19")] == ["", ""]
+    register_scorer(spark, "cxr_refusing", model)
+    films = spark.createDataFrame([(bytearray(photograph()),)], "content binary")
+    told = films.selectExpr("cxr_refusing(content) AS told").first()["told"]
+    assert (told.prediction, told.confidence, told.probabilities) == (None, None, {})
+
+
+def test_a_csv_of_films_without_a_class_has_the_columns_of_the_labels(score, table, folder):
+    for path in list(folder.glob("**/*.png")):
+        path.unlink()
+    (folder / "photograph.png").write_bytes(photograph())
+    score(also="csv")
+    (flat,) = csv.DictReader(next(table.glob("_csv/*/*.csv")).read_text().splitlines())
+    assert flat["probability_COVID-19"] == flat["probability_Pneumonia"] == ""
 
 
 def test_drift_is_measured_against_the_training_and_named(score):
