@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +22,6 @@ from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import Seen
 from spark_cxr.serve.bodies import body_of
 from spark_cxr.serve.explained import wanted_label
-from spark_cxr.serve.gauges import MEDIA_TYPE
 from spark_cxr.serve.images_sent import Sent, images_sent
 from spark_cxr.serve.refusals import UNPROCESSABLE, Refusal, refused
 from spark_cxr.serve.service import Service
@@ -109,16 +109,13 @@ async def _answer(service: Service, image: Sent, seen: Seen, asked: Asked) -> An
 async def health(service: Service, _: Request) -> Response:
     """Say that the model answers, and how busy it is."""
     name = named(service.model.manifest)
-    return json_response({"status": "ok", "model": asdict(name), **_now(service)})
+    now = {"waiting_films": service.batcher.waiting, "held_bytes": service.room.held}
+    return json_response({"status": "ok", "model": asdict(name), **now})
 
 
 async def metrics(service: Service, _: Request) -> Response:
     """Give the counters to Prometheus."""
-    return Response(service.gauges.text(_now(service)), media_type=MEDIA_TYPE)
-
-
-def _now(service: Service) -> dict[str, float]:
-    return {"waiting_films": service.batcher.waiting, "held_bytes": service.room.held}
+    return Response(service.gauges.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def card(service: Service, _: Request) -> Response:

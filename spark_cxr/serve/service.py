@@ -104,7 +104,7 @@ def open_service(settings: Serve) -> Service:
     model = _loaded(settings)
     engine = engines.load(model.recipe.plan)
     name = named(model.manifest)
-    gauges = Gauges((("name", name.name), ("version", name.version)))
+    gauges = Gauges({"name": name.name, "version": name.version})
     batcher = Batcher(
         partial(look, limits=model.recipe.limits, size_hw=model.recipe.size_hw),
         engine,
@@ -116,6 +116,8 @@ def open_service(settings: Serve) -> Service:
     explainer = Explainer(model, settings.seconds)
     _warm(batcher, explainer, max(64, model.recipe.limits.min_side))
     room = Room(settings.max_held_bytes)
+    gauges.watch("waiting_films", lambda: batcher.waiting)
+    gauges.watch("held_bytes", lambda: room.held)
     return Service(model, engine, batcher, gauges, room, settings, explainer)
 
 

@@ -1,5 +1,6 @@
 """Engines: chosen, loaded once, honest about what they run on."""
 
+import gc
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.backbones import engines
-from spark_cxr.backbones.engines import choose, load
+from spark_cxr.backbones.engines import choose, load, load_mapper
 from spark_cxr.backbones.engines.openvino import _precision
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.network import prepare
@@ -45,6 +46,13 @@ def test_a_film_has_the_same_bits_alone_and_in_a_step(tiny_network: Path, count:
     expected = load(plan(tiny_network, "openvino", **asked)).features(FILMS)
     single = load(plan(tiny_network, "openvino", **asked, single=True))
     np.testing.assert_array_equal(single.features(FILMS[:count]), expected[:count])
+
+
+def test_the_garbage_of_a_users_process_is_still_collected() -> None:
+    load.cache_clear()
+    load(Plan("fake", "fake"))
+    load_mapper(Plan("fake", "fake"))
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -79,9 +78,6 @@ def _automatic(able: tuple[str, ...], on_gpu: bool) -> str:
 def load(plan: Plan) -> Engine:
     """Load a network once for each Python worker; it stays for later tasks and queries."""
     loaded: Engine = import_module(ENGINES[plan.engine]).load(plan)
-    # PySpark collects garbage after every task: 20 to 100 ms over all that was imported, which
-    # stays anyway. What is frozen it passes over.
-    gc.freeze()
     return loaded
 
 
@@ -92,5 +88,4 @@ def load_mapper(plan: Plan) -> Mapper | None:
     Apart from `load`: who wants vectors alone does not pay for maps.
     """
     mapper: Mapper | None = import_module(ENGINES[plan.engine]).load_mapper(plan)
-    gc.freeze()
     return mapper
