@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
-from spark_cxr.errors import BadImage
 from spark_cxr.model.judge import NO_XRAY
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import Seen
@@ -68,12 +67,10 @@ async def parted(body: bytes, read: Callable[[bytes], Found]) -> Found:
 async def answer_images(service: Service, request: Request, images: Sequence[Sent]) -> Response:
     """Look at the images of a request, and say what they are."""
     asked, name = _asked(service, request), named(service.model.manifest)
-    seen = await service.see(request, images, asked.shows)
+    seen = await service.see(request, images, asked.shows, asked.label is not None)
     if not asked.is_inline:
         _refuse_all_bad(seen)
-    told = [
-        await _answer(service, image, each, asked) for image, each in zip(images, seen, strict=True)
-    ]
+    told = [await _answer(service, each, asked) for each in seen]
     spent = round(1000 * (time.perf_counter() - request.state.started), 2)
     return json_response(asdict(Answers(told, name, spent, request.state.id)))
 
@@ -98,11 +95,10 @@ def _refuse_all_bad(seen: Sequence[Seen]) -> None:
     raise Refusal(UNPROCESSABLE, "no_film", f"none of the {len(seen)} images is one: {told}")
 
 
-async def _answer(service: Service, image: Sent, seen: Seen, asked: Asked) -> Answer:
+async def _answer(service: Service, seen: Seen, asked: Asked) -> Answer:
     told, heat = seen.prediction, None
-    says_a_class = not told.bad and NO_XRAY not in told.flags
-    if asked.label is not None and says_a_class and not isinstance(image, BadImage):
-        heat = await service.explainer.explain(image, asked.label or told.label)
+    if asked.label is not None and seen.look and NO_XRAY not in told.flags:
+        heat = await service.explainer.explain(seen.look, told, asked.label or told.label)
     return answer(seen, service.settings.uncertain, heat)
 
 

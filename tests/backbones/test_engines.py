@@ -55,6 +55,24 @@ def test_the_garbage_of_a_users_process_is_still_collected() -> None:
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_who_serves_has_vectors_and_maps_of_one_network(tiny_network: Path, count: int) -> None:
+    asked = {"precision": "f32", "device": "cpu", "batch_size": 8}
+    plain, serving = (plan(tiny_network, "openvino", **asked, single=s) for s in (False, True))
+    apart, shared = load_mapper(plain), load_mapper(serving)
+    assert apart is not None and shared is load(serving)
+    expected, found = apart.maps(FILMS[:count]), shared.maps(FILMS[:count])
+    np.testing.assert_array_equal(found.maps, expected.maps)
+    np.testing.assert_array_equal(found.vectors, load(plain).features(FILMS[:count]))
+
+
+def test_keras_loads_the_weights_of_vectors_and_maps_once(tiny_network: Path) -> None:
+    asked = plan(tiny_network, "keras", precision="f32", device="cpu", single=True)
+    mapper, engine = load_mapper(asked), load(asked)
+    weights = {id(each) for each in engine.model.weights}  # type: ignore[attr-defined]
+    assert {id(each) for each in mapper.engine.model.weights} == weights  # type: ignore
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_films_give_no_vectors(tiny_network: Path, engine: str) -> None:
     made = load(plan(tiny_network, engine, device="cpu")).features(FILMS[:0])

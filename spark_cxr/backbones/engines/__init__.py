@@ -37,6 +37,11 @@ class Engine(Protocol):
         """Say on what it runs, in truth."""
         ...
 
+    @property
+    def mapper(self) -> Mapper | None:
+        """Give its maps too, without loading anything; None where it was not loaded for that."""
+        ...
+
 
 class Mapper(Protocol):
     """A network that also gives up its last maps, those that its vector is the mean of."""
@@ -85,7 +90,10 @@ def load(plan: Plan) -> Engine:
 def load_mapper(plan: Plan) -> Mapper | None:
     """Load a network with its maps as a second output; None where its vector is no mean of maps.
 
-    Apart from `load`: who wants vectors alone does not pay for maps.
+    Apart from `load`: who wants vectors alone does not pay for maps. Who serves wants both, of one
+    network.
     """
+    if plan.single and (shared := load(plan).mapper) is not None:
+        return shared
     mapper: Mapper | None = import_module(ENGINES[plan.engine]).load_mapper(plan)
     return mapper
