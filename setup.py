@@ -28,7 +28,7 @@ EXTRAS = {
     # mlflow-skinny tracks and registers, and the one that is pinned serves, too; mlflow itself
     # would hold pyarrow back. SQLAlchemy and Alembic are for a store in a database, also SQLite.
     "tracking": ["mlflow-skinny>=2.16,<4", "sqlalchemy>=2", "alembic>=1.13"],
-    "serve": ["fastapi>=0.115", "uvicorn>=0.30", "httptools>=0.6.3"],
+    "serve": ["fastapi>=0.115", "uvicorn>=0.30", "httptools>=0.6.3", "prometheus_client>=0.20"],
     "dev": [
         "chispa>=0.10",
         # The resources of a Databricks bundle as types, to check ours against.
@@ -65,7 +65,13 @@ setup(
         "spark_cxr.backbones": ["embedded/*"],
         "spark_cxr.serve": ["static/*"],
     },
-    install_requires=["numpy>=1.26", "pandas>=2.2,<3", "pillow>=11", "pyarrow>=18"],
+    install_requires=[
+        "filelock>=3.13",
+        "numpy>=1.26",
+        "pandas>=2.2,<3",
+        "pillow>=11",
+        "pyarrow>=18",
+    ],
     extras_require=EXTRAS,
     entry_points={
         "console_scripts": [

@@ -7,7 +7,6 @@ has a name that begins with a dot: neither people nor Spark take it for a result
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
 from pyarrow import fs
 
 from spark_cxr.errors import OutputError
@@ -209,12 +209,13 @@ def only_writer(address: str) -> Iterator[None]:
     the temporary files, by the digest of the address, so that the directory keeps only results.
     """
     name = hashlib.sha256(absolute(address).rstrip("/").encode("utf-8", "replace")).hexdigest()
-    with (Path(gettempdir()) / f"spark_cxr-{name[:24]}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            received, way_out = f"--out={address}", "Wait for that run, or choose another"
-            raise OutputError("an --out that no other run writes", received, way_out) from None
+    lock = FileLock(Path(gettempdir()) / f"spark_cxr-{name[:24]}.lock")
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        received, way_out = f"--out={address}", "Wait for that run, or choose another"
+        raise OutputError("an --out that no other run writes", received, way_out) from None
+    with held:
         yield
 
 

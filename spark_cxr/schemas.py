@@ -17,7 +17,7 @@ FILES = "path string, modified timestamp, bytes bigint, content binary"
 
 IMAGES = (
     "path string, sha256 string, bytes bigint, modified timestamp, format string, "
-    "width int, height int, bits int, dhash bigint, pixels_sha256 string, looks binary, "
+    "width int, height int, bits int, pixels_sha256 string, looks binary, "
     "label string, source string, patient_id string, group_id string, "
     "view string, day_offset int, flags array<string>"
 )
@@ -28,7 +28,7 @@ QUARANTINE = "path string, sha256 string, reason string, detail string"
 
 SEEN = (
     "path string, sha256 string, bytes bigint, modified timestamp, format string, "
-    "width int, height int, bits int, dhash bigint, pixels_sha256 string, looks binary, "
+    "width int, height int, bits int, pixels_sha256 string, looks binary, "
     "patient_id string, view string, flags array<string>, reason string, detail string"
 )
 """One row a file that was read: an image where `reason` is null, else a case for the quarantine."""

@@ -69,5 +69,27 @@ def test_verbs_can_be_listed_without_the_packages_that_serve() -> None:
     assert brought & {"starlette", "anyio", "pandas"} == set()
 
 
+SPY = """
+import atexit, logging, os, sys
+def spied(owner, name, real):
+    def call(*args, **options):
+        if "spark_cxr" in (file := sys._getframe(1).f_code.co_filename):
+            print(name, file)
+        return real(*args, **options)
+    setattr(owner, name, call)
+for owner, name in ((atexit, "register"), (os, "register_at_fork"), (logging.Logger, "addFilter")):
+    spied(owner, name, getattr(owner, name))
+"""
+
+
+def test_an_import_sets_no_hooks_for_the_process() -> None:
+    parts = ("images", "backbones", "heads", "model", "training", "serve", "pipeline")
+    names = [name for part in parts for name in modules_of(part)]
+    code = f"{SPY}\nimport {', '.join(names)}"
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (told.returncode, told.stdout) == (0, ""), told.stderr
+
+
 def test_a_fresh_python_tells_what_an_import_brings() -> None:
     assert {"json", "csv"} <= brought_by(["json", "csv"])

@@ -5,7 +5,7 @@ from spark_cxr.schemas import columns
 
 TABLES = {name: ddl for name, ddl in vars(schemas).items() if name.isupper() and " " in ddl}
 DESIGN = {
-    "IMAGES": "path sha256 bytes modified format width height bits dhash label source patient_id "
+    "IMAGES": "path sha256 bytes modified format width height bits label source patient_id "
     "group_id",
     "QUARANTINE": "path sha256 reason detail",
     "PREDICTIONS": "path sha256 prediction confidence probabilities model scored_at",

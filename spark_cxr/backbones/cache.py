@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from spark_cxr.errors import SetupError
 
@@ -34,8 +35,7 @@ def locked(target: Path) -> Iterator[None]:
 
     The lock is the kernel's: it falls with the process that holds it, so none is ever stale.
     """
-    with Path(f"{target}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(f"{target}.lock"):
         yield
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -25,6 +26,7 @@ class _Child:
     """One process that decodes one frame at a time."""
 
     def __init__(self) -> None:
+        _expect_end_and_forks()
         # The path as it is now: Spark adds archives to it that no environment variable names.
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         self._process = subprocess.Popen(
@@ -73,9 +75,13 @@ def close_children() -> None:
         _idle.pop().close()
 
 
-atexit.register(close_children)
-# A forked process must not talk into its parent's pipes.
-os.register_at_fork(after_in_child=_idle.clear)
+@cache
+def _expect_end_and_forks() -> None:
+    """Set the hooks of this process when it has its first child, not when it imports this file."""
+    atexit.register(close_children)
+    if hasattr(os, "register_at_fork"):  # Windows has none, and needs none
+        # A forked process must not talk into its parent's pipes.
+        os.register_at_fork(after_in_child=_idle.clear)
 
 
 def decode_apart(frame: Frame, pixel_data: bytes) -> tuple[NDArray[Any], str]:

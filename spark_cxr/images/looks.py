@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.prepare import Sums, grey, grey_levels, sums_across, sums_down
+from spark_cxr.images.prepare import grey, resize
 
 SIDE = 64
 """Of the thumbnail: at 32 films of drawn patients are as much alike as cropped copies of one."""
@@ -36,12 +36,7 @@ Stack = NDArray[np.float32]
 
 def thumbnail(pixels: Pixels) -> bytes:
     """Shrink a film to 64 x 64 grey levels, row by row."""
-    return thumbnail_of(sums_down(pixels, SIDE))
-
-
-def thumbnail_of(tall: Sums) -> bytes:
-    """Shrink a film whose rows are summed into 64 already."""
-    small = grey_levels(sums_across(tall, SIDE))
+    small = resize(pixels, (SIDE, SIDE))
     return (small if small.ndim == 2 else grey(small)).tobytes()
 
 

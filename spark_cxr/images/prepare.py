@@ -74,50 +74,20 @@ def _weighed(array: NDArray[Any], taps: _Taps, dtype: type[np.floating[Any]]) ->
     return sums.reshape(len(sums), *array.shape[1:])
 
 
-@dataclass(frozen=True)
-class Sums:
-    """A film resized without rounding: whole numbers, and what gives grey levels of them."""
-
-    numbers: NDArray[np.floating[Any]]
-    total: int
-    """To be divided by."""
-
-    def merged(self, rows: int) -> "Sums":
-        """Add up neighbouring rows, a whole number of them for each of the fewer `rows`."""
-        each = len(self.numbers) // rows
-        parted = self.numbers.reshape(rows, each, *self.numbers.shape[1:])
-        return Sums(parted.sum(axis=1, dtype=np.float64), self.total * each)
-
-
-def sums_down(pixels: Pixels, height: int) -> Sums:
-    """Resize the first axis: the pass that touches every pixel."""
-    taps = _taps(pixels.shape[0], height)
-    dtype = np.float32 if 255 * taps.total < _EXACT_IN_FLOAT32 else np.float64
-    return Sums(_weighed(pixels, taps, dtype), taps.total)
-
-
-def sums_across(tall: Sums, width: int) -> Sums:
-    """Resize the second axis of what is resized along the first."""
-    taps = _taps(tall.numbers.shape[1], width)
-    # Turned round so that both passes add whole contiguous rows.
-    turned = np.ascontiguousarray(tall.numbers.swapaxes(0, 1))
-    wide = _weighed(turned, taps, np.float64)
-    return Sums(wide.swapaxes(0, 1), tall.total * taps.total)
-
-
-def grey_levels(sums: Sums) -> Pixels:
-    """Round sums to pixels."""
-    levels = sums.numbers / sums.total
-    levels += 0.5
-    # Cast, which rounds down, before the copy into rows: that is eight times less to move.
-    return np.ascontiguousarray(levels.astype(np.uint8))
-
-
 def resize(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     """Resize to height and width; grey stays grey, a film of the right size is handed back."""
     if pixels.shape[:2] == tuple(size_hw):
         return pixels
-    return grey_levels(sums_across(sums_down(pixels, size_hw[0]), size_hw[1]))
+    down, across = (_taps(old, new) for old, new in zip(pixels.shape, size_hw, strict=False))
+    is_exact = 255 * down.total < _EXACT_IN_FLOAT32
+    tall = _weighed(pixels, down, np.float32 if is_exact else np.float64)
+    # Turned round so that both passes add whole contiguous rows.
+    turned = np.ascontiguousarray(tall.swapaxes(0, 1))
+    wide = _weighed(turned, across, np.float64).swapaxes(0, 1)
+    levels = wide / (down.total * across.total)
+    levels += 0.5
+    # Cast, which rounds down, before the copy into rows: that is eight times less to move.
+    return np.ascontiguousarray(levels.astype(np.uint8))
 
 
 def scaled(pixels: Pixels, longest: int) -> Pixels:

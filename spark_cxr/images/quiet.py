@@ -34,7 +34,7 @@ def mute_loggers() -> None:
     """Put the filter on every logger of the decoding libraries that exists by now.
 
     A filter on a parent does not see its children's records, hence one for each. To be called
-    after a library was imported; a second call changes nothing.
+    again after a library was imported inside `quiet`; a further call changes nothing.
     """
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in _PACKAGES:
@@ -58,6 +58,7 @@ def _ignore_warnings() -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the decoding libraries silent in this thread."""
+    mute_loggers()
     _ignore_warnings()
     _here.depth += 1
     try:

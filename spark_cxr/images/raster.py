@@ -18,9 +18,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels, to_bytes
-from spark_cxr.images.quiet import mute_loggers
-
-mute_loggers()
 
 _FILES: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {
     "png": PngImageFile,

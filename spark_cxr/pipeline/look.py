@@ -126,7 +126,6 @@ def _said_of(film: Film, content: bytes, path: str, recipe: Recipe) -> Row:
         "width": width,
         "height": height,
         "bits": film.bits,
-        "dhash": print_.dhash,
         "pixels_sha256": print_.pixels_sha256,
         "looks": print_.looks,
         "patient_id": _patient(film, path, recipe),

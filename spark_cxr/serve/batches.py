@@ -27,7 +27,7 @@ STEP = 8
 PATIENCE_S = 0.05
 """How long a film that is ready waits for others that are being decoded."""
 
-Looking = Callable[[bytes, bool], Look | BadImage]
+Looking = Callable[[bytes, bool, bool], Look | BadImage]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Seen:
     prediction: Prediction
     file: File | None = None
     png: bytes | None = None
+    look: Look | None = None
+    """What the network saw, where it is to be explained."""
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Ticket:
 
     content: bytes
     shows: bool
+    explains: bool
     answer: Future[Seen] = field(default_factory=Future)
     looked: Look | None = None
 
@@ -72,7 +75,9 @@ class Batcher:
         self._runner = Thread(target=self._run, name="network", daemon=True)
         self._runner.start()
 
-    def submit(self, contents: Sequence[bytes], shows: bool = False) -> list[Future[Seen]]:
+    def submit(
+        self, contents: Sequence[bytes], shows: bool = False, explains: bool = False
+    ) -> list[Future[Seen]]:
         """Queue images: all of a request or, where there is no room for all, none.
 
         Raises:
@@ -83,7 +88,7 @@ class Batcher:
                 raise busy(f"{self.waiting} films are waiting, at most {self.most} may")
             self.waiting += len(contents)
             self._coming += len(contents)
-        tickets = [Ticket(content, shows) for content in contents]
+        tickets = [Ticket(content, shows, explains) for content in contents]
         for ticket in tickets:
             ticket.answer.add_done_callback(self._left)
             self._decoders.submit(self._decode, ticket)
@@ -106,7 +111,7 @@ class Batcher:
         found: Look | BadImage | None = None
         try:
             if not ticket.answer.cancelled():
-                found = self._looking(ticket.content, ticket.shows)
+                found = self._looking(ticket.content, ticket.shows, ticket.explains)
                 ticket.content = b""
         except Exception as error:  # noqa: BLE001 - the thread has to live on for the others
             _settle(ticket, error)
@@ -148,7 +153,8 @@ class Batcher:
         vectors = self._engine.features(np.stack([looked.pixels for _, looked in wanted]))
         for (ticket, looked), vector in zip(wanted, vectors, strict=True):
             told = self._judge.judge(vector, looked.picture)
-            _settle(ticket, Seen(told, looked.file, looked.png))
+            kept = looked if ticket.explains else None
+            _settle(ticket, Seen(told, looked.file, looked.png, kept))
         self._ran(len(wanted))
 
 

@@ -34,14 +34,14 @@ def serve(cfg: Config) -> dict[str, Any]:
 
 def _answer(settings: Serve, token: str, listener: socket.socket, started: float) -> dict[str, Any]:
     try:
-        for name in ("fastapi", "httptools", "uvicorn"):
+        for name in ("fastapi", "httptools", "prometheus_client", "uvicorn"):
             import_module(name)
         from spark_cxr.serve.app import make_app
         from spark_cxr.serve.connection import make_server
         from spark_cxr.serve.service import open_service
     except ImportError as error:
         way_out = "pip install 'spark-cxr[serve]'"
-        raise SetupError("FastAPI, uvicorn and httptools", str(error), way_out) from None
+        raise SetupError("the packages of the server", str(error), way_out) from None
     service = open_service(settings)
     port = listener.getsockname()[1]
 
@@ -56,8 +56,7 @@ def _answer(settings: Serve, token: str, listener: socket.socket, started: float
         server.run(sockets=[listener])
     except OSError as error:
         raise _taken(settings.host, settings.port, error) from None
-    requests = sum(service.gauges.requests.values())
-    return {"requests": requests, "seconds": round(time.monotonic() - started, 2)}
+    return {"requests": service.gauges.requests, "seconds": round(time.monotonic() - started, 2)}
 
 
 def claim(host: str, port: int) -> socket.socket:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from spark_cxr.backbones.engines import load
+from spark_cxr.errors import BadImage
+from spark_cxr.model.explanation import explanations
+from spark_cxr.model.judge import Prediction
 from spark_cxr.model.scoring import Model
+from spark_cxr.model.tracing import make_tracer
 from spark_cxr.serve.answers import Heat, text_of
+from spark_cxr.serve.looking import Look
 from spark_cxr.serve.refusals import Refusal, busy
 
 MOST_WAITING = 8
@@ -37,8 +43,8 @@ class Explainer:
         self._model, self._seconds, self._waiting = model, seconds, 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
 
-    async def explain(self, content: bytes, label: str) -> Heat:
-        """Say where in a film the answer comes from.
+    async def explain(self, look: Look, prediction: Prediction, label: str) -> Heat:
+        """Say where in a film that the network has seen its answer comes from.
 
         Raises:
             Refusal: 503, too many are waiting, or time ran out.
@@ -46,7 +52,7 @@ class Explainer:
         if self._waiting >= MOST_WAITING:
             raise busy(f"{MOST_WAITING} heat maps are waiting")
         self._waiting += 1
-        making = self._thread.submit(self._made, content, label)
+        making = self._thread.submit(self._made, look, prediction, label)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(making), self._seconds)
         except TimeoutError:
@@ -54,15 +60,25 @@ class Explainer:
         finally:
             self._waiting -= 1
 
-    def _made(self, content: bytes, label: str) -> Heat:
-        found = self._model.explain(content, label=label)
+    def _made(self, look: Look, prediction: Prediction, label: str) -> Heat:
+        if look.grey is None:
+            raise TypeError("a film that is to be explained was kept")
+        tracer = make_tracer("auto", self._model.judge.head, self._model.recipe.plan)
+        (trace,) = tracer.trace(look.pixels[None])
+        (found,) = explanations(look.grey, trace, prediction, tracer.method, (label,), tracer.grid)
         return Heat(
             found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())
         )
 
-    def warm(self, content: bytes) -> None:
+    def warm(self, looking: Callable[[], Look | BadImage]) -> None:
         """Have everything ready for the first map, without waiting for it."""
-        self._thread.submit(self._made, content, self._model.labels[0])
+        self._thread.submit(self._warmed, looking)
+
+    def _warmed(self, looking: Callable[[], Look | BadImage]) -> None:
+        model, look = self._model, looking()
+        if isinstance(look, Look):
+            vector = load(model.recipe.plan).features(look.pixels[None])[0]
+            self._made(look, model.judge.judge(vector, look.picture), model.labels[0])
 
     def close(self) -> None:
         """Finish the map that is being made."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Film, Limits, Pixels
-from spark_cxr.images.overlay import LONGEST
+from spark_cxr.images.overlay import LONGEST, bounded
 from spark_cxr.images.png import encode_png
 from spark_cxr.images.prepare import scaled
 from spark_cxr.model.judge import Picture, look_at_film
@@ -33,23 +33,32 @@ class Look:
     file: File
     png: bytes | None = None
     """The film in 8 bits, for a browser; made only where it was asked for."""
+    grey: Pixels | None = None
+    """The film as a picture of its heat has it, no larger than a screen; only where that was asked
+    for."""
 
 
 def look(
-    content: bytes, shows: bool, *, limits: Limits, size_hw: tuple[int, int]
+    content: bytes,
+    shows: bool = False,
+    explains: bool = False,
+    *,
+    limits: Limits,
+    size_hw: tuple[int, int],
 ) -> Look | BadImage:
-    """Decode an image, make it ready, and draw it where it is to be shown."""
+    """Decode an image once, make it ready, and keep what is to be shown of it."""
     try:
         film = decode(content, limits)
         picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
         png = draw(film) if shows else None
+        grey = bounded(film.pixels, LONGEST) if explains else None
     except BadImage as bad:
         return bad
     except MemoryError:
         return BadImage("out_of_memory", f"{len(content)} bytes")
     height, width = film.pixels.shape[:2]
     file = File(film.format, width, height, film.bits, film.view)
-    return Look(picture, pixels, file, png)
+    return Look(picture, pixels, file, png, grey)
 
 
 def draw(film: Film) -> bytes:

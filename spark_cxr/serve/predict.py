@@ -11,16 +11,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
-from spark_cxr.errors import BadImage
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import Seen
 from spark_cxr.serve.bodies import body_of
 from spark_cxr.serve.explained import wanted_label
-from spark_cxr.serve.gauges import MEDIA_TYPE
 from spark_cxr.serve.images_sent import Sent, images_sent
 from spark_cxr.serve.refusals import UNPROCESSABLE, Refusal, refused
 from spark_cxr.serve.service import Service
@@ -67,12 +66,10 @@ async def parted(body: bytes, read: Callable[[bytes], Found]) -> Found:
 async def answer_images(service: Service, request: Request, images: Sequence[Sent]) -> Response:
     """Look at the images of a request, and say what they are."""
     asked, name = _asked(service, request), named(service.model.manifest)
-    seen = await service.see(request, images, asked.shows)
+    seen = await service.see(request, images, asked.shows, asked.label is not None)
     if not asked.is_inline:
         _refuse_all_bad(seen)
-    told = [
-        await _answer(service, image, each, asked) for image, each in zip(images, seen, strict=True)
-    ]
+    told = [await _answer(service, each, asked) for each in seen]
     spent = round(1000 * (time.perf_counter() - request.state.started), 2)
     return json_response(asdict(Answers(told, name, spent, request.state.id)))
 
@@ -97,26 +94,23 @@ def _refuse_all_bad(seen: Sequence[Seen]) -> None:
     raise Refusal(UNPROCESSABLE, "no_film", f"none of the {len(seen)} images is one: {told}")
 
 
-async def _answer(service: Service, image: Sent, seen: Seen, asked: Asked) -> Answer:
+async def _answer(service: Service, seen: Seen, asked: Asked) -> Answer:
     told, heat = seen.prediction, None
-    if asked.label is not None and told.label and not isinstance(image, BadImage):
-        heat = await service.explainer.explain(image, asked.label or told.label)
+    if asked.label is not None and told.label and seen.look:
+        heat = await service.explainer.explain(seen.look, told, asked.label or told.label)
     return answer(seen, service.settings.uncertain, heat)
 
 
 async def health(service: Service, _: Request) -> Response:
     """Say that the model answers, and how busy it is."""
     name = named(service.model.manifest)
-    return json_response({"status": "ok", "model": asdict(name), **_now(service)})
+    now = {"waiting_films": service.batcher.waiting, "held_bytes": service.room.held}
+    return json_response({"status": "ok", "model": asdict(name), **now})
 
 
 async def metrics(service: Service, _: Request) -> Response:
     """Give the counters to Prometheus."""
-    return Response(service.gauges.text(_now(service)), media_type=MEDIA_TYPE)
-
-
-def _now(service: Service) -> dict[str, float]:
-    return {"waiting_films": service.batcher.waiting, "held_bytes": service.room.held}
+    return Response(service.gauges.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def card(service: Service, _: Request) -> Response:

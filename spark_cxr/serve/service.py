@@ -18,7 +18,7 @@ from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.judge import Prediction
 from spark_cxr.model.scoring import Model, load_model
 from spark_cxr.serve.answers import named
-from spark_cxr.serve.batches import STEP, Batcher, Seen
+from spark_cxr.serve.batches import STEP, Batcher, Looking, Seen
 from spark_cxr.serve.bodies import Room
 from spark_cxr.serve.explained import Explainer
 from spark_cxr.serve.gauges import Gauges
@@ -41,7 +41,11 @@ class Service:
     explainer: Explainer
 
     async def see(
-        self, request: Request, images: Sequence[Sent], shows: bool = False
+        self,
+        request: Request,
+        images: Sequence[Sent],
+        shows: bool = False,
+        explains: bool = False,
     ) -> list[Seen]:
         """Look at images together with those of other requests; in order, bad ones with a reason.
 
@@ -49,7 +53,7 @@ class Service:
             Refusal: 503, the queue is full or time ran out; 499, the client has gone.
         """
         good = [each for each in images if isinstance(each, bytes)]
-        waiting = [asyncio.wrap_future(each) for each in self.batcher.submit(good, shows)]
+        waiting = [asyncio.wrap_future(each) for each in self.batcher.submit(good, shows, explains)]
         try:
             done = iter(await self._before_gone(request, asyncio.gather(*waiting)))
         finally:
@@ -104,9 +108,10 @@ def open_service(settings: Serve) -> Service:
     model = _loaded(settings)
     engine = engines.load(model.recipe.plan)
     name = named(model.manifest)
-    gauges = Gauges((("name", name.name), ("version", name.version)))
+    gauges = Gauges({"name": name.name, "version": name.version})
+    looking = partial(look, limits=model.recipe.limits, size_hw=model.recipe.size_hw)
     batcher = Batcher(
-        partial(look, limits=model.recipe.limits, size_hw=model.recipe.size_hw),
+        looking,
         engine,
         model.judge,
         threads=model.recipe.threads,
@@ -114,8 +119,10 @@ def open_service(settings: Serve) -> Service:
         ran=gauges.ran,
     )
     explainer = Explainer(model, settings.seconds)
-    _warm(batcher, explainer, max(64, model.recipe.limits.min_side))
+    _warm(batcher, explainer, looking, max(64, model.recipe.limits.min_side))
     room = Room(settings.max_held_bytes)
+    gauges.watch("waiting_films", lambda: batcher.waiting)
+    gauges.watch("held_bytes", lambda: room.held)
     return Service(model, engine, batcher, gauges, room, settings, explainer)
 
 
@@ -133,7 +140,7 @@ def _loaded(settings: Serve) -> Model:
     return replace(model, recipe=replace(model.recipe, limits=limits))
 
 
-def _warm(batcher: Batcher, explainer: Explainer, side: int) -> None:
+def _warm(batcher: Batcher, explainer: Explainer, looking: Looking, side: int) -> None:
     """Run what the first client would wait for; a DICOM and a heat map without waiting for them."""
     png, dicom = (film.data for film in phantoms(2, seed=0, size=side, formats=("png", "dicom")))
     for films in ([png], [png] * min(STEP, batcher.most)):
@@ -141,4 +148,4 @@ def _warm(batcher: Batcher, explainer: Explainer, side: int) -> None:
             answer.result()
         while batcher.waiting:  # a film is answered a moment before it has left the queue
             time.sleep(0.001)
-    explainer.warm(dicom)
+    explainer.warm(lambda: looking(dicom, False, True))

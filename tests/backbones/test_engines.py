@@ -1,5 +1,6 @@
 """Engines: chosen, loaded once, honest about what they run on."""
 
+import gc
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.backbones import engines
-from spark_cxr.backbones.engines import choose, load
+from spark_cxr.backbones.engines import choose, load, load_mapper
 from spark_cxr.backbones.engines.openvino import _precision
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.network import prepare
@@ -45,6 +46,31 @@ def test_a_film_has_the_same_bits_alone_and_in_a_step(tiny_network: Path, count:
     expected = load(plan(tiny_network, "openvino", **asked)).features(FILMS)
     single = load(plan(tiny_network, "openvino", **asked, single=True))
     np.testing.assert_array_equal(single.features(FILMS[:count]), expected[:count])
+
+
+def test_the_garbage_of_a_users_process_is_still_collected() -> None:
+    load.cache_clear()
+    load(Plan("fake", "fake"))
+    load_mapper(Plan("fake", "fake"))
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_who_serves_has_vectors_and_maps_of_one_network(tiny_network: Path, count: int) -> None:
+    asked = {"precision": "f32", "device": "cpu", "batch_size": 8}
+    plain, serving = (plan(tiny_network, "openvino", **asked, single=s) for s in (False, True))
+    apart, shared = load_mapper(plain), load_mapper(serving)
+    assert apart is not None and shared is load(serving)
+    expected, found = apart.maps(FILMS[:count]), shared.maps(FILMS[:count])
+    np.testing.assert_array_equal(found.maps, expected.maps)
+    np.testing.assert_array_equal(found.vectors, load(plain).features(FILMS[:count]))
+
+
+def test_keras_loads_the_weights_of_vectors_and_maps_once(tiny_network: Path) -> None:
+    asked = plan(tiny_network, "keras", precision="f32", device="cpu", single=True)
+    mapper, engine = load_mapper(asked), load(asked)
+    weights = {id(each) for each in engine.model.weights}  # type: ignore[attr-defined]
+    assert {id(each) for each in mapper.engine.model.weights} == weights  # type: ignore
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -1,8 +1,10 @@
 """Features through Spark equal features without Spark, with real network shapes."""
 
+import gc
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -65,6 +67,20 @@ def test_a_worker_says_what_it_runs_on(spark, cache):
     used = used_by_workers(spark, make_ready(spark, wish))
     assert (used.engine, used.precision, used.threads) == ("openvino", "f32", 1)
     assert used.device.startswith("cpu")
+
+
+def test_what_a_worker_has_imported_is_passed_over_by_its_garbage_collector(spark, cache):
+    ready = make_ready(spark, Wish("fake"))
+    on_this_worker(ready)
+    assert gc.get_freeze_count() == 0  # here it is the user's process
+
+    def count(batches):
+        on_this_worker(ready)
+        for _ in batches:
+            yield pd.DataFrame({"frozen": [gc.get_freeze_count()]})
+
+    rows = spark.range(1, numPartitions=1).mapInPandas(count, "frozen long").collect()
+    assert rows[0]["frozen"] > 10_000
 
 
 def test_random_weights_are_said_loudly(spark, cache):

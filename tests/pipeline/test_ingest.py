@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from chispa import assert_df_equality
 from PIL import Image
+from pyspark.sql import functions as F
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
@@ -17,7 +18,7 @@ from spark_cxr.output import Output
 from spark_cxr.pipeline.files import read_files
 from spark_cxr.pipeline.look import Recipe, look
 from spark_cxr.pipeline.pseudonyms import pseudonym
-from spark_cxr.pipeline.steps import ingest_step
+from spark_cxr.pipeline.steps import account_of, ingest_step
 from spark_cxr.schemas import IMAGES, QUARANTINE, columns
 
 
@@ -108,6 +109,16 @@ def test_tables_have_the_columns_of_the_schemas(all_films, spark):
     done, _, _ = all_films
     assert done.images.columns == columns(IMAGES)
     assert columns(QUARANTINE) == ["path", "sha256", "reason", "detail"]
+
+
+def test_a_table_of_before_is_read_without_its_difference_hash(all_films, spark, tmp_path):
+    before = all_films[0].images.withColumn("dhash", F.lit(7).cast("bigint"))
+    output = Output(str(tmp_path / "T"))
+    output.write_table(before, "images")
+    shutil.copytree(all_films[0].twins.replace("twins", "quarantine"), tmp_path / "T/quarantine")
+    read = account_of(spark, output)
+    assert read.images.columns == [name for name in before.columns if name != "dhash"]
+    assert read.n_images == all_films[0].n_images
 
 
 def test_dicom_patient_without_label_file_is_a_pseudonym_too(spark, films, tmp_path, monkeypatch):

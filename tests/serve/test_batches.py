@@ -38,7 +38,7 @@ class Judge:
         return Prediction(label=str(int(vector[0])))
 
 
-def looking(content, shows):
+def looking(content, shows, explains):
     if content == b"bad":
         return BadImage("empty", "")
     if content == b"boom":

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spark_cxr.backbones import engines
 from spark_cxr.errors import REASONS
 from spark_cxr.images.decode import decode
 from spark_cxr.images.phantoms import phantoms
+from spark_cxr.model import scoring
+from spark_cxr.serve import looking
 from spark_cxr.serve.multipart import split
 from spark_cxr.serve.refusals import STATUS_OF, Refusal
 from tests.images.dicom_writer import dicom
@@ -134,6 +137,36 @@ def test_heat_is_added_for_the_answer_or_for_the_class_that_is_named(server, dra
     assert (heat["label"], layer.mode) == (other, "RGBA")
     assert layer.size == decode(drawn["png"]).pixels.shape[::-1]
     assert Image.open(io.BytesIO(base64.b64decode(heat["overlay_png"]))).mode == "RGB"
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "dicom", "large"])
+def test_an_explanation_is_that_of_the_model_and_changes_nothing_else(server, model, drawn, kind):
+    film = drawn[kind] if kind != "large" else large()
+    _, plain = server.predict(film)
+    _, told = server.predict(film, "?explain=1")
+    heat = told["predictions"][0].pop("heat")
+    assert told["predictions"][0] | {"heat": None} == plain["predictions"][0]
+    expected = model.explain(film)
+    assert (heat["label"], heat["method"]) == (expected.label, expected.method)
+    assert base64.b64decode(heat["png"]) == expected.heat_png()
+    assert base64.b64decode(heat["overlay_png"]) == expected.overlay_png()
+
+
+def large():
+    """Draw a film that is larger than a screen."""
+    return next(iter(phantoms(1, seed=5, size=1100, formats=("png",)))).data
+
+
+def test_a_film_that_is_explained_is_decoded_once_and_shown_to_one_network(
+    server, drawn, monkeypatch
+):
+    decoded, real = [], looking.decode
+    for module in (looking, scoring):
+        monkeypatch.setattr(module, "decode", lambda *a: decoded.append(a) or real(*a))
+    assert server.predict(drawn["dicom"], "?explain=1&film=1")[0] == 200
+    assert len(decoded) == 1
+    plan = server.service.model.recipe.plan
+    assert engines.load_mapper(plan) is engines.load(plan) is server.service.engine
 
 
 def test_more_films_than_may_wait_for_heat_get_theirs_in_one_request(server, drawn):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from running import until
 
 from spark_cxr.backbones.engines import load
@@ -15,6 +16,7 @@ from spark_cxr.config import defaults
 from spark_cxr.model import load_model
 from spark_cxr.model.manifest import Origin
 from spark_cxr.model.pyfunc import PyfuncModel
+from spark_cxr.serve.gauges import Gauges
 from spark_cxr.serve.predict import card_of
 from tests.serve.made_model import made_model
 
@@ -262,7 +264,7 @@ def test_metrics_are_text_that_counts_what_was_asked(server, drawn):
     def count():
         text = server.ask("GET", "/metrics")[2].decode()
         lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-        return int(lines.get('spark_cxr_requests_total{route="/predict",status="200"}', 0))
+        return float(lines.get('spark_cxr_requests_total{route="/predict",status="200"}', 0))
 
     before = count()
     server.predict(drawn["png"])
@@ -270,12 +272,20 @@ def test_metrics_are_text_that_counts_what_was_asked(server, drawn):
 
 
 def test_every_line_of_the_metrics_has_the_form_that_prometheus_reads(server):
-    parser = pytest.importorskip("prometheus_client.parser")
+    server.ask("GET", "/health")
     text = server.ask("GET", "/metrics")[2].decode()
-    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
-    assert {"spark_cxr_requests", "spark_cxr_request_seconds", "spark_cxr_memory_bytes"} <= set(
-        families
-    )
+    families = {family.name for family in text_string_to_metric_families(text)}
+    kinds = "requests films request_seconds step_films model_info uptime_seconds memory_bytes"
+    kinds += " waiting_films held_bytes"
+    assert {f"spark_cxr_{kind}" for kind in kinds.split()} <= families
+
+
+def test_two_servers_of_a_process_count_apart():
+    one, other = Gauges({"name": "a", "version": "1"}), Gauges({"name": "b", "version": "2"})
+    one.answered("/predict", 200, 0.1)
+    one.answered("/health", 404, 0.1)
+    assert (one.requests, other.requests) == (2, 0)
+    assert b'spark_cxr_model_info{name="b",version="2"} 1.0' in other.text()
 
 
 def test_document_describes_every_route_and_every_refusal_by_its_form(server):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -36,6 +35,11 @@ class Engine(Protocol):
     @property
     def used(self) -> Used:
         """Say on what it runs, in truth."""
+        ...
+
+    @property
+    def mapper(self) -> Mapper | None:
+        """Give its maps too, without loading anything; None where it was not loaded for that."""
         ...
 
 
@@ -79,9 +83,6 @@ def _automatic(able: tuple[str, ...], on_gpu: bool) -> str:
 def load(plan: Plan) -> Engine:
     """Load a network once for each Python worker; it stays for later tasks and queries."""
     loaded: Engine = import_module(ENGINES[plan.engine]).load(plan)
-    # PySpark collects garbage after every task: 20 to 100 ms over all that was imported, which
-    # stays anyway. What is frozen it passes over.
-    gc.freeze()
     return loaded
 
 
@@ -89,8 +90,10 @@ def load(plan: Plan) -> Engine:
 def load_mapper(plan: Plan) -> Mapper | None:
     """Load a network with its maps as a second output; None where its vector is no mean of maps.
 
-    Apart from `load`: who wants vectors alone does not pay for maps.
+    Apart from `load`: who wants vectors alone does not pay for maps. Who serves wants both, of one
+    network.
     """
+    if plan.single and (shared := load(plan).mapper) is not None:
+        return shared
     mapper: Mapper | None = import_module(ENGINES[plan.engine]).load_mapper(plan)
-    gc.freeze()
     return mapper

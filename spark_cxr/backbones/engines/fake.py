@@ -28,6 +28,11 @@ class FakeEngine:
         made = [film @ self.projection for film in _centred_cells(batch)]
         return np.asarray(made, dtype=np.float32).reshape(len(batch), -1)
 
+    @property
+    def mapper(self) -> FakeEngine:
+        """Give the same."""
+        return self
+
     def maps(self, batch: NDArray[np.uint8]) -> Mapped:
         """Give what each cell adds to each feature, so that a feature is the mean of its map."""
         added = _centred_cells(batch)[:, None] * (self.projection.T * np.float32(CELLS * CELLS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,11 @@ class KerasEngine:
         return self.halving.features(to_channels(batch, self.model.input_shape[-1]))
 
     @property
+    def mapper(self) -> None:
+        """Give none: maps come from a second function over the same weights."""
+        return None
+
+    @property
     def used(self) -> Used:
         """Say on what it runs; the batch size is the one that memory allowed."""
         device = f"{self.device} ({self.backend})"
@@ -71,8 +77,11 @@ def load(plan: Plan) -> KerasEngine:
 
 def load_mapper(plan: Plan) -> KerasMapper | None:
     """Build the same with its last maps behind each vector; None where it has none."""
-    network = read(Path(plan.network))
-    maps = last_maps(_saved(plan)) if network.pooling == "avg" else None
+    if read(Path(plan.network)).pooling != "avg":
+        return None
+    device, precision = _place(plan)
+    with import_keras().device(device):
+        maps = last_maps(_saved(plan, precision))
     if maps is None:
         return None
     height, width, dim = (int(side) for side in maps.shape[1:])
@@ -81,8 +90,7 @@ def load_mapper(plan: Plan) -> KerasMapper | None:
 
 def _load(plan: Plan, composing: Callable[[Any, str, str], Any]) -> KerasEngine:
     keras = import_keras()
-    device = accelerators.claim(keras.backend.backend(), plan.device, plan.threads)
-    precision = _precision(plan.precision, device)
+    device, precision = _place(plan)
     with keras.device(device):
         model = _model(plan, precision, composing)
 
@@ -95,6 +103,12 @@ def _load(plan: Plan, composing: Callable[[Any, str, str], Any]) -> KerasEngine:
     return KerasEngine(model, halving, device, keras.backend.backend(), precision, plan.threads)
 
 
+def _place(plan: Plan) -> tuple[str, str]:
+    """Claim the device, and say in which precision it computes."""
+    device = accelerators.claim(import_keras().backend.backend(), plan.device, plan.threads)
+    return device, _precision(plan.precision, device)
+
+
 def _precision(wanted: str, device: str) -> str:
     on_gpu = device.startswith("gpu")
     if wanted == "auto":
@@ -104,17 +118,18 @@ def _precision(wanted: str, device: str) -> str:
     return wanted
 
 
-def _saved(plan: Plan) -> Any:
+@lru_cache(maxsize=1)
+def _saved(plan: Plan, precision: str) -> Any:
+    """Load a network's layers once for all that is composed of them."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / packing.KERAS
         file.write_bytes(packing.read_member(Path(plan.network), packing.KERAS))
-        return load_file(str(file))
+        model = load_file(str(file))
+    return model if precision == "f32" else in_policy(model, _POLICIES[precision])
 
 
 def _model(plan: Plan, precision: str, composing: Callable[[Any, str, str], Any]) -> Any:
-    network, model = read(Path(plan.network)), _saved(plan)
-    if precision != "f32":
-        model = in_policy(model, _POLICIES[precision])
-    composed = composing(model, network.normalising, network.pooling)
+    network = read(Path(plan.network))
+    composed = composing(_saved(plan, precision), network.normalising, network.pooling)
     composed.compile(jit_compile=False)
     return composed

@@ -53,31 +53,38 @@ class OpenVinoEngine:
         A step is always of as many films: a number that may change costs 8 % of the speed. Alone or
         in a step, a film has the same bits (ResNet50 in bf16 and f32: equal for steps 1, 2, 4, 8).
         """
-        vectors, few = np.empty((len(batch), self.dim), np.float32), FEW if self.single else 0.0
-        taken = to_channels(batch, self.channels)
-        for start, count, films in _steps(taken, self.used.batch_size, few):
-            alone = self.single if len(films) == 1 else None
-            request = alone.request if alone else self.request
-            with self.turn:
-                request.infer([films], share_inputs=True)
-                vectors[start : start + count] = request.get_output_tensor().data[:count]
+        vectors = np.empty((len(batch), self.dim), np.float32)
+        for rows, count, request in self._run(batch):
+            vectors[rows] = request.get_output_tensor(0).data[:count]
         return vectors
 
     def maps(self, batch: NDArray[np.uint8]) -> Mapped:
         """Run the films as `features` does, and take the maps from the second output."""
         vectors = np.empty((len(batch), self.dim), np.float32)
         maps = np.empty((len(batch), *self.request.get_output_tensor(1).shape[1:]), np.float32)
-        taken = to_channels(batch, self.channels)
-        for start, count, films in _steps(taken, self.used.batch_size):
-            with self.turn:
-                self.request.infer([films], share_inputs=True)
-                vectors[start : start + count] = self.request.get_output_tensor(0).data[:count]
-                maps[start : start + count] = self.request.get_output_tensor(1).data[:count]
+        for rows, count, request in self._run(batch):
+            vectors[rows] = request.get_output_tensor(0).data[:count]
+            maps[rows] = request.get_output_tensor(1).data[:count]
         return Mapped(vectors, maps)
+
+    @property
+    def mapper(self) -> OpenVinoEngine | None:
+        """Give the network itself where it was compiled with its maps."""
+        return self if len(self.request.model_outputs) > 1 else None
+
+    def _run(self, batch: NDArray[np.uint8]) -> Iterator[tuple[slice, int, Any]]:
+        """Run step after step: its rows, how many count, and the request that has the answers."""
+        few, taken = FEW if self.single else 0.0, to_channels(batch, self.channels)
+        for start, count, films in _steps(taken, self.used.batch_size, few):
+            alone = self.single if len(films) == 1 else None
+            request = alone.request if alone else self.request
+            with self.turn:
+                request.infer([films], share_inputs=True)
+                yield slice(start, start + count), count, request
 
 
 def _steps(
-    batch: NDArray[np.uint8], step: int, few: float = 0.0
+    batch: NDArray[np.uint8], step: int, few: float
 ) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
     """Give where each step begins, how many of its films count, and its films.
 
@@ -106,11 +113,22 @@ class _Graph:
 
 
 def load(plan: Plan) -> OpenVinoEngine:
-    """Compile a network's file for this processor."""
-    engine = _compile(_read(plan))
-    if not plan.single or engine.used.batch_size == 1:
+    """Compile a network's file for this processor; for who serves, with its maps where it has any.
+
+    The second output costs a copy and leaves the vectors as they are, to the last bit.
+    """
+    if not plan.single:
+        return _compile(_read(plan))
+    engine = _with_maps(plan)
+    if engine.used.batch_size == 1:
         return engine
-    return replace(engine, single=_compile(_read(replace(plan, batch_size=1))))
+    return replace(engine, single=_with_maps(replace(plan, batch_size=1)))
+
+
+def _with_maps(plan: Plan) -> OpenVinoEngine:
+    graph = _read(plan)
+    add_maps(graph.model)
+    return _compile(graph)
 
 
 def load_mapper(plan: Plan) -> OpenVinoEngine | None:

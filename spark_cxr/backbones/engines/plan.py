@@ -25,7 +25,8 @@ class Plan:
     """auto, cpu, gpu, or gpu:N for the GPU that Spark gave to the task."""
     batch_size: int = 32
     single: bool = False
-    """Also be quick with one film, as who serves needs it, for a little more time and memory."""
+    """Also be quick with one film, and have maps at hand, as who serves needs it, for a little more
+    time and memory."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
     TABLE/_waiting/scored_on=…                      files that may be half copied: one more look
     TABLE/_touched/scored_on=…                      new time, same content: no second row
     TABLE/_runs/RUN/run.json                        what a run did
-    TABLE/_writer.lock                              who writes
+    TABLE/_writer.lock, _writer.holder              one run writes, and which
 
 Readers leave names with _ aside, so `spark.read.parquet(TABLE)` gives the predictions. A file is
 written under a hidden name, brought to the disk, and renamed: that is the commit, and there is no

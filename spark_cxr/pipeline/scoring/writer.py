@@ -1,15 +1,15 @@
 """Only one run writes into a table: the others wait, or are told who does.
 
 On a file system of this machine, NFS included, the kernel holds a lock on `_writer.lock` and lets
-it fall with the process, however that ends. Stores know no locks: there a lease lies beside the
-table, renewed while its holder lives, and one that was not renewed for two minutes is taken over.
-Two runs that come within the same second could both think that they hold a lease, so a run reads
-it again after a pause, and the last to have written it goes on.
+it fall with the process, however that ends; `_writer.holder` names that process. Stores know no
+locks: there a lease lies beside the table, renewed while its holder lives, and one that was not
+renewed for two minutes is taken over. Two runs that come within the same second could both think
+that they hold a lease, so a run reads it again after a pause, and the last to have written it goes
+on.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pyarrow import fs
 
 from spark_cxr.errors import OutputError
@@ -28,6 +29,8 @@ from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.progress import ticking
 
 LOCK = "_writer.lock"
+HOLDER = "_writer.holder"
+"""Not in the lock's own file: filelock may empty that one, and Windows lets nobody read it."""
 LEASE = "_writer.lease"
 RENEWED_EVERY = 20.0
 EXPIRES_AFTER = 120.0
@@ -47,23 +50,18 @@ def only_writer(output: Output, wait: bool) -> Iterator[None]:
 @contextmanager
 def _locked(path: Path, wait: bool) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as lock:
-        told = False
-        while not _try(lock.fileno()):
-            lock.seek(0)
-            told = _wait(path.parent, lock.read().strip() or "another run", wait, told)
-        lock.truncate(0)
-        lock.write(_me())
-        lock.flush()
-        yield
-
-
-def _try(lock: int) -> bool:
+    lock, holder, told = FileLock(path), path.with_name(HOLDER), False
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            who = holder.read_text("utf-8") if holder.is_file() else "another run"
+            told = _wait(path.parent, who, wait, told)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        holder.write_text(_me(), "utf-8")
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

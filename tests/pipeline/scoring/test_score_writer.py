@@ -1,13 +1,20 @@
-"""Who writes: a lease where the store knows no locks."""
+"""Who writes: the kernel says where it can, a lease where the store knows no locks."""
 
 import json
+import multiprocessing
+import threading
 import time
 
 import pytest
 
+from spark_cxr.backbones.cache import locked
 from spark_cxr.errors import OutputError
 from spark_cxr.output import Output
+from spark_cxr.output import only_writer as only_run
 from spark_cxr.pipeline.scoring import writer
+from spark_cxr.pipeline.scoring.writer import only_writer
+
+SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -56,3 +63,61 @@ def test_a_broken_lease_holds_nobody_up(table):
     table.write_text(writer.LEASE, "{half")
     with writer._leased(table, wait=False):
         assert table.read_bytes(writer.LEASE) != b"{half"
+
+
+# Locks
+
+
+def hold(folder, ready):
+    """Hold all three kinds of locks until the process ends."""
+    with locked(folder / "file"), only_run(str(folder)), only_writer(Output(str(folder)), False):
+        ready.set()
+        time.sleep(60)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    ready = SPAWN.Event()
+    process = SPAWN.Process(target=hold, args=(tmp_path, ready), daemon=True)
+    process.start()
+    assert ready.wait(60)
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_the_locks_of_a_process_fall_when_it_is_killed(tmp_path, holder):
+    with pytest.raises(OutputError), only_run(str(tmp_path)):
+        pass
+    made = threading.Event()
+
+    def make():
+        with locked(tmp_path / "file"):
+            made.set()
+
+    waiting = threading.Thread(target=make, daemon=True)
+    waiting.start()
+    assert not made.wait(0.5)
+    holder.kill()
+    holder.join()
+    assert made.wait(20)
+    waiting.join()
+    with only_run(str(tmp_path)), only_writer(Output(str(tmp_path)), wait=False):
+        pass
+
+
+def test_who_waits_says_for_whom_and_comes_next(tmp_path, holder, monkeypatch, capsys):
+    monkeypatch.setattr(writer, "LOOKS_EVERY", 0.05)
+    threading.Timer(0.5, holder.kill).start()
+    with only_writer(Output(str(tmp_path)), wait=True):
+        assert not holder.is_alive()
+    assert f"waiting for process {holder.pid} on" in capsys.readouterr().err
+
+
+def test_who_does_not_wait_is_told_who_writes_however_often_it_asks(tmp_path, holder):
+    for _ in range(3):
+        with (
+            pytest.raises(OutputError, match=f"held by process {holder.pid} on"),
+            only_writer(Output(str(tmp_path)), wait=False),
+        ):
+            pass
