@@ -54,7 +54,7 @@ def test_training_tells_mlflow_what_stands_in_metrics_json(run, out):
     }
     assert {name: run.data.params[name] for name in ("head", "split", "backbone")} == {
         "head": "dt",
-        "split": "patient",
+        "split": "split by patient",
         "backbone": "fake",
     }
 

@@ -32,14 +32,14 @@ def test_even_heat_passes(spark):
     found = shares(spark, EVEN, (8, 1, 0.4, 0.05, 0.2, 0.2))
     assert {check.status for check in found.values()} == {PASS}
     assert found["heat_lungs"].sentence.startswith(
-        "Of what speaks for the answers on 16 test films, 32.5\u202f% lies on the lungs, "
+        "Of the evidence for the answers on 16 test films, 32.5\u202f% lies on the lungs, "
     )
 
 
 def test_one_class_that_looks_at_corners_is_enough(spark):
     found = shares(spark, EVEN, (8, 1, 0.25, 0.3, 0.4, 0.1))
     assert found["heat_corners"].status == FAIL
-    assert "On well it is 30.0\u202f%" in found["heat_corners"].sentence
+    assert "For well it is 30.0\u202f%" in found["heat_corners"].sentence
     assert found["heat_border"].status == PASS
 
 

@@ -84,9 +84,9 @@ def test_class_that_never_leaves_bare_is_refused(parted):
 @pytest.fixture(scope="module")
 def films(spark):
     """Two films each of 80 patients, as in `parted`."""
-    made = [(f"f{i}", f"s{i}", LABELS[i // 2 % 2], f"p{i // 2}") for i in range(160)]
+    made = [(f"f{i}", f"s{i}", LABELS[i // 2 % 2], *[f"p{i // 2}"] * 2) for i in range(160)]
     return spark.createDataFrame(
-        made, "path string, sha256 string, label string, group_id string"
+        made, "path string, sha256 string, label string, group_id string, patient_id string"
     ).persist()
 
 
