@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.featurize import featurize_step
+from spark_cxr.pipeline.features import featurize_step
 from spark_cxr.settings import Config
 
 

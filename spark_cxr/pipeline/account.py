@@ -46,7 +46,7 @@ def counts_of(done: Experiment) -> dict[str, Any]:
         "backbone": done.cfg.features.backbone,
         "engine": done.featurized.used.engine,
         "used": asdict(done.featurized.used),
-        "weights": done.featurized.eye.ready.network.weights.origin,
+        "weights": done.featurized.plan.network.weights.origin,
         "reused": done.featurized.reused,
         "head": fitted.head.name,
         "setting": dict(fitted.setting),
@@ -115,7 +115,7 @@ def training_report(done: Experiment, predictions: DataFrame) -> TrainingReport:
         model=(
             ("Head", fitted.head.title),
             ("Backbone", cfg.features.backbone),
-            ("Weights", done.featurized.eye.ready.network.weights.origin),
+            ("Weights", done.featurized.plan.network.weights.origin),
             ("Engine", f"{used.engine} on {used.device} in {used.precision}"),
             ("Name", f"{fitted.head.name}-{fitted.fingerprint}"),
         ),

@@ -18,7 +18,6 @@ from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import compose, compose_with_maps, in_policy, last_maps
 from spark_cxr.backbones.keras_model import load as load_file
-from spark_cxr.backbones.network import read
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.prepare import to_channels
 
@@ -71,8 +70,7 @@ def load(plan: Plan) -> KerasEngine:
 
 def load_mapper(plan: Plan) -> KerasMapper | None:
     """Build the same with its last maps behind each vector; None where it has none."""
-    network = read(Path(plan.network))
-    maps = last_maps(_saved(plan)) if network.pooling == "avg" else None
+    maps = last_maps(_saved(plan)) if plan.network.pooling == "avg" else None
     if maps is None:
         return None
     height, width, dim = (int(side) for side in maps.shape[1:])
@@ -107,12 +105,12 @@ def _precision(wanted: str, device: str) -> str:
 def _saved(plan: Plan) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / packing.KERAS
-        file.write_bytes(packing.read_member(Path(plan.network), packing.KERAS))
+        file.write_bytes(packing.read_member(Path(plan.network.path), packing.KERAS))
         return load_file(str(file))
 
 
 def _model(plan: Plan, precision: str, composing: Callable[[Any, str, str], Any]) -> Any:
-    network, model = read(Path(plan.network)), _saved(plan)
+    network, model = plan.network, _saved(plan)
     if precision != "f32":
         model = in_policy(model, _POLICIES[precision])
     composed = composing(model, network.normalising, network.pooling)

@@ -108,8 +108,8 @@ def caveats_of(done: Audited) -> Iterator[str]:
             "The features come from the fake engine, a random projection of coarse pixels: no "
             "network has seen these films, and what holds for it need not hold for yours."
         )
-    elif shown.ready.caveat:
-        yield f"{shown.ready.caveat}."
+    elif shown.plan.network.weights.caveat:
+        yield f"{shown.plan.network.weights.caveat}."
     if shown.left_out:
         yield f"Labels of too few patients were left out of training: {', '.join(shown.left_out)}."
     if shown.lost:
@@ -137,7 +137,7 @@ def _method(done: Audited) -> Iterator[Row]:
     used = shown.used
     backbone = done.cfg.features.backbone
     yield "Network", f"{backbone}, {used.engine} on {used.device} in {used.precision}"
-    yield "Weights", shown.ready.network.weights.origin
+    yield "Weights", shown.plan.network.weights.origin
     yield "Head", f"{HEAD}, the same for the real result and every shortcut"
     yield "Split", "by patient; copies of a film are on one side"
     yield (
@@ -152,8 +152,8 @@ def _method(done: Audited) -> Iterator[Row]:
 
 def _network(shown: Shown) -> dict[str, Any]:
     return {
-        "backbone": shown.ready.network.backbone,
-        "weights": shown.ready.network.weights.origin,
+        "backbone": shown.plan.network.backbone,
+        "weights": shown.plan.network.weights.origin,
         "used": asdict(shown.used),
         "head": HEAD,
         "labels": list(shown.labels),

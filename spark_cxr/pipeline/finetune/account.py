@@ -99,8 +99,8 @@ def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> Traini
     """Gather the report: that of a head, with the network that learned."""
     done, output = found.experiment, found.plan.output
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
-    ready, shown = done.featurized.eye.ready, done.cfg.train.explained
-    panels, how = training_panels(predictions, ready, Output(output.table("model")), shown)
+    plan, shown = done.featurized.plan, done.cfg.train.explained
+    panels, how = training_panels(predictions, plan, Output(output.table("model")), shown)
     plain = training_report(done, predictions)
     return replace(
         plain,

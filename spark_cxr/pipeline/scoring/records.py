@@ -13,7 +13,7 @@ from typing import Any
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.judge import NO_XRAY, UNLIKE
 from spark_cxr.pipeline.scoring.batch import Parted
-from spark_cxr.pipeline.scoring.sight import Sighted
+from spark_cxr.pipeline.scoring.sight import ScoredFile
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Totals:
         for film in parted.scored:
             self._doubt(film)
 
-    def _doubt(self, film: Sighted) -> None:
+    def _doubt(self, film: ScoredFile) -> None:
         if self.keep:
             doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.best)
             add = heapq.heappush if len(self.doubts) < self.keep else heapq.heappushpop
