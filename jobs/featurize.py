@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images`, `quarantine` and `features`."""
-    from spark_cxr.pipeline.featurize import featurize_step
+    from spark_cxr.pipeline.features import featurize_step
 
     ingested, made = featurize_step(spark, cfg, output)
-    reused = f"{made.n:,} vectors of {made.eye.ready.network.dim} numbers, {made.reused:,} reused"
+    reused = f"{made.n:,} vectors of {made.plan.network.dim} numbers, {made.reused:,} reused"
     how = f"{made.used.engine} on {made.used.device} in {made.used.precision}"
     counts = {"files": ingested.files, "quarantined": ingested.files - made.n, **made.counts()}
-    return Outcome(counts, "\n".join(filter(None, (reused, how, made.eye.ready.caveat))))
+    return Outcome(counts, "\n".join(filter(None, (reused, how, made.plan.network.weights.caveat))))
 
 
 JOB = Job("featurize", "Turn films into feature vectors", ("ingest", "features"), run)

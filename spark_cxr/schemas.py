@@ -33,8 +33,8 @@ SEEN = (
 )
 """One row a file that was read: an image where `reason` is null, else a case for the quarantine."""
 
-LOOKED = f"{SEEN}, features array<float>"
-"""The same with its vector, null where none was wanted."""
+LOOKED = f"{SEEN}, vectors array<array<float>>"
+"""The same with a vector for each network of the pass, null where none was wanted."""
 
 LABELS = "key string, label string, source string, patient_id string, view string, day_offset int"
 """One row of a publisher's or user's label file, keyed by path, file name or stem."""

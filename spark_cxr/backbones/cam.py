@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones import catalog
+from spark_cxr.backbones.network import Network
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.images.heat import Grid
 
@@ -22,14 +23,15 @@ TOLERANCE = 1e-4
 """Of a margin, relative to the largest of the film, or to 1."""
 
 
-def grid_of(backbone: str) -> Grid | None:
+def grid_of(network: Network) -> Grid | None:
     """Say where on a film the cells of a network's last maps look; None where only its file knows.
 
     Strides and paddings move them: those of ResNet50 look half a cell higher and further left than
     cells that part the film evenly would.
     """
-    row = catalog.BACKBONES.get(backbone)
-    if row is None or not row.first_centre:
+    row = catalog.BACKBONES.get(network.backbone)
+    # A user's own file may bear the name of another network.
+    if row is None or not row.first_centre or network.weights.kind == "own":
         return None
     side = row.size_hw[0]
     return Grid(row.first_centre / side, row.cell_step / side)

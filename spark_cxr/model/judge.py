@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spark_cxr.backbones.featurize import FeatureRecipe, Shown, Vector, stream
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
 from spark_cxr.heads.portable import PortableHead
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film_pass import Content, FilmPass, Shown, View, opener
 from spark_cxr.images.prepare import to_network
 from spark_cxr.model.reference import Reference
 
@@ -96,32 +96,22 @@ class Judge:
         return (*picture.flags, *(name for name, holds in told if holds))
 
 
-def judge_stream(
-    parts: Iterable[Sequence[bytes | None]], recipe: FeatureRecipe, judge: Judge
-) -> Iterator[list[Prediction]]:
-    """Look at lists of encoded images: lists of predictions, one for one and in order."""
-    looked = partial(show, size_hw=recipe.size_hw, limits=recipe.limits)
-    for made in stream(parts, looked, recipe, weigh=lambda content: len(content or b"")):
-        yield [_said(picture, vector, judge) for picture, vector in made]
+def prediction_pass(
+    plan: Plan, limits: Limits, judge: Judge
+) -> FilmPass[Content, Picture | BadImage, Prediction]:
+    """Make the pass from encoded images to predictions."""
 
+    def look(_: Content, __: Content, film: Film) -> Shown[Picture | BadImage]:
+        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+        return Shown(picture, (View(pixels),))
 
-def _said(picture: Picture | BadImage, vector: Vector | None, judge: Judge) -> Prediction:
-    if isinstance(picture, BadImage):
-        return Prediction(bad=picture)
-    if vector is None:
-        raise TypeError("a film that decodes has a vector")
-    return judge.judge(vector, picture)
+    def row(picture: Picture | BadImage, found: tuple[Vector, ...]) -> Prediction:
+        if isinstance(picture, BadImage):
+            return Prediction(bad=picture)
+        return judge.judge(found[0], picture)
 
-
-def show(
-    content: bytes | None, size_hw: tuple[int, int], limits: Limits
-) -> Shown[Picture | BadImage]:
-    """Decode an image for the network, and say of it what its pixels and its file say."""
-    try:
-        film = decode(content or b"", limits)
-    except BadImage as bad:
-        return Shown(bad)
-    return Shown(*look_at_film(film.pixels, film.flags, size_hw))
+    open_ = opener(look, lambda _, __, bad: bad, limits)
+    return FilmPass(open_, row, (vectors_by(plan),), plan.threads)
 
 
 def look_at_film(

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spark_cxr.backbones import catalog, network
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
-from spark_cxr.backbones.featurize import FeatureRecipe
-from spark_cxr.backbones.network import PREPROCESSING
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.network import PREPROCESSING, Network
+from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import InputError
 from spark_cxr.heads.portable import unpack
 from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.film_pass import Content
 from spark_cxr.model import reference
 from spark_cxr.model.explanation import Explanation, explanations, place_of
-from spark_cxr.model.judge import NO_XRAY, Judge, Prediction, judge_stream, look_at_film
+from spark_cxr.model.judge import NO_XRAY, Judge, Prediction, look_at_film, prediction_pass
 from spark_cxr.model.manifest import ARRAYS, REFERENCE, Manifest, check_files, read_manifest
 from spark_cxr.model.tracing import make_tracer
 from spark_cxr.output import Output, absolute, locate
@@ -30,8 +33,10 @@ class Model:
     """A network and a head that are ready to look at films."""
 
     manifest: Manifest
-    recipe: FeatureRecipe
+    plan: Plan
     judge: Judge
+    limits: Limits
+    """What a film may cost: those of the training, or lower."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -41,7 +46,8 @@ class Model:
     def predict(self, images: bytes | Sequence[bytes]) -> list[Prediction]:
         """Look at encoded images: one prediction for each, in order; a bad one says why."""
         contents = [images] if isinstance(images, bytes) else list(images)
-        return next(judge_stream([contents], self.recipe, self.judge))
+        looking = prediction_pass(self.plan, self.limits, self.judge)
+        return next(looking.rows([[Content(content or b"") for content in contents]]))
 
     def explain(
         self, content: bytes | Pixels, *, label: str = "", method: str = "auto", exact: bool = False
@@ -75,10 +81,10 @@ class Model:
         exact: bool = False,
     ) -> tuple[Explanation, ...]:
         """Explain several labels, by default all, with one pass through the network."""
-        film = decode(content, self.manifest.limits) if isinstance(content, bytes) else None
+        film = decode(content, self.limits) if isinstance(content, bytes) else None
         pixels = film.pixels if film else _checked_pixels(content)
-        picture, shown = look_at_film(pixels, film.flags if film else (), self.recipe.size_hw)
-        tracer = make_tracer(method, self.judge.head, self.recipe.plan, exact)
+        picture, shown = look_at_film(pixels, film.flags if film else (), self.plan.network.size_hw)
+        tracer = make_tracer(method, self.judge.head, self.plan, exact)
         trace = tracer.trace(shown[None])[0]
         prediction = self.judge.judge(trace.vector, picture)
         return explanations(
@@ -132,18 +138,15 @@ def load_model(
     """
     place = Output(absolute(str(directory)).rstrip("/"))
     manifest = open_manifest(place)
-    recipe = FeatureRecipe(
-        backbone=manifest.backbone,
-        engine=manifest.engine,
-        batch_size=batch_size,
-        limits=manifest.limits,
-        network=str(network_file(place, manifest)) if manifest.network else "",
-        precision=manifest.precision,
+    plan = Plan(
+        network=network_of(place, manifest),
         threads=threads or os.cpu_count() or 1,
+        precision=manifest.precision,
         device=device,
+        batch_size=batch_size,
         single=single,
     )
-    return Model(manifest, recipe, read_judge(place, manifest))
+    return Model(manifest, plan, read_judge(place, manifest), manifest.limits)
 
 
 def open_manifest(place: Output) -> Manifest:
@@ -163,22 +166,36 @@ def read_judge(place: Output, manifest: Manifest) -> Judge:
     return Judge(manifest.labels, head, reference.unpack(place.read_bytes(REFERENCE) or b""))
 
 
-def network_file(place: Output, manifest: Manifest) -> Path:
-    """Find the network's file on this host; from elsewhere it comes into the cache once."""
+def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> Network:
+    """Find the network on this host; from elsewhere its file comes into the cache once.
+
+    With `into_cache` it comes there also from a folder of this host: workers look in no other.
+    """
     from pyarrow import fs
 
+    if not manifest.network:
+        return _fake(manifest)
     store, root = locate(place.address)
-    if isinstance(store, fs.LocalFileSystem):
-        return Path(root, manifest.network)
-    sha256 = manifest.files[manifest.network]
+    source, sha256 = f"{root}/{manifest.network}", manifest.files[manifest.network]
+    if isinstance(store, fs.LocalFileSystem) and not into_cache:
+        return replace(network.read(Path(source)), sha256=sha256)
     target = cache_dir("networks") / f"{sha256[:32]}.network"
     with locked(target):
         if not target.is_file() or digest(target) != sha256:
             with whole(target) as half:
                 fs.copy_files(
-                    f"{root}/{manifest.network}",
+                    source,
                     str(half),
                     source_filesystem=store,
                     destination_filesystem=fs.LocalFileSystem(),
                 )
-    return target
+    return replace(network.read(target), sha256=sha256)
+
+
+def _fake(manifest: Manifest) -> Network:
+    row, origin = catalog.get(manifest.backbone), manifest.weights
+    weights = Weights(origin.kind, "", origin.sha256, origin.origin, origin.licence)
+    return Network(
+        *(row.name, row.size_hw, manifest.features, row.normalising, "avg", manifest.engine),
+        weights,
+    )

@@ -66,7 +66,7 @@ class Tracer:
     @property
     def grid(self) -> Grid | None:
         """Say where on a film the cells of the maps lie; None: in the middle of equal parts."""
-        return None if self.method in _OCCLUDING else cam.grid_of(self.plan.backbone)
+        return None if self.method in _OCCLUDING else cam.grid_of(self.plan.network)
 
     def trace(self, films: Pixels) -> list[Trace]:
         """Trace films (n, height, width, 3) of the network's size, all labels in one pass."""
@@ -120,7 +120,8 @@ def make_tracer(method: str, head: PortableHead, plan: Plan, exact: bool = False
         return Tracer(method, head, plan)
     if load_mapper(plan) is None:
         if method != "auto":
-            raise _unfit(method, f"{plan.backbone}, whose vector is no mean of its last maps")
+            received = f"{plan.network.backbone}, whose vector is no mean of its last maps"
+            raise _unfit(method, received)
         return Tracer("occlusion", head, plan)
     if method == "auto":
         method = "cam" if isinstance(head, Linear) else "gradcam"
@@ -150,7 +151,9 @@ def _unfit(method: str, received: str) -> ConfigError:
 def _mapper(plan: Plan) -> Mapper:
     mapper = load_mapper(plan)
     if mapper is None:
-        raise ConfigError("a network with last maps", plan.backbone, "Say --method occlusion")
+        raise ConfigError(
+            "a network with last maps", plan.network.backbone, "Say --method occlusion"
+        )
     return mapper
 
 

@@ -50,7 +50,7 @@ def counts_of(done: Experiment) -> dict[str, Any]:
         "backbone": done.cfg.features.backbone,
         "engine": done.featurized.used.engine,
         "used": asdict(done.featurized.used),
-        "weights": done.featurized.eye.ready.network.weights.origin,
+        "weights": done.featurized.plan.network.weights.origin,
         "reused": done.featurized.reused,
         "head": fitted.head.name,
         "setting": dict(fitted.setting),
@@ -105,7 +105,7 @@ def caveats_of(done: Experiment) -> Iterator[str]:
 def training_report(done: Experiment, predictions: DataFrame, model: Output) -> TrainingReport:
     """Gather what the report of a training says; `model` is the directory of the trained model."""
     cfg, fitted, used = done.cfg, done.fitted, done.featurized.used
-    judge, network = read_judge(model, read_manifest(model)), done.featurized.eye.ready.network
+    judge, network = read_judge(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(judge, done.featurized.rows, network.size_hw)
     return TrainingReport(
         job=done.job,

@@ -1,8 +1,8 @@
-"""Films that an earlier run has ingested, shown to a network."""
+"""Films that an earlier run has ingested, shown to networks or copied."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.output import Output
-from spark_cxr.pipeline.eye import Eye
+from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.files import read_files
-from spark_cxr.pipeline.ingest import recipe_of
-from spark_cxr.pipeline.look import look
+from spark_cxr.pipeline.ingest import dataset_of, reading_of
+from spark_cxr.pipeline.look import Copies, look
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.pipeline.steps import Ingested, account_of
+from spark_cxr.pipeline.steps import Ingested, account_of, wanted_by
 from spark_cxr.schemas import PATH, QUARANTINE, SHA256, columns
 from spark_cxr.settings import Ingest
 
@@ -29,21 +29,24 @@ def looked_at_again(
     spark: SparkSession,
     settings: Ingest,
     output: Output,
-    eye: Eye,
+    caches: Sequence[FeatureCache] = (),
+    copies: Copies | None = None,
+    *,
     source: Output,
     lost: str = "quarantine",
 ) -> Iterator[tuple[Ingested, DataFrame]]:
-    """Show films to the network that were ingested before; those that changed are set aside.
+    """Do as `looked_at` with films that were ingested before; those that changed are set aside.
 
     They are listed in the table `lost` of the output.
     """
     ingested = account_of(spark, source)
-    files = eye.choose(read_files(spark, settings.images, settings.max_bytes), ingested.images)
+    files = read_files(spark, settings.images, settings.max_bytes, dataset_of(settings).leave_out)
+    files = wanted_by(caches, copies, files, ingested.images)
     known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
     files = files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
-    rows = look(files, recipe_of(settings, key=None), eye.ready)
+    rows = look(files, reading_of(settings, None), [cache.plan for cache in caches], copies)
     with staged(output) as keep:
-        with progress(spark, eye.verb, ingested.n_images):
+        with progress(spark, "featurizing" if caches else "decoding films", ingested.n_images):
             seen = keep(rows)
         same = seen.join(F.broadcast(known), on=PATH, how="inner")
         same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)

@@ -15,6 +15,8 @@ KINDS = {
     "array<string>": pa.list_(pa.string()),
     "array<int>": pa.list_(pa.int32()),
     "array<float>": pa.list_(pa.float32()),
+    "array<double>": pa.list_(pa.float64()),
+    "array<array<float>>": pa.list_(pa.list_(pa.float32())),
     "map<string,double>": pa.map_(pa.string(), pa.float64()),
 }
 

@@ -25,13 +25,13 @@ from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
-from spark_cxr.pipeline.featurize import Featurized, featurize_again, featurize_step
+from spark_cxr.pipeline.features import Featurized, featurize_by
 from spark_cxr.pipeline.split import FOLD, can_cross, check_folds, folds
 from spark_cxr.pipeline.split_column import with_values
 from spark_cxr.pipeline.split_words import People, people_of
 from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, Features
 
 
 @dataclass(frozen=True)
@@ -138,23 +138,22 @@ def check_splits(splits: tuple[str, ...]) -> None:
 def _featurized(
     spark: SparkSession, cfg: Config, output: Output, names: tuple[str, ...]
 ) -> tuple[Ingested, list[tuple[str, Featurized]]]:
-    """Look at the films with the first network, and show them to the others."""
-    labels = read_classes(cfg.train.classes).labels
-    ingested, first = featurize_step(spark, with_backbone(cfg, names[0]), output, labels)
-    made = [(names[0], first)]
-    for name in names[1:]:
-        below = Output(output.table(f"backbones/{PurePosixPath(name).stem}"))
-        made.append((name, featurize_again(spark, with_backbone(cfg, name), below, output, labels)))
-    return ingested, made
+    """Decode each film once, and show it to all networks."""
+    places = (Output(output.table(f"backbones/{PurePosixPath(name).stem}")) for name in names[1:])
+    networks = [
+        (features_of(cfg.features, name), place)
+        for name, place in zip(names, (output, *places), strict=True)
+    ]
+    ingested, made = featurize_by(spark, cfg, networks, read_classes(cfg.train.classes).labels)
+    return ingested, list(zip(names, made, strict=True))
 
 
-def with_backbone(cfg: Config, backbone: str) -> Config:
+def features_of(asked: Features, backbone: str) -> Features:
     """Ask for one of several networks; weights and normalising are for those that take them."""
-    asked = replace(cfg.features, backbone=backbone)
     if own.is_own(backbone):
-        return replace(cfg, features=replace(asked, weights=""))
+        return replace(asked, backbone=backbone, weights="")
     weights = "" if backbone == "fake" else asked.weights
-    return replace(cfg, features=replace(asked, weights=weights, normalising=""))
+    return replace(asked, backbone=backbone, weights=weights, normalising="")
 
 
 def _recipe(cfg: Config) -> training.Recipe:

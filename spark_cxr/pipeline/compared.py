@@ -138,7 +138,7 @@ def _folds(by: str, done: Comparison, answers: Answers) -> FoldSummary:
 
 def _run(done: Comparison, spark: SparkSession) -> RunSummary:
     made = [featurized for _, featurized in done.featurized]
-    seconds = sum(each.seconds for each in made) + sum(each.seconds for each in done.results)
+    seconds = max(each.seconds for each in made) + sum(each.seconds for each in done.results)
     return RunSummary(
         commands=(f"spark-submit jobs/compare.py {command_line(done.asked, SECTIONS)}",),
         config=(("All settings", "run.json beside this page"),),
@@ -149,7 +149,7 @@ def _run(done: Comparison, spark: SparkSession) -> RunSummary:
 
 def _setup(done: Comparison) -> Iterator[tuple[str, str]]:
     for name, made in done.featurized:
-        used, network = made.used, made.eye.ready.network
+        used, network = made.used, made.plan.network
         how = f"{used.engine} on {used.device} in {used.precision}"
         yield f"Backbone {PurePosixPath(name).stem}", f"weights {network.weights.origin}; {how}"
     if done.cfg.train.balance:

@@ -15,7 +15,7 @@ from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.facts import are_drawn
-from spark_cxr.pipeline.featurize import Featurized, featurize_step, featurized_earlier
+from spark_cxr.pipeline.features import Featurized, featurize_step, featurized_earlier
 from spark_cxr.pipeline.fitted import Fitted, Trial, try_out
 from spark_cxr.pipeline.learning import learn
 from spark_cxr.pipeline.parted import Parted, part
@@ -70,7 +70,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
     model = Output(output.table("model"))
-    panels, how = training_panels(predictions, featurized.eye.ready, model, cfg.train.explained)
+    panels, how = training_panels(predictions, featurized.plan, model, cfg.train.explained)
     report = replace(training_report(done, predictions, model), panels=panels, heat=how)
     output.write_text("report.html", training_page(report))
     return Outcome(headline_of(done), summary_of(done, output.table("report.html")))

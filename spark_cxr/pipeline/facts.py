@@ -18,7 +18,7 @@ from spark_cxr.model.judge import Judge, look_at_film
 from spark_cxr.pipeline.audit.summary import audit_summary
 from spark_cxr.pipeline.dedup import clusters
 from spark_cxr.pipeline.evaluate import Answers
-from spark_cxr.pipeline.featurize import Featurized
+from spark_cxr.pipeline.features import Featurized
 from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.pipeline.thumbnails import film_at, jpeg
 from spark_cxr.report.records import (
@@ -104,7 +104,7 @@ def data_caveats(ingested: Ingested, drawn: bool) -> Iterator[str]:
 
 def network_line(featurized: Featurized) -> str:
     """Say which network made the features, with which weights, and what ran it."""
-    made, used = featurized.eye.ready.network, featurized.used
+    made, used = featurized.plan.network, featurized.used
     weights = f" ({made.weights.origin})" if made.weights.kind != "own" else ""
     return f"network {made.backbone}{weights}, {used.engine} on {used.device} in {used.precision}"
 
@@ -113,8 +113,8 @@ def network_caveats(featurized: Featurized) -> Iterator[str]:
     """Say what must be known of a network's features."""
     if featurized.used.engine == "fake":
         yield f"{FAKE_CAVEAT}."
-    elif featurized.eye.ready.caveat:
-        yield f"{featurized.eye.ready.caveat}."
+    elif featurized.plan.network.weights.caveat:
+        yield f"{featurized.plan.network.weights.caveat}."
 
 
 def parts_of(answers: Answers, labels: tuple[str, ...], cfg: Config) -> tuple[PartTable, ...]:

@@ -19,11 +19,11 @@ from pyspark.sql.types import BinaryType
 
 from spark_cxr.backbones import catalog, engines, own
 from spark_cxr.backbones.catalog import NORMALISINGS
-from spark_cxr.backbones.engines.plan import PRECISIONS
+from spark_cxr.backbones.engines.plan import PRECISIONS, Plan
 from spark_cxr.backbones.featurize import Made
 from spark_cxr.backbones.keras_model import POOLINGS
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.pipeline.networks import Ready, Wish, make_ready
+from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.pipeline.params import (
     check_output,
     is_image_struct,
@@ -32,11 +32,11 @@ from spark_cxr.pipeline.params import (
     type_of_input,
 )
 from spark_cxr.pipeline.vectors import vectors_of
-from spark_cxr.settings import nearest
+from spark_cxr.settings import Features, nearest
 
 VECTORS = "vector array<float>, reason string, detail string"
-SAME_NAME = ("weights", "mirror", "normalising", "pooling", "engine", "precision", "device")
-"""Params that the record of a network calls the same."""
+SAME_NAME = ("weights", "mirror", "normalising", "engine", "precision", "device")
+"""Params that the section [features] calls the same."""
 DEFAULTS = {
     "inputCol": "content",
     "outputCol": "features",
@@ -131,20 +131,23 @@ class DeepImageFeaturizer(
         self._set(**params)
         return self
 
-    def wish(self) -> Wish:
-        """Say which network is wanted, and how it is to run."""
-        return Wish(
+    def network_settings(self) -> tuple[Features, str]:
+        """Say which network is wanted, how it is to run, and how its maps become a vector."""
+        features = Features(
+            table="",
+            cache="",
             backbone=self.getOrDefault(self.modelName),
             batch_size=self.getOrDefault(self.batchSize),
             **{name: self.getOrDefault(self.getParam(name)) for name in SAME_NAME},
         )
+        return features, self.getOrDefault(self.pooling)
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         self._check(dataset)
         output, errors = self.getOutputCol(), self.getOrDefault(self.errorCol)
         invalid = self.getOrDefault(self.handleInvalid)
-        ready = make_ready(dataset.sparkSession, self.wish())
-        vectors = vectorizer(ready, raise_bad=invalid == "error")
+        plan = make_plan(dataset.sparkSession, *self.network_settings())
+        vectors = vectorizer(plan, raise_bad=invalid == "error")
         made = dataset.withColumn("_made", vectors(F.col(self.getInputCol())))
         vector = F.col("_made.vector")
         if invalid == "skip":
@@ -165,12 +168,12 @@ class DeepImageFeaturizer(
         check_output(dataset, self.getOutputCol())
 
 
-def vectorizer(ready: Ready, raise_bad: bool) -> Callable[..., Any]:
+def vectorizer(plan: Plan, raise_bad: bool) -> Callable[..., Any]:
     """Make the column function: images in, vector out, the network loaded once a worker."""
 
     @pandas_udf(VECTORS)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        for made in vectors_of(batches, ready, raise_bad):
+        for made in vectors_of(batches, plan, raise_bad):
             rows = [_row(each) for each in made]
             yield pd.DataFrame(rows, columns=["vector", "reason", "detail"])
 

@@ -15,7 +15,8 @@ from spark_cxr.metrics import LearningPoint, Metrics
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
-from spark_cxr.pipeline.featurize import Featurized
+from spark_cxr.pipeline.features import Featurized
+from spark_cxr.pipeline.ingest import limits_of
 from spark_cxr.pipeline.model_directory import FittedHead, Made, write_model
 from spark_cxr.pipeline.parted import Parted, fingerprint
 from spark_cxr.pipeline.reference import reference_of
@@ -142,7 +143,8 @@ def _told(fitted: Fitted, trial: Trial, known: Reference) -> Made:
         name=f"{fitted.head.name}-{fitted.fingerprint}",
         labels=fitted.labels,
         setting=fitted.setting,
-        ready=trial.made.eye.ready,
+        plan=trial.made.plan,
+        limits=limits_of(cfg.ingest),
         used=trial.made.used,
         metrics=fitted.metrics,
         reference=known,

@@ -16,7 +16,7 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.pipeline import labels as label_files
 from spark_cxr.pipeline.files import source_of
-from spark_cxr.pipeline.look import Recipe
+from spark_cxr.pipeline.look import Reading
 from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, columns
 from spark_cxr.settings import Ingest
 
@@ -42,10 +42,14 @@ def dataset_of(settings: Ingest) -> Dataset:
     return dataset
 
 
-def recipe_of(settings: Ingest, key: bytes | None) -> Recipe:
-    """Gather what the workers have to know to look at a file; without a key, no patient."""
-    limits = Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
-    return Recipe(limits, key, dataset_of(settings).patient_regex)
+def reading_of(settings: Ingest, key: bytes | None) -> Reading:
+    """Gather what the workers have to know to read a file; without a key, no patient."""
+    return Reading(limits_of(settings), key, dataset_of(settings).patient_regex)
+
+
+def limits_of(settings: Ingest) -> Limits:
+    """Say what a film may cost."""
+    return Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
 
 
 def unseen(listed: DataFrame, seen: DataFrame, max_bytes: int) -> DataFrame:

@@ -1,41 +1,39 @@
-"""Files → one row each, in one pass: what a file is as an image, and its vector if one is wanted.
+"""Files → one row each, in one pass: what a file is as an image, and the vectors wanted of it.
 
 A film is decoded once, however much is made of it: with large films decoding is most of the work.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-from pyspark.sql import DataFrame
+import numpy as np
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones.featurize import Shown, stream
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import vectors_by
 from spark_cxr.errors import BadImage
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Film, Limits
+from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film_pass import Content, FilmPass, Shown, View, opener
 from spark_cxr.images.fingerprint import fingerprint
-from spark_cxr.images.prepare import to_network
-from spark_cxr.pipeline.arrow import arrow_schema
-from spark_cxr.pipeline.networks import Ready, on_this_worker
+from spark_cxr.images.prepare import resize, to_network
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.pseudonyms import pseudonym
-from spark_cxr.schemas import CONTENT, FEATURES, FILES, LOOKED, PATH, columns
+from spark_cxr.schemas import CONTENT, FILES, LABEL, LOOKED, PATH, columns
 
 WANTED = "wanted"
-"""Column of the files: whether a vector is wanted of this one."""
-
+"""Column of the files: for each network, and for the copy, whether it is to have this film."""
 Row = dict[str, Any]
-Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What the workers have to know to look at a file."""
+class Reading:
+    """What the workers have to know to read a file."""
 
     limits: Limits
     key: bytes | None
@@ -44,81 +42,121 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class File:
-    """A file in an Arrow batch; its bytes are taken out where they are worked on, not before."""
+class Copies:
+    """What a run keeps of films while they are decoded, so that it need not decode them again."""
 
-    batch: pa.RecordBatch
-    index: int
-
-    def bytes(self) -> bytes:
-        """Copy the content out of the batch."""
-        return self.batch[CONTENT][self.index].as_py()
-
-    def row(self) -> Row:
-        """Give all but the content."""
-        names = (name for name in columns(FILES) if name != CONTENT)
-        return {name: self.batch[name][self.index].as_py() for name in names}
-
-    @property
-    def weight(self) -> int:
-        """Say how many bytes the content has."""
-        return len(self.batch[CONTENT][self.index].as_buffer())
-
-    @property
-    def is_wanted(self) -> bool:
-        """Say whether the network is to see it."""
-        return bool(self.batch[WANTED][self.index].as_py())
+    ddl: str
+    """The columns, each null where nothing is kept."""
+    of: Callable[[Pixels], Row]
+    labels: tuple[str, ...] | None = None
+    """Only of films of these labels; empty: of any label; None: of all films."""
+    most: int = 0
+    """Of each label, those whose lot is the lowest, and some to spare; 0: all."""
+    seed: int = 0
+    """Of the lots."""
 
 
-def look(files: DataFrame, recipe: Recipe, ready: Ready | None = None) -> DataFrame:
-    """Look at every file (`schemas.LOOKED`); a network sees those whose column `wanted` is true."""
-    if ready is None:
-        files = files.withColumn(WANTED, F.lit(False))
-    looked = files.select(*columns(FILES), WANTED).mapInArrow(looker(recipe, ready), LOOKED)
-    return looked.select(*columns(LOOKED))
+def is_wanted(labels: tuple[str, ...] | None) -> Column:
+    """Say of a film's label whether it is one of these; empty: any label; None: also none."""
+    if labels is None:
+        return F.lit(True)
+    wanted = F.col(LABEL).isin(*labels) if labels else F.col(LABEL).isNotNull()
+    return F.coalesce(wanted, F.lit(False))
 
 
-def looker(recipe: Recipe, ready: Ready | None) -> Callable[[Batches], Batches]:
-    """Make the function that the workers run over their files."""
-
-    def see(batches: Batches) -> Batches:
-        parts = ([File(batch, i) for i in range(batch.num_rows)] for batch in batches)
-        schema = arrow_schema(LOOKED)
-        made = _with_vectors(parts, recipe, ready) if ready else _without(parts, recipe)
-        for rows in made:
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
-
-    return see
+def lot_of(seed: int, sha256: Column) -> Column:
+    """Draw a lot for a content: the same on any number of partitions."""
+    return F.xxhash64(F.lit(seed), sha256)
 
 
-def _without(parts: Iterator[list[File]], recipe: Recipe) -> Iterator[list[Row]]:
-    for files in parts:
-        yield [look_at(file, recipe, None).note for file in files]
+def is_copied(copies: Copies, labels: DataFrame) -> Column:
+    """Say of a file with its label whether a copy is to be kept; `labels` has those of all."""
+    wanted = is_wanted(copies.labels)
+    if not copies.most:
+        return wanted
+    counts = labels.where(F.col(LABEL).isNotNull()).groupBy(LABEL).count().collect()
+    if not counts:
+        return wanted
+    # Files that turn out to be no films are among those counted: twice as many leaves room.
+    shares = {row[LABEL]: min(1.0, (2 * copies.most + 50) / row["count"]) for row in counts}
+    share = F.create_map(*(F.lit(x) for pair in shares.items() for x in pair))[F.col(LABEL)]
+    lot = lot_of(copies.seed, F.sha2(CONTENT, 256)) / F.lit(2.0**64) + 0.5
+    return wanted & ((share == 1.0) | (lot <= share))
 
 
-def _with_vectors(parts: Iterator[list[File]], recipe: Recipe, ready: Ready) -> Iterator[list[Row]]:
-    network = on_this_worker(ready)
-    size_hw = network.size_hw
-    made = stream(parts, lambda file: look_at(file, recipe, size_hw), network, lambda f: f.weight)
-    for rows in made:
-        yield [{**row, FEATURES: vector} for row, vector in rows]
+def look(
+    files: DataFrame, reading: Reading, plans: Sequence[Plan] = (), copies: Copies | None = None
+) -> DataFrame:
+    """Look at every file (`schemas.LOOKED`), and keep copies of some.
+
+    Each of the networks sees the films whose column `wanted` says so.
+    """
+    ddl = f"{LOOKED}, {copies.ddl}" if copies else LOOKED
+    if WANTED not in files.columns:
+        files = files.withColumn(WANTED, F.array())
+    wanted = files.select(*columns(FILES), F.col(WANTED).cast("array<boolean>"))
+    looked = over_films(wanted, lambda: looking_pass(reading, plans, copies), ddl)
+    return looked.select(*columns(ddl))
 
 
-def look_at(file: File, recipe: Recipe, size_hw: tuple[int, int] | None) -> Shown[Row]:
-    """Decode a file and say what it is; a bad one is a row with its reason."""
-    row, content = file.row(), file.bytes()
-    try:
-        film = decode(content, recipe.limits)
-        said = _said_of(film, content, row[PATH], recipe)
-        pixels = to_network(film.pixels, size_hw) if size_hw and file.is_wanted else None
-    except BadImage as bad:
-        digest = hashlib.sha256(content).hexdigest()
-        return Shown({**row, "sha256": digest, "reason": bad.reason, "detail": bad.detail})
-    return Shown({**row, **said}, pixels)
+def looking_pass(
+    reading: Reading, plans: Sequence[Plan] = (), copies: Copies | None = None
+) -> TablePass:
+    """Make the pass that reads files, and shows films to the networks that want them."""
+    here = [on_this_worker(plan) for plan in plans]
+
+    def look_at(file: TableFile, content: Content, film: Film) -> Shown[Row]:
+        wanted = file[WANTED] or [False] * (len(here) + 1)
+        views = tuple(
+            View(to_network(film.pixels, plan.network.size_hw), number)
+            for number, plan in enumerate(here)
+            if wanted[number]
+        )
+        row = {**_file_row(file), **_said_of(film, content, file[PATH], reading)}
+        if copies and wanted[len(here)]:
+            row |= copies.of(film.pixels)
+        return Shown({**row, "seen_by": [view.network for view in views]}, views)
+
+    def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
+        why = {"sha256": content.sha256, "reason": bad.reason, "detail": bad.detail}
+        return {**_file_row(file), **why, "seen_by": []}
+
+    def row(note: Row, found: tuple[Any, ...]) -> Row:
+        vectors = dict(zip(note.pop("seen_by"), found, strict=True))
+        return {**note, "vectors": [vectors.get(number) for number in range(len(here))]}
+
+    threads = max((plan.threads for plan in here), default=1)
+    runners = tuple(vectors_by(plan) for plan in here)
+    return FilmPass(opener(look_at, refuse, reading.limits), row, runners, threads)
 
 
-def _said_of(film: Film, content: bytes, path: str, recipe: Recipe) -> Row:
-    print_ = fingerprint(content, film)
+COPY = "shape array<int>, pixels binary"
+"""A film in the size of a network: grey levels (height, width), or colours (height, width, 3)."""
+
+
+def small_copies(size_hw: tuple[int, int], labels: tuple[str, ...] | None) -> Copies:
+    """Keep films in the size of a network, as `COPY`."""
+    return Copies(COPY, lambda pixels: packed(resize(pixels, size_hw)), labels)
+
+
+def packed(pixels: Pixels) -> Row:
+    """Give pixels as the columns of `COPY`."""
+    return {"shape": list(pixels.shape), "pixels": np.ascontiguousarray(pixels).tobytes()}
+
+
+def film_of_copy(file: TableFile, size_hw: tuple[int, int]) -> Pixels:
+    """Give a film as a network of this size takes it, from a row with `shape` and its pixels."""
+    return to_network(np.frombuffer(file.read(), np.uint8).reshape(file["shape"]), size_hw)
+
+
+def _file_row(file: TableFile) -> Row:
+    row = file.row()
+    row.pop(WANTED)
+    return row
+
+
+def _said_of(film: Film, content: Content, path: str, reading: Reading) -> Row:
+    print_ = fingerprint(content.data, film)
     height, width = film.pixels.shape[:2]
     return {
         "sha256": print_.sha256,
@@ -128,15 +166,15 @@ def _said_of(film: Film, content: bytes, path: str, recipe: Recipe) -> Row:
         "bits": film.bits,
         "pixels_sha256": print_.pixels_sha256,
         "looks": print_.looks,
-        "patient_id": _patient(film, path, recipe),
+        "patient_id": _patient(film, path, reading),
         "view": film.view,
         "flags": list(film.flags),
     }
 
 
-def _patient(film: Film, path: str, recipe: Recipe) -> str | None:
+def _patient(film: Film, path: str, reading: Reading) -> str | None:
     """Give the pseudonym of the patient that the path or the film names."""
-    if recipe.key is None:
+    if reading.key is None:
         return None
-    found = re.search(recipe.patient_regex, path) if recipe.patient_regex else None
-    return pseudonym(recipe.key, found[1] if found else film.patient_id)
+    found = re.search(reading.patient_regex, path) if reading.patient_regex else None
+    return pseudonym(reading.key, found[1] if found else film.patient_id)

@@ -12,9 +12,11 @@ from typing import Any, Protocol
 from pyspark.sql import DataFrame
 
 from spark_cxr import __version__
-from spark_cxr.backbones.engines.plan import Used
+from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.network import Network
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
+from spark_cxr.images.film import Limits
 from spark_cxr.metrics import Metrics
 from spark_cxr.model.manifest import (
     ARRAYS,
@@ -26,7 +28,6 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output, locate
-from spark_cxr.pipeline.networks import Ready
 
 NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
@@ -57,7 +58,8 @@ class Made:
     name: str
     labels: tuple[str, ...]
     setting: Setting
-    ready: Ready
+    plan: Plan
+    limits: Limits
     used: Used
     metrics: Metrics
     reference: Reference
@@ -69,7 +71,7 @@ def write_model(model: FittedHead, made: Made, directory: Output) -> Manifest:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, made.reference.pack())
-    network = made.ready.network
+    network = made.plan.network
     if network.path:
         _copy(Path(network.path), directory)
     manifest = Manifest(
@@ -78,14 +80,14 @@ def write_model(model: FittedHead, made: Made, directory: Output) -> Manifest:
         head=model.name,
         setting=dict(made.setting),
         backbone=network.backbone,
-        weights=_origin(made.ready),
+        weights=_origin(made.plan.network),
         preprocessing=network.preprocessing,
         engine=made.used.engine,
         precision=made.used.precision,
         device=made.used.device,
         network=NETWORK if network.path else "",
         features=network.dim,
-        limits=made.ready.recipe.limits,
+        limits=made.limits,
         metrics=_figures(made.metrics),
         data=made.data,
         split=made.split,
@@ -113,8 +115,8 @@ def _copy(network: Path, directory: Output) -> None:
         shutil.copyfileobj(source, target, 1 << 20)
 
 
-def _origin(ready: Ready) -> Origin:
-    found = ready.network.weights
+def _origin(network: Network) -> Origin:
+    found = network.weights
     return Origin(found.kind, found.sha256, found.origin, found.licence, found.caveat)
 
 

@@ -118,7 +118,7 @@ def _check_network(cfg: Config, sections: Sequence[str]) -> None:
     """Refuse networks that are not known, and engines that do not run them."""
     several = cfg.compare.backbones if "compare" in sections else ()
     for name in several or (cfg.features.backbone,):
-        asked = compare.with_backbone(cfg, name).features if several else cfg.features
+        asked = compare.features_of(cfg.features, name) if several else cfg.features
         own.find(name, asked.normalising)
         able = own.ENGINES if own.is_own(name) else catalog.get(name).engines
         if asked.engine != "auto" and asked.engine not in able:

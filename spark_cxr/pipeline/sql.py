@@ -9,11 +9,12 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import pandas_udf
 
+from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, ConfigError
-from spark_cxr.model import Prediction
+from spark_cxr.model import Model, Prediction
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
-from spark_cxr.pipeline.networks import Ready, make_ready
-from spark_cxr.pipeline.scoring.scorer import Scorer, open_scorer
+from spark_cxr.pipeline.networks import make_plan
+from spark_cxr.pipeline.scoring.scorer import open_scorer
 from spark_cxr.pipeline.scoring.sight import judged, said_of
 from spark_cxr.pipeline.vectors import vectors_of
 from spark_cxr.schemas import SPOKEN, columns
@@ -47,16 +48,16 @@ def register_featurizer(
     if handleInvalid == "skip":
         way_out = "Say keep, and WHERE … IS NOT NULL"
         raise ConfigError("handleInvalid keep or error for a function of SQL", "skip", way_out)
-    ready = make_ready(spark, stage.wish())
-    spark.udf.register(name, sql_function(ready, raise_bad=handleInvalid == "error"))
+    plan = make_plan(spark, *stage.network_settings())
+    spark.udf.register(name, sql_function(plan, raise_bad=handleInvalid == "error"))
 
 
-def sql_function(ready: Ready, raise_bad: bool) -> Callable[..., Any]:
+def sql_function(plan: Plan, raise_bad: bool) -> Callable[..., Any]:
     """Make the function: a column of images in, `array<float>` out, null where an image is bad."""
 
     @pandas_udf(VECTOR)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        for made in vectors_of(batches, ready, raise_bad):
+        for made in vectors_of(batches, plan, raise_bad):
             kept = [None if isinstance(each, BadImage) else each for each in made]
             yield pd.Series(kept, dtype=object)
 
@@ -92,7 +93,7 @@ def register_scorer(
     spark.udf.register(name, scoring_function(open_scorer(spark, directory, batch_size, device)))
 
 
-def scoring_function(scorer: Scorer) -> Callable[..., Any]:
+def scoring_function(scorer: Model) -> Callable[..., Any]:
     """Make the function: a column of encoded images in, a column of `schemas.SPOKEN` out."""
 
     @pandas_udf(SPOKEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,14 +14,15 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output, pseudonym_key
 from spark_cxr.pipeline import ingest
+from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.dedup import find_twins, regroup
-from spark_cxr.pipeline.eye import Eye
+from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.files import Listing, list_files, read_files
-from spark_cxr.pipeline.look import look
+from spark_cxr.pipeline.look import WANTED, Copies, is_copied, look
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.schemas import IMAGES, QUARANTINE, SEEN, TWINS, columns
+from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, TWINS, columns
 from spark_cxr.settings import Ingest
 
 
@@ -55,12 +56,17 @@ def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingest
 
 @contextmanager
 def looked_at(
-    spark: SparkSession, settings: Ingest, output: Output, eye: Eye | None = None
+    spark: SparkSession,
+    settings: Ingest,
+    output: Output,
+    caches: Sequence[FeatureCache] = (),
+    copies: Copies | None = None,
 ) -> Iterator[tuple[Ingested, DataFrame]]:
     """Ingest, and until the block ends give what was seen of each file (`schemas.LOOKED`).
 
-    All of it comes from one pass over the files. What that pass found waits in a table of its own:
-    not in memory, because it has the vectors too.
+    All of it comes from one pass over the files: each film is decoded once, shown to the networks
+    of `caches` that want it, and kept as `copies` says. What that pass found waits in a table of
+    its own: not in memory, because it has the vectors too.
     """
     dataset = ingest.dataset_of(settings)
     listing = list_files(spark, settings.images, dataset.leave_out)
@@ -72,11 +78,32 @@ def looked_at(
         if remark := ingest.check_told(listing.files, told, labels, settings):
             print(remark, file=sys.stderr, flush=True)
         files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
-        files = eye.choose(files, told) if eye else files
-        rows = look(files, ingest.recipe_of(settings, key), eye.ready if eye else None)
-        with progress(spark, eye.verb if eye else "looking at files", listing.count):
+        files = wanted_by(caches, copies, files, told)
+        plans = [cache.plan for cache in caches]
+        rows = look(files, ingest.reading_of(settings, key), plans, copies)
+        with progress(spark, "featurizing" if plans else "looking at files", listing.count):
             seen = keep(rows)
         yield _ingested(spark, settings, output, listing, seen, told), seen
+
+
+def wanted_by(
+    caches: Sequence[FeatureCache], copies: Copies | None, files: DataFrame, labels: DataFrame
+) -> DataFrame:
+    """Mark in the column `wanted` which network has to see a file, and whether a copy is kept.
+
+    The small table of labels (path, label) goes to the files, so that no image file is shuffled.
+    """
+    for names in {cache.labels for cache in caches if cache.labels is not None}:
+        choose_classes(labels, names)  # too few classes: say so before the work
+    if copies or any(cache.labels is not None for cache in caches):
+        files = files.join(F.broadcast(labels.select(PATH, LABEL)), on=PATH, how="left")
+    else:
+        files = files.withColumn(LABEL, F.lit(None).cast("string"))
+    marks = [f"{WANTED}_{number}" for number in range(len(caches))]
+    for cache, mark in zip(caches, marks, strict=True):
+        files = cache.mark(files, mark)
+    last = [is_copied(copies, labels)] if copies else []
+    return files.withColumn(WANTED, F.array(*marks, *last))
 
 
 def _ingested(

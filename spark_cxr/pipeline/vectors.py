@@ -7,23 +7,24 @@ from itertools import chain
 
 import pandas as pd
 
-from spark_cxr.backbones.featurize import Made, featurize_stream
-from spark_cxr.backbones.struct_stream import featurize_structs
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass, vector_pass
 from spark_cxr.errors import BadImage
+from spark_cxr.images.film_pass import Content
 from spark_cxr.images.structs import FIELDS, Preparing
-from spark_cxr.pipeline.networks import Ready, on_this_worker
+from spark_cxr.pipeline.networks import on_this_worker
 
 Batches = Iterator[pd.Series | pd.DataFrame]
 """What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""
 
 
-def vectors_of(batches: Batches, ready: Ready, raise_bad: bool) -> Iterator[list[Made]]:
+def vectors_of(batches: Batches, plan: Plan, raise_bad: bool) -> Iterator[list[Made]]:
     """Turn the batches of a column into vectors, one for one and in order.
 
     Raises:
         BadImage: an image is bad, and `raise_bad` was said.
     """
-    for made in _made(batches, ready):
+    for made in _made(batches, plan):
         if raise_bad:
             raise_first(made)
         yield made
@@ -36,13 +37,13 @@ def raise_first(made: list[Made]) -> None:
             raise each
 
 
-def _made(batches: Batches, ready: Ready) -> Iterator[list[Made]]:
+def _made(batches: Batches, plan: Plan) -> Iterator[list[Made]]:
     are_structs, batches = _peeked(batches)
-    recipe = on_this_worker(ready)
-    if not are_structs:
-        return featurize_stream((list(each) for each in batches), recipe)
-    parts = (list(zip(*(each[name] for name in FIELDS), strict=True)) for each in batches)
-    return featurize_structs(parts, recipe, Preparing())
+    here = on_this_worker(plan)
+    if are_structs:
+        columns = (zip(*(each[name] for name in FIELDS), strict=True) for each in batches)
+        return struct_pass(here, Preparing()).rows(list(map(ImageStruct, rows)) for rows in columns)
+    return vector_pass(here).rows([Content(each or b"") for each in batch] for batch in batches)
 
 
 def _peeked(batches: Batches) -> tuple[bool, Batches]:

@@ -12,7 +12,7 @@ from spark_cxr.model import judge
 from spark_cxr.model.judge import Prediction
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.serve.batches import Seen
-from spark_cxr.serve.looking import File
+from spark_cxr.serve.looking import FileFacts
 
 NOTICE = "Research use only. Not for diagnosis."
 MEANINGS = {**film.FLAGS, **judge.FLAGS}
@@ -61,7 +61,7 @@ class Answer:
     """1 is as far from the training as almost all of its own films keep to."""
     flags: Sequence[Flag] = ()
     error: Fault | None = None
-    file: File | None = None
+    file: FileFacts | None = None
     film_png: str | None = None
     """With ?film=1: base64 of the film in 8 bits, for a browser."""
     heat: Heat | None = None

@@ -19,7 +19,7 @@ import numpy as np
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.model.judge import Judge, Prediction
-from spark_cxr.serve.looking import File, Look
+from spark_cxr.serve.looking import FileFacts, Look
 from spark_cxr.serve.refusals import busy
 
 STEP = 8
@@ -35,7 +35,7 @@ class Seen:
     """What became of one image."""
 
     prediction: Prediction
-    file: File | None = None
+    file: FileFacts | None = None
     png: bytes | None = None
     look: Look | None = None
     """What the network saw, where it is to be explained."""

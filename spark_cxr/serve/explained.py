@@ -63,9 +63,11 @@ class Explainer:
     def _made(self, look: Look, prediction: Prediction, label: str) -> Heat:
         if look.grey is None:
             raise TypeError("a film that is to be explained was kept")
-        tracer = make_tracer("auto", self._model.judge.head, self._model.recipe.plan)
+        tracer = make_tracer("auto", self._model.judge.head, self._model.plan)
         (trace,) = tracer.trace(look.pixels[None])
-        (found,) = explanations(look.grey, trace, prediction, tracer.method, (label,), tracer.grid)
+        (found,) = explanations(
+            look.grey, trace, prediction, self._model.labels, tracer.method, (label,), tracer.grid
+        )
         return Heat(
             found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())
         )
@@ -77,7 +79,7 @@ class Explainer:
     def _warmed(self, looking: Callable[[], Look | BadImage]) -> None:
         model, look = self._model, looking()
         if isinstance(look, Look):
-            vector = load(model.recipe.plan).features(look.pixels[None])[0]
+            vector = load(model.plan).features(look.pixels[None])[0]
             self._made(look, model.judge.judge(vector, look.picture), model.labels[0])
 
     def close(self) -> None:

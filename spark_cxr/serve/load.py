@@ -152,8 +152,8 @@ async def _answered(reader: asyncio.StreamReader) -> int:
 def limit_of(model_dir: str, films: Sequence[bytes]) -> float:
     """Measure films a second of nothing but decoding, resizing and the network, on all cores."""
     model, threads = load_model(model_dir, batch_size=STEP), os.cpu_count() or 1
-    engine, size_hw = engines.load(model.recipe.plan), model.recipe.size_hw
-    limits = model.recipe.limits
+    engine, size_hw = engines.load(model.plan), model.plan.network.size_hw
+    limits = model.limits
     with ThreadPoolExecutor(threads) as pool:
         began = time.perf_counter()
         ready = list(pool.map(lambda film: to_network(decode(film, limits).pixels, size_hw), films))

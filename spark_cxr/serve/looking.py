@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film_pass import Content, Shown, opener
 from spark_cxr.images.overlay import LONGEST, bounded
 from spark_cxr.images.png import encode_png
 from spark_cxr.images.prepare import scaled
@@ -14,7 +14,7 @@ from spark_cxr.model.judge import Picture, look_at_film
 
 
 @dataclass(frozen=True)
-class File:
+class FileFacts:
     """What the file of a film says, as far as it may be told: no tag of a patient."""
 
     format: str
@@ -30,7 +30,7 @@ class Look:
 
     picture: Picture
     pixels: Pixels
-    file: File
+    file: FileFacts
     png: bytes | None = None
     """The film in 8 bits, for a browser; made only where it was asked for."""
     grey: Pixels | None = None
@@ -47,18 +47,16 @@ def look(
     size_hw: tuple[int, int],
 ) -> Look | BadImage:
     """Decode an image once, make it ready, and keep what is to be shown of it."""
-    try:
-        film = decode(content, limits)
+
+    def look_at(_: Content, __: Content, film: Film) -> Shown[Look | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
+        height, width = film.pixels.shape[:2]
+        file = FileFacts(film.format, width, height, film.bits, film.view)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
-    except BadImage as bad:
-        return bad
-    except MemoryError:
-        return BadImage("out_of_memory", f"{len(content)} bytes")
-    height, width = film.pixels.shape[:2]
-    file = File(film.format, width, height, film.bits, film.view)
-    return Look(picture, pixels, file, png, grey)
+        return Shown(Look(picture, pixels, file, png, grey))
+
+    return opener(look_at, lambda _, __, bad: bad, limits)(Content(content)).note
 
 
 def draw(film: Film) -> bytes:

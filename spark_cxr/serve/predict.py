@@ -136,7 +136,7 @@ def card_of(service: Service) -> dict[str, Any]:
         "engine": asdict(service.engine.used),
         "uncertain": settings.uncertain,
         "limits": {
-            **asdict(service.model.recipe.limits),
+            **asdict(service.model.limits),
             "max_body_bytes": settings.max_body_bytes,
             "max_images": settings.max_images,
         },

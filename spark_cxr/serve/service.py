@@ -106,20 +106,20 @@ def _result(told: Prediction) -> str:
 def open_service(settings: Serve) -> Service:
     """Load the model and let it look at a drawn film, so that the first client finds it warm."""
     model = _loaded(settings)
-    engine = engines.load(model.recipe.plan)
+    engine = engines.load(model.plan)
     name = named(model.manifest)
     gauges = Gauges({"name": name.name, "version": name.version})
-    looking = partial(look, limits=model.recipe.limits, size_hw=model.recipe.size_hw)
+    looking = partial(look, limits=model.limits, size_hw=model.plan.network.size_hw)
     batcher = Batcher(
         looking,
         engine,
         model.judge,
-        threads=model.recipe.threads,
+        threads=model.plan.threads,
         most=settings.max_waiting,
         ran=gauges.ran,
     )
     explainer = Explainer(model, settings.seconds)
-    _warm(batcher, explainer, looking, max(64, model.recipe.limits.min_side))
+    _warm(batcher, explainer, looking, max(64, model.limits.min_side))
     room = Room(settings.max_held_bytes)
     gauges.watch("waiting_films", lambda: batcher.waiting)
     gauges.watch("held_bytes", lambda: room.held)
@@ -135,9 +135,9 @@ def _loaded(settings: Serve) -> Model:
         batch_size=STEP,
         single=True,
     )
-    known = model.recipe.limits
+    known = model.limits
     limits = Limits(min(known.max_pixels, settings.max_image_pixels), known.min_side)
-    return replace(model, recipe=replace(model.recipe, limits=limits))
+    return replace(model, limits=limits)
 
 
 def _warm(batcher: Batcher, explainer: Explainer, looking: Looking, side: int) -> None:

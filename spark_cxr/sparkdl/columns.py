@@ -10,11 +10,11 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
-from spark_cxr.backbones.featurize import Made
-from spark_cxr.backbones.struct_stream import featurize_structs
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass
 from spark_cxr.errors import BadImage
 from spark_cxr.images.structs import FIELDS, Preparing
-from spark_cxr.pipeline.networks import Ready, on_this_worker
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.vectors import raise_first
 
 Finish = Callable[[Any], Any]
@@ -27,7 +27,7 @@ def fields_of(image: str) -> list[Column]:
 
 
 def image_column(
-    ready: Ready,
+    plan: Plan,
     preparing: Preparing,
     raise_bad: bool,
     finish: Finish = lambda vector: vector,
@@ -37,8 +37,8 @@ def image_column(
 
     @pandas_udf(returns)
     def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:
-        parts = (list(zip(*fields, strict=True)) for fields in batches)
-        for made in featurize_structs(parts, on_this_worker(ready), preparing):
+        parts = (list(map(ImageStruct, zip(*fields, strict=True))) for fields in batches)
+        for made in struct_pass(on_this_worker(plan), preparing).rows(parts):
             if raise_bad:
                 raise_first(made)
             yield pd.Series([_finished(each, finish) for each in made], dtype=object)

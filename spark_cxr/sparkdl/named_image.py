@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.structs import SCALE_HINTS, Preparing
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer as OfFiles
-from spark_cxr.pipeline.networks import Wish, make_ready
+from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.pipeline.params import check_output, is_image_struct, one_of, type_of_input
+from spark_cxr.settings import Features
 from spark_cxr.sparkdl.columns import fields_of, image_column
 from spark_cxr.sparkdl.top import class_names, top_k, with_top
 
@@ -86,7 +87,7 @@ class _OfImages(
         """Get how images are resized."""
         return self.getOrDefault(self.scaleHint)
 
-    def _wish(self) -> Wish:
+    def _features(self) -> Features:
         if not self.isDefined(self.modelName):
             raise ConfigError("modelName by name", "none", f"Known are: {', '.join(MODELS)}")
         name = self.getModelName()
@@ -94,8 +95,10 @@ class _OfImages(
             word: self.getOrDefault(self.getParam(word))
             for word in ("weights", "mirror", "engine", "precision", "device")
         }
-        pooling = "avg" if name in POOLED else "none"
-        return Wish(name, pooling=pooling, batch_size=self.getOrDefault(self.batchSize), **given)
+        batch_size = self.getOrDefault(self.batchSize)
+        return Features(
+            table="", cache="", backbone=name, normalising="", batch_size=batch_size, **given
+        )
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         self._check(dataset)
@@ -159,8 +162,9 @@ class DeepImageFeaturizer(_OfImages):
         self._begin(self._input_kwargs)
 
     def _column(self, spark: SparkSession) -> Column:
-        ready = make_ready(spark, self._wish())
-        made = image_column(ready, self._preparing(), self._raises())
+        pooling = "avg" if self.getModelName() in POOLED else "none"
+        plan = make_plan(spark, self._features(), pooling)
+        made = image_column(plan, self._preparing(), self._raises())
         return made(*fields_of(self.getInputCol()))
 
 
@@ -205,12 +209,12 @@ class DeepImagePredictor(_OfImages):
         self._begin(self._input_kwargs)
 
     def _column(self, spark: SparkSession) -> Column:
-        wish, fields = self._wish(), fields_of(self.getInputCol())
-        ready = make_ready(spark, with_top(wish))
+        wanted, fields = self._features(), fields_of(self.getInputCol())
+        plan = make_plan(spark, with_top(wanted))
         if not self.getOrDefault(self.decodePredictions):
-            return image_column(ready, self._preparing(), self._raises())(*fields)
-        finish = top_k(class_names(wish.mirror), self.getOrDefault(self.topK))
-        return image_column(ready, self._preparing(), self._raises(), finish, DECODED)(*fields)
+            return image_column(plan, self._preparing(), self._raises())(*fields)
+        finish = top_k(class_names(wanted.mirror), self.getOrDefault(self.topK))
+        return image_column(plan, self._preparing(), self._raises(), finish, DECODED)(*fields)
 
     def _worded(self, made: Column) -> Column:
         return made if self.getOrDefault(self.decodePredictions) else super()._worded(made)

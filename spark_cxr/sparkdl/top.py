@@ -19,7 +19,7 @@ from spark_cxr.backbones.catalog import Backbone, Published
 from spark_cxr.backbones.download import to_stderr
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
-from spark_cxr.pipeline.networks import Wish
+from spark_cxr.settings import Features
 
 CLASSES = Published(
     "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
@@ -28,18 +28,16 @@ CLASSES = Published(
 """What keras.applications.imagenet_utils reads, with the digest that it checks."""
 
 
-def with_top(wish: Wish) -> Wish:
-    """Wish for the same network with its classifier: a Keras file, built once in the cache."""
-    row = replace(catalog.get(wish.backbone), weights=catalog.get(wish.backbone).top_weights)
-    found = weights.resolve(wish.weights, row, wish.mirror)
+def with_top(wanted: Features) -> Features:
+    """Want the same network with its classifier: a Keras file, built once in the cache."""
+    row = replace(catalog.get(wanted.backbone), weights=catalog.get(wanted.backbone).top_weights)
+    found = weights.resolve(wanted.weights, row, wanted.mirror)
     name = f"{row.name}-top-{hashlib.sha256(found.sha256.encode()).hexdigest()[:16]}.keras"
     target = cache_dir("networks") / name
     with locked(target):
         if not target.is_file():
             _build(row, found, target)
-    return replace(
-        wish, backbone=str(target), weights="", normalising=row.normalising, pooling="avg"
-    )
+    return replace(wanted, backbone=str(target), weights="", normalising=row.normalising)
 
 
 def class_names(mirror: str = "") -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from spark_cxr.backbones.own import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.images.prepare import to_channels
+from tests.quick import fake_plan
 
 QUICK = ("MobileNetV2", "CXRNet")
 SMALL = 96
@@ -45,7 +46,7 @@ RNG = np.random.default_rng(5)
 
 def plan_of(row: Backbone, engine: str, pooling: str = "avg", weights: str = "random:0") -> Plan:
     network = prepare(row, resolve(weights, row), engine, pooling, say=lambda _: None)
-    return Plan(engine, row.file or row.name, network.path, 1, "f32", "cpu", 4)
+    return Plan(network, 1, "f32", "cpu", 4)
 
 
 def films_of(row: Backbone, count: int = 5) -> NDArray[np.uint8]:
@@ -139,7 +140,7 @@ def test_maximum_of_maps_is_no_mean(tiny_network: Path, engine: str) -> None:
 
 def test_map_of_the_fake_network_means_its_vector() -> None:
     films = films_of(catalog.get("fake"), 3)
-    found = mapped(Plan("fake", "fake"), films)
+    found = mapped(fake_plan(), films)
     np.testing.assert_allclose(found.maps.mean(axis=(2, 3)), found.vectors, atol=1e-5)
 
 

@@ -36,7 +36,7 @@ RNG = np.random.default_rng(6)
 
 def features(weights: str, engine: str, films: NDArray[np.uint8]) -> NDArray[np.float32]:
     network = prepare(ROW, resolve(weights, ROW), engine, say=lambda _: None)
-    return load(Plan(engine, ROW.name, network.path, 1, "f32", "cpu", 4)).features(films)
+    return load(Plan(network, 1, "f32", "cpu", 4)).features(films)
 
 
 def drawn(count: int) -> NDArray[np.uint8]:
@@ -55,7 +55,7 @@ def test_file_is_the_network_of_its_row() -> None:
 
 def test_one_film_alone_has_the_vector_of_one_in_a_step() -> None:
     network = prepare(ROW, resolve("", ROW), "openvino", say=lambda _: None)
-    asked = Plan("openvino", ROW.name, network.path, 1, "f32", "cpu", 4)
+    asked = Plan(network, 1, "f32", "cpu", 4)
     quick, films = load(replace(asked, single=True)), drawn(4)
     gc.collect()  # what the network for one film reads from must still be there
     np.testing.assert_array_equal(quick.features(films[:1]), load(asked).features(films)[:1])

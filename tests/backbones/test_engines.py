@@ -26,7 +26,7 @@ FILMS = np.random.default_rng(0).integers(0, 256, (9, 32, 48, 3), dtype=np.uint8
 def plan(file: Path, engine: str, **wishes: str | int) -> Plan:
     row = find(str(file), "tf")
     network = prepare(row, resolve("", row), engine, say=lambda _: None)
-    return Plan(engine, str(file), network.path, **wishes)  # type: ignore[arg-type]
+    return Plan(network, **wishes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -171,14 +171,17 @@ def test_engine_that_does_not_fit_is_refused(
 
 
 def test_openvino_worker_imports_no_tensorflow_and_no_telemetry(tiny_network: Path) -> None:
-    network = plan(tiny_network, "openvino").network
+    network = plan(tiny_network, "openvino").network.path
     code = (
         "import sys\n"
-        "from spark_cxr.backbones.featurize import FeatureRecipe, featurize\n"
+        "from pathlib import Path\n"
+        "from spark_cxr.backbones.engines.plan import Plan\n"
+        "from spark_cxr.backbones.featurize import featurize\n"
+        "from spark_cxr.backbones.network import read\n"
         "from spark_cxr.images.phantoms import phantoms\n"
         "drawn = [p.data for p in phantoms(3, 0, 64, ('png',), 0)]\n"
-        f"recipe = FeatureRecipe('tiny', 'openvino', 2, network={network!r})\n"
-        "assert [len(each) for each in featurize(drawn, recipe)] == [6, 6, 6]\n"
+        f"plan = Plan(read(Path({network!r})), batch_size=2)\n"
+        "assert [len(each) for each in featurize(drawn, plan)] == [6, 6, 6]\n"
         "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'openvino_telemetry'}\n"
         "print(sorted(name for name in heavy if sys.modules.get(name)))"
     )

@@ -59,7 +59,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def features(case: Case, engine: str, precision: str) -> NDArray[np.float32]:
     network = prepare(case.row, case.weights, engine, say=lambda _: None)
-    plan = Plan(engine, case.row.name, network.path, 1, precision, "cpu", 4)
+    plan = Plan(network, 1, precision, "cpu", 4)
     return load(plan).features(case.films)
 
 
@@ -90,7 +90,7 @@ def test_other_poolings_are_those_of_keras(
     films = drawn_films(row, 2)
     expected = kerass_features(row, file, films, monkeypatch, pooling)
     network = prepare(row, resolve(str(file), row), engine, pooling, say=lambda _: None)
-    made = load(Plan(engine, row.name, network.path, 1, "f32", "cpu")).features(films)
+    made = load(Plan(network, 1, "f32", "cpu")).features(films)
     assert network.dim == expected.shape[1]
     np.testing.assert_allclose(made, expected, atol=1e-4 * np.abs(expected).max())
 
@@ -102,7 +102,7 @@ def test_own_network_gives_the_features_of_keras(own_network: Path) -> None:
     row = find(str(own_network), "caffe")
     films = drawn_films(row, 3)
     network = prepare(row, resolve("", row), "openvino", say=lambda _: None)
-    made = load(Plan("openvino", row.name, network.path, 1, "f32")).features(films)
+    made = load(Plan(network, 1, "f32")).features(films)
     keras = import_keras()
     prepared = keras.applications.resnet50.preprocess_input(films.astype(np.float32))
     model = keras.saving.load_model(own_network, compile=False)

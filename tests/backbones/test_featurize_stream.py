@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spark_cxr.backbones import featurize as module
-from spark_cxr.backbones.featurize import FeatureRecipe, Made, featurize, featurize_stream
+from spark_cxr.backbones import engines
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import Made, featurize, vector_pass
 from spark_cxr.backbones.network import prepare
 from spark_cxr.backbones.own import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import BadImage
+from spark_cxr.images.film_pass import Content
 from spark_cxr.images.phantoms import phantoms
+from tests.quick import fake_plan
 
-FAKE = FeatureRecipe("fake", "fake", 4)
+FAKE = fake_plan(4)
+
+
+def featurize_stream(parts: Iterable[Sequence[bytes]], plan: Plan) -> Iterator[list[Made]]:
+    return vector_pass(plan).rows([Content(film) for film in films] for films in parts)
+
+
 FILMS = [phantom.data for phantom in phantoms(11, 0, 64, ("png", "jpeg"), 0)]
 
 
@@ -33,8 +42,8 @@ def same(made: list[Made], expected: list[Made]) -> bool:
 def test_lists_come_out_as_they_went_in(lengths: list[int], threads: int) -> None:
     films = iter(FILMS)
     parts = [[next(films) for _ in range(length)] for length in lengths]
-    recipe = FeatureRecipe("fake", "fake", 4, threads=threads)
-    made = list(featurize_stream(parts, recipe))
+    plan = fake_plan(4, threads=threads)
+    made = list(featurize_stream(parts, plan))
     assert [len(part) for part in made] == lengths
     assert same([each for part in made for each in part], featurize(FILMS, FAKE))
 
@@ -63,7 +72,7 @@ def test_bad_images_keep_their_places() -> None:
 
 
 def test_bad_images_alone_load_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load", None)
+    monkeypatch.setattr(engines, "load", None)
     assert [str(each) for each in featurize([b""], FAKE)] == ["empty: 0 bytes"]
 
 
@@ -91,8 +100,8 @@ def test_threads_end_with_the_stream() -> None:
 def test_network_gets_films_in_its_own_size(tiny_network: Path) -> None:
     row = find(str(tiny_network), "tf")
     network = prepare(row, resolve("", row), "openvino", say=lambda _: None)
-    recipe = FeatureRecipe(row.name, "openvino", 4, network=network.path, precision="f32")
-    made = featurize(FILMS, recipe)
-    again = [each for part in featurize_stream([FILMS[:5], FILMS[5:]], recipe) for each in part]
+    plan = Plan(network, batch_size=4, precision="f32")
+    made = featurize(FILMS, plan)
+    again = [each for part in featurize_stream([FILMS[:5], FILMS[5:]], plan) for each in part]
     assert {np.shape(each) for each in made} == {(6,)}
     assert same(made, again)

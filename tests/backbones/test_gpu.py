@@ -10,9 +10,9 @@ from spark_cxr.backbones import catalog
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.accelerators import claim
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.backbones.featurize import FeatureRecipe, Vector, featurize
+from spark_cxr.backbones.featurize import Vector, featurize
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.backbones.network import prepare
+from spark_cxr.backbones.network import Network, prepare
 from spark_cxr.backbones.own import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import BadImage, SetupError
@@ -30,23 +30,16 @@ def drawn() -> list[bytes]:
     return [p.data for p in phantoms(12, 5, 160, ("png", "jpeg"), 1)]
 
 
-def mobile_net() -> str:
+def mobile_net() -> Network:
     row = catalog.get("MobileNetV2")
-    return prepare(row, resolve("random:0", row), "keras", say=lambda _: None).path
+    return prepare(row, resolve("random:0", row), "keras", say=lambda _: None)
 
 
-def recipe(network: str, precision: str, device: str) -> FeatureRecipe:
-    return FeatureRecipe(
-        backbone="MobileNetV2",  # only a name here: the file says what runs
-        engine="keras",
-        batch_size=4,
-        network=network,
-        precision=precision,
-        device=device,
-    )
+def plan(network: Network, precision: str, device: str) -> Plan:
+    return Plan(network, batch_size=4, precision=precision, device=device)
 
 
-def vectors(drawn: list[bytes], how: FeatureRecipe) -> NDArray[np.float32]:
+def vectors(drawn: list[bytes], how: Plan) -> NDArray[np.float32]:
     made = featurize(drawn, how)
     assert [isinstance(each, BadImage) for each in made].count(True) == 1
     return np.stack([each for each in made if not isinstance(each, BadImage)])
@@ -70,7 +63,7 @@ def test_the_promised_gpu_is_there() -> None:
 
 def test_engine_says_that_it_runs_on_the_gpu() -> None:
     backend = import_keras().backend.backend()
-    used = load(Plan("keras", "MobileNetV2", mobile_net(), device="gpu")).used
+    used = load(Plan(mobile_net(), device="gpu")).used
     assert (used.device, used.precision) == (f"gpu:0 ({backend})", "f16")
 
 
@@ -79,25 +72,22 @@ def test_features_of_a_small_network_equal_those_of_the_cpu(
     tiny_network: Path, drawn: list[bytes], precision: str, share: float
 ) -> None:
     row = find(str(tiny_network), "tf")
-    network = prepare(row, resolve("", row), "keras", say=lambda _: None).path
-    expected = vectors(drawn, recipe(network, "f32", "cpu"))
-    made = vectors(drawn, recipe(network, precision, "gpu"))
+    network = prepare(row, resolve("", row), "keras", say=lambda _: None)
+    expected = vectors(drawn, plan(network, "f32", "cpu"))
+    made = vectors(drawn, plan(network, precision, "gpu"))
     # Also in f32: GPUs multiply 32-bit numbers with 10 bits of fraction where they may.
     np.testing.assert_allclose(made, expected, atol=share * np.abs(expected).max())
 
 
 def test_films_keep_what_tells_them_apart_in_a_deep_network(drawn: list[bytes]) -> None:
     network = mobile_net()  # f32 only: with random weights its features are too small for f16
-    expected = vectors(drawn, recipe(network, "f32", "cpu"))
-    assert cosines(vectors(drawn, recipe(network, "f32", "gpu")), expected).min() > 0.99
+    expected = vectors(drawn, plan(network, "f32", "cpu"))
+    assert cosines(vectors(drawn, plan(network, "f32", "gpu")), expected).min() > 0.99
 
 
 def test_batches_are_halved_when_the_gpu_has_no_more_room() -> None:
     keras = import_keras()
-    plan = Plan(
-        "keras", "MobileNetV2", mobile_net(), precision="f32", device="gpu", batch_size=MANY
-    )
-    engine = load(plan)
+    engine = load(Plan(mobile_net(), precision="f32", device="gpu", batch_size=MANY))
     films = np.random.default_rng(0).integers(0, 256, (MANY, 224, 224, 3), dtype=np.uint8)
     expected = engine.features(films[:8])
     taken = []

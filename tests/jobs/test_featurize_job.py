@@ -6,7 +6,7 @@ from jobs.ingest import JOB as INGEST
 from jobs.train_lr import JOB as TRAIN_LR
 from spark_cxr import job
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.pipeline.featurize import featurized_earlier
+from spark_cxr.pipeline.features import featurized_earlier
 from spark_cxr.schemas import FEATURE_ROWS, columns
 from tests.quick import defaults
 

@@ -15,8 +15,9 @@ import pytest
 from standalone import ROOT, bare, command_of, standalone
 
 from spark_cxr.backbones import catalog
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
-from spark_cxr.backbones.network import prepare
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import featurize
+from spark_cxr.backbones.network import prepare, read
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.images.phantoms import phantoms
 
@@ -101,14 +102,13 @@ def test_featurize_gives_each_film_the_vector_of_a_single_process(demo):
     used = json.loads((demo / "vectors/run.json").read_text())["used"]
     row = catalog.get("CXRNet")
     network = prepare(row, resolve("", row), "openvino")
-    recipe = FeatureRecipe(
-        row.name, used["engine"], 32, network=network.path, precision=used["precision"]
-    )
+    assert used["engine"] == network.engine
+    plan = Plan(network, precision=used["precision"])
     made = {
         row["path"].removeprefix("file:"): row["features"]
         for row in rows(demo / "vectors/features")
     }
-    expected = featurize([Path(path).read_bytes() for path in made], recipe)
+    expected = featurize([Path(path).read_bytes() for path in made], plan)
     for vector, wanted in zip(made.values(), expected, strict=True):
         np.testing.assert_allclose(vector, wanted, atol=1e-5)
 
@@ -140,8 +140,8 @@ def test_a_network_reaches_executors_that_have_other_caches(cluster, tmp_path):
     (network,) = (tmp_path / "of-driver" / "networks").glob("*.network")
     kept = list(cluster.folder.glob(f"worker-*/app-*/*/spark_cxr/networks/{network.name}"))
     assert {path.relative_to(cluster.folder).parts[0] for path in kept} == {"worker-1", "worker-2"}
-    recipe = FeatureRecipe("MobileNetV2", "openvino", 4, network=str(network), precision="f32")
-    expected = dict(zip(drawn, featurize(list(drawn.values()), recipe), strict=True))
+    plan = Plan(read(network), batch_size=4, precision="f32")
+    expected = dict(zip(drawn, featurize(list(drawn.values()), plan), strict=True))
     for row in rows(tmp_path / "F" / "features"):
         name = row["path"].rpartition("/")[2]
         np.testing.assert_allclose(row["features"], expected[name], atol=1e-4)

@@ -10,13 +10,13 @@ from PIL import Image
 
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.fake import CELLS
-from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.phantoms.dicom import EXPLICIT, Owner, encode_dicom
 from spark_cxr.images.phantoms.drawing import Drawing
 from spark_cxr.images.png import encode_png
 from spark_cxr.model import load_model
 from spark_cxr.model.judge import Judge
+from tests.quick import fake_plan
 
 CELL = (4, 11)
 """Row and column, of 16 x 16, in which the square lies."""
@@ -71,7 +71,7 @@ def as_inverted_dicom(film):
 def model(directory):
     """Give a model whose second label is for what is bright in that one cell."""
     loaded = load_model(directory.address)
-    projection = load(Plan("fake", "fake")).projection
+    projection = load(fake_plan()).projection
     weights = np.zeros((3, projection.shape[1]))
     weights[1] = projection[CELL[0] * CELLS + CELL[1]]
     head = Linear(weights, np.zeros(3), "softmax")

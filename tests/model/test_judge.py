@@ -10,13 +10,27 @@ from PIL import Image
 from spark_cxr.backbones import catalog
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
+from spark_cxr.images.film_pass import Content
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.images.prepare import to_network
-from spark_cxr.model.judge import INVERTED, Judge, Picture, coloured_share, looks_inverted, show
+from spark_cxr.model.judge import (
+    INVERTED,
+    Judge,
+    Picture,
+    coloured_share,
+    looks_inverted,
+    prediction_pass,
+)
+from tests.quick import fake_plan
 
 DIM = catalog.get("fake").dim
 ALONG = np.eye(DIM)[0]
 """A direction with variance 4: a film at 2 t times it has distance t / limit."""
+
+
+def opened(data):
+    """Look at a film as it is looked at before a network sees it."""
+    return prediction_pass(fake_plan(), Limits(), judge=None).open(Content(data))
 
 
 @pytest.fixture
@@ -69,7 +83,7 @@ def encoded(pixels):
 def test_share_of_coloured_pixels_leaves_tints_aside(colour, share):
     picture = np.full((64, 64, 3), 100, np.uint8)
     picture[:32, :32] = colour
-    shown = show(encoded(picture), (64, 64), Limits())
+    shown = opened(encoded(picture))
     assert shown.note.coloured == share
 
 
@@ -88,7 +102,7 @@ def test_a_suspected_negative_carries_its_flag():
     film = decode(next(phantoms(1, 1, 96, formats=("png",))).data).pixels
     written = io.BytesIO()
     Image.fromarray(255 - film).save(written, "PNG")
-    assert show(written.getvalue(), (64, 64), Limits()).note.flags == (INVERTED,)
+    assert opened(written.getvalue()).note.flags == (INVERTED,)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 3, 3), (31, 33, 3), (64, 64, 3)])

@@ -8,11 +8,12 @@ import pytest
 from model_by_hand import LABELS, manifest
 
 import spark_cxr
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.manifest import digests, read_manifest, write_manifest
+from tests.quick import fake_plan
 
 FILES = [
     "head.npz",
@@ -35,7 +36,7 @@ def refusal(directory):
 
 
 def test_prediction_is_what_the_head_says_of_the_networks_vector(directory, head, drawn):
-    vectors = np.stack(featurize(drawn, FeatureRecipe("fake", "fake", 4))).astype(float)
+    vectors = np.stack(featurize(drawn, fake_plan(4))).astype(float)
     margins = vectors @ head.weights.T + head.bias
     expected = np.exp(margins) / np.exp(margins).sum(axis=1, keepdims=True)
     told = spark_cxr.load_model(directory.address).predict(drawn)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from spark_cxr.config import defaults
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
-from spark_cxr.pipeline.networks import Wish, make_ready, on_this_worker
+from spark_cxr.pipeline.networks import make_plan, on_this_worker
 from spark_cxr.pipeline.session import open_session
 
 TASKS = 2
@@ -23,8 +24,9 @@ PATIENCE = 120
 
 def devices(spark, folder):
     """Give the device of two tasks that run at the same time, as our code resolves it."""
-    ready = make_ready(spark, Wish("fake"))  # no device named: the cluster's GPUs are taken
-    ready = replace(ready, recipe=replace(ready.recipe, engine="keras"))
+    asked = defaults(features={"backbone": "fake"}).features
+    plan = make_plan(spark, asked)  # no device named: the cluster's GPUs are taken
+    plan = replace(plan, network=replace(plan.network, engine="keras"))
 
     def say(batches):
         for rows in batches:
@@ -38,7 +40,7 @@ def devices(spark, folder):
             else:
                 raise TimeoutError("the other task did not start")
             yield pd.DataFrame(
-                [{"executor": str(Path.cwd()), "device": on_this_worker(ready).device}]
+                [{"executor": str(Path.cwd()), "device": on_this_worker(plan).device}]
             )
 
     tasks = spark.range(TASKS, numPartitions=TASKS)

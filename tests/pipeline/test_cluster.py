@@ -10,7 +10,9 @@ import numpy as np
 import pyspark
 import pytest
 
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import featurize
+from spark_cxr.backbones.network import read
 from spark_cxr.images.phantoms import phantoms
 
 pytestmark = pytest.mark.slow
@@ -127,8 +129,8 @@ def test_two_executors_of_one_host_share_out_what_the_shipped_script_finds(tmp_p
 def test_features_of_a_shipped_network_equal_features_without_spark(two_workers, drawn):
     folder, told = two_workers
     (network,) = (folder / "of-driver" / "networks").glob("*.network")
-    recipe = FeatureRecipe("MobileNetV2", "openvino", 4, network=str(network), precision="f32")
-    expected = dict(zip(drawn, featurize(list(drawn.values()), recipe), strict=True))
+    plan = Plan(read(network), batch_size=4, precision="f32")
+    expected = dict(zip(drawn, featurize(list(drawn.values()), plan), strict=True))
     assert told["features"].keys() == expected.keys()
     for name, vector in expected.items():
         np.testing.assert_allclose(told["features"][name], vector, atol=1e-4)

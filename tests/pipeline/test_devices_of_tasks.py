@@ -8,8 +8,9 @@ import pytest
 from spark_cxr.backbones.engines import devices
 from spark_cxr.errors import SetupError
 from spark_cxr.pipeline import networks
-from spark_cxr.pipeline.networks import Wish, make_ready, on_this_worker
+from spark_cxr.pipeline.networks import make_plan, on_this_worker
 from spark_cxr.pipeline.session import GPUS_OF_A_TASK
+from tests.quick import wanted
 
 ON_A_CLUSTER = {"spark.master": "spark://host:7077"}
 
@@ -41,9 +42,9 @@ def in_a_task_with_gpu_3(monkeypatch):
     ],
 )
 def test_a_task_takes_the_gpu_that_it_was_given(in_a_task_with_gpu_3, engine, asked, device):
-    ready = make_ready(session(), Wish("fake"))
-    ready = replace(ready, recipe=replace(ready.recipe, engine=engine, device=asked))
-    assert on_this_worker(ready).device == device
+    plan = make_plan(session(), wanted("fake"))
+    network = replace(plan.network, engine=engine)
+    assert on_this_worker(replace(plan, network=network, device=asked)).device == device
 
 
 @pytest.mark.parametrize(
@@ -52,12 +53,12 @@ def test_a_task_takes_the_gpu_that_it_was_given(in_a_task_with_gpu_3, engine, as
 )
 def test_auto_means_the_gpu_where_each_task_is_given_one(amount, asked, device):
     spark = session(**{GPUS_OF_A_TASK: amount})
-    assert make_ready(spark, Wish("fake", device=asked)).recipe.device == device
+    assert make_plan(spark, wanted("fake", device=asked)).device == device
 
 
 def test_an_engine_for_cpus_stays_on_the_cpu_of_a_task_with_a_gpu():
     spark = session(**{GPUS_OF_A_TASK: "1"})
-    assert networks._wanted_device(spark, Wish("ResNet50", engine="openvino")) == "auto"
+    assert networks._device_wanted(spark, wanted("ResNet50", engine="openvino")) == "auto"
 
 
 def test_a_gpu_that_this_machine_has_not_is_refused_before_spark_starts_a_task(
@@ -67,7 +68,7 @@ def test_a_gpu_that_this_machine_has_not_is_refused_before_spark_starts_a_task(
     monkeypatch.setattr(devices, "DEV", tmp_path)
     monkeypatch.setattr(devices.sys, "platform", "linux")
     with pytest.raises(SetupError) as caught:
-        make_ready(spark, Wish("MobileNetV2", weights="random:0", device="gpu"))
+        make_plan(spark, wanted("MobileNetV2", weights="random:0", device="gpu"))
     assert str(caught.value) == (
         "Expected a GPU on this machine. Received: none (CUDA_VISIBLE_DEVICES: not set). "
         "Check nvidia-smi, or say --device cpu."

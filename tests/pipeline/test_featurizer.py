@@ -7,10 +7,11 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from tests.quick import fake_plan
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def vectors(rows):
 
 @pytest.mark.parametrize("parts", [1, 2, 7, 40])
 def test_features_through_spark_equal_features_without(drawn, table, parts):
-    recipe = FeatureRecipe("fake", "fake", 5)
+    recipe = fake_plan(5)
     expected = featurize([p.data for p in drawn], recipe)
     got = vectors(
         DeepImageFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(
@@ -130,7 +131,7 @@ def test_a_last_batch_of_one_film_and_an_empty_table_work(table, drawn, count):
     got = vectors(
         DeepImageFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(some)
     )
-    expected = featurize([p.data for p in drawn[:count]], FeatureRecipe("fake", "fake", 1))
+    expected = featurize([p.data for p in drawn[:count]], fake_plan(1))
     assert [got[i] is None for i in range(count)] == [isinstance(v, BadImage) for v in expected]
     for i, vector in enumerate(expected):
         if got[i] is not None:

@@ -12,7 +12,8 @@ from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
-from spark_cxr.pipeline.networks import Wish, make_ready, on_this_worker, used_by_workers
+from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
+from tests.quick import wanted
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,8 @@ def table(spark, drawn):
 )
 def test_features_through_spark_equal_features_without(spark, cache, drawn, table, engine, parts):
     asked = {"weights": "random:0", "engine": engine, "precision": "f32", "device": "cpu"}
-    ready = make_ready(spark, Wish("MobileNetV2", **asked))
-    expected = featurize([p.data for p in drawn], on_this_worker(ready))
+    plan = make_plan(spark, wanted("MobileNetV2", **asked))
+    expected = featurize([p.data for p in drawn], on_this_worker(plan))
     stage = DeepImageFeaturizer(modelName="MobileNetV2", handleInvalid="keep", **asked)
     made = stage.transform(table.repartition(parts)).select("id", "features").collect()
     assert len(made) == len(drawn)
@@ -53,29 +54,30 @@ def test_features_through_spark_equal_features_without(spark, cache, drawn, tabl
 
 def test_without_a_name_it_is_the_network_of_the_package(spark, cache, drawn, table):
     asked = {"precision": "f32", "device": "cpu"}
-    ready = make_ready(spark, Wish("CXRNet", **asked))
-    expected = featurize([p.data for p in drawn], on_this_worker(ready))
+    plan = make_plan(spark, wanted("CXRNet", **asked))
+    expected = featurize([p.data for p in drawn], on_this_worker(plan))
     made = DeepImageFeaturizer(handleInvalid="skip", **asked).transform(table).collect()
     assert len(made) == 9
     for row in made:
         np.testing.assert_allclose(row["features"].toArray(), expected[row["id"]], atol=1e-4)
-    assert (ready.network.weights.kind, ready.network.dim, ready.caveat) == ("embedded", 256, "")
+    weights = plan.network.weights
+    assert (weights.kind, plan.network.dim, weights.caveat) == ("embedded", 256, "")
 
 
 def test_a_worker_says_what_it_runs_on(spark, cache):
-    wish = Wish("MobileNetV2", weights="random:0", precision="f32")
-    used = used_by_workers(spark, make_ready(spark, wish))
+    asked = wanted("MobileNetV2", weights="random:0", precision="f32")
+    used = used_by_workers(spark, make_plan(spark, asked))
     assert (used.engine, used.precision, used.threads) == ("openvino", "f32", 1)
     assert used.device.startswith("cpu")
 
 
 def test_what_a_worker_has_imported_is_passed_over_by_its_garbage_collector(spark, cache):
-    ready = make_ready(spark, Wish("fake"))
-    on_this_worker(ready)
+    plan = make_plan(spark, wanted("fake"))
+    on_this_worker(plan)
     assert gc.get_freeze_count() == 0  # here it is the user's process
 
     def count(batches):
-        on_this_worker(ready)
+        on_this_worker(plan)
         for _ in batches:
             yield pd.DataFrame({"frozen": [gc.get_freeze_count()]})
 
@@ -84,13 +86,14 @@ def test_what_a_worker_has_imported_is_passed_over_by_its_garbage_collector(spar
 
 
 def test_random_weights_are_said_loudly(spark, cache):
-    assert "RANDOM WEIGHTS" in make_ready(spark, Wish("MobileNetV2", weights="random:0")).caveat
+    plan = make_plan(spark, wanted("MobileNetV2", weights="random:0"))
+    assert "RANDOM WEIGHTS" in plan.network.weights.caveat
 
 
 def test_an_engine_for_a_cpu_is_refused_on_a_gpu(spark, cache):
-    wish = Wish("MobileNetV2", weights="random:0", engine="openvino", device="gpu")
+    asked = wanted("MobileNetV2", weights="random:0", engine="openvino", device="gpu")
     with pytest.raises(ConfigError, match="an engine that runs on a GPU"):
-        make_ready(spark, wish)
+        make_plan(spark, asked)
 
 
 @pytest.fixture(scope="module")

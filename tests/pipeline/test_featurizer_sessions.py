@@ -14,9 +14,10 @@ from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.featurize import featurize
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from tests.quick import fake_plan
 
 HERE = Path(__file__).parent
 
@@ -69,7 +70,7 @@ def test_sql_and_transform_over_connect_give_the_features(films, tmp_path):
     assert told["connect"]
     names = sorted(path.name for path in films.iterdir())
     contents = [(films / name).read_bytes() for name in names]
-    expected = dict(zip(names, featurize(contents, FeatureRecipe("fake", "fake", 1)), strict=True))
+    expected = dict(zip(names, featurize(contents, fake_plan(1)), strict=True))
     for way, these in (("sql", names), ("transform", names), ("structs", ["grey.png", "bad.png"])):
         assert sorted(told[way]) == sorted(these)
         assert told[way]["bad.png"] is None

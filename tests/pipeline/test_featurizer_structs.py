@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.featurize import featurize
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from tests.quick import fake_plan
 
 SCHEMA = (
     "id int, image struct<origin: string, height: int, width: int, nChannels: int, mode: int, "
@@ -49,7 +50,7 @@ def made(table, **params):
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
 def test_features_of_structs_equal_those_of_files(drawn, table, parts):
-    expected = featurize(drawn, FeatureRecipe("fake", "fake", 4))
+    expected = featurize(drawn, fake_plan(4))
     got = made(table.repartition(parts), batchSize=4, handleInvalid="keep")
     for i, vector in enumerate(expected):
         np.testing.assert_allclose(got[i]["features"].toArray(), vector, atol=1e-6)
@@ -81,5 +82,5 @@ def test_sparks_own_source_can_be_read(spark, drawn, tmp_path):
         .transform(images)
         .first()["features"]
     )
-    expected = featurize(drawn[:1], FeatureRecipe("fake", "fake", 1))[0]
+    expected = featurize(drawn[:1], fake_plan(1))[0]
     np.testing.assert_allclose(vector.toArray(), expected, atol=1e-6)

@@ -16,7 +16,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.output import Output
 from spark_cxr.pipeline.files import read_files
-from spark_cxr.pipeline.look import Recipe, look
+from spark_cxr.pipeline.look import Reading, look
 from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.pipeline.steps import account_of, ingest_step
 from spark_cxr.schemas import IMAGES, QUARANTINE, columns
@@ -144,8 +144,8 @@ def test_equal_pixels_without_patients_are_one_group(spark, tmp_path):
 def test_partitioning_does_not_change_the_tables(spark, films, parts):
     settings = defaults(ingest={"images": [str(films)]}).ingest
     files = read_files(spark, settings.images, settings.max_bytes)
-    recipe = Recipe(Limits(), b"k", "")
-    whole, parted = look(files, recipe), look(files.repartition(parts), recipe)
+    reading = Reading(Limits(), b"k", "")
+    whole, parted = look(files, reading), look(files.repartition(parts), reading)
     assert parted.rdd.getNumPartitions() == parts
     assert_df_equality(parted, whole, ignore_row_order=True, ignore_nullable=True)
 

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from pyspark.sql.types import ArrayType, FloatType
 
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize
+from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.pipeline.sql import register_featurizer
+from tests.quick import fake_plan
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_sql_gives_the_features_and_null_for_bad_images(spark, drawn):
     assert rows.schema["v"].dataType == ArrayType(FloatType())
     got = {row.id: row.v for row in rows.collect()}
     assert got.pop(len(drawn)) is None
-    for i, expected in enumerate(featurize(drawn, FeatureRecipe("fake", "fake", 5))):
+    for i, expected in enumerate(featurize(drawn, fake_plan(5))):
         if isinstance(expected, BadImage):
             assert got[i] is None
         else:
@@ -57,7 +58,7 @@ def test_image_structs_are_taken_too(spark):
     )
     images = spark.createDataFrame([(row,), (None,)], schema)
     one, none = (row.v for row in images.selectExpr("cxr(image) AS v").collect())
-    expected = featurize([stream.getvalue()], FeatureRecipe("fake", "fake", 1))[0]
+    expected = featurize([stream.getvalue()], fake_plan(1))[0]
     np.testing.assert_allclose(one, expected, atol=1e-6)
     assert none is None
 

@@ -10,7 +10,7 @@ from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import BadImage
 from spark_cxr.model.judge import Picture, Prediction
 from spark_cxr.serve.batches import Batcher
-from spark_cxr.serve.looking import File, Look
+from spark_cxr.serve.looking import FileFacts, Look
 from spark_cxr.serve.refusals import Refusal
 
 FULL = 4
@@ -44,7 +44,7 @@ def looking(content, shows, explains):
     if content == b"boom":
         raise RuntimeError("patient's name")
     pixels = np.full((1, 1, 3), content[0], np.uint8)
-    return Look(Picture(0.0), pixels, File("png", 1, 1, 8, None))
+    return Look(Picture(0.0), pixels, FileFacts("png", 1, 1, 8, None))
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from running import until
 
 from spark_cxr.backbones.engines import load
-from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.config import defaults
 from spark_cxr.model import load_model
 from spark_cxr.model.manifest import Origin
 from spark_cxr.model.pyfunc import PyfuncModel
 from spark_cxr.serve.gauges import Gauges
 from spark_cxr.serve.predict import card_of
+from tests.quick import fake_plan
 from tests.serve.made_model import made_model
 
 JSON = {"Content_Type": "application/json"}
@@ -312,7 +312,7 @@ def test_card_of_a_network_has_the_caveat_of_its_weights(model_dir, tmp_path):
     weights = Origin("random", "00", "none needed", "", "This network has learned nothing")
     made = made_model(tmp_path / "model", weights=weights)
     service = SimpleNamespace(
-        model=load_model(made), settings=defaults().serve, engine=load(Plan("fake", "fake"))
+        model=load_model(made), settings=defaults().serve, engine=load(fake_plan())
     )
     service.model = replace(
         service.model, manifest=replace(service.model.manifest, backbone="ResNet50")

@@ -16,7 +16,7 @@ from spark_cxr.backbones import engines
 from spark_cxr.backbones.catalog import Published
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.prepare import to_network
-from spark_cxr.pipeline.networks import Wish, make_ready
+from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.sparkdl import (
     DeepImageFeaturizer,
     DeepImagePredictor,
@@ -24,6 +24,7 @@ from spark_cxr.sparkdl import (
     readImages,
     top,
 )
+from tests.quick import wanted
 
 MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
 LENGTHS = {"InceptionV3": 131_072, "Xception": 204_800, "VGG16": 25_088, "VGG19": 25_088}
@@ -182,8 +183,8 @@ def made(images):
 
 
 def test_features_equal_the_network_run_without_spark(spark, folder, made):
-    wish = Wish("ResNet50", weights="random:0", precision="f32")
-    engine = engines.load(make_ready(spark, wish).recipe.plan)
+    asked = wanted("ResNet50", weights="random:0", precision="f32")
+    engine = engines.load(make_plan(spark, asked))
     names = ["dark0.png", "light1.png", "grey.png"]
     films = [to_network(np.asarray(Image.open(folder / name)), (224, 224)) for name in names]
     for name, expected in zip(names, engine.features(np.stack(films)), strict=True):

@@ -48,7 +48,7 @@ def _centred_cells(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def load(plan: Plan) -> FakeEngine:
     """Draw the projection; the same in every process."""
-    dim = catalog.get(plan.backbone).dim
+    dim = catalog.get(plan.network.backbone).dim
     drawn = np.random.default_rng(SEED).standard_normal((CELLS * CELLS, dim))
     used = Used("fake", "cpu", "f32", 1, plan.batch_size)
     return FakeEngine(np.asarray(drawn / CELLS, dtype=np.float32), used)

@@ -19,7 +19,6 @@ from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import compose, compose_with_maps, in_policy, last_maps
 from spark_cxr.backbones.keras_model import load as load_file
-from spark_cxr.backbones.network import read
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.prepare import to_channels
 
@@ -77,7 +76,7 @@ def load(plan: Plan) -> KerasEngine:
 
 def load_mapper(plan: Plan) -> KerasMapper | None:
     """Build the same with its last maps behind each vector; None where it has none."""
-    if read(Path(plan.network)).pooling != "avg":
+    if plan.network.pooling != "avg":
         return None
     device, precision = _place(plan)
     with import_keras().device(device):
@@ -123,13 +122,13 @@ def _saved(plan: Plan, precision: str) -> Any:
     """Load a network's layers once for all that is composed of them."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / packing.KERAS
-        file.write_bytes(packing.read_member(Path(plan.network), packing.KERAS))
+        file.write_bytes(packing.read_member(Path(plan.network.path), packing.KERAS))
         model = load_file(str(file))
     return model if precision == "f32" else in_policy(model, _POLICIES[precision])
 
 
 def _model(plan: Plan, precision: str, composing: Callable[[Any, str, str], Any]) -> Any:
-    network = read(Path(plan.network))
+    network = plan.network
     composed = composing(_saved(plan, precision), network.normalising, network.pooling)
     composed.compile(jit_compile=False)
     return composed

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from spark_cxr.backbones import packing
 from spark_cxr.backbones.engines.graph_maps import add_maps
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
-from spark_cxr.backbones.network import read
 from spark_cxr.backbones.openvino_runtime import import_openvino
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.images.prepare import to_channels
@@ -140,8 +139,8 @@ def load_mapper(plan: Plan) -> OpenVinoEngine | None:
 def _read(plan: Plan) -> _Graph:
     if plan.device.startswith("gpu"):
         raise ConfigError("an engine that runs on a GPU", "openvino", "Say --engine keras")
-    path = Path(plan.network)
-    network, core = read(path), import_openvino().Core()
+    network, path = plan.network, Path(plan.network.path)
+    core = import_openvino().Core()
     precision = _precision(plan.precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     constants = packing.map_constants(path)
     step = min(plan.batch_size, MOST_AT_ONCE)

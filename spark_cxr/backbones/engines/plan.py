@@ -1,4 +1,4 @@
-"""What an engine is asked for, and what it then really used."""
+"""How a network is to be run on a host, and how it then really ran."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.backbones.network import Network, key
+
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 
 
@@ -14,12 +16,9 @@ PRECISIONS = ("auto", "f32", "bf16", "f16")
 class Plan:
     """All that decides what a worker loads: equal plans share one loaded network."""
 
-    engine: str
-    backbone: str
-    network: str = ""
-    """The network's file on this host; empty for the fake."""
+    network: Network
     threads: int = 1
-    """As many as Spark gives a task: spark.task.cpus."""
+    """For the engine, and as many again that decode; Spark gives a task spark.task.cpus."""
     precision: str = "auto"
     device: str = "auto"
     """auto, cpu, gpu, or gpu:N for the GPU that Spark gave to the task."""
@@ -27,6 +26,15 @@ class Plan:
     single: bool = False
     """Also be quick with one film, and have maps at hand, as who serves needs it, for a little more
     time and memory."""
+
+    @property
+    def engine(self) -> str:
+        """Name what runs the network."""
+        return self.network.engine
+
+    def key(self, used: Used) -> str:
+        """Name the features: vectors of one key can be mixed, of two keys not."""
+        return f"{self.network.backbone}-{key(self.network)[:16]}-{used.precision}"
 
 
 @dataclass(frozen=True)

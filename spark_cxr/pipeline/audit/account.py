@@ -109,8 +109,8 @@ def caveats_of(done: Audited) -> Iterator[str]:
             "The features come from the fake engine, a random projection of coarse pixels: no "
             "network has seen these films, and the results may not hold for a real one."
         )
-    elif shown.ready.caveat:
-        yield f"{shown.ready.caveat}."
+    elif shown.plan.network.weights.caveat:
+        yield f"{shown.plan.network.weights.caveat}."
     if shown.left_out:
         yield f"Labels of too few patients were left out of training: {', '.join(shown.left_out)}."
     if shown.lost:
@@ -138,7 +138,7 @@ def _method(done: Audited) -> Iterator[Row]:
     used = shown.used
     backbone = done.cfg.features.backbone
     yield "Network", f"{backbone}, {used.engine} on {used.device} in {used.precision}"
-    yield "Weights", shown.ready.network.weights.origin
+    yield "Weights", shown.plan.network.weights.origin
     yield "Head", f"{HEAD}, the same for the real result and every shortcut"
     people = People(done.ingested.patients, done.ingested.without_patient)
     yield "Split", f"{split_words('patient', people, 0)}; copies of a film are on one side"
@@ -154,8 +154,8 @@ def _method(done: Audited) -> Iterator[Row]:
 
 def _network(shown: Shown) -> dict[str, Any]:
     return {
-        "backbone": shown.ready.network.backbone,
-        "weights": shown.ready.network.weights.origin,
+        "backbone": shown.plan.network.backbone,
+        "weights": shown.plan.network.weights.origin,
         "used": asdict(shown.used),
         "head": HEAD,
         "labels": list(shown.labels),

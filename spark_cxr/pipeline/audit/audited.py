@@ -11,16 +11,21 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.audit.account import Audited, counts_of, page_of, summary_of
-from spark_cxr.pipeline.audit.films import Shown, limits_of, show_films, usable_labels
+from spark_cxr.pipeline.audit.films import (
+    CopiesOf,
+    Shown,
+    audited_films,
+    show_films,
+    usable_labels,
+)
 from spark_cxr.pipeline.audit.network import check_network, unasked
 from spark_cxr.pipeline.audit.pictures import with_pictures
 from spark_cxr.pipeline.audit.summary import check_tables, told_films
 from spark_cxr.pipeline.audit.told import meanings, with_manifest
 from spark_cxr.pipeline.audit.twins import Known
 from spark_cxr.pipeline.dedup import clusters, conflicts
-from spark_cxr.pipeline.earlier import open_earlier, with_its_films
+from spark_cxr.pipeline.ingest import limits_of
 from spark_cxr.pipeline.staging import Keep, staged
-from spark_cxr.pipeline.steps import Ingested, account_of, ingest_step
 from spark_cxr.report.checks import Check, count_statuses
 from spark_cxr.schemas import CONFLICTS, TWINS
 from spark_cxr.settings import Config
@@ -34,7 +39,7 @@ def audit_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     check_asked(cfg)
     done = audited(spark, cfg, output)
     output.write_json("audit.json", counts_of(done))
-    pictured = replace(done, checks=with_pictures(done.checks, limits_of(cfg)))
+    pictured = replace(done, checks=with_pictures(done.checks, limits_of(cfg.ingest)))
     output.write_text("report.html", page_of(pictured, spark.version))
     counts = {
         "checks": count_statuses(done.checks),
@@ -56,14 +61,16 @@ def check_asked(cfg: Config) -> None:
 def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
     """Run all checks: those on tables over all films, those of the network over some."""
     started = time.monotonic()
-    cfg, ingested = _ingested(spark, with_manifest(asked), output)
-    with staged(output) as keep:
+    with (
+        audited_films(spark, with_manifest(asked), output) as (cfg, ingested, copies_of),
+        staged(output) as keep,
+    ):
         films = keep(told_films(spark, cfg, ingested.images))
         twins = spark.read.schema(TWINS).parquet(ingested.twins)
         known = Known(films, twins, keep(clusters(twins)), cfg.audit.examples)
         listed, total = _conflicts(known, output)
         checks = check_tables(known, cfg.audit)
-        more, shown = _network(spark, cfg, known.images, output, keep)
+        more, shown = _network(spark, cfg, known.images, output, copies_of, keep)
     return Audited(
         asked=asked,
         cfg=cfg,
@@ -76,15 +83,6 @@ def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
     )
 
 
-def _ingested(spark: SparkSession, cfg: Config, output: Output) -> tuple[Config, Ingested]:
-    """Ingest, or take the films of an earlier run."""
-    if not cfg.features.table:
-        return cfg, ingest_step(spark, cfg.ingest, output)
-    earlier = open_earlier(cfg.features.table, "--table", "twins")
-    cfg = with_its_films(cfg, earlier, "--table")
-    return cfg, account_of(spark, earlier.output)
-
-
 def _conflicts(known: Known, output: Output) -> tuple[tuple[dict[str, Any], ...], int]:
     """Write every contradiction of labels, and give the first of them."""
     output.write_table(conflicts(known.images, known.clusters), "conflicts")
@@ -94,12 +92,17 @@ def _conflicts(known: Known, output: Output) -> tuple[tuple[dict[str, Any], ...]
 
 
 def _network(
-    spark: SparkSession, cfg: Config, images: DataFrame, output: Output, keep: Keep
+    spark: SparkSession,
+    cfg: Config,
+    images: DataFrame,
+    output: Output,
+    copies_of: CopiesOf,
+    keep: Keep,
 ) -> tuple[tuple[Check, ...], Shown | None]:
     labels, left_out = usable_labels(images)
     if len(labels) < 2:
         few = f" ({', '.join(left_out)} have too few)" if left_out else ""
         reason = f"Fewer than two labels have enough patients to train and test on{few}."
         return (unasked(reason),), None
-    shown = replace(show_films(spark, cfg, images, labels, keep), left_out=left_out)
+    shown = replace(show_films(spark, cfg, images, labels, copies_of, keep), left_out=left_out)
     return tuple(check_network(shown, cfg, output, keep)), shown

@@ -8,7 +8,6 @@ of the test films, and the mean of that difference is, exactly, the margin less 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,18 +18,17 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones import cam
 from spark_cxr.backbones.engines import load_mapper
-from spark_cxr.backbones.featurize import Shown, stream_through
-from spark_cxr.errors import BadImage
+from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.linear import Linear
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Limits, Pixels
+from spark_cxr.images.film import Pixels
+from spark_cxr.images.film_pass import FilmPass, Runner, Shown, View
 from spark_cxr.images.heat import Grid
-from spark_cxr.images.lungs import estimate_lungs
-from spark_cxr.images.prepare import to_network
 from spark_cxr.images.regions import SIDE, areas_of, shares_of
 from spark_cxr.pipeline.arrow import arrow_schema
 from spark_cxr.pipeline.audit.masks import LUNGS
-from spark_cxr.pipeline.networks import Ready, on_this_worker
+from spark_cxr.pipeline.film_pass import Batches, TableFile, TablePass, over_films
+from spark_cxr.pipeline.look import film_of_copy
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import CONTENT, PATH
 
@@ -44,42 +42,25 @@ SHARES = (
     "lungs_area double, is_masked boolean, likeness double"
 )
 """One row a film: how much of its heat lies where, and how like the shuffled head's it is."""
-Batches = Iterator[pa.RecordBatch]
+Row = dict[str, Any]
 Maps = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class _Film:
-    """A film on its way to the network."""
-
-    path: str
-    lungs: bytes = b""
-    is_masked: bool = False
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What the network and the head made of it."""
-
-    maps: Maps
-    shuffled: Maps
-    target: int
-    contrast: int
-
-
-def heat_shares(
-    files: DataFrame, head: Linear, ready: Ready, limits: Limits, keep: Keep
-) -> DataFrame | None:
-    """Say of films (path, content, lungs) where their heat lies (`SHARES`).
+def heat_shares(films: DataFrame, head: Linear, plan: Plan, keep: Keep) -> DataFrame | None:
+    """Say of copies of films (`views.KEPT`, with path and lungs) where their heat lies (`SHARES`).
 
     None where the vector of the network is not a mean of maps.
     """
-    mapped = files.select(PATH, CONTENT, LUNGS).mapInArrow(_mapper(head, ready, limits), MAPPED)
-    mapped = keep(mapped)
+    mask = F.col(LUNGS)
+    wanted = films.select(
+        *(PATH, "shape", F.col("pixels").alias(CONTENT), mask.isNotNull().alias("is_masked")),
+        F.coalesce(mask, F.col("estimate")).alias(LUNGS),
+    )
+    mapped = keep(over_films(wanted, lambda: _mapping_pass(head, plan), MAPPED))
     usual = _usual(mapped, "maps"), _usual(mapped, "shuffled")
     if not len(usual[0]):
         return None
-    grid = cam.grid_of(ready.network.backbone)
+    grid = cam.grid_of(plan.network)
     return keep(mapped.mapInArrow(_measurer(*usual, grid), SHARES))
 
 
@@ -90,63 +71,36 @@ def _usual(mapped: DataFrame, column: str) -> Maps:
     return np.array([row["value"] for row in rows], np.float32)
 
 
-def _mapper(head: Linear, ready: Ready, limits: Limits) -> Callable[[Batches], Batches]:
-    """Make the function that runs the network on the workers."""
+def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
+    """Make the pass over copies of films that gives maps; None where the network has none."""
+    here = on_this_worker(plan)
+    mapper = load_mapper(here)
+    if mapper is None:
+        return None
     order = np.random.default_rng(0).permutation(head.weights.shape[1])
     both = np.vstack([head.weights, head.weights[:, order]])
 
-    def see(batches: Batches) -> Batches:
-        recipe = on_this_worker(ready)
-        mapper = load_mapper(recipe.plan)
-        if mapper is None:
-            return
+    def run(films: Pixels) -> Iterator[Row]:
+        seen = mapper.maps(films)
+        for vector, maps in zip(seen.vectors, seen.maps, strict=True):
+            margins = head.margins(vector.astype(np.float64)[None])[0]
+            likeliest = np.argsort(-margins, kind="stable")
+            real, shuffled = np.split(cam.class_maps(maps, both), 2)
+            yield {
+                "maps": real.ravel(),
+                "shuffled": shuffled.ravel(),
+                "height": real.shape[1],
+                "width": real.shape[2],
+                "target": int(likeliest[0]),
+                "contrast": int(likeliest[1]),
+            }
 
-        def run(films: Pixels) -> Iterator[_Seen]:
-            seen = mapper.maps(films)
-            for vector, maps in zip(seen.vectors, seen.maps, strict=True):
-                margins = head.margins(vector.astype(np.float64)[None])[0]
-                order = np.argsort(-margins, kind="stable")
-                real, shuffled = np.split(cam.class_maps(maps, both), 2)
-                yield _Seen(real, shuffled, int(order[0]), int(order[1]))
+    def open_(file: TableFile) -> Shown[Row]:
+        said = {name: file[name] for name in (PATH, LUNGS, "is_masked")}
+        return Shown(said, (View(film_of_copy(file, here.network.size_hw)),))
 
-        def show(item: tuple[str, bytes, bytes | None]) -> Shown[_Film]:
-            return _show(item, recipe.size_hw, limits)
-
-        parts = (_items(batch) for batch in batches)
-        for found in stream_through(parts, show, recipe, lambda item: len(item[1]), run):
-            rows = [_row(film, seen) for film, seen in found if seen is not None]
-            yield pa.RecordBatch.from_pylist(rows, schema=arrow_schema(MAPPED))
-
-    return see
-
-
-def _items(batch: pa.RecordBatch) -> list[tuple[str, bytes, bytes | None]]:
-    columns = (batch[name].to_pylist() for name in (PATH, CONTENT, LUNGS))
-    return list(zip(*columns, strict=True))
-
-
-def _show(
-    item: tuple[str, bytes, bytes | None], size_hw: tuple[int, int], limits: Limits
-) -> Shown[_Film]:
-    path, content, mask = item
-    try:
-        pixels = decode(content, limits).pixels
-    except BadImage:
-        return Shown(_Film(path))
-    lungs = mask or np.packbits(estimate_lungs(pixels)).tobytes()
-    return Shown(_Film(path, lungs, mask is not None), to_network(pixels, size_hw))
-
-
-def _row(film: _Film, seen: _Seen) -> dict[str, Any]:
-    return {
-        **vars(film),
-        "maps": seen.maps.ravel(),
-        "shuffled": seen.shuffled.ravel(),
-        "height": seen.maps.shape[1],
-        "width": seen.maps.shape[2],
-        "target": seen.target,
-        "contrast": seen.contrast,
-    }
+    runner = Runner(run, here.batch_size)
+    return FilmPass(open_, lambda said, found: said | found[0], (runner,), here.threads)
 
 
 def _measurer(usual: Maps, usual_shuffled: Maps, grid: Grid | None) -> Callable[[Batches], Batches]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import BadImage
 from spark_cxr.images import regions
 from spark_cxr.images.altered import Box, lung_boxes
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import Film, Pixels
+from spark_cxr.images.film_pass import Content, FilmPass, Shown, opener
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.files import read_files
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.schemas import CONTENT, PATH
 from spark_cxr.settings import Config
 
@@ -56,8 +55,7 @@ def _with_told(
     if not folders:
         return films.withColumn(told, F.lit(None).cast(kind))
     files = read_files(spark, folders, cfg.ingest.max_bytes).select(PATH, CONTENT)
-    read = files.mapInArrow(_reader(column, reading), f"{PATH} string, {told} {kind}")
-    read = read.where(F.col(told).isNotNull())
+    read = over_films(files, lambda: _mask_pass(told, reading), f"{PATH} string, {told} {kind}")
     near, name = _keys()
     close = read.select(near.alias("near"), F.col(told).alias("told_near"))
     alone = read.groupBy(name.alias("name")).agg(
@@ -98,29 +96,14 @@ def _keys() -> tuple[Column, Column]:
     return F.array_join(F.slice(parts, -2, 2), "/"), F.element_at(parts, -1)
 
 
-def _reader(
-    column: tuple[str, str], reading: _Reading
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    told, kind = column
+def _mask_pass(column: str, reading: _Reading) -> TablePass:
+    """Make the pass over masks; one that says nothing, or is no image, gives no row."""
 
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema = pa.schema([(PATH, pa.string()), (told, _ARROW[kind])])
-        for batch in batches:
-            values = [_read(content.as_py(), reading) for content in batch[CONTENT]]
-            arrays = [batch[PATH].cast(pa.string()), pa.array(values, _ARROW[kind])]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+    def look(file: TableFile, _: Content, mask: Film) -> Shown[dict[str, Any] | None]:
+        said = reading(mask.pixels)
+        return Shown(None if said is None else {PATH: file[PATH], column: said})
 
-    return read
-
-
-_ARROW = {"array<double>": pa.list_(pa.float64()), "binary": pa.binary()}
-
-
-def _read(content: bytes, reading: _Reading) -> Any:
-    try:
-        return reading(decode(content).pixels)
-    except BadImage:
-        return None
+    return FilmPass(opener(look, lambda *_: None), lambda said, _: said)
 
 
 def _numbers(mask: Pixels) -> list[float] | None:

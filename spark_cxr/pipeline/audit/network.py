@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.output import Output
-from spark_cxr.pipeline.audit.films import LEAST_GROUPS, Shown, limits_of, read_again
+from spark_cxr.pipeline.audit.films import LEAST_GROUPS, Shown
 from spark_cxr.pipeline.audit.heat import heat_shares
 from spark_cxr.pipeline.audit.looking import check_heat, no_maps
 from spark_cxr.pipeline.audit.masks import LUNGS, with_lungs
@@ -65,8 +65,8 @@ def _heat(shown: Shown, head: Linear, cfg: Config, keep: Keep) -> Iterator[Check
     spark = shown.rows.sparkSession
     tested = shown.rows.where(F.col(IS_TEST)).select(PATH, SOURCE)
     masked = with_lungs(spark, cfg, tested)
-    files = read_again(spark, cfg, masked.select(PATH, LUNGS))
-    shares = heat_shares(files, head, shown.ready, limits_of(cfg), keep)
+    copies = shown.copies.join(F.broadcast(masked.select(PATH, LUNGS)), on=PATH, how="inner")
+    shares = heat_shares(copies, head, shown.plan, keep)
     if shares is None:
         yield no_maps()
     else:

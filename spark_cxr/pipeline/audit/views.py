@@ -1,4 +1,4 @@
-"""Each film as it is and altered, through the network: decoded once, one row with all vectors.
+"""Each film as it is and altered, through the network: one row with all vectors.
 
 What the network costs is films x views. The views that only the steadiness of a head needs are
 made of test films alone.
@@ -6,23 +6,24 @@ made of test films alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from threading import Lock
+from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones.featurize import Shown, Vector, stream
-from spark_cxr.errors import BadImage
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.images import altered
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Limits, Pixels
-from spark_cxr.images.prepare import to_network
+from spark_cxr.images.film import Pixels
+from spark_cxr.images.film_pass import FilmPass, Shown, View
+from spark_cxr.images.lungs import estimate_lungs
+from spark_cxr.images.prepare import resize, to_network
 from spark_cxr.pipeline.audit.masks import BOXES, unpacked
-from spark_cxr.pipeline.networks import Ready, on_this_worker
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.look import COPY, Copies, film_of_copy, packed
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.split import IS_TEST
 from spark_cxr.schemas import CONTENT, PATH
 
@@ -32,106 +33,60 @@ FOR_TEST = ("corners", "cropped", "mirrored", "inverted")
 NETWORK = (*FOR_ALL, *FOR_TEST)
 """What the network is shown of a film."""
 HISTOGRAM, SMALL = "histogram", "small"
-WITHOUT_NETWORK = (HISTOGRAM, SMALL)
-_VECTORS = (*WITHOUT_NETWORK, *NETWORK)
-VIEWS = f"{PATH} string, is_colour boolean, " + ", ".join(f"{n} array<float>" for n in _VECTORS)
-"""One row a film; all but the path are null where it does not decode any more."""
-_ROWS = 32
-"""Films of an Arrow batch of results."""
-
-Batches = Iterator[pa.RecordBatch]
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is kept of a film besides its vectors."""
-
-    path: str
-    is_colour: bool | None = None
-    histogram: Vector | None = None
-    small: Vector | None = None
+VIEWS = f"{PATH} string, " + ", ".join(f"{name} array<float>" for name in NETWORK)
+"""One row a film; views that it was not shown in are null."""
+KEPT = (
+    f"{COPY}, cropped binary, is_colour boolean, {HISTOGRAM} array<float>, {SMALL} array<float>, "
+    "estimate binary"
+)
+"""What is kept of a film when it is decoded, for all that is asked later: `cropped` has the shape
+of the whole, `estimate` a bit for each cell of the lungs."""
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A decoded film in the size of the network; the pixels of the file are not kept."""
+def kept_for_audit(size_hw: tuple[int, int], most: int, seed: int) -> Copies:
+    """Keep what the audit asks of films, of up to `most` of each label and some to spare."""
 
-    told: Told
-    film: Pixels | None = None
-    cropped: Pixels | None = None
+    def keep(pixels: Pixels) -> dict[str, Any]:
+        cropped = altered.cropped(pixels, size_hw)
+        return {
+            **packed(resize(pixels, size_hw)),
+            "cropped": packed(cropped if pixels.ndim == 3 else cropped[..., 0])["pixels"],
+            "is_colour": pixels.ndim == 3,
+            HISTOGRAM: altered.histogram(pixels),
+            SMALL: altered.small(pixels),
+            "estimate": np.packbits(estimate_lungs(pixels)).tobytes(),
+        }
 
-
-@dataclass(frozen=True)
-class _File:
-    """A file that is decoded when the first of its views is shown, and once."""
-
-    path: str
-    content: bytes
-    boxes: tuple[altered.Box, ...]
-    is_test: bool
-    size_hw: tuple[int, int]
-    limits: Limits
-    lock: Lock = field(default_factory=Lock)
-    opened: list[_Opened] = field(default_factory=list)
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return NETWORK if self.is_test else FOR_ALL
-
-    def open(self) -> _Opened:
-        with self.lock:
-            if not self.opened:
-                self.opened.append(self._decoded())
-            return self.opened[0]
-
-    def _decoded(self) -> _Opened:
-        try:
-            pixels = decode(self.content, self.limits).pixels
-        except BadImage:
-            return _Opened(Told(self.path))
-        histogram, small = altered.histogram(pixels), altered.small(pixels)
-        cropped = altered.cropped(pixels, self.size_hw) if self.is_test else None
-        told = Told(self.path, pixels.ndim == 3, histogram, small)
-        return _Opened(told, to_network(pixels, self.size_hw), cropped)
+    return Copies(KEPT, keep, (), most, seed)
 
 
-_Glance = tuple[_File, str]
-"""One view of one film."""
+def look_at_views(films: DataFrame, plan: Plan) -> DataFrame:
+    """Show copies (`KEPT`, with path, is_test and boxes) to the network in all views (`VIEWS`)."""
+    wanted = films.select(
+        *(PATH, "shape", F.col("pixels").alias(CONTENT), "cropped", BOXES),
+        F.coalesce(IS_TEST, F.lit(False)).alias(IS_TEST),
+    )
+    return over_films(wanted, lambda: viewing_pass(plan), VIEWS)
 
 
-def look_at_views(files: DataFrame, ready: Ready, limits: Limits) -> DataFrame:
-    """Show files (path, content, is_test, boxes) to the network in all views (`VIEWS`)."""
-    wanted = files.select(PATH, CONTENT, F.coalesce(IS_TEST, F.lit(False)).alias(IS_TEST), BOXES)
-    return wanted.mapInArrow(viewer(ready, limits), VIEWS)
+def viewing_pass(plan: Plan) -> TablePass:
+    """Make the pass over copies of films; runs on the workers."""
+    here = on_this_worker(plan)
 
+    def open_(file: TableFile) -> Shown[TableFile]:
+        views = NETWORK if file[IS_TEST] else FOR_ALL
+        film, boxes = film_of_copy(file, here.network.size_hw), unpacked(file[BOXES])
+        shown = {view: altered_as(film, view, boxes) for view in views if view != "cropped"}
+        if file[IS_TEST]:
+            shape = file["shape"]
+            cropped = np.frombuffer(file["cropped"], np.uint8).reshape(shape)
+            shown["cropped"] = to_network(cropped, here.network.size_hw)
+        return Shown(file, tuple(View(shown[view]) for view in views))
 
-def viewer(ready: Ready, limits: Limits) -> Callable[[Batches], Batches]:
-    """Make the function that the workers run over their files."""
+    def row(file: TableFile, found: tuple[Vector, ...]) -> dict[str, Any]:
+        return {PATH: file[PATH], **dict(zip(NETWORK, found, strict=False))}
 
-    def see(batches: Batches) -> Batches:
-        recipe = on_this_worker(ready)
-        files = _files(batches, recipe.size_hw, limits)
-        parts = ([(file, view) for view in file.views] for file in files)
-        rows = list[dict[str, Any]]()
-        for made in stream(parts, show, recipe, _weight):
-            rows.append(_row(made))
-            if len(rows) == _ROWS:
-                yield pa.RecordBatch.from_pylist(rows, schema=_arrow_schema())
-                rows = []
-        yield pa.RecordBatch.from_pylist(rows, schema=_arrow_schema())
-
-    return see
-
-
-def show(glance: _Glance) -> Shown[tuple[Told, str]]:
-    """Make one view of a film."""
-    file, view = glance
-    opened = file.open()
-    if opened.film is None:
-        return Shown((opened.told, view))
-    if view == "cropped":
-        return Shown((opened.told, view), opened.cropped)
-    return Shown((opened.told, view), altered_as(opened.film, view, file.boxes))
+    return FilmPass(open_, row, (vectors_by(here),), here.threads, views=len(NETWORK))
 
 
 def altered_as(film: Pixels, view: str, boxes: tuple[altered.Box, ...] = ()) -> Pixels:
@@ -147,34 +102,3 @@ def altered_as(film: Pixels, view: str, boxes: tuple[altered.Box, ...] = ()) -> 
         "inverted": altered.inverted,
     }
     return ways[view](film)
-
-
-def _files(batches: Batches, size_hw: tuple[int, int], limits: Limits) -> Iterator[_File]:
-    for batch in batches:
-        for i in range(batch.num_rows):
-            yield _File(
-                batch[PATH][i].as_py(),
-                batch[CONTENT][i].as_py(),
-                unpacked(batch[BOXES][i].as_py()),
-                batch[IS_TEST][i].as_py(),
-                size_hw,
-                limits,
-            )
-
-
-def _weight(glance: _Glance) -> int:
-    file, _ = glance
-    return 1 + len(file.content) // len(file.views)
-
-
-def _row(made: list[tuple[tuple[Told, str], Vector | None]]) -> dict[str, Any]:
-    told = made[0][0][0]
-    vectors = {view: vector for (_, view), vector in made}
-    said = {"is_colour": told.is_colour, HISTOGRAM: told.histogram, SMALL: told.small}
-    return {PATH: told.path, **said, **vectors}
-
-
-def _arrow_schema() -> pa.Schema:
-    vector = pa.list_(pa.float32())
-    names = [(PATH, pa.string()), ("is_colour", pa.bool_())]
-    return pa.schema([*names, *((name, vector) for name in _VECTORS)])

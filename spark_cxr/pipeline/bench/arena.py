@@ -14,13 +14,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import engines
+from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output
 from spark_cxr.pipeline.bench import peers
 from spark_cxr.pipeline.bench.benched import Pass
 from spark_cxr.pipeline.bench.films import Films
-from spark_cxr.pipeline.eye import wish_of
-from spark_cxr.pipeline.networks import Ready, make_ready
+from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
 
@@ -32,7 +32,7 @@ class Arena:
     """What all contestants share."""
 
     spark: SparkSession
-    ready: Ready
+    plan: Plan
     cfg: Config
     output: Output
     stack: ExitStack
@@ -47,12 +47,12 @@ class Arena:
         master = self.spark.conf.get("spark.master", "local") or "local"
         told = re.fullmatch(r"local\[(\d+).*", master)
         cores = int(told[1]) if told else len(os.sched_getaffinity(0))
-        return max(1, cores // self.ready.recipe.threads)
+        return max(1, cores // self.plan.threads)
 
     @property
     def cores(self) -> int:
         """Count the cores that Spark's tasks have together."""
-        return self.slots * self.ready.recipe.threads
+        return self.slots * self.plan.threads
 
     def passed(self, name: str, films: Films, seconds: float) -> Pass:
         """Account for every film before a rate is believed."""
@@ -66,11 +66,11 @@ class Arena:
 
 def open_arena(spark: SparkSession, cfg: Config, output: Output, stack: ExitStack) -> Arena:
     """Make the network ready, in a process of its own: Keras does not stay in the driver."""
-    wish = wish_of(cfg)
-    engine = engines.choose(wish.engine, wish.backbone, wish.device)
+    wanted = cfg.features
+    engine = engines.choose(wanted.engine, wanted.backbone, wanted.device)
     with one_process() as builder:
-        builder.submit(peers.prepared, wish, engine).result()
-    return Arena(spark, make_ready(spark, wish), cfg, output, stack)
+        builder.submit(peers.prepared, wanted, engine).result()
+    return Arena(spark, make_plan(spark, wanted), cfg, output, stack)
 
 
 @contextmanager

@@ -17,9 +17,8 @@ from spark_cxr.pipeline.bench import frameworks, peers
 from spark_cxr.pipeline.bench.arena import Arena, Contestant, one_process
 from spark_cxr.pipeline.bench.benched import PRODUCT, Pass
 from spark_cxr.pipeline.bench.films import Films
-from spark_cxr.pipeline.eye import wish_of
 from spark_cxr.pipeline.files import read_files
-from spark_cxr.pipeline.ingest import recipe_of
+from spark_cxr.pipeline.ingest import limits_of, reading_of
 from spark_cxr.pipeline.look import WANTED, look
 from spark_cxr.schemas import CONTENT, FEATURES, PATH
 from spark_cxr.settings import PEERS, Config
@@ -48,11 +47,12 @@ def names_of(cfg: Config) -> tuple[str, ...]:
 
 def product(arena: Arena, slots: int = 0) -> Contestant:
     """Do what the jobs do: all that ingest finds out of a file, and its vector, in one pass."""
-    recipe = recipe_of(arena.cfg.ingest, key=None)
+    reading = reading_of(arena.cfg.ingest, None)
 
     def rows(files: DataFrame) -> DataFrame:
         files = files.coalesce(slots) if slots else files
-        return look(files.withColumn(WANTED, F.lit(True)), recipe, arena.ready)
+        looked = look(files.withColumn(WANTED, F.array(F.lit(True))), reading, [arena.plan])
+        return looked.withColumn(FEATURES, F.col("vectors")[0])
 
     return _on_spark(arena, PRODUCT, rows)
 
@@ -79,7 +79,7 @@ def _predict_batch(arena: Arena) -> Contestant:
 
 def _keras_network(arena: Arena) -> peers.KerasNetwork:
     with one_process() as builder:
-        return builder.submit(peers.keras_network, wish_of(arena.cfg)).result()
+        return builder.submit(peers.keras_network, arena.cfg.features).result()
 
 
 def _by_udf(vectors: Callable[..., Any], slots: int) -> Callable[[DataFrame], DataFrame]:
@@ -99,8 +99,8 @@ def _on_spark(arena: Arena, name: str, rows: Callable[[DataFrame], DataFrame]) -
 
 def _keras_process(arena: Arena) -> Contestant:
     with one_process() as builder:
-        path = builder.submit(peers.prepared, wish_of(arena.cfg), "keras").result()
-    return _one_process(arena, "keras_process", engine="keras", network=path)
+        network = builder.submit(peers.prepared, arena.cfg.features, "keras").result()
+    return _one_process(arena, "keras_process", network=network)
 
 
 def _framework(name: str) -> Callable[[Arena], Contestant]:
@@ -124,7 +124,7 @@ def _engine_process(arena: Arena) -> Contestant:
 
 
 def _one_process(arena: Arena, name: str, **changed: Any) -> Contestant:
-    made, process = replace(arena.ready.recipe, threads=arena.cores, **changed), arena.process()
+    made, process = replace(arena.plan, threads=arena.cores, **changed), arena.process()
     target = locate(arena.output.table(f"vectors/{name}"))[1]
 
     def run(films: Films) -> Pass:
@@ -138,7 +138,7 @@ def _one_process(arena: Arena, name: str, **changed: Any) -> Contestant:
 def _spark_alone(arena: Arena) -> Contestant:
     """Do all of the product's work that is Spark's: read files, hand them over, write vectors."""
     vectors, schema = (
-        peers.no_network(arena.ready.network.dim),
+        peers.no_network(arena.plan.network.dim),
         f"{PATH} string, {FEATURES} {peers.VECTOR}",
     )
 
@@ -155,7 +155,7 @@ def _engine_alone(arena: Arena) -> Contestant:
     def run(films: Films) -> Pass:
         shares = [films.paths[n :: arena.slots] for n in range(arena.slots)]
         asked = [
-            process.submit(peers.alone, share, arena.ready.recipe)
+            process.submit(peers.alone, share, arena.plan, limits_of(arena.cfg.ingest))
             for process, share in zip(processes, shares, strict=True)
             if share
         ]

@@ -29,16 +29,20 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import ArrayType, FloatType
 
 from spark_cxr.backbones import engines, network, own, weights
-from spark_cxr.backbones.featurize import FeatureRecipe, featurize_stream
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import vector_pass
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import build
+from spark_cxr.backbones.network import Network
 from spark_cxr.errors import BadImage
 from spark_cxr.images.decode import decode
+from spark_cxr.images.film import Limits
+from spark_cxr.images.film_pass import Content
 from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import to_network
 from spark_cxr.pipeline.bench.benched import Spent
-from spark_cxr.pipeline.networks import Wish
 from spark_cxr.schemas import FEATURES, PATH
+from spark_cxr.settings import Features
 
 VECTOR = "array<float>"
 FILES_AT_ONCE = 256
@@ -124,28 +128,27 @@ def _module_of(constructor: str) -> Any:
 # What runs in processes of its own
 
 
-def prepared(wish: Wish, engine: str) -> str:
+def prepared(wanted: Features, engine: str) -> Network:
     """Build the file of a network here, so that Keras does not stay in the driver."""
-    row = own.find(wish.backbone, wish.normalising)
-    resolved = weights.resolve(wish.weights, row, wish.mirror)
-    return network.prepare(row, resolved, engine, wish.pooling).path
+    row = own.find(wanted.backbone, wanted.normalising)
+    return network.prepare(row, weights.resolve(wanted.weights, row, wanted.mirror), engine)
 
 
-def keras_network(wish: Wish) -> KerasNetwork:
+def keras_network(wanted: Features) -> KerasNetwork:
     """Read the same weights that the product has, in the order of Keras."""
-    row = own.find(wish.backbone)
-    model = build(row, weights.resolve(wish.weights, row, wish.mirror))
+    row = own.find(wanted.backbone)
+    model = build(row, weights.resolve(wanted.weights, row, wanted.mirror))
     return KerasNetwork(row.constructor, row.size_hw, tuple(model.get_weights()))
 
 
-def one_process(paths: Sequence[str], made: FeatureRecipe, target: str) -> None:
+def one_process(paths: Sequence[str], plan: Plan, target: str) -> None:
     """Turn files into a Parquet file, with our decoding in threads beside either engine."""
     parts = list(_parts(paths, FILES_AT_ONCE))
-    contents = ([Path(path).read_bytes() for path in part] for part in parts)
+    files = ([Content(Path(path).read_bytes()) for path in part] for part in parts)
     Path(target).mkdir(parents=True, exist_ok=True)
     schema = pa.schema([("path", pa.string()), ("features", pa.list_(pa.float32()))])
     with pq.ParquetWriter(f"{target}/part-0.parquet", schema) as writer:
-        vectors = featurize_stream(contents, made)
+        vectors = vector_pass(plan).rows(files)
         for part, some in zip(parts, vectors, strict=True):
             writer.write_table(pa.table([list(part), list(_good(some))], schema))
 
@@ -161,15 +164,15 @@ def _good(vectors: Sequence[Any]) -> Iterator[Any]:
         yield vector
 
 
-def alone(paths: Sequence[str], made: FeatureRecipe) -> Spent:
+def alone(paths: Sequence[str], plan: Plan, limits: Limits) -> Spent:
     """Take the time of each step in turn, on one share of the films and all threads."""
-    size_hw, engine = made.size_hw, engines.load(made.plan)
+    size_hw, engine = plan.network.size_hw, engines.load(plan)
     seconds = [0.0, 0.0, 0.0, 0.0]
-    with ThreadPoolExecutor(made.threads) as threads:
-        for part in _parts(paths, made.batch_size):
+    with ThreadPoolExecutor(plan.threads) as threads:
+        for part in _parts(paths, plan.batch_size):
             contents = [Path(path).read_bytes() for path in part]
             clock = [time.perf_counter()]
-            films = list(threads.map(partial(decode, limits=made.limits), contents))
+            films = list(threads.map(partial(decode, limits=limits), contents))
             clock.append(time.perf_counter())
             list(threads.map(fingerprint, contents, films))
             clock.append(time.perf_counter())

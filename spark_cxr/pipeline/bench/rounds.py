@@ -33,13 +33,13 @@ def bench_step(spark: SparkSession, cfg: Config, output: Output) -> Benched:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spark_cxr-bench-"))
         films = copied(spark, cfg, f"{folder}/films")
         arena = open_arena(spark, cfg, output, stack)
-        used = used_by_workers(spark, arena.ready)
+        used = used_by_workers(spark, arena.plan)
         lead_in = films.linked(f"{folder}/lead-in", 2 * arena.slots * used.batch_size)
         contestants = {name: CONTESTANTS[name](arena) for name in names}
         starts = {name: _seconds(run, lead_in) for name, run in contestants.items()}
         passes = _rounds(contestants, lead_in, films, cfg.bench.rounds)
         grown: tuple[Scale, ...] = scales(arena, films, folder) if cfg.bench.scaling else ()
-        key, caveat = arena.ready.key(used), arena.ready.caveat
+        key, caveat = arena.plan.key(used), arena.plan.network.weights.caveat
         return Benched(len(films), arena.slots, passes, starts, grown, key, caveat, used, load)
 
 

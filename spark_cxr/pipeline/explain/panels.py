@@ -8,6 +8,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.model.explanation import scale_of
 from spark_cxr.model.manifest import read_manifest
@@ -16,8 +17,7 @@ from spark_cxr.model.tracing import METHODS
 from spark_cxr.output import Output
 from spark_cxr.pipeline.explain.films import films_of
 from spark_cxr.pipeline.explain.sheet import TARGET, Film, Picked, class_panels, pick
-from spark_cxr.pipeline.explain.sight import Sight, explained
-from spark_cxr.pipeline.networks import Ready
+from spark_cxr.pipeline.explain.sight import ExplainTask, explained
 from spark_cxr.report.records import ClassPanels
 from spark_cxr.schemas import PATH
 
@@ -28,7 +28,7 @@ MOST_OF_TREES = 1
 
 
 def training_panels(
-    predictions: DataFrame, ready: Ready, model: Output, shown: int
+    predictions: DataFrame, plan: Plan, model: Output, shown: int
 ) -> tuple[tuple[ClassPanels, ...], str]:
     """Explain test films (`schemas.TEST_PREDICTIONS`) of each class; also say by which method."""
     if not shown:
@@ -39,9 +39,9 @@ def training_panels(
     named = predictions.withColumn(TARGET, F.col("prediction"))
     picked = pick(named, manifest.labels, most)
     paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
-    sight = Sight(ready, judge, manifest.identity)
+    task = ExplainTask(plan, judge, manifest.limits, manifest.identity)
     files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES).files
-    seen = explained(files, sight).collect()
+    seen = explained(files, task).collect()
     found: dict[str, Film] = {row[PATH]: row.asDict() for row in seen if row["map"]}
     if not found:
         return (), ""

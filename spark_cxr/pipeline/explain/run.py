@@ -13,14 +13,15 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.model.explanation import NOTICE, place_of, scale_of
+from spark_cxr.model.scoring import Model
 from spark_cxr.model.tracing import METHODS, check_method
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.explain.films import Films, check_asked, choose_films, few_of, films_of
 from spark_cxr.pipeline.explain.sheet import TARGET, contact_sheet
-from spark_cxr.pipeline.explain.sight import Sight, explained
+from spark_cxr.pipeline.explain.sight import ExplainTask, explained
 from spark_cxr.pipeline.ingest import quarantine_of, unseen
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.scoring.scorer import Scorer, open_scorer
+from spark_cxr.pipeline.scoring.scorer import open_scorer
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.report.contact import contact_page
 from spark_cxr.report.wording import counted
@@ -39,7 +40,7 @@ class Done:
 
     rows: DataFrame
     """`schemas.EXPLANATIONS`"""
-    sight: Sight
+    task: ExplainTask
     method: str
     files: int
     n: int
@@ -55,34 +56,34 @@ def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     asked = cfg.explain
     check_asked(cfg)
     scorer = open_scorer(spark, asked.model, asked.batch_size, asked.device)
-    sight = _sight(scorer, cfg, output)
+    task = _task(scorer, cfg, output)
     with staged(output) as keep:
         films = choose_films(spark, cfg, keep)
-        sight = replace(sight, scale=asked.scale or find_scale(few_of(spark, films), sight))
-        done = explain_films(spark, films, sight, cfg.ingest.max_bytes, output)
-    sheet = contact_sheet(done.rows, scorer.manifest, sight, asked.shown)
+        task = replace(task, scale=asked.scale or find_scale(few_of(spark, films), task))
+        done = explain_films(spark, films, task, cfg.ingest.max_bytes, output)
+    sheet = contact_sheet(done.rows, scorer.manifest, task, asked.shown)
     output.write_text(SHEET, contact_page(sheet))
     return _outcome(done, scorer, output)
 
 
 def explain_paths(
-    spark: SparkSession, scorer: Scorer, paths: Sequence[str], max_bytes: int, output: Output
+    spark: SparkSession, scorer: Model, paths: Sequence[str], max_bytes: int, output: Output
 ) -> Done:
     """Explain and draw films that another job has picked."""
     told = spark.createDataFrame([(path, None) for path in paths], "path string, label string")
     films = films_of(spark, paths, told, max_bytes)
-    sight = Sight(scorer.ready, scorer.judge, scorer.manifest.identity)
-    scale = find_scale(few_of(spark, films), sight)
-    sight = replace(sight, scale=scale, folder=output.address, longest=DEFAULT_LONGEST)
-    return explain_films(spark, films, sight, max_bytes, output)
+    task = ExplainTask(scorer.plan, scorer.judge, scorer.limits, scorer.manifest.identity)
+    scale = find_scale(few_of(spark, films), task)
+    task = replace(task, scale=scale, folder=output.address, longest=DEFAULT_LONGEST)
+    return explain_films(spark, films, task, max_bytes, output)
 
 
-def find_scale(few: DataFrame, sight: Sight) -> float:
+def find_scale(few: DataFrame, task: ExplainTask) -> float:
     """Choose the heat of the strongest colour from a few films, as a round number.
 
     So that one pass over all films can both compute and draw, and two films can be compared.
     """
-    plain = replace(sight, folder="", exact=False)
+    plain = replace(task, folder="", exact=False)
     maps = [row["map"] for row in explained(few, plain).select("map").collect() if row["map"]]
     if not maps:
         return 1.0
@@ -90,13 +91,13 @@ def find_scale(few: DataFrame, sight: Sight) -> float:
 
 
 def explain_films(
-    spark: SparkSession, films: Films, sight: Sight, max_bytes: int, output: Output
+    spark: SparkSession, films: Films, task: ExplainTask, max_bytes: int, output: Output
 ) -> Done:
     """Explain films in one pass; write `explanations/`, `quarantine/` and the overlays."""
     started = time.monotonic()
     with staged(output) as keep:
         with progress(spark, "explaining", films.count):
-            seen = keep(explained(films.files, sight))
+            seen = keep(explained(films.files, task))
         seconds = time.monotonic() - started
         lost = unseen(films.listed, seen, max_bytes).select(*columns(QUARANTINE))
         output.write_table(quarantine_of(seen).unionByName(lost), "quarantine")
@@ -108,16 +109,17 @@ def explain_films(
     n, unexplained = rows.count(), rows.where(F.col(TARGET).isNull()).count()
     _check_account(n, bad, films.count, output)
     method = rows.select("method").first()[0]
-    return Done(rows, sight, method, films.count, n, unexplained, seconds)
+    return Done(rows, task, method, films.count, n, unexplained, seconds)
 
 
-def _sight(scorer: Scorer, cfg: Config, output: Output) -> Sight:
+def _task(scorer: Model, cfg: Config, output: Output) -> ExplainTask:
     asked, manifest = cfg.explain, scorer.manifest
     if asked.label:
         place_of(asked.label, manifest.labels)
-    return Sight(
-        ready=scorer.ready,
+    return ExplainTask(
+        plan=scorer.plan,
         judge=scorer.judge,
+        limits=scorer.limits,
         model=manifest.identity,
         method=check_method(asked.method, scorer.judge.head),
         label=asked.label,
@@ -137,16 +139,16 @@ def _check_account(n: int, bad: int, files: int, output: Output) -> None:
         raise InputError("at least one film that decodes", received, way_out)
 
 
-def _outcome(done: Done, scorer: Scorer, output: Output) -> Outcome:
+def _outcome(done: Done, scorer: Model, output: Output) -> Outcome:
     speed = done.n / done.seconds
     counts: dict[str, Any] = {
-        "model": done.sight.model,
+        "model": done.task.model,
         "files": done.files,
         "explained": done.n - done.unexplained,
         "no_xray": done.unexplained,
         "quarantined": done.files - done.n,
         "method": done.method,
-        "scale": done.sight.scale,
+        "scale": done.task.scale,
         "images_per_second": round(speed, 1),
         "sheet": output.table(SHEET),
         "caveat": scorer.manifest.weights.caveat,
@@ -156,7 +158,7 @@ def _outcome(done: Done, scorer: Scorer, output: Output) -> Outcome:
         f"{done.unexplained:,} without a class, because they are no X-rays, "
         f"{done.files - done.n:,} quarantined, {speed:,.1f} images/s",
         f"{done.method}: {METHODS[done.method]}",
-        f"strongest colour: {done.sight.scale:g} for the label, -{done.sight.scale:g} against it",
+        f"strongest colour: {done.task.scale:g} for the label, -{done.task.scale:g} against it",
         f"contact sheet: {output.table(SHEET)}",
         *filter(None, [scorer.manifest.weights.caveat]),
         NOTICE,

@@ -15,7 +15,7 @@ from spark_cxr.images.heat import Grid
 from spark_cxr.images.overlay import bounded, heated
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.tracing import METHODS
-from spark_cxr.pipeline.explain.sight import Sight
+from spark_cxr.pipeline.explain.sight import ExplainTask
 from spark_cxr.pipeline.thumbnails import film_at, jpeg
 from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.schemas import LABEL, PATH
@@ -38,7 +38,9 @@ class Picked:
     kinds: tuple[tuple[str, tuple[Film, ...]], ...]
 
 
-def contact_sheet(rows: DataFrame, manifest: Manifest, sight: Sight, shown: int) -> ContactSheet:
+def contact_sheet(
+    rows: DataFrame, manifest: Manifest, task: ExplainTask, shown: int
+) -> ContactSheet:
     """Pick films of each explained label, and draw them with their heat."""
     method = rows.select("method").first()[0]
     picked = pick(rows, manifest.labels, shown)
@@ -46,8 +48,8 @@ def contact_sheet(rows: DataFrame, manifest: Manifest, sight: Sight, shown: int)
         model=manifest.identity,
         backbone=manifest.backbone,
         method=f"{method}: {METHODS[method]}",
-        scale=sight.scale,
-        classes=tuple(class_panels(each, sight.scale, manifest.limits) for each in picked),
+        scale=task.scale,
+        classes=tuple(class_panels(each, task.scale, manifest.limits) for each in picked),
         caveat=manifest.weights.caveat,
     )
 

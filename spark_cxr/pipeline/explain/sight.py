@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from spark_cxr.backbones.featurize import Shown, stream_through
+from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film_pass import Content, FilmPass, Runner, Shown, View, opener
 from spark_cxr.images.overlay import bounded
 from spark_cxr.model.explanation import Explanation, explanations
 from spark_cxr.model.judge import NO_XRAY, Judge, Picture, look_at_film
 from spark_cxr.model.tracing import Trace, Tracer, make_tracer
 from spark_cxr.output import Output
-from spark_cxr.pipeline.arrow import arrow_schema
-from spark_cxr.pipeline.look import Batches, File, Row
-from spark_cxr.pipeline.networks import Ready, on_this_worker
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.scoring.sight import said_of
 from spark_cxr.schemas import EXPLANATIONS, FILES, PATH, columns
 
 EXPLAINED = f"{EXPLANATIONS}, reason string, detail string"
 """One row a file: an explanation where `reason` is null."""
 PICTURES = "overlays"
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Sight:
+class ExplainTask:
     """What the workers have to know."""
 
-    ready: Ready
+    plan: Plan
     judge: Judge
+    limits: Limits
     model: str
     """What stands in the column `model`."""
     method: str = "auto"
@@ -51,8 +51,8 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A decoded film."""
+class _Opened:
+    """What is kept of a decoded film until the network has seen it."""
 
     row: Row
     picture: Picture
@@ -60,67 +60,51 @@ class _Seen:
     """Small and grey where a picture is wanted, else empty."""
 
 
-def explained(files: DataFrame, sight: Sight) -> DataFrame:
+def explained(files: DataFrame, task: ExplainTask) -> DataFrame:
     """Explain files (`schemas.FILES`): one row a file (`EXPLAINED`)."""
-    return files.select(*columns(FILES)).mapInArrow(explainer(sight), EXPLAINED)
+    return over_films(files.select(*columns(FILES)), lambda: explaining_pass(task), EXPLAINED)
 
 
-def explainer(sight: Sight) -> Callable[[Batches], Batches]:
-    """Make the function that the workers run over their files."""
+def explaining_pass(task: ExplainTask) -> TablePass:
+    """Make the pass from files to explanations; runs on the workers."""
+    plan = on_this_worker(task.plan)
+    tracer = make_tracer(task.method, task.judge.head, plan, task.exact)
 
-    def see(batches: Batches) -> Batches:
-        recipe, schema = on_this_worker(sight.ready), arrow_schema(EXPLAINED)
-        tracer = make_tracer(sight.method, sight.judge.head, recipe.plan, sight.exact)
-        parts = ([File(batch, i) for i in range(batch.num_rows)] for batch in batches)
-        size_hw = recipe.size_hw
+    def look(file: TableFile, content: Content, film: Film) -> Shown[_Opened | Row]:
+        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+        small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
+        return Shown(_Opened(_of_file(file, content), picture, small), (View(pixels),))
 
-        def look(file: File) -> Shown[_Seen | Row]:
-            return look_at(file, sight, size_hw)
+    def refuse(file: TableFile, content: Content, bad: BadImage) -> _Opened | Row:
+        return {**_of_file(file, content), "reason": bad.reason, "detail": bad.detail}
 
-        for found in stream_through(parts, look, recipe, lambda f: f.weight, tracer.trace):
-            rows = list(_rows(found, sight, tracer))
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+    def row(opened: _Opened | Row, found: tuple[Trace, ...]) -> Row:
+        if not isinstance(opened, _Opened):
+            return opened
+        return opened.row | _explained(opened, found[0], task, tracer)
 
-    return see
-
-
-def look_at(file: File, sight: Sight, size_hw: tuple[int, int]) -> Shown[_Seen | Row]:
-    """Decode a file for the network, and keep a small film where a picture is wanted."""
-    content = file.bytes()
-    row = {PATH: file.row()[PATH], "sha256": hashlib.sha256(content).hexdigest()}
-    try:
-        film = decode(content, sight.ready.recipe.limits)
-    except BadImage as bad:
-        return Shown({**row, "reason": bad.reason, "detail": bad.detail})
-    picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
-    small = bounded(film.pixels, sight.longest) if sight.folder else film.pixels[:0]
-    return Shown(_Seen(row, picture, small), pixels)
+    runner = Runner(tracer.trace, plan.batch_size)
+    return FilmPass(opener(look, refuse, task.limits), row, (runner,), plan.threads)
 
 
-def _rows(
-    found: list[tuple[_Seen | Row, Trace | None]], sight: Sight, tracer: Tracer
-) -> Iterator[Row]:
-    for seen, trace in found:
-        if isinstance(seen, _Seen) and trace is not None:
-            yield seen.row | _explained(seen, trace, sight, tracer)
-        elif not isinstance(seen, _Seen):
-            yield seen
+def _of_file(file: TableFile, content: Content) -> Row:
+    return {PATH: file[PATH], "sha256": content.sha256}
 
 
-def _explained(seen: _Seen, trace: Trace, sight: Sight, tracer: Tracer) -> Row:
-    prediction = sight.judge.judge(trace.vector, seen.picture)
+def _explained(opened: _Opened, trace: Trace, task: ExplainTask, tracer: Tracer) -> Row:
+    prediction = task.judge.judge(trace.vector, opened.picture)
     told = {
         **said_of(prediction),
-        "model": sight.model,
+        "model": task.model,
         "scored_at": datetime.now(UTC),
         "method": tracer.method,
-        "scale": sight.scale,
+        "scale": task.scale,
     }
-    target, grid = sight.label or prediction.label, tracer.grid
+    target, grid = task.label or prediction.label, tracer.grid
     if not target:
         return told
-    known = sight.judge.labels
-    why = explanations(seen.film, trace, prediction, known, tracer.method, [target], grid)[0]
+    known = task.judge.labels
+    why = explanations(opened.film, trace, prediction, known, tracer.method, [target], grid)[0]
     return {
         **told,
         "target": why.label,
@@ -131,13 +115,13 @@ def _explained(seen: _Seen, trace: Trace, sight: Sight, tracer: Tracer) -> Row:
         "map_width": why.map.shape[1],
         "map_first": grid.first if grid else None,
         "map_step": grid.step if grid else None,
-        "overlay": _drawn(why, seen.row[PATH], sight) if sight.folder else None,
+        "overlay": _drawn(why, opened.row[PATH], task) if task.folder else None,
     }
 
 
-def _drawn(why: Explanation, path: str, sight: Sight) -> str:
+def _drawn(why: Explanation, path: str, task: ExplainTask) -> str:
     name = overlay_name(path, why.label if why.prediction.label else NO_XRAY)
-    Output(sight.folder).write_bytes(name, why.overlay_png(sight.scale, longest=0))
+    Output(task.folder).write_bytes(name, why.overlay_png(task.scale, longest=0))
     return name
 
 

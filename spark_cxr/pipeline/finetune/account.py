@@ -99,9 +99,9 @@ def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> Traini
     """Gather the report: that of a head, with the network that learned."""
     done, output = found.experiment, found.plan.output
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
-    ready, shown = done.featurized.eye.ready, done.cfg.train.explained
+    plan, shown = done.featurized.plan, done.cfg.train.explained
     model = Output(output.table("model"))
-    panels, how = training_panels(predictions, ready, model, shown)
+    panels, how = training_panels(predictions, plan, model, shown)
     plain = training_report(done, predictions, model)
     return replace(
         plain,

@@ -1,14 +1,15 @@
 """Films as the network will see them, decoded and resized once: a Parquet cache for all epochs.
 
 Its rows lie in the order of a hash of what they are, in as many files as they have bytes, so that
-neither the order of the folders nor the number of cores decides which films a batch has.
+neither the order of the folders nor the number of cores decides which films a batch has. Films
+that do not learn lie beside those that do, for the trained network to be tested on.
 """
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,36 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import BadImage, InputError
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import Limits, Pixels
-from spark_cxr.images.prepare import grey, resize
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import Vector, vectors_by
+from spark_cxr.errors import InputError
+from spark_cxr.images.film import Pixels
+from spark_cxr.images.film_pass import FilmPass, Shown, View
+from spark_cxr.images.prepare import grey
+from spark_cxr.output import VECTORS as VECTORS_OF
 from spark_cxr.output import Output
 from spark_cxr.pipeline.arrow import arrow_schema
-from spark_cxr.pipeline.files import read_files
+from spark_cxr.pipeline.feature_cache import open_features
+from spark_cxr.pipeline.features import Featurized
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.finetune.learners import SIDE, TARGET, TRAIN, VAL
-from spark_cxr.pipeline.ingest import dataset_of
+from spark_cxr.pipeline.look import film_of_copy
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.schemas import CONTENT, PATH, SHA256
-from spark_cxr.settings import Ingest
+from spark_cxr.schemas import CONTENT, FEATURE_ROWS, FEATURES, PATH, SHA256, columns
+from spark_cxr.settings import Features
 from spark_cxr.training.cache import CachedFilms, open_cache
 
 FILMS = "films"
-CACHED = "path string, sha256 string, target int, side string, shape array<int>, pixels binary"
-"""One row a film: (height, width) grey levels, the number of its class, and its side."""
+REST = "rest"
+"""The side of the films that neither train nor validate."""
+CACHED = (
+    "path string, sha256 string, target int, side string, shape array<int>, pixels binary, "
+    "colours binary"
+)
+"""One row a film: (height, width) grey levels, the number of its class, and its side; of one that
+is no grey film also its colours."""
+VECTORS = f"{PATH} string, {FEATURES} array<float>"
 PART_BYTES = 2**26
 GROUP_BYTES = 2**21
 """Of a row group, which is the least that can be read: 40 films of 224 pixels."""
@@ -44,11 +58,10 @@ QUICK_TO_READ = {
     "parquet.page.size.row.check.max": 16,
 }
 """Films are read again in each epoch; pixels hardly get smaller, and no two rows are the same."""
-Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
-class Films:
+class LearnerFilms:
     """The cache, side by side."""
 
     train: CachedFilms
@@ -57,80 +70,105 @@ class Films:
 
 def cached_films(
     spark: SparkSession,
-    settings: Ingest,
+    copies: DataFrame | None,
     learners: DataFrame,
     size_hw: tuple[int, int],
     output: Output,
-) -> Films:
-    """Let the executors decode and resize the films that learn, or take what they did before.
+) -> LearnerFilms:
+    """Put the films that were decoded in the order of training, or take what lies there already.
 
     Args:
         spark: The session.
-        settings: Where the files are.
+        copies: path, sha256 and `look.COPY`; None where they are cached already.
         learners: path, sha256, target and side.
         size_hw: What the network takes.
         output: Receives the table `films/`.
     """
-    if output.read_bytes(f"{FILMS}/_SUCCESS") is None:
-        _write(spark, settings, learners, size_hw, output)
-    return Films(*(open_cache(output.table(f"{FILMS}/{SIDE}={side}")) for side in (TRAIN, VAL)))
+    if copies is not None:
+        _write(spark, copies, learners, size_hw, output)
+    train, val = (open_cache(output.table(f"{FILMS}/{SIDE}={side}")) for side in (TRAIN, VAL))
+    return LearnerFilms(train, val)
+
+
+def are_cached(output: Output) -> bool:
+    """Say whether an earlier start of this run has left the films."""
+    return output.read_bytes(f"{FILMS}/_SUCCESS") is not None
 
 
 def _write(
     spark: SparkSession,
-    settings: Ingest,
+    copies: DataFrame,
     learners: DataFrame,
     size_hw: tuple[int, int],
     output: Output,
 ) -> None:
     count = learners.count()
-    files = read_files(spark, settings.images, settings.max_bytes, dataset_of(settings).leave_out)
-    wanted = files.join(F.broadcast(learners), on=PATH, how="inner")
-    limits = Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
+    known = learners.select(PATH, SHA256, TARGET, SIDE)
+    sided = copies.join(F.broadcast(known), on=[PATH, SHA256], how="left").fillna(REST, SIDE)
+    names = (PATH, SHA256, TARGET, SIDE, "shape", "pixels")
+    shown = sided.select(*names).mapInArrow(_greyer(), CACHED)
     parts = max(1, round(count * size_hw[0] * size_hw[1] / PART_BYTES))
-    names = (PATH, SHA256, TARGET, SIDE, CONTENT)
-    shown = wanted.select(*names).mapInArrow(_shrinker(limits, size_hw), CACHED)
     lot = F.xxhash64(SHA256)
     lots = shown.repartition(parts, SHA256).sortWithinPartitions(SIDE, lot, PATH)
-    with progress(spark, "decoding films", count):
-        writer = lots.write.mode("overwrite").options(**QUICK_TO_READ).partitionBy(SIDE)
-        writer.parquet(output.table(FILMS))
-    if (found := spark.read.parquet(output.table(FILMS)).count()) != count:
+    writer = lots.write.mode("overwrite").options(**QUICK_TO_READ).partitionBy(SIDE)
+    writer.parquet(output.table(FILMS))
+    found = spark.read.parquet(output.table(FILMS)).where(F.col(SIDE) != REST).count()
+    if found != count:
         output.remove(FILMS)
         way_out = "Some are gone or have changed: begin anew with --overwrite"
         raise InputError(f"the {count:,} films that were ingested", f"{found:,}", way_out)
 
 
-def _shrinker(limits: Limits, size_hw: tuple[int, int]) -> Callable[[Batches], Batches]:
-    """Make the function that the workers run over their files."""
+def _greyer() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Make the function that brings copies into the form that is trained on."""
 
-    def shrink(batches: Batches) -> Batches:
+    def turn(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         schema = arrow_schema(CACHED)
         for batch in batches:
-            rows = (_shrunk(row, limits, size_hw) for row in _rows(batch))
-            yield pa.RecordBatch.from_pylist([row for row in rows if row], schema=schema)
+            rows = [_in_grey(row) for row in batch.to_pylist()]
+            yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
-    return shrink
-
-
-def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """Give rows one by one, so that no more than one file is held twice."""
-    for index in range(batch.num_rows):
-        yield {name: batch[name][index].as_py() for name in batch.schema.names}
+    return turn
 
 
-def _shrunk(row: dict[str, Any], limits: Limits, size_hw: tuple[int, int]) -> dict[str, Any] | None:
-    """Decode and resize a film; None where it is not the one that was ingested."""
-    content = row.pop(CONTENT)
-    if hashlib.sha256(content).hexdigest() != row[SHA256]:
-        return None
-    try:
-        film = as_grey(resize(decode(content, limits).pixels, size_hw))
-    except BadImage:
-        return None
-    return {**row, "shape": list(size_hw), "pixels": film.tobytes()}
+def _in_grey(row: dict[str, Any]) -> dict[str, Any]:
+    shape = row["shape"]
+    if len(shape) == 2:
+        return {**row, "colours": None}
+    levels = as_grey(np.frombuffer(row["pixels"], np.uint8).reshape(shape))
+    return {**row, "shape": shape[:2], "pixels": levels.tobytes(), "colours": row["pixels"]}
 
 
 def as_grey(pixels: Pixels) -> Pixels:
     """Give a film's grey levels, in rows."""
     return np.ascontiguousarray(pixels if pixels.ndim == 2 else grey(pixels))
+
+
+def featurize_cached(
+    spark: SparkSession, wanted: Features, images: DataFrame, output: Output
+) -> Featurized:
+    """Show all cached films to the trained network; write `features/` (`schemas.FEATURE_ROWS`)."""
+    cache, started = open_features(spark, replace(wanted, cache="")), time.monotonic()
+    films = spark.read.parquet(output.table(FILMS))
+    is_grey = F.col("colours").isNull()
+    shape = F.when(is_grey, F.col("shape")).otherwise(F.concat("shape", F.array(F.lit(3))))
+    shown = films.select(PATH, shape.alias("shape"), F.coalesce("colours", "pixels").alias(CONTENT))
+    with progress(spark, "featurizing", films.count()):
+        vectors = over_films(shown, lambda: _vector_pass(cache.plan), VECTORS)
+        rows = vectors.join(F.broadcast(images), on=PATH, how="inner")
+        output.write_table(rows.select(*columns(FEATURE_ROWS)), FEATURES)
+    output.write_json(VECTORS_OF, {"network": cache.key})
+    rows = spark.read.schema(FEATURE_ROWS).parquet(output.table(FEATURES))
+    return Featurized(rows, rows.count(), 0, cache, time.monotonic() - started)
+
+
+def _vector_pass(plan: Plan) -> TablePass:
+    here = on_this_worker(plan)
+
+    def open_(file: TableFile) -> Shown[str]:
+        return Shown(file[PATH], (View(film_of_copy(file, here.network.size_hw)),))
+
+    def row(path: str, found: tuple[Vector, ...]) -> dict[str, Any]:
+        return {PATH: path, FEATURES: found[0]}
+
+    return FilmPass(open_, row, (vectors_by(here),), here.threads)

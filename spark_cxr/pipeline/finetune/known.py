@@ -6,21 +6,28 @@ All go through one ingest, so that twins and patients are found across them. The
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from spark_cxr.output import Output
+from spark_cxr.pipeline.again import looked_at_again
 from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.earlier import open_earlier, with_its_films
 from spark_cxr.pipeline.files import is_below
+from spark_cxr.pipeline.finetune.films import are_cached
+from spark_cxr.pipeline.look import COPY, Copies
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.pipeline.steps import Ingested, account_of, ingest_step
-from spark_cxr.schemas import IMAGES, PATH, TWINS, columns
-from spark_cxr.settings import Config, Ingest
+from spark_cxr.pipeline.steps import Ingested, account_of, looked_at
+from spark_cxr.schemas import IMAGES, PATH, SHA256, TWINS, columns
+from spark_cxr.settings import Config
 
+CHANGED = "changed"
+"""Table of films of an earlier run that were gone or had changed when they were decoded."""
 NEVER = "never"
 """Table of the films of `--never` (`schemas.IMAGES`)."""
 
@@ -33,40 +40,53 @@ class Known:
     """The settings that hold: with phantoms where no films were named."""
     ingested: Ingested
     """Without the films of `--never`."""
-    source: Output
-    """Where their table is."""
     never: DataFrame | None
     """`schemas.IMAGES` of films that nothing may be learned from; None where none were named."""
-
-    @property
-    def settings(self) -> Ingest:
-        """Say where the files are, those for the test among them."""
-        ingest, tested = self.cfg.ingest, self.cfg.train.test_images
-        return replace(ingest, images=(*ingest.images, *tested))
+    copies: DataFrame | None
+    """path, sha256 and `look.COPY` of the films; None where they are cached already."""
 
 
-def known_films(spark: SparkSession, cfg: Config, output: Output) -> Known:
-    """Ingest the films, or take what an earlier run or an earlier start of this one ingested."""
+@contextmanager
+def known_films(
+    spark: SparkSession, cfg: Config, output: Output, copies: Copies
+) -> Iterator[Known]:
+    """Ingest the films, or take what an earlier run or an earlier start of this one ingested.
+
+    A film is decoded once: until the block ends there is a copy of each in the network's size.
+    """
+    cached = are_cached(output)
     if cfg.features.table:
         earlier = open_earlier(cfg.features.table, "--table", "images")
-        cfg = with_its_films(cfg, earlier, "--table")
-        return Known(cfg, account_of(spark, earlier.output), earlier.output, None)
-    cfg = with_phantoms(cfg, output)
-    ingest = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
-    ingested = _ingested(spark, ingest, cfg.finetune.never, output)
-    table = output.table(NEVER)
-    never = spark.read.schema(IMAGES).parquet(table) if cfg.finetune.never else None
-    return Known(cfg, ingested, output, never)
+        cfg, source = with_its_films(cfg, earlier, "--table"), earlier.output
+        ingested = account_of(spark, source)
+        if cached:
+            yield Known(cfg, ingested, None, None)
+            return
+        settings = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
+        looking = looked_at_again(
+            spark, settings, output, copies=copies, source=source, lost=CHANGED
+        )
+        with looking as (_, looked):
+            yield Known(cfg, ingested, None, copies_of(looked))
+        return
+    cfg, never = with_phantoms(cfg, output), cfg.finetune.never
+    if cached:
+        yield Known(cfg, account_of(spark, output), _never(spark, never, output), None)
+        return
+    images = (*cfg.ingest.images, *cfg.train.test_images, *never)
+    looking = looked_at(spark, replace(cfg.ingest, images=images), output, copies=copies)
+    with looking as (ingested, looked):
+        ingested = _set_apart(ingested, never, output) if never else ingested
+        yield Known(cfg, ingested, _never(spark, never, output), copies_of(looked))
 
 
-def _ingested(
-    spark: SparkSession, settings: Ingest, never: Sequence[str], output: Output
-) -> Ingested:
-    tables = ("images", NEVER) if never else ("images",)
-    if all(output.read_bytes(f"{table}/_SUCCESS") is not None for table in tables):
-        return account_of(spark, output)
-    done = ingest_step(spark, replace(settings, images=(*settings.images, *never)), output)
-    return _set_apart(done, never, output) if never else done
+def copies_of(looked: DataFrame) -> DataFrame:
+    """Take the copies that a pass has kept."""
+    return looked.where(F.col("pixels").isNotNull()).select(PATH, SHA256, *columns(COPY))
+
+
+def _never(spark: SparkSession, never: Sequence[str], output: Output) -> DataFrame | None:
+    return spark.read.schema(IMAGES).parquet(output.table(NEVER)) if never else None
 
 
 def _set_apart(done: Ingested, never: Sequence[str], output: Output) -> Ingested:

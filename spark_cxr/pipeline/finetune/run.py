@@ -14,12 +14,12 @@ from spark_cxr import datasets
 from spark_cxr.backbones.cache import cache_dir
 from spark_cxr.output import Outcome, Output, is_here, locate
 from spark_cxr.pipeline import train as heads
-from spark_cxr.pipeline.classes import Classes, choose_classes
+from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.experiment import Experiment
 from spark_cxr.pipeline.facts import are_drawn
-from spark_cxr.pipeline.featurize import Featurized, featurize_again
+from spark_cxr.pipeline.features import Featurized
 from spark_cxr.pipeline.finetune.asked import Start, recipe_of, start_of, with_weights
-from spark_cxr.pipeline.finetune.films import FILMS, cached_films
+from spark_cxr.pipeline.finetune.films import FILMS, LearnerFilms, cached_films, featurize_cached
 from spark_cxr.pipeline.finetune.head import PortableModel, trained_head
 from spark_cxr.pipeline.finetune.known import Known, known_films
 from spark_cxr.pipeline.finetune.learners import (
@@ -30,6 +30,7 @@ from spark_cxr.pipeline.finetune.learners import (
 )
 from spark_cxr.pipeline.finetune.together import train_together
 from spark_cxr.pipeline.fitted import Trial, try_out
+from spark_cxr.pipeline.look import small_copies
 from spark_cxr.pipeline.parted import Parted, part
 from spark_cxr.pipeline.split import IS_TEST
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
@@ -40,8 +41,6 @@ from spark_cxr.training.task import Task, Trained
 
 JOB = "finetune"
 SECTIONS = FLAGS_OF["finetune"]
-CHANGED = "changed"
-"""Table of films that were gone or had changed when the trained network was to see them."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +78,15 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     from spark_cxr.pipeline.finetune.account import tell
 
     recipe, start = recipe_of(cfg), start_of(cfg)
-    known = known_films(spark, cfg, output)
-    classes = choose_classes(known.ingested.images, cfg.train.classes)
-    plan = Plan(cfg, recipe, start, known, classes, output)
-    parted, named = _parted(plan)
-    learners = choose_learners(parted, known.never, named, cfg)
+    labels, size_hw = read_classes(cfg.train.classes).labels, start.backbone.size_hw
+    with known_films(spark, cfg, output, small_copies(size_hw, labels)) as known:
+        classes = choose_classes(known.ingested.images, cfg.train.classes)
+        plan = Plan(cfg, recipe, start, known, classes, output)
+        parted, named = _parted(plan)
+        learners = choose_learners(parted, known.never, named, cfg)
+        films = cached_films(spark, known.copies, learners.rows, size_hw, output)
     started = time.monotonic()
-    trained = _trained(spark, plan, parted.labels, learners)
+    trained = _trained(spark, plan, parted.labels, learners, films)
     seconds = time.monotonic() - started
     experiment = _tried(spark, plan, of_learners(parted, learners), trained)
     outcome = tell(spark, Finetuned(plan, learners, trained, experiment, seconds))
@@ -106,11 +107,13 @@ def _parted(plan: Plan) -> tuple[Parted, DataFrame | None]:
 
 
 def _trained(
-    spark: SparkSession, plan: Plan, labels: tuple[str, ...], learners: Learners
+    spark: SparkSession,
+    plan: Plan,
+    labels: tuple[str, ...],
+    learners: Learners,
+    films: LearnerFilms,
 ) -> Trained:
-    """Train on films that are decoded and resized once, and bring what is left to --out."""
-    settings, size_hw = plan.known.settings, plan.start.backbone.size_hw
-    films = cached_films(spark, settings, learners.rows, size_hw, plan.output)
+    """Train on films that are decoded and resized already, and bring what is left to --out."""
     task = Task(
         recipe=plan.recipe,
         backbone=plan.start.backbone,
@@ -145,8 +148,8 @@ def _say(line: str) -> None:
 def _tried(spark: SparkSession, plan: Plan, parted: Parted, trained: Trained) -> Experiment:
     """Show all films to the network that has learned, and test the head that learned with it."""
     started, known, classes = time.monotonic(), plan.known, plan.classes
-    cfg = replace(with_weights(known.cfg, trained.weights), ingest=known.settings)
-    made = featurize_again(spark, cfg, plan.output, known.source, classes.labels, lost=CHANGED)
+    wanted = with_weights(known.cfg, trained.weights).features
+    made = featurize_cached(spark, wanted, known.ingested.images, plan.output)
     made = replace(made, rows=classes.take(made.rows))
     prepared = _prepared(made, parted).persist()
     try:

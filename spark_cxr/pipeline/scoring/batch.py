@@ -9,9 +9,9 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from spark_cxr.model.scoring import Model
 from spark_cxr.pipeline.scoring.arrivals import Arrival, read_batch
-from spark_cxr.pipeline.scoring.scorer import Scorer
-from spark_cxr.pipeline.scoring.sight import Sight, Sighted, sighted
+from spark_cxr.pipeline.scoring.sight import ScoredFile, look_at
 from spark_cxr.pipeline.scoring.table import QUARANTINED, SAME, SCORED, TABLES, WAITING, Table
 from spark_cxr.schemas import columns
 from spark_cxr.settings import Score
@@ -33,7 +33,7 @@ class Scene:
 
     spark: SparkSession
     settings: Score
-    scorer: Scorer
+    scorer: Model
     table: Table
     run: str
     """Begins the names of the files that this run commits."""
@@ -48,10 +48,10 @@ class Scene:
 class Parted:
     """The files of a batch by what becomes of them."""
 
-    scored: list[Sighted] = field(default_factory=list)
-    quarantined: list[Sighted] = field(default_factory=list)
-    waiting: list[Sighted] = field(default_factory=list)
-    same: list[Sighted] = field(default_factory=list)
+    scored: list[ScoredFile] = field(default_factory=list)
+    quarantined: list[ScoredFile] = field(default_factory=list)
+    waiting: list[ScoredFile] = field(default_factory=list)
+    same: list[ScoredFile] = field(default_factory=list)
 
 
 def score_batch(scene: Scene, batch: Sequence[Arrival], number: int) -> Parted:
@@ -71,7 +71,7 @@ def score_batch(scene: Scene, batch: Sequence[Arrival], number: int) -> Parted:
     return parted
 
 
-def part(seen: Iterable[Sighted], waited: set[str]) -> Parted:
+def part(seen: Iterable[ScoredFile], waited: set[str]) -> Parted:
     """Part files; one that may be half copied waits for a second look before it is set aside."""
     parted = Parted()
     for file in seen:
@@ -85,7 +85,9 @@ def part(seen: Iterable[Sighted], waited: set[str]) -> Parted:
     return parted
 
 
-def rows_of(kind: str, files: Iterable[Sighted], model: str, at: datetime) -> list[dict[str, Any]]:
+def rows_of(
+    kind: str, files: Iterable[ScoredFile], model: str, at: datetime
+) -> list[dict[str, Any]]:
     """Give the rows of a table, in the order of paths: the same batch makes the same file."""
     names = columns(TABLES[kind])
     rows = []
@@ -99,22 +101,21 @@ def _time(micros: int | None) -> datetime | None:
     return None if micros is None else EPOCH + timedelta(microseconds=micros)
 
 
-def _look(scene: Scene, batch: Sequence[Arrival]) -> list[Sighted]:
+def _look(scene: Scene, batch: Sequence[Arrival]) -> list[ScoredFile]:
     """Look at the files that can be read, and say of the others why not."""
-    settings, scorer = scene.settings, scene.scorer
+    settings = scene.settings
     files = read_batch(scene.spark, batch, settings.max_bytes, settings.images)
     known = {file.path: file.digests for file in batch if file.digests}
-    sight = Sight(scorer.ready, scorer.judge, known)
-    seen = [] if files is None else sighted(files, sight)
+    seen = [] if files is None else look_at(files, scene.scorer, known)
     found = {file.path for file in seen}
     unseen = (file for file in batch if file.path not in found)
     return seen + [_unseen(file, settings.max_bytes) for file in unseen]
 
 
-def _unseen(file: Arrival, max_bytes: int) -> Sighted:
+def _unseen(file: Arrival, max_bytes: int) -> ScoredFile:
     reason, detail = "unreadable", "the file system gave an error or no file"
     if file.bytes == 0:
         reason, detail = "empty", "0 bytes"
     elif file.bytes > max_bytes:
         reason, detail = "too_large", f"{file.bytes} bytes, limit {max_bytes}"
-    return Sighted(file.path, file.bytes, None, file.modified, reason=reason, detail=detail)
+    return ScoredFile(file.path, file.bytes, None, file.modified, reason=reason, detail=detail)

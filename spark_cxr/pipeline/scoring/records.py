@@ -13,7 +13,7 @@ from typing import Any
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.judge import NO_XRAY, UNLIKE
 from spark_cxr.pipeline.scoring.batch import Parted
-from spark_cxr.pipeline.scoring.sight import Sighted
+from spark_cxr.pipeline.scoring.sight import ScoredFile
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Totals:
         for film in parted.scored:
             self._doubt(film)
 
-    def _doubt(self, film: Sighted) -> None:
+    def _doubt(self, film: ScoredFile) -> None:
         """Remember a film for the list; one without a class has no confidence to compare."""
         if self.keep and film.prediction is not None and film.confidence is not None:
             doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.prediction)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones.featurize import Shown, Vector, stream
+from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
-from spark_cxr.model.judge import Judge, Picture, Prediction, judge_stream, show
-from spark_cxr.pipeline.arrow import arrow_schema
-from spark_cxr.pipeline.look import File
-from spark_cxr.pipeline.networks import Ready, on_this_worker
-from spark_cxr.pipeline.scoring.scorer import Scorer
+from spark_cxr.images.film import Film
+from spark_cxr.images.film_pass import Content, FilmPass, Shown, View, opener
+from spark_cxr.model.judge import Prediction, look_at_film, prediction_pass
+from spark_cxr.model.scoring import Model
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.schemas import FILES, columns
 
-Batches = Iterator[pa.RecordBatch]
 Row = dict[str, Any]
 
-SIGHTED = (
+SCORED_FILES = (
     "path string, sha256 string, modified bigint, bytes bigint, prediction string, "
     "confidence double, probabilities map<string,double>, "
     "training_distance double, flags array<string>, "
@@ -34,7 +32,7 @@ SIGHTED = (
 
 
 @dataclass(frozen=True)
-class Sighted:
+class ScoredFile:
     """What was seen of one file: a prediction, a reason, or a content that was scored before."""
 
     path: str
@@ -52,70 +50,57 @@ class Sighted:
     is_same: bool = False
 
 
-@dataclass(frozen=True)
-class Sight:
-    """What the workers have to know."""
+def look_at(
+    files: DataFrame, model: Model, known: Mapping[str, tuple[str, ...]]
+) -> list[ScoredFile]:
+    """Look at files (`schemas.FILES`), and bring a row for each to the driver: they are a batch.
 
-    ready: Ready
-    judge: Judge
-    known: Mapping[str, tuple[str, ...]]
-    """Digests under which files of this batch were scored before, by path."""
-
-
-def sighted(files: DataFrame, sight: Sight) -> list[Sighted]:
-    """Look at files (`schemas.FILES`), and bring a row for each to the driver: they are a batch."""
+    `known` has the digests under which files of this batch were scored before, by path.
+    """
     named = files.withColumn("modified", F.unix_micros("modified")).select(*columns(FILES))
-    rows = named.mapInArrow(sighter(sight), SIGHTED).collect()
-    return [_seen(row.asDict()) for row in rows]
+    rows = over_films(named, lambda: scoring_pass(model, known), SCORED_FILES).collect()
+    return [
+        ScoredFile(**{name: value for name, value in row.asDict().items() if value is not None})
+        for row in rows
+    ]
 
 
-def _seen(row: Row) -> Sighted:
-    return Sighted(**{name: value for name, value in row.items() if value is not None})
+def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePass:
+    """Make the pass from files to predictions; runs on the workers."""
+    plan = on_this_worker(model.plan)
+
+    def skip(file: TableFile, content: Content) -> Row | None:
+        """Leave a file alone that is still growing, or known by its content."""
+        if content.weight != file["bytes"]:
+            detail = f"{file['bytes']} bytes when it was listed, {content.weight} when it was read"
+            return refuse(file, content, BadImage("truncated", detail))
+        if content.sha256 in known.get(file["path"], ()):
+            return {**file.row(), "sha256": content.sha256, "is_same": True}
+        return None
+
+    def look(file: TableFile, content: Content, film: Film) -> Shown[Row]:
+        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+        row = {**file.row(), "sha256": content.sha256, "is_same": False, "picture": picture}
+        return Shown(row, (View(pixels),))
+
+    def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
+        why = {"reason": bad.reason, "detail": bad.detail}
+        return {**file.row(), "sha256": content.sha256, "is_same": False, **why}
+
+    def row(note: Row, found: tuple[Vector, ...]) -> Row:
+        if not found:
+            return note
+        picture = note.pop("picture")
+        return note | said_of(model.judge.judge(found[0], picture))
+
+    open_ = opener(look, refuse, model.limits, skip)
+    return FilmPass(open_, row, (vectors_by(plan),), plan.threads)
 
 
-def sighter(sight: Sight) -> Callable[[Batches], Batches]:
-    """Make the function that the workers run over their files."""
-
-    def see(batches: Batches) -> Batches:
-        network, schema = on_this_worker(sight.ready), arrow_schema(SIGHTED)
-        size_hw = network.size_hw
-        parts = ([File(batch, i) for i in range(batch.num_rows)] for batch in batches)
-
-        def look(file: File) -> Shown[Row]:
-            return look_at(file, sight, size_hw)
-
-        for seen in stream(parts, look, network, lambda file: file.weight):
-            rows = [_judged(note, vector, sight.judge) for note, vector in seen]
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
-
-    return see
-
-
-def judged(batches: Iterator[pd.Series], scorer: Scorer) -> Iterator[list[Prediction]]:
+def judged(batches: Iterator[pd.Series], model: Model) -> Iterator[list[Prediction]]:
     """Judge the batches of a column of encoded images; runs on the workers."""
-    recipe = on_this_worker(scorer.ready)
-    return judge_stream((list(each) for each in batches), recipe, scorer.judge)
-
-
-def look_at(file: File, sight: Sight, size_hw: tuple[int, int]) -> Shown[Row]:
-    """Decode a file; one that is bad, still growing, or known by its content has no pixels."""
-    row, content = file.row(), file.bytes()
-    row["sha256"] = hashlib.sha256(content).hexdigest()
-    if len(content) != row["bytes"]:
-        detail = f"{row['bytes']} bytes when it was listed, {len(content)} when it was read"
-        return Shown({**row, "reason": "truncated", "detail": detail})
-    if row["sha256"] in sight.known.get(row["path"], ()):
-        return Shown({**row, "is_same": True})
-    shown = show(content, size_hw, sight.ready.recipe.limits)
-    if isinstance(shown.note, BadImage):
-        return Shown({**row, "reason": shown.note.reason, "detail": shown.note.detail})
-    return Shown({**row, "picture": shown.note}, shown.pixels)
-
-
-def _judged(row: Row, vector: Vector | None, judge: Judge) -> Row:
-    picture: Picture | None = row.pop("picture", None)
-    row.setdefault("is_same", False)
-    return row if vector is None else row | said_of(judge.judge(vector, picture))
+    looking = prediction_pass(on_this_worker(model.plan), model.limits, model.judge)
+    return looking.rows([Content(each or b"") for each in batch] for batch in batches)
 
 
 def said_of(told: Prediction) -> Row:

@@ -13,7 +13,11 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.images.prepare import resize
 from spark_cxr.output import Output
-from spark_cxr.pipeline.finetune.films import as_grey, cached_films
+from spark_cxr.pipeline.files import read_files
+from spark_cxr.pipeline.finetune.films import are_cached, as_grey, cached_films
+from spark_cxr.pipeline.finetune.known import copies_of
+from spark_cxr.pipeline.ingest import reading_of
+from spark_cxr.pipeline.look import WANTED, look, small_copies
 from spark_cxr.schemas import CONTENT
 
 SIZE = (40, 48)
@@ -46,8 +50,17 @@ def out(spark, folder, learners, tmp_path_factory):
 
 
 def cached(spark, folder, learners, out, size=SIZE):
+    output = Output(str(out))
+    copies = None if are_cached(output) else copied(spark, folder, size)
+    return cached_films(spark, copies, learners, size, output)
+
+
+def copied(spark, folder, size):
+    """Decode the films of a folder, as ingest does on the way."""
     settings = defaults(ingest={"images": [str(folder)]}).ingest
-    return cached_films(spark, settings, learners, size, Output(str(out)))
+    files = read_files(spark, settings.images, settings.max_bytes)
+    wanted = files.withColumn(WANTED, F.array(F.lit(True)))
+    return copies_of(look(wanted, reading_of(settings, None), copies=small_copies(size, None)))
 
 
 def test_both_sides_have_their_films_decoded_and_resized(spark, folder, learners, out):

@@ -1,0 +1,171 @@
+"""Images → feature vectors: what is known is taken from the cache, the rest goes to the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.errors import InputError
+from spark_cxr.output import VECTORS, Output
+from spark_cxr.pipeline.again import looked_at_again
+from spark_cxr.pipeline.earlier import (
+    check_classes,
+    ingested_by,
+    open_earlier,
+    with_its_films,
+    with_its_network,
+)
+from spark_cxr.pipeline.feature_cache import FeatureCache, open_features
+from spark_cxr.pipeline.look import is_wanted
+from spark_cxr.pipeline.steps import Ingested, account_of, looked_at
+from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
+from spark_cxr.settings import Config, Features
+
+
+@dataclass(frozen=True)
+class Featurized:
+    """What the network left behind."""
+
+    rows: DataFrame
+    """`schemas.FEATURE_ROWS`"""
+    n: int
+    reused: int
+    """Films whose vector was in the cache."""
+    cache: FeatureCache
+    seconds: float
+    """For looking at all files and writing what was found, with all networks of the pass."""
+
+    def counts(self) -> dict[str, Any]:
+        """Say what ran and how fast, for run.json."""
+        return {
+            "images": self.n,
+            "reused": self.reused,
+            "images_per_second": round(self.images_per_second, 1),
+            "network": self.cache.key,
+            "used": asdict(self.cache.used),
+            "caveat": self.plan.network.weights.caveat,
+        }
+
+    @property
+    def plan(self) -> Plan:
+        """Give the network, and how it was to run."""
+        return self.cache.plan
+
+    @property
+    def used(self) -> Used:
+        """Say what the network really ran on."""
+        return self.cache.used
+
+    @property
+    def numbers(self) -> int:
+        """Say how many numbers the vectors have in all."""
+        return self.n * self.plan.network.dim
+
+    @property
+    def images_per_second(self) -> float:
+        """Say how fast films went from file to vector, everything included."""
+        return self.n / self.seconds
+
+
+def featurize_step(
+    spark: SparkSession, cfg: Config, output: Output, labels: tuple[str, ...] | None = None
+) -> tuple[Ingested, Featurized]:
+    """Ingest and featurize in one pass: write `images/`, `quarantine/` and `features/`.
+
+    With `labels` only films of these get a vector; with none named, those of any label. Films that
+    `--table` names are ingested already: of these only `features/` and a quarantine are written.
+    """
+    ingested, (made,) = featurize_by(spark, cfg, [(cfg.features, output)], labels)
+    return ingested, made
+
+
+def featurize_by(
+    spark: SparkSession,
+    cfg: Config,
+    networks: Sequence[tuple[Features, Output]],
+    labels: tuple[str, ...] | None = None,
+) -> tuple[Ingested, list[Featurized]]:
+    """Do the same with several networks, each of which is shown the same decoded film.
+
+    Each network has an output for its `features/`; the first one's also takes all else.
+    """
+    output = networks[0][1]
+    looking: Callable[..., Any] = looked_at
+    if cfg.features.table:
+        earlier = open_earlier(cfg.features.table, "--table", "images")
+        cfg = with_its_films(cfg, earlier, "--table")
+        looking = partial(looked_at_again, source=earlier.output)
+    caches = [open_features(spark, wanted, labels) for wanted, _ in networks]
+    started = time.monotonic()
+    with looking(spark, cfg.ingest, output, caches) as (ingested, looked):
+        counts = [
+            _write_features(looked, number, ingested, cache, place)
+            for number, (cache, (_, place)) in enumerate(zip(caches, networks, strict=True))
+        ]
+    seconds = time.monotonic() - started
+    made = [
+        _featurized(spark, ingested, cache, place, n_new, seconds)
+        for cache, (_, place), n_new in zip(caches, networks, counts, strict=True)
+    ]
+    return ingested, made
+
+
+def featurized_earlier(spark: SparkSession, cfg: Config) -> tuple[Config, Ingested, Featurized]:
+    """Take the vectors of an earlier run; also give the settings with its films and network."""
+    earlier = open_earlier(cfg.train.features, "--features", FEATURES)
+    check_classes(cfg, earlier)
+    films = ingested_by(earlier)
+    cfg = with_its_network(with_its_films(cfg, films, "--features"), earlier)
+    cache = open_features(spark, cfg.features)
+    if cache.key != earlier.network:
+        way_out = "Run featurize again: the weights, the network or the processor have changed"
+        raise InputError(f"features of {cache.key}", earlier.network or "none", way_out)
+    started = time.monotonic()
+    rows = spark.read.schema(FEATURE_ROWS).parquet(earlier.output.table(FEATURES))
+    n, ingested = rows.count(), account_of(spark, films.output)
+    return cfg, ingested, Featurized(rows, n, n, cache, time.monotonic() - started)
+
+
+def _write_features(
+    looked: DataFrame, number: int, ingested: Ingested, cache: FeatureCache, output: Output
+) -> int:
+    """Write the vectors of one network, and count those that are new.
+
+    Vectors are joined to what is known of their films; the table of films is the small side.
+    """
+    vectors = looked.select(PATH, SHA256, F.col("vectors")[number].alias(FEATURES))
+    vectors = vectors.where(F.col(FEATURES).isNotNull())
+    n_new, images, key = vectors.count(), ingested.images, PATH
+    if cache.address:
+        vectors.select(SHA256, FEATURES).write.mode("append").parquet(cache.address)
+        vectors, key = cache.known(images.sparkSession), SHA256
+        images = images.where(is_wanted(cache.labels))
+    else:
+        vectors = vectors.drop(SHA256)
+    rows = vectors.join(F.broadcast(images), on=key, how="inner").select(*columns(FEATURE_ROWS))
+    output.write_table(rows, FEATURES)
+    return int(n_new)
+
+
+def _featurized(
+    spark: SparkSession,
+    ingested: Ingested,
+    cache: FeatureCache,
+    output: Output,
+    n_new: int,
+    seconds: float,
+) -> Featurized:
+    rows = spark.read.schema(FEATURE_ROWS).parquet(output.table(FEATURES))
+    n, wanted = rows.count(), ingested.images.where(is_wanted(cache.labels)).count()
+    if n != wanted:
+        way_out = "Run again when no one writes to the folders and the cache"
+        raise InputError(f"a vector for each of {wanted:,} films", f"{n:,}", way_out)
+    output.write_json(VECTORS, {"network": cache.key})
+    return Featurized(rows, n, max(0, n - n_new), cache, seconds)

@@ -1,0 +1,72 @@
+"""The pass over films (`images/film_pass.py`) on Spark's workers: a table of files in, rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from spark_cxr.images.film_pass import FilmPass
+from spark_cxr.pipeline.arrow import arrow_schema
+from spark_cxr.schemas import CONTENT
+
+Batches = Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file in an Arrow batch; its bytes are taken out where they are worked on, not before."""
+
+    batch: pa.RecordBatch
+    index: int
+
+    @property
+    def weight(self) -> int:
+        """Say how many bytes the content has."""
+        return len(self.batch[CONTENT][self.index].as_buffer())
+
+    def read(self) -> bytes:
+        """Copy the content out of the batch."""
+        content: bytes = self.batch[CONTENT][self.index].as_py()
+        return content
+
+    def __getitem__(self, column: str) -> Any:
+        """Give what stands in another column."""
+        return self.batch[column][self.index].as_py()
+
+    def row(self) -> dict[str, Any]:
+        """Give all columns but the content."""
+        return {name: self[name] for name in self.batch.schema.names if name != CONTENT}
+
+
+TablePass = FilmPass[TableFile, Any, Mapping[str, Any] | None]
+"""A row of None is left out."""
+
+
+def over_films(table: DataFrame, make: Callable[[], TablePass | None], ddl: str) -> DataFrame:
+    """Run a pass over a table with the column `content`; its rows are a table of this DDL.
+
+    Args:
+        table: One row a file, with whatever the pass wants to know of it.
+        make: Makes the pass on the worker, where its networks are loaded; None gives no rows.
+        ddl: Of the rows.
+    """
+    return table.mapInArrow(on_batches(make, ddl), ddl)
+
+
+def on_batches(make: Callable[[], TablePass | None], ddl: str) -> Callable[[Batches], Batches]:
+    """Make the function that the workers run over their batches."""
+
+    def run(batches: Batches) -> Batches:
+        film_pass, schema = make(), arrow_schema(ddl)
+        if film_pass is None:
+            return
+        parts = ([TableFile(batch, i) for i in range(batch.num_rows)] for batch in batches)
+        for rows in film_pass.rows(parts):
+            kept = [row for row in rows if row is not None]
+            yield pa.RecordBatch.from_pylist(kept, schema=schema)
+
+    return run
