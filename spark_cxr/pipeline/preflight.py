@@ -190,4 +190,4 @@ def _check_there(address: str, expected: str, way_out: str) -> None:
         return
     store, path = locate(absolute(address))
     if store.get_file_info(path).type == fs.FileType.NotFound:
-        raise InputError(expected, f"{path}, which is not there", way_out)
+        raise InputError(expected, f"file:{path}", way_out)

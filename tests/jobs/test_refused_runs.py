@@ -14,13 +14,27 @@ from spark_cxr import job
 from spark_cxr.errors import InputError
 from spark_cxr.output import KEY, Output
 from spark_cxr.pipeline import labels
+from spark_cxr.pipeline.drawn import phantoms_step
+from spark_cxr.settings import Phantoms
 from tests.quick import defaults
 
+N = 24
 QUICK = {"resamples": 100, "learning_curve": False, "explained": 0}
 
 
 def trained(spark, out, train, **changed):
     return job.run(TRAIN_LR, spark, defaults(run={"out": str(out)}, train=QUICK | train, **changed))
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """Draw a few films of several patients."""
+    folder = tmp_path_factory.mktemp("few")
+    drawing = Phantoms(
+        count=N, size=64, formats=("png", "dicom"), bad=0, masks=False, marker="none"
+    )
+    phantoms_step(drawing, seed=0, output=Output(str(folder)))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +75,7 @@ def test_mended_command_goes_on_from_the_vectors(spark, refused, crossing, tmp_p
     said = trained(
         spark, tmp_path / "S", {"split": crossing, "crossing": "drop", "features": str(out)}
     )
-    assert (said["status"], said["images"]) == ("ok", 60)
+    assert (said["status"], said["images"]) == ("ok", N)
     assert not (tmp_path / "S" / "features").exists()
 
 
@@ -119,4 +133,4 @@ def test_films_that_are_ingested_already_get_no_pseudonyms(spark, films, tmp_pat
     job.run(FEATURIZE, spark, defaults(run={"out": str(out)}, features={"table": str(table)}))
     (step,) = steps(out)
     patients = pq.read_table(step / "rows")["patient_id"].to_pylist()
-    assert (len(patients), set(patients)) == (69, {None})
+    assert (len(patients), set(patients)) == (N, {None})
