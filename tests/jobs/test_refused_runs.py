@@ -73,7 +73,7 @@ def test_refusal_after_the_pass_says_that_the_vectors_are_kept(refused):
 def test_mended_command_goes_on_from_the_vectors(spark, refused, crossing, tmp_path):
     out, _ = refused
     said = trained(
-        spark, tmp_path / "S", {"split": crossing, "crossing": "drop", "features": str(out)}
+        spark, tmp_path / "S", {"split": crossing, "crossing": "keep", "features": str(out)}
     )
     assert (said["status"], said["images"]) == ("ok", N)
     assert not (tmp_path / "S" / "features").exists()
@@ -81,7 +81,7 @@ def test_mended_command_goes_on_from_the_vectors(spark, refused, crossing, tmp_p
 
 def test_mended_command_takes_the_place_of_the_refused_one(spark, films, refused, crossing, capsys):
     out, _ = refused
-    said = trained(spark, out, {"split": crossing, "crossing": "drop"}, ingest=labelled(films))
+    said = trained(spark, out, {"split": crossing, "crossing": "keep"}, ingest=labelled(films))
     assert said["status"] == "ok"
     assert f"train_lr: takes the place of the run that failed in {out}\n" in capsys.readouterr().err
 
