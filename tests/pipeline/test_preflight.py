@@ -74,8 +74,18 @@ GOOD = "filename,label\na.png,x\nb.png,y\n"
 
 
 @pytest.mark.parametrize("asked", [ingest, train_lr, compare])
-def test_good_label_file_passes(asked: Any, films: Path) -> None:
-    preflight(defaults(**of(films, GOOD)), asked.JOB.sections)
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        "\ufefffilename,label\n\na.png,x\nb.png,y\n",
+        "filename,label,more\na.png,x\nb.png,y\n",
+        f"filename,label\na.png,x\nb.png,{'y' * 200_000}\n",
+    ],
+    ids=["plain", "with a mark and an empty line", "with short rows", "with a long field"],
+)
+def test_good_label_file_passes(asked: Any, films: Path, text: str) -> None:
+    preflight(defaults(**of(films, text)), asked.JOB.sections)
 
 
 @pytest.mark.parametrize(
