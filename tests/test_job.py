@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pyspark.errors import AnalysisException
 
+from jobs.finetune import JOB as FINETUNE
 from spark_cxr import __version__, job
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
@@ -15,6 +16,7 @@ from spark_cxr.job import Job, exit_code
 from spark_cxr.output import KEY, RECORD, Outcome, Output, pseudonym_key
 from spark_cxr.pipeline.session import Py4JError
 from spark_cxr.settings import Config
+from spark_cxr.training.loop import CHECKPOINT
 
 Run = Callable[[Any, Config, Output], Outcome]
 
@@ -511,6 +513,10 @@ def test_another_job_does_not_take_the_place_of_a_failed_run(
     assert exit_code(other, ["--out", str(out)]) == 2
     assert "Expected an --out that is not taken." in capsys.readouterr().err
     assert (out / "half.txt").exists()
+
+
+def test_finetune_goes_on_once_it_has_a_checkpoint() -> None:
+    assert FINETUNE.goes_on == CHECKPOINT
 
 
 # A run that is refused before it did anything

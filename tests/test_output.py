@@ -1,5 +1,6 @@
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -370,3 +371,11 @@ def test_a_second_run_is_kept_out_of_a_directory_and_let_in_afterwards(tmp_path:
         pass
     with module.only_writer(str(tmp_path / "R")):
         pass
+
+
+def test_key_and_tables_on_the_way_are_for_their_owner_alone(tmp_path: Path) -> None:
+    output = Output(str(tmp_path / "out"))
+    pseudonym_key(output, None)
+    output.make_private("_step_a")
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "out").iterdir()}
+    assert modes == {"_pseudonym.key": 0o600, "_step_a": 0o700}

@@ -135,13 +135,12 @@ def _check_films(cfg: Config, needs_classes: bool) -> None:
         return
     path = label_path(cfg.ingest)
     _check_there(path, "a label file that can be read", "Check --labels")
-    rows = _rows_of(path)
-    header = next(rows, None)
-    if header is None:
-        return
-    names = columns_of(header, path, dataset)
-    if needs_classes:
-        _check_classes(rows, header, names.label, dataset, cfg.train.classes)
+    with suppress(csv.Error, OSError):  # what Python cannot read here, Spark may
+        rows = _rows_of(path)
+        if header := next(rows, None):
+            names = columns_of(header, path, dataset)
+            if needs_classes:
+                _check_classes(rows, header, names.label, dataset, cfg.train.classes)
 
 
 def _check_classes(
@@ -156,7 +155,8 @@ def _check_classes(
     at = header.index(column)
     kept = [(header.index(name), allowed) for name, allowed in dataset.keep]
     for row in rows:
-        if len(row) != len(header) or any(row[i] not in allowed for i, allowed in kept):
+        row += [""] * (len(header) - len(row))  # as Spark reads a row that ends early
+        if any(row[i] not in allowed for i, allowed in kept):
             continue
         if label := _label_of(row[at].strip(), dataset):
             found.add(label)
@@ -172,11 +172,12 @@ def _label_of(written: str, dataset: Dataset) -> str:
 
 
 def _rows_of(path: str) -> Iterator[list[str]]:
-    """Read a CSV line by line; nothing where Spark can read what Python cannot."""
-    with suppress(OSError, ValueError, csv.Error):
+    """Read a CSV row by row; nothing where it is no file that Python finds."""
+    try:
         store, inside = locate(absolute(path))
-        if not store.get_file_info(inside).is_file:  # a folder or a glob of files
-            return
+    except ValueError:  # a scheme of Spark alone
+        return
+    if store.get_file_info(inside).is_file:  # and no folder or glob of files
         with store.open_input_stream(inside) as stream:
             text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
             yield from csv.reader(text)
@@ -190,4 +191,4 @@ def _check_there(address: str, expected: str, way_out: str) -> None:
         return
     store, path = locate(absolute(address))
     if store.get_file_info(path).type == fs.FileType.NotFound:
-        raise InputError(expected, f"{path}, which is not there", way_out)
+        raise InputError(expected, f"file:{path}", way_out)

@@ -32,8 +32,8 @@ def refusal(asked: Job, **changes: Mapping[str, Any]) -> str:
         (train, {"any_head": {"head": "lrr"}}, "lrr"),
         (train, {"any_head": {"head": "dense"}, "train": {"balance": True}}, "dense"),
         (train_lr, {"train": {"classes": "a=b+b"}}, "b twice"),
-        (train_lr, {"train": {"split": "missing.csv"}}, "missing.csv, which is not there"),
-        (train_lr, {"train": {"test_images": ["missing"]}}, "missing, which is not there"),
+        (train_lr, {"train": {"split": "missing.csv"}}, "missing.csv."),
+        (train_lr, {"train": {"test_images": ["missing"]}}, "missing."),
         (train_lr, {"train": {"features": "missing"}}, "--features=missing"),
         (train_lr, {"features": {"table": "missing"}}, "--table=missing"),
         (train_lr, {"registry": {"alias": "champion"}}, "--alias=champion"),
@@ -48,7 +48,7 @@ def refusal(asked: Job, **changes: Mapping[str, Any]) -> str:
         (explain, {"explain": {"model": ""}}, "none"),
         (explain, {"explain": {"model": "M"}}, "neither"),
         (score, {"score": {"model": ""}}, "none"),
-        (ingest, {"ingest": {"images": ["missing"]}}, "missing, which is not there"),
+        (ingest, {"ingest": {"images": ["missing"]}}, "missing."),
         (ingest, {"ingest": {"patient_regex": "("}}, "ingest.patient_regex=("),
         (ingest, {"ingest": {"dataset": "cohem"}}, "ingest.dataset=cohem"),
     ],
@@ -74,8 +74,18 @@ GOOD = "filename,label\na.png,x\nb.png,y\n"
 
 
 @pytest.mark.parametrize("asked", [ingest, train_lr, compare])
-def test_good_label_file_passes(asked: Any, films: Path) -> None:
-    preflight(defaults(**of(films, GOOD)), asked.JOB.sections)
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        "\ufefffilename,label\n\na.png,x\nb.png,y\n",
+        "filename,label,more\na.png,x\nb.png,y\n",
+        f"filename,label\na.png,x\nb.png,{'y' * 200_000}\n",
+    ],
+    ids=["plain", "with a mark and an empty line", "with short rows", "with a long field"],
+)
+def test_good_label_file_passes(asked: Any, films: Path, text: str) -> None:
+    preflight(defaults(**of(films, text)), asked.JOB.sections)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 import hashlib
 import hmac
 
+import pyarrow as pa
 import pytest
 
 from spark_cxr.errors import ConfigError
+from spark_cxr.images.film import DEFAULT_LIMITS
+from spark_cxr.images.phantoms import phantoms
+from spark_cxr.pipeline.look import WANTED, File, Recipe, look_at
 from spark_cxr.pipeline.pseudonyms import pseudonym, pseudonymised
 
 
@@ -29,3 +33,15 @@ def test_no_id_has_no_pseudonym():
 def test_without_a_key_there_is_no_pseudonym(make):
     with pytest.raises(ConfigError, match="Expected a key for the pseudonyms of patients"):
         make()
+
+
+def test_a_pass_without_a_key_names_no_patient():
+    drawn = phantoms(4, 0, 64, ("dicom",), 0, masks=False, marker="none")
+    content = next(phantom.data for phantom in drawn)
+    row = {"path": ["p/Miller/a.dcm"], "modified": [None], "bytes": [1], "content": [content]}
+    file = File(pa.RecordBatch.from_pydict(row | {WANTED: [False]}), 0)
+
+    def patient(key):
+        return look_at(file, Recipe(DEFAULT_LIMITS, key, "p/([^/]+)/"), None).note["patient_id"]
+
+    assert (patient(None), patient(b"k")) == (None, pseudonym(b"k", "Miller"))
