@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_cxr import __version__
 from spark_cxr.config import resolve
+from spark_cxr.console import lines_on_stderr
 from spark_cxr.errors import OutputError, SparkCxrError
 from spark_cxr.flags import flagged_items
 from spark_cxr.output import (
@@ -66,6 +67,7 @@ def main(job: Job, argv: Sequence[str] | None = None) -> None:
     sys.exit(exit_code(job, sys.argv[1:] if argv is None else argv))
 
 
+@lines_on_stderr()
 def exit_code(job: Job, argv: Sequence[str]) -> int:
     """Run a job: 0, or 2 with one line on stderr that says what was expected and what came."""
     try:

@@ -6,7 +6,7 @@ Features are computed once for each backbone and kept in memory while its heads 
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -30,6 +30,8 @@ from spark_cxr.pipeline.split_column import with_values
 from spark_cxr.pipeline.steps import Ingested, with_phantoms
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -226,4 +228,4 @@ def _accuracies(scored: DataFrame) -> tuple[float, ...]:
 
 def _say(result: Result) -> None:
     line = f"compare: {result.entrant.name}, accuracy {result.metrics.accuracy:.3f}"
-    print(f"{line}, {result.seconds:.1f} s", file=sys.stderr, flush=True)
+    LOG.info(f"{line}, {result.seconds:.1f} s")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +25,8 @@ from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import IMAGES, QUARANTINE, SEEN, TWINS, columns
 from spark_cxr.settings import Config, Ingest, Phantoms
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def looked_at(
     with staged(output) as keep:
         told = keep(ingest.told_of(spark, listing.files, settings, key))
         if remark := ingest.check_told(spark, listing.files, told, settings, key):
-            print(remark, file=sys.stderr, flush=True)
+            LOG.warning(remark)
         files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
         files = eye.choose(files, told) if eye else files
         rows = look(files, ingest.recipe_of(settings, key), eye.ready if eye else None)

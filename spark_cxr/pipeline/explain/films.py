@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +17,8 @@ from spark_cxr.pipeline.files import list_files, read_files, read_paths
 from spark_cxr.pipeline.ingest import check_told, dataset_of, told_of
 from spark_cxr.schemas import FILES, LABEL, PATH
 from spark_cxr.settings import Config
+
+LOG = logging.getLogger(__name__)
 
 FEW = 32
 """Films on which the scale of the colours is found."""
@@ -65,7 +67,7 @@ def _of_folders(spark: SparkSession, cfg: Config) -> Films:
     listing = list_files(spark, settings.images, leave_out)
     told = told_of(spark, listing.files, settings, b"")
     if remark := check_told(spark, listing.files, told, settings, b""):
-        print(remark, file=sys.stderr, flush=True)
+        LOG.warning(remark)
     if cfg.explain.limit:
         some = _some(listing.files, cfg.explain.limit)
         return films_of(spark, some, told, settings.max_bytes)
