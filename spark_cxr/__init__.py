@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "load_model"]
 __version__ = "0.1.0"
+
+# Who wants to read what the library says configures logging; else it says nothing.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def load_model(directory: str | Path, **options: Any) -> Model:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from spark_cxr import __version__
 from spark_cxr.claim import Claim, claimed
 from spark_cxr.config import resolve
+from spark_cxr.console import lines_on_stderr
 from spark_cxr.errors import SetupError, SparkCxrError
 from spark_cxr.output import RECORD, VECTORS, Outcome, Output
 from spark_cxr.settings import Config
@@ -60,6 +61,7 @@ def main(job: Job, argv: Sequence[str] | None = None) -> None:
     sys.exit(exit_code(job, sys.argv[1:] if argv is None else argv))
 
 
+@lines_on_stderr()
 def exit_code(job: Job, argv: Sequence[str]) -> int:
     """Run a job: 0, or 2 with one line on stderr that says what was expected and what came."""
     try:

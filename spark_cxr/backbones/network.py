@@ -16,7 +16,7 @@ from pathlib import Path
 
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
 from spark_cxr.backbones.catalog import Backbone
-from spark_cxr.backbones.download import Say, to_stderr
+from spark_cxr.backbones.download import Say, to_log
 from spark_cxr.backbones.keras_model import POOLINGS
 from spark_cxr.backbones.packing import pack
 from spark_cxr.backbones.weights import Weights
@@ -50,7 +50,7 @@ class Network:
 
 
 def prepare(
-    backbone: Backbone, weights: Weights, engine: str, pooling: str = "avg", say: Say = to_stderr
+    backbone: Backbone, weights: Weights, engine: str, pooling: str = "avg", say: Say = to_log
 ) -> Network:
     """Build the file of a network in the cache, or take the one that is there."""
     if pooling not in POOLINGS:

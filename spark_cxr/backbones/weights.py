@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 from spark_cxr.backbones import provenance
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
 from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
-from spark_cxr.backbones.download import Say, download, to_stderr
+from spark_cxr.backbones.download import Say, download, to_log
 from spark_cxr.backbones.published import obtain
 from spark_cxr.errors import ConfigError, WeightsError
 from spark_cxr.packaged import folder_of
@@ -43,7 +43,7 @@ class Weights:
     seed: int = 0
 
 
-def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_stderr) -> Weights:
+def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_log) -> Weights:
     """Find the weights that `text` names; empty is what goes with the network.
 
     Args:

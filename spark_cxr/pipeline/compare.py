@@ -6,7 +6,7 @@ Features are computed once for each backbone and kept in memory while its heads 
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -32,6 +32,8 @@ from spark_cxr.pipeline.split_words import People, people_of
 from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config, Features
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -231,4 +233,4 @@ def _accuracies(scored: DataFrame) -> tuple[float, ...]:
 
 def _say(result: Result) -> None:
     line = f"compare: {result.entrant.name}, accuracy {result.metrics.accuracy:.3f}"
-    print(f"{line}, {result.seconds:.1f} s", file=sys.stderr, flush=True)
+    LOG.info(f"{line}, {result.seconds:.1f} s")

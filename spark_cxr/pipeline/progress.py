@@ -5,25 +5,25 @@ What Spark tells of its progress are finished tasks, so images are counted by th
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 from spark_cxr.pipeline.session import is_connect
 
+LOG = logging.getLogger(__name__)
+
 SECONDS_BETWEEN_LINES = 2.0
 
 
 @contextmanager
-def progress(
-    spark: SparkSession, what: str, images: int, to: TextIO = sys.stderr
-) -> Iterator[None]:
-    """Print a line about every two seconds until the block ends, and one at its end."""
+def progress(spark: SparkSession, what: str, images: int) -> Iterator[None]:
+    """Log a line about every two seconds until the block ends, and one at its end."""
     started = time.monotonic()
     furthest = 0.0  # a later stage starts at nothing, but no image is done twice
 
@@ -31,12 +31,11 @@ def progress(
         nonlocal furthest
         furthest = max(furthest, share)
         if furthest > 0:
-            line = progress_line(what, images, furthest, time.monotonic() - started)
-            print(line, file=to, flush=True)
+            LOG.info(progress_line(what, images, furthest, time.monotonic() - started))
 
     with _watched(spark) as share_done, ticking(lambda: say(share_done()), SECONDS_BETWEEN_LINES):
         yield
-    print(progress_line(what, images, 1.0, time.monotonic() - started), file=to, flush=True)
+    LOG.info(progress_line(what, images, 1.0, time.monotonic() - started))
 
 
 def progress_line(what: str, images: int, share: float, seconds: float) -> str:

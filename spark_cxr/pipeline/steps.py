@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, TWINS, columns
 from spark_cxr.settings import Ingest
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def looked_at(
         labels = labels if labels is None else keep(labels)  # read once, pseudonyms made once
         told = keep(ingest.told_of(listing.files, labels, settings))
         if remark := ingest.check_told(listing.files, told, labels, settings):
-            print(remark, file=sys.stderr, flush=True)
+            LOG.warning(remark)
         files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
         files = wanted_by(caches, copies, files, told)
         plans = [cache.plan for cache in caches]

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from spark_cxr import __version__
 from spark_cxr.errors import BadImage
 from spark_cxr.serve.answers import NOTICE
-from spark_cxr.serve.guard import Guard, Say, to_stderr
+from spark_cxr.serve.guard import LOG, Guard, Say
 from spark_cxr.serve.openapi import REFUSALS, extra, statuses
 from spark_cxr.serve.predict import json_response
 from spark_cxr.serve.refusals import Refusal, refused
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
-def make_app(service: Service, token: str = "", say: Say = to_stderr) -> ASGIApp:
+def make_app(service: Service, token: str = "", say: Say = LOG.info) -> ASGIApp:
     """Put the routes before a service; it is closed when the server ends."""
     return Guard(api(service, say), service.gauges, token, is_open, say)
 
 
-def api(service: Service, say: Say = to_stderr) -> FastAPI:
+def api(service: Service, say: Say = LOG.info) -> FastAPI:
     """Make the application without its guard."""
     from fastapi import FastAPI
 
@@ -92,8 +92,6 @@ def _endpoint(route: Route, service: Service, say: Say) -> Callable[[Request], A
         body = route.complain(told, request.state.id)
         return json_response(body, told.status, told.headers)
 
-    # FastAPI reads the signature, and could not resolve a name of this function's inside.
-    answered.__annotations__ = {"request": Request, "return": Response}
     return answered
 
 

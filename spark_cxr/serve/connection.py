@@ -1,4 +1,11 @@
-"""Connections that may not dawdle: uvicorn waits for the headers of a request for ever."""
+"""Connections that may not dawdle: uvicorn waits for the headers of a request for ever.
+
+What uvicorn offers is not enough, hence a protocol of our own before its own. `timeout_keep_alive`
+begins with the end of an answer and ends with the first byte after it: a client that never sends a
+whole request is waited for. `h11_max_incomplete_event_size` is for its slower protocol, h11, alone.
+`limit_concurrency` answers 503 to requests of clients that came in time and keeps the connections
+that are too many, which take the files that a process may have open.
+"""
 
 from __future__ import annotations
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,12 +36,7 @@ HEADERS = (
 UNKNOWN = "unknown"
 """Stands in log and metrics for an address that is no route: it may hold anything."""
 Say = Callable[[str], None]
-
-
-def to_stderr(line: str) -> None:
-    """Write a line of log; a log that nobody reads any more stops no request."""
-    with suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Guard:
     """Empty: everybody may ask."""
     is_open: Callable[[str], bool]
     """Says of a path whether it is for everybody all the same."""
-    say: Say = to_stderr
+    say: Say = LOG.info
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spark_cxr.config import resolve
+from spark_cxr.console import lines_on_stderr
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.settings import Config
 
@@ -25,6 +26,7 @@ class Verb:
     sections: tuple[str, ...]
     run: Callable[[Config], dict[str, Any]]
 
+    @lines_on_stderr()
     def exit_code(self, argv: Sequence[str]) -> int:
         """Run it: 0 and a line of JSON on stdout, or 2 with one line on stderr."""
         try:

@@ -1,4 +1,4 @@
-import io
+import logging
 
 from spark_cxr.pipeline.progress import progress, progress_line
 
@@ -16,18 +16,18 @@ def test_the_last_line_has_no_time_left():
     assert progress_line("x", 10, 1.0, 2.0) == "x: 10 of 10 images, 5.0 images/s"
 
 
-def test_a_block_ends_with_a_line_for_all_images(spark):
-    out = io.StringIO()
-    with progress(spark, "counting", 100, to=out):
+def test_a_block_ends_with_a_line_for_all_images(spark, caplog):
+    caplog.set_level(logging.INFO, "spark_cxr")
+    with progress(spark, "counting", 100):
         spark.range(100, numPartitions=4).count()
-    assert out.getvalue().splitlines()[-1].startswith("counting: 100 of 100 images")
+    assert caplog.messages[-1].startswith("counting: 100 of 100 images")
 
 
-def test_lines_come_while_spark_works(spark, monkeypatch):
+def test_lines_come_while_spark_works(spark, monkeypatch, caplog):
     from spark_cxr.pipeline import progress as module
 
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.05)
-    out = io.StringIO()
+    caplog.set_level(logging.INFO, "spark_cxr")
 
     def slow(batches):
         import time
@@ -36,8 +36,8 @@ def test_lines_come_while_spark_works(spark, monkeypatch):
             time.sleep(0.2)
             yield batch
 
-    with progress(spark, "x", 80, to=out):
+    with progress(spark, "x", 80):
         spark.range(80, numPartitions=8).mapInPandas(slow, "id bigint").count()
-    shares = [int(line.split()[1]) for line in out.getvalue().splitlines()]
+    shares = [int(line.split()[1]) for line in caplog.messages]
     assert shares == sorted(shares)
     assert any(0 < share < 80 for share in shares)

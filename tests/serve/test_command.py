@@ -202,7 +202,7 @@ def test_what_else_may_go_wrong_at_the_start_is_one_line_or_none(error, code, to
     assert capsys.readouterr().err.startswith(told)
 
 
-@pytest.mark.parametrize("package", ["fastapi", "httptools", "uvicorn"])
+@pytest.mark.parametrize("package", ["fastapi", "httptools", "prometheus_client", "uvicorn"])
 def test_a_package_that_is_missing_is_named_with_its_extra(package, capsys, model_dir, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     told = refusal(capsys, "--model", model_dir, "--port", "0")

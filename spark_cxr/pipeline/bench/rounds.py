@@ -7,8 +7,8 @@ cold start takes is told apart from how fast films are done.
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -24,6 +24,8 @@ from spark_cxr.pipeline.bench.films import Films, copied
 from spark_cxr.pipeline.bench.scaling import scales
 from spark_cxr.pipeline.networks import used_by_workers
 from spark_cxr.settings import PEERS, Config
+
+LOG = logging.getLogger(__name__)
 
 
 def bench_step(spark: SparkSession, cfg: Config, output: Output) -> Benched:
@@ -58,7 +60,6 @@ def _rounds(
         for name in sorted(contestants, key=PEERS.index, reverse=bool(n % 2)):
             contestants[name](lead_in)
             done = contestants[name](films)
-            said = f"bench: round {n + 1}, {name} {done.rate:,.1f} images/s"
-            print(said, file=sys.stderr, flush=True)
+            LOG.info(f"bench: round {n + 1}, {name} {done.rate:,.1f} images/s")
             passes[name].append(done)
     return {name: tuple(done) for name, done in passes.items()}

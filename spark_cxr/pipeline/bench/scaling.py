@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 
 from spark_cxr.pipeline.bench.arena import Arena
 from spark_cxr.pipeline.bench.benched import Scale
 from spark_cxr.pipeline.bench.contestants import product
 from spark_cxr.pipeline.bench.films import Films
 from spark_cxr.pipeline.bench.memory import watched_memory
+
+LOG = logging.getLogger(__name__)
 
 GROWTH = (1, 4, 16)
 
@@ -21,8 +23,8 @@ def scales(arena: Arena, films: Films, folder: str) -> tuple[Scale, ...]:
         for growth in GROWTH:
             some = films.linked(f"{folder}/{slots}-{growth}", growth * least)
             done.append(_scale(arena, some, slots))
-            said = f"bench: {len(some):,} images on {slots} slots, {done[-1].rate:,.1f} images/s"
-            print(said, file=sys.stderr, flush=True)
+            rate = f"{done[-1].rate:,.1f} images/s"
+            LOG.info(f"bench: {len(some):,} images on {slots} slots, {rate}")
     return tuple(done)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +18,8 @@ from spark_cxr.pipeline.ingest import check_told, dataset_of, label_rows, told_o
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import FILES, LABEL, PATH
 from spark_cxr.settings import Config
+
+LOG = logging.getLogger(__name__)
 
 FEW = 32
 """Films on which the scale of the colours is found."""
@@ -74,7 +76,7 @@ def _of_folders(spark: SparkSession, cfg: Config, keep: Keep) -> Films:
     labels = labels if labels is None else keep(labels)
     told = told_of(listing.files, labels, settings)
     if remark := check_told(listing.files, told, labels, settings):
-        print(remark, file=sys.stderr, flush=True)
+        LOG.warning(remark)
     if cfg.explain.limit:
         some = _some(listing.files, cfg.explain.limit)
         return films_of(spark, some, told, settings.max_bytes)

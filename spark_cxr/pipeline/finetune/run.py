@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +38,8 @@ from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train
 from spark_cxr.training.recipe import Recipe
 from spark_cxr.training.task import Task, Trained
+
+LOG = logging.getLogger(__name__)
 
 JOB = "finetune"
 SECTIONS = FLAGS_OF["finetune"]
@@ -142,7 +144,7 @@ def _data(plan: Plan, learners: Learners) -> str:
 
 
 def _say(line: str) -> None:
-    print(f"{JOB}: {line}", file=sys.stderr, flush=True)
+    LOG.info(f"{JOB}: {line}")
 
 
 def _tried(spark: SparkSession, plan: Plan, parted: Parted, trained: Trained) -> Experiment:

@@ -67,6 +67,7 @@ def _member(task: Task) -> Trained:
 
 
 def _say(line: str) -> None:
+    # In a process of its own, whose stdout is what `_Heard` reads.
     print(f"finetune: {line}", flush=True)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +41,8 @@ from spark_cxr.pipeline.scoring.table import (
 )
 from spark_cxr.pipeline.scoring.writer import only_writer
 from spark_cxr.settings import Config, Score
+
+LOG = logging.getLogger(__name__)
 
 LEAST_CERTAIN = "least_certain.csv"
 EXPLAINED = "explained"
@@ -148,7 +150,7 @@ def _explain(scene: Scene, totals: Totals, output: Output) -> int:
     try:
         return explain_paths(scene.spark, scene.scorer, paths, scene.settings.max_bytes, output).n
     except SparkCxrError as error:
-        print(f"score: the least certain films are not explained: {error}", file=sys.stderr)
+        LOG.warning(f"score: the least certain films are not explained: {error}")
         return 0
 
 
@@ -175,7 +177,7 @@ def _stopping() -> Iterator[threading.Event]:
         return
 
     def ask(number: int, _: Any) -> None:
-        print("score: ends after this batch", file=sys.stderr, flush=True)
+        LOG.info("score: ends after this batch")
         stop.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}

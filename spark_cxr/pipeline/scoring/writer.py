@@ -11,10 +11,10 @@ on.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +27,8 @@ from pyarrow import fs
 from spark_cxr.errors import OutputError
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.progress import ticking
+
+LOG = logging.getLogger(__name__)
 
 LOCK = "_writer.lock"
 HOLDER = "_writer.holder"
@@ -85,8 +87,7 @@ def _take(output: Output, mine: str) -> str | None:
         age = time.time() - found["renewed"]
         if age < EXPIRES_AFTER:
             return str(found["who"])
-        line = f"score: the lease of {found['who']} is {age:,.0f} s old and is taken over"
-        print(line, file=sys.stderr, flush=True)
+        LOG.warning(f"score: the lease of {found['who']} is {age:,.0f} s old and is taken over")
     _write(output, mine)
     time.sleep(SETTLES_AFTER)
     settled = _read(output)
@@ -115,7 +116,7 @@ def _wait(where: Path | str, holder: str, wait: bool, told: bool) -> bool:
         received, way_out = f"--table={where}, held by {holder}", "Add --wait, or run again later"
         raise OutputError("a --table that no other run writes", received, way_out)
     if not told:
-        print(f"score: waiting for {holder}", file=sys.stderr, flush=True)
+        LOG.info(f"score: waiting for {holder}")
     time.sleep(LOOKS_EVERY)
     return True
 

@@ -7,7 +7,7 @@ line of warning and a word in run.json, and the job stays ok.
 from __future__ import annotations
 
 import json
-import sys
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -23,6 +23,8 @@ from spark_cxr.pipeline.tracking.check import gist
 from spark_cxr.pipeline.tracking.facts import Facts, comparison_facts, training_facts
 from spark_cxr.pipeline.tracking.store import experiment_of, named, opened
 from spark_cxr.settings import Config
+
+LOG = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
 COMPARISON = "comparison.json"
@@ -41,11 +43,11 @@ def track(job: str, cfg: Config, output: Output) -> dict[str, Any]:
         with opened(cfg.track) as mlflow:
             told = _told(mlflow, job, cfg, output)
             ids = ", ".join(f"{name} {value}" for name, value in told.items())
-            print(f"{job}: MLflow at {named(mlflow)}: {ids}", file=sys.stderr, flush=True)
+            LOG.info(f"{job}: MLflow at {named(mlflow)}: {ids}")
             return {"mlflow": told}
     except Exception as error:  # noqa: BLE001 - nothing may lose a training that is finished
         line = f"{job}: MLflow was not told, or not of all: {gist(error)}"
-        print(f"{line}. The result in {output.address} is complete.", file=sys.stderr, flush=True)
+        LOG.warning(f"{line}. The result in {output.address} is complete.")
         return {"mlflow": {"error": gist(error)}}
 
 

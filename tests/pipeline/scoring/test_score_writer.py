@@ -8,6 +8,7 @@ import time
 import pytest
 
 from spark_cxr.backbones.cache import locked
+from spark_cxr.console import lines_on_stderr
 from spark_cxr.errors import OutputError
 from spark_cxr.output import Output
 from spark_cxr.output import only_writer as only_run
@@ -39,7 +40,7 @@ def test_a_lease_that_is_renewed_keeps_others_out(table):
 
 def test_a_lease_that_was_not_renewed_is_taken_over_with_a_word(table, capsys):
     lease(table, age=writer.EXPIRES_AFTER + 1)
-    with writer._leased(table, wait=False):
+    with lines_on_stderr(), writer._leased(table, wait=False):
         assert json.loads(table.read_bytes(writer.LEASE))["id"] != "x"
     assert "lease of process 1 on night is 121 s old and is taken over" in capsys.readouterr().err
 
@@ -109,7 +110,7 @@ def test_the_locks_of_a_process_fall_when_it_is_killed(tmp_path, holder):
 def test_who_waits_says_for_whom_and_comes_next(tmp_path, holder, monkeypatch, capsys):
     monkeypatch.setattr(writer, "LOOKS_EVERY", 0.05)
     threading.Timer(0.5, holder.kill).start()
-    with only_writer(Output(str(tmp_path)), wait=True):
+    with lines_on_stderr(), only_writer(Output(str(tmp_path)), wait=True):
         assert not holder.is_alive()
     assert f"waiting for process {holder.pid} on" in capsys.readouterr().err
 

@@ -13,6 +13,7 @@ from run_by_hand import LABELS, compared, trained
 
 import spark_cxr
 from spark_cxr.config import defaults
+from spark_cxr.console import lines_on_stderr
 from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.manifest import digests
 from spark_cxr.output import Output
@@ -245,7 +246,8 @@ def test_stdout_is_left_to_the_line_of_json(store, output, capsys):
 
 
 def test_what_was_told_where_is_said_in_one_line(store, output, capsys):
-    told = track("train_lr", asked(store), output)["mlflow"]
+    with lines_on_stderr():
+        told = track("train_lr", asked(store), output)["mlflow"]
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train_lr:")]
     assert len(lines) == 1
     assert store in lines[0]
@@ -261,7 +263,8 @@ def test_without_mlflow_nothing_is_told(output):
 
 def test_a_store_that_fails_is_one_line_and_no_error(output, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    told = track("train_lr", asked("http://127.0.0.1:9"), output)
+    with lines_on_stderr():
+        told = track("train_lr", asked("http://127.0.0.1:9"), output)
     assert "127.0.0.1" in told["mlflow"]["error"]
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train_lr:")]
     assert len(lines) == 1

@@ -1,0 +1,71 @@
+"""What the library logs: seen by who starts a command, and by others where they ask for it."""
+
+import io
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spark_cxr.console import lines_on_stderr
+
+ROOT = Path(__file__).resolve().parents[1]
+LOG = logging.getLogger("spark_cxr.some.part")
+SAYS = "import logging, spark_cxr; logging.getLogger('spark_cxr.some.part').warning('a word')"
+
+
+def said_by(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stderr
+
+
+def test_the_library_says_nothing_to_whom_did_not_ask() -> None:
+    assert said_by(SAYS) == ""
+
+
+def test_who_configures_logging_is_told() -> None:
+    code = SAYS.replace(
+        "; ", "; logging.basicConfig(level='INFO', format='%(name)s %(message)s'); "
+    )
+    assert said_by(code) == "spark_cxr.some.part a word\n"
+
+
+def test_a_command_writes_plain_lines_once(capsys: pytest.CaptureFixture[str]) -> None:
+    also = logging.StreamHandler()
+    logging.getLogger().addHandler(also)
+    try:
+        with lines_on_stderr():
+            LOG.info("weights: 100 % of it")
+            LOG.debug("not this")
+    finally:
+        logging.getLogger().removeHandler(also)
+    assert capsys.readouterr() == ("", "weights: 100 % of it\n")
+
+
+def test_what_a_command_sets_ends_with_it() -> None:
+    log = logging.getLogger("spark_cxr")
+    before = (log.level, log.propagate, list(log.handlers))
+    with pytest.raises(KeyboardInterrupt), lines_on_stderr():
+        raise KeyboardInterrupt
+    assert (log.level, log.propagate, log.handlers) == before
+
+
+def test_a_level_that_was_set_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("spark_cxr")
+    log.setLevel(logging.WARNING)
+    try:
+        with lines_on_stderr():
+            LOG.info("one")
+            LOG.warning("two")
+    finally:
+        log.setLevel(logging.NOTSET)
+    assert capsys.readouterr().err == "two\n"
+
+
+def test_a_stderr_that_is_closed_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    with lines_on_stderr():
+        LOG.info("unheard")
