@@ -17,14 +17,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import own
+from spark_cxr.backbones.network import Network
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog as heads
-from spark_cxr.metrics import Metrics
+from spark_cxr.metrics import Metrics, Overlap
 from spark_cxr.output import Output
 from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
 from spark_cxr.pipeline.featurize import Featurized, featurize_again, featurize_step
+from spark_cxr.pipeline.overlap import marked, overlap_of
 from spark_cxr.pipeline.split import FOLD, can_cross, check_folds, folds
 from spark_cxr.pipeline.split_column import with_values
 from spark_cxr.pipeline.steps import Ingested, with_phantoms
@@ -55,9 +57,19 @@ class Result:
     entrant: Entrant
     metrics: Metrics
     mllib: dict[str, float]
+    overlap: Overlap
     fold_accuracies: tuple[float, ...]
     seconds: float
     """Of all its fits together, side by side or not."""
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A network, and which of the films it was trained on."""
+
+    network: Network
+    marks: DataFrame | None
+    """As `overlap.marked` gives them; kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -102,18 +114,23 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     classes = choose_classes(ingested.images, cfg.train.classes)
     results, shared = list[Result](), dict[str, int]()
     for backbone, featurized in made:
+        tested = classes.take(featurized.rows)
+        marks = marked(ingested.images, tested, featurized.eye.ready.network)
+        found = _Tested(featurized.eye.ready.network, marks.persist() if marks else None)
         for by in cfg.compare.splits:
             rows = _prepared(featurized, ingested.images, classes, by, cfg).persist()
             if can_cross(by) and cfg.train.crossing == "error":
                 check_folds(rows)
             for head in chosen:
                 entrant = Entrant(backbone, head.name, by)
-                results.append(_result(entrant, head, rows, classes, cfg, output))
+                results.append(_result(entrant, head, rows, found, classes, cfg, output))
                 _say(results[-1])
             if by not in shared:
                 output.write_table(rows.select(PATH, FOLD), folds_table(by))
             shared[by] = _shared(rows)
             rows.unpersist()
+        if marks:
+            marks.unpersist()
     return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results))
 
 
@@ -176,6 +193,7 @@ def _result(
     entrant: Entrant,
     head: heads.Head,
     rows: DataFrame,
+    found: _Tested,
     classes: Classes,
     cfg: Config,
     output: Output,
@@ -194,6 +212,7 @@ def _result(
             entrant,
             measure_predictions(predictions, classes.names, cfg.run.seed, cfg.train.resamples),
             mllib_metrics(scored),
+            overlap_of(found.marks, predictions, classes.names, found.network, cfg),
             _accuracies(scored),
             seconds,
         )

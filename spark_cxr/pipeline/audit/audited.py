@@ -12,6 +12,7 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.audit.account import Audited, counts_of, page_of, summary_of
 from spark_cxr.pipeline.audit.films import Shown, limits_of, show_films, usable_labels
+from spark_cxr.pipeline.audit.learned import check_learned
 from spark_cxr.pipeline.audit.network import check_network, unasked
 from spark_cxr.pipeline.audit.pictures import with_pictures
 from spark_cxr.pipeline.audit.summary import check_tables, told_films
@@ -57,7 +58,7 @@ def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
         known = Known(films, twins, keep(clusters(twins)), cfg.audit.examples)
         listed, total = _conflicts(known, output)
         checks = check_tables(known, cfg.audit)
-        more, shown = _network(spark, cfg, known.images, output, keep)
+        more, shown = _network(spark, cfg, known.images, ingested.images, output, keep)
     return Audited(
         asked=asked,
         cfg=cfg,
@@ -88,7 +89,12 @@ def _conflicts(known: Known, output: Output) -> tuple[tuple[dict[str, Any], ...]
 
 
 def _network(
-    spark: SparkSession, cfg: Config, images: DataFrame, output: Output, keep: Keep
+    spark: SparkSession,
+    cfg: Config,
+    images: DataFrame,
+    films: DataFrame,
+    output: Output,
+    keep: Keep,
 ) -> tuple[tuple[Check, ...], Shown | None]:
     labels, left_out = usable_labels(images)
     if len(labels) < 2:
@@ -96,4 +102,5 @@ def _network(
         reason = f"Fewer than two labels have enough patients to train and test on{few}."
         return (unasked(reason),), None
     shown = replace(show_films(spark, cfg, images, labels, keep), left_out=left_out)
-    return tuple(check_network(shown, cfg, output, keep)), shown
+    learned = check_learned(films, shown)
+    return (learned, *check_network(shown, cfg, output, keep)), shown

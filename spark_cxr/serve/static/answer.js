@@ -88,6 +88,7 @@ export function cardOf(card) {
     ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
     ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
     ["Head", card.head],
+    ["Films its network was trained on", card.overlap?.said],
     ["Split", Object.entries(split).map(([name, value]) => `${name} ${value}`).join(", ")],
     ...figures,
     ["Fingerprint of its films", card.data],
