@@ -18,7 +18,11 @@ def test_the_wheel_carries_library_jobs_and_settings_and_no_scratch(tmp_path: Pa
     expected = {
         f"spark_cxr/{part}{path.relative_to(folder).as_posix()}"
         for part, folder, kinds in (
-            ("", ROOT / "spark_cxr", ("py", "py.typed", "html", "css", "js", "svg", "keras", "md")),
+            (
+                "",
+                ROOT / "spark_cxr",
+                ("py", "py.typed", "html", "css", "js", "svg", "keras", "films", "md"),
+            ),
             ("jobs/", ROOT / "jobs", ("py",)),
             ("conf/", ROOT / "conf", ("toml", "properties", "sh", "conf")),
         )

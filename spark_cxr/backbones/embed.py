@@ -1,9 +1,10 @@
-"""Make a Keras file the network that ships with spark_cxr: the file, and its digest.
+"""Make a Keras file the network that ships with spark_cxr: the file, its films, and its digest.
 
     python -m spark_cxr.backbones.embed FILE.keras
 
-It is copied to `embedded/` beside this file, under our own name, and its SHA-256 into the catalog.
-Those two are all that changes when the network has been trained anew.
+It is copied to `embedded/` beside this file, under our own name, the list of films that it was
+trained on into a file beside it, and its SHA-256 into the catalog. Those three are all that changes
+when the network has been trained anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from spark_cxr.backbones import catalog, provenance
+from spark_cxr.backbones import catalog, film_list, provenance
 from spark_cxr.backbones.cache import digest
 from spark_cxr.errors import ConfigError
 
@@ -29,6 +30,8 @@ def embed(source: Path, package: Path = HERE) -> str:
     target, rows = package / "embedded" / file.name, package / "catalog.py"
     target.parent.mkdir(exist_ok=True)
     _copy(source, target)
+    if films := film_list.read_member(source):
+        target.with_suffix(film_list.SUFFIX).write_bytes(films)
     written = rows.read_text(encoding="utf-8").replace(file.sha256, digest(target))
     rows.write_text(written, encoding="utf-8")
     return digest(target)
@@ -38,6 +41,8 @@ def _copy(source: Path, target: Path) -> None:
     """Copy the file, and let what it says of itself name the network, and no path of a machine."""
     with zipfile.ZipFile(source) as found, zipfile.ZipFile(target, "w") as made:
         for info in found.infolist():
+            if info.filename == film_list.MEMBER:
+                continue
             says = info.filename == provenance.MEMBER
             made.writestr(info, _renamed(source) if says else found.read(info))
 

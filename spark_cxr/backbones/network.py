@@ -71,7 +71,8 @@ def prepare(
         if not _is_whole(target):
             say(f"network: {backbone.name} is made ready for {engine}")
             _write(target, backbone, wanted)
-    return replace(read(target), sha256=digest(target))
+    # The weights as they were found now: when the file was made they may have lain elsewhere.
+    return replace(read(target), sha256=digest(target), weights=weights)
 
 
 def key(network: Network) -> str:

@@ -26,7 +26,7 @@ BITS = 64
 _COARSE = 32
 _PIECE = 16
 _STEPS = (1, 13, 29)
-"""Odd, so that each step visits all 64 bits once."""
+"""Odd, so that each step visits all bits of a power of two once."""
 _LOWEST = 2
 """Frequencies below this are the shape that all chests share."""
 
@@ -65,17 +65,18 @@ def evened(films: Stack, reach: int, floor: float = 3.0) -> Stack:
     return (relief / (spread + np.float32(floor))).astype(np.float32, copy=False)
 
 
-def hashes(films: Stack) -> NDArray[np.int64]:
-    """Give the two hashes of each film: of coefficients that are even, and odd, across it."""
+def signs(films: Stack, count: int = BITS) -> NDArray[np.bool_]:
+    """Give signs (film, 2, count) of the lowest coefficients that are even, and odd, across it."""
     waves = _waves()
     coefficients = waves @ evened(halved(films), 4) @ waves.T
-    halves = []
-    for parity in (0, 1):
-        rows, columns = np.array(_frequencies(parity)).T
-        signs = np.ascontiguousarray(coefficients[:, rows, columns] > 0)
-        packed = np.ascontiguousarray(np.packbits(signs, axis=1))
-        halves.append(packed.view(">i8")[:, 0].astype(np.int64))
-    return np.stack(halves, axis=1)
+    places = (np.array(_frequencies(parity, count)).T for parity in (0, 1))
+    return np.stack([coefficients[:, rows, columns] > 0 for rows, columns in places], axis=1)
+
+
+def hashes(films: Stack) -> NDArray[np.int64]:
+    """Give the two hashes of each film: of coefficients that are even, and odd, across it."""
+    packed = np.packbits(signs(films), axis=2)
+    return packed.view(">i8")[:, :, 0].astype(np.int64)
 
 
 def bands(pair: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -86,12 +87,18 @@ def bands(pair: NDArray[np.int64]) -> NDArray[np.int64]:
     as one: so the mirror image and the negative of a film have its pieces.
     """
     bits = np.unpackbits(pair.astype(">i8").view(np.uint8).reshape(len(pair), 2, 8), axis=2)
-    pieces = []
+    return pieces(bits)
+
+
+def pieces(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Cut signs (film, 2, count) into numbered pieces, three rounds of them, as `bands` says."""
+    films, _, count = bits.shape
+    found = []
     for step in _STEPS:
-        mixed = bits[:, :, np.arange(BITS) * step % BITS].reshape(len(pair), -1, _PIECE)
+        mixed = bits[:, :, np.arange(count) * step % count].reshape(films, -1, _PIECE)
         value = (mixed @ (1 << np.arange(_PIECE))).astype(np.int64)
-        pieces.append(np.minimum(value, (1 << _PIECE) - 1 - value))
-    values = np.concatenate(pieces, axis=1)
+        found.append(np.minimum(value, (1 << _PIECE) - 1 - value))
+    values = np.concatenate(found, axis=1)
     numbered: NDArray[np.int64] = values + (np.arange(values.shape[1]) << _PIECE)
     return numbered
 
@@ -121,8 +128,8 @@ def _waves() -> NDArray[np.float32]:
 
 
 @cache
-def _frequencies(parity: int) -> tuple[tuple[int, int], ...]:
+def _frequencies(parity: int, count: int) -> tuple[tuple[int, int], ...]:
     """List the lowest frequencies (down, across) whose waves across the film are even, or odd."""
     each = range(_COARSE)
     found = [(v, u) for v in each for u in each[parity::2] if v * v + u * u >= _LOWEST**2]
-    return tuple(sorted(found, key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[:BITS])
+    return tuple(sorted(found, key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[:count])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pyarrow import fs
@@ -68,6 +68,8 @@ class Manifest:
     versions: Mapping[str, str]
     files: Mapping[str, str]
     """SHA-256 of every other file, by its path in the directory."""
+    overlap: Mapping[str, Any] = field(default_factory=dict)
+    """How many films of the test the network was trained on; empty in those of older versions."""
     format: int = FORMAT
 
     @property
@@ -101,6 +103,7 @@ def read_manifest(directory: Output) -> Manifest:
     if told.pop(SEAL, "") != _seal(told):
         raise _changed(directory, NAME)
     try:
+        told = {"overlap": {}, **told}
         known = {item.name: told[item.name] for item in fields(Manifest)}
         known |= {"labels": tuple(told["labels"]), "weights": Origin(**told["weights"])}
         return Manifest(**known | {"limits": Limits(**told["limits"])})

@@ -28,6 +28,9 @@ from spark_cxr.pipeline.facts import (
 )
 from spark_cxr.pipeline.split import is_drawn
 from spark_cxr.report.records import ClassCount, RunSummary, SplitSummary, TrainingReport
+from spark_cxr.report.wording import overlap_in_words, overlap_warning
+
+LEARNED = "test_images_the_network_was_trained_on"
 
 
 def counts_of(done: Experiment) -> dict[str, Any]:
@@ -46,6 +49,8 @@ def counts_of(done: Experiment) -> dict[str, Any]:
         "split": str(fitted.split_words(done.cfg.train)),
         "learning_curve": [point.to_json() for point in fitted.learning],
         "test_images_with_patient_or_twin_in_training": fitted.shared,
+        LEARNED: fitted.overlap.learned,
+        "overlap": fitted.overlap.to_json(),
         "data": PHANTOMS if done.drawn else list(done.cfg.ingest.images),
         "backbone": done.cfg.features.backbone,
         "engine": done.featurized.used.engine,
@@ -62,15 +67,16 @@ def counts_of(done: Experiment) -> dict[str, Any]:
 
 def headline_of(done: Experiment) -> dict[str, Any]:
     """Give the figures for the one line of JSON and run.json; metrics.json has them all."""
-    names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined")
+    names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined", LEARNED)
     figures = counts_of(done)
     return {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
 
 
 def summary_of(done: Experiment, report: str) -> str:
     """Give the small table for the console."""
-    found = done.fitted.metrics
-    lines = [f"{'':<16}{'precision':>10}{'recall':>8}{'f1':>8}{'auc':>8}{'images':>8}"]
+    found, overlap = done.fitted.metrics, done.fitted.overlap
+    lines = [f"warning: {overlap_warning(overlap)}"] if overlap.learned else []
+    lines += [f"{'':<16}{'precision':>10}{'recall':>8}{'f1':>8}{'auc':>8}{'images':>8}"]
     columns = (found.precision, found.recall, found.f1, found.auc)
     for i, label in enumerate(found.labels):
         shown = [_shown(values[i]) for values in columns]
@@ -82,6 +88,7 @@ def summary_of(done: Experiment, report: str) -> str:
         f"accuracy {found.accuracy:.3f}{ends} on {found.n} films of {found.groups} groups,"
         f" {done.fitted.split_words(done.cfg.train)}",
         network_line(done.featurized),
+        *([f"{overlap_in_words(overlap)}."] if overlap.learned == 0 else []),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
         f"report: {report}",
     ]
@@ -121,6 +128,7 @@ def training_report(done: Experiment, predictions: DataFrame, model: Output) -> 
             ("Name", f"{fitted.head.name}-{fitted.fingerprint}"),
         ),
         run=_run(done, predictions.sparkSession),
+        overlap=fitted.overlap,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check),
         parts=parts_of(answers_of(predictions, fitted.labels), fitted.labels, cfg),

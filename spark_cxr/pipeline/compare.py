@@ -17,15 +17,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import own
+from spark_cxr.backbones.network import Network
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog as heads
-from spark_cxr.metrics import Metrics
+from spark_cxr.metrics import Metrics, Overlap
 from spark_cxr.output import Output
 from spark_cxr.pipeline import train as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
 from spark_cxr.pipeline.features import Featurized, featurize_by
+from spark_cxr.pipeline.overlap import marked, overlap_of
 from spark_cxr.pipeline.split import FOLD, can_cross, check_folds, folds
 from spark_cxr.pipeline.split_column import with_values
 from spark_cxr.pipeline.split_words import People, people_of
@@ -59,9 +61,19 @@ class Result:
     entrant: Entrant
     metrics: Metrics
     mllib: dict[str, float]
+    overlap: Overlap
     fold_accuracies: tuple[float, ...]
     seconds: float
     """Of all its fits together, side by side or not."""
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A network, and which of the films it was trained on."""
+
+    network: Network
+    marks: DataFrame | None
+    """As `overlap.marked` gives them; kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -108,18 +120,23 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     classes = choose_classes(ingested.images, cfg.train.classes)
     results, shared = list[Result](), dict[str, int]()
     for backbone, featurized in made:
+        tested = classes.take(featurized.rows)
+        marks = marked(ingested.images, tested, featurized.plan.network)
+        found = _Tested(featurized.plan.network, marks.persist() if marks else None)
         for by in cfg.compare.splits:
             rows = _prepared(featurized, ingested.images, classes, by, cfg).persist()
             if can_cross(by) and cfg.train.crossing == "error":
                 check_folds(rows)
             for head in chosen:
                 entrant = Entrant(backbone, head.name, by)
-                results.append(_result(entrant, head, rows, classes, cfg, output))
+                results.append(_result(entrant, head, rows, found, classes, cfg, output))
                 _say(results[-1])
             if by not in shared:
                 output.write_table(rows.select(PATH, FOLD), folds_table(by))
             shared[by] = _shared(rows)
             rows.unpersist()
+        if marks:
+            marks.unpersist()
     people = people_of(classes.take(ingested.images))
     return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results), people)
 
@@ -183,6 +200,7 @@ def _result(
     entrant: Entrant,
     head: heads.Head,
     rows: DataFrame,
+    found: _Tested,
     classes: Classes,
     cfg: Config,
     output: Output,
@@ -201,6 +219,7 @@ def _result(
             entrant,
             measure_predictions(predictions, classes.names, cfg.run.seed, cfg.train.resamples),
             mllib_metrics(scored),
+            overlap_of(found.marks, predictions, classes.names, found.network, cfg),
             _accuracies(scored),
             seconds,
         )

@@ -13,6 +13,7 @@ from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import Paired, compare_paired
 from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline.account import LEARNED
 from spark_cxr.pipeline.compare import Comparison, Entrant, Result, compare
 from spark_cxr.pipeline.evaluate import Answers, answers_of
 from spark_cxr.pipeline.facts import (
@@ -30,6 +31,7 @@ from spark_cxr.report.comparison import comparison_page
 from spark_cxr.report.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
 from spark_cxr.report.comparison_records import Outcome as Fared
 from spark_cxr.report.records import RunSummary
+from spark_cxr.report.wording import overlap_in_words, overlap_warning
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
 
@@ -47,6 +49,7 @@ def compare_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
         "best": report.best.name,
         "accuracy": best.accuracy,
         "f1_macro": best.f1_macro,
+        LEARNED: report.best.overlap and report.best.overlap.learned,
         "images": best.n,
         "files": done.ingested.files,
         "quarantined": done.ingested.quarantined,
@@ -104,6 +107,7 @@ def _row(
         by_image=_fared(leaked) if leaked else None,
         behind=None if result is best else _paired(answers[best.entrant], mine, done),
         leak=_paired(answers[leaked.entrant], mine, done) if leaked else None,
+        overlap=result.overlap,
         images_per_second=dict(done.featurized)[entrant.backbone].images_per_second,
     )
 
@@ -164,10 +168,12 @@ def _network_caveats(done: Comparison) -> Iterator[str]:
 
 def _json(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
     evaluator = {result.entrant.name: result.mllib for result in done.results}
-    return {**report.to_json(), "mllib": evaluator}
+    learned = report.best.overlap and report.best.overlap.learned
+    return {**report.to_json(), LEARNED: learned, "mllib": evaluator}
 
 
 def _lines(report: ComparisonReport, how: SplitWords, page: str) -> Iterator[str]:
+    yield from (f"warning: {overlap_warning(each)}" for each in report.overlaps if each.learned)
     yield f"{'':<4}{'accuracy (95 % interval)':<28}{'by image':>9}{'f1':>7}{'auc':>7}{'fit s':>8}"
     for place, row in enumerate(report.rows, 1):
         found, image = row.outcome.metrics, row.by_image
@@ -178,6 +184,7 @@ def _lines(report: ComparisonReport, how: SplitWords, page: str) -> Iterator[str
         figures = f"{leaked:>9}{found.f1_macro:>7.3f}{auc:>7}{row.outcome.fit_seconds:>8.1f}"
         yield f"{place:<4}{f'{found.accuracy:.3f}{between}':<28}{figures}   {row.name}"
     best = report.best.outcome.metrics
+    yield from (f"{overlap_in_words(o)}." for o in report.overlaps if o.learned == 0)
     yield f"{best.n:,} films of {best.groups:,} groups in {report.split.folds} folds, {how}"
     yield from (f"note: {caveat}" for caveat in report.caveats)
     yield f"report: {page}"

@@ -62,7 +62,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     labels, wanted = classes.names, classes.take(featurized.rows)
     featurized = replace(featurized, rows=wanted)
     parted = part(wanted.drop(FEATURES), ingested.images, labels, cfg)
-    fitted = _fit(head, featurized, parted, cfg, output)
+    fitted = _fit(head, featurized, ingested.images, parted, cfg, output)
     parted.rows.unpersist()
     job, sections = job_of(name)
     drawn = are_drawn(wanted)
@@ -98,7 +98,14 @@ def _recipe(cfg: Config) -> Recipe:
     return Recipe(cfg.run.seed, balance=cfg.train.balance)
 
 
-def _fit(head: heads.Head, made: Featurized, parted: Parted, cfg: Config, output: Output) -> Fitted:
+def _fit(
+    head: heads.Head,
+    made: Featurized,
+    images: DataFrame,
+    parted: Parted,
+    cfg: Config,
+    output: Output,
+) -> Fitted:
     started = time.monotonic()
     prepared = _prepared(made, parted, cfg).persist()
     try:
@@ -106,7 +113,7 @@ def _fit(head: heads.Head, made: Featurized, parted: Parted, cfg: Config, output
         return try_out(
             head,
             model,
-            Trial(prepared, parted, made, cfg, output),
+            Trial(prepared, parted, images, made, cfg, output),
             started,
             tuned.best if tuned else head.default,
             tuned,

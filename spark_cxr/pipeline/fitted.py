@@ -11,13 +11,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.catalog import Setting
-from spark_cxr.metrics import LearningPoint, Metrics
+from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
 from spark_cxr.pipeline.features import Featurized
 from spark_cxr.pipeline.ingest import limits_of
 from spark_cxr.pipeline.model_directory import FittedHead, Made, write_model
+from spark_cxr.pipeline.overlap import marked, overlap_of
 from spark_cxr.pipeline.parted import Parted, fingerprint
 from spark_cxr.pipeline.reference import reference_of
 from spark_cxr.pipeline.split import IS_TEST, is_drawn
@@ -49,6 +50,8 @@ class Trial:
     prepared: DataFrame
     """Vectors of both sides, as heads take them; kept in memory by the caller."""
     parted: Parted
+    images: DataFrame
+    """`schemas.IMAGES` of these films, and maybe of others."""
     made: Featurized
     cfg: Config
     output: Output
@@ -64,6 +67,7 @@ class Fitted:
     metrics: Metrics
     mllib: dict[str, float]
     shared: int
+    overlap: Overlap
     setting: Setting
     tuned: Tuned | None
     """What `--tune` tried; None where it was not asked for."""
@@ -110,6 +114,8 @@ def try_out(
     scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
     predictions = _written(predictions_of(scored, labels, f"{head.name}-{print_}"), trial.output)
     metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
+    network = trial.made.plan.network
+    marks = marked(trial.images, predictions, network)
     fitted = Fitted(
         head=head,
         parted=trial.parted,
@@ -117,6 +123,7 @@ def try_out(
         metrics=metrics,
         mllib=mllib_metrics(scored),
         shared=count_shared(trial.parted.rows),
+        overlap=overlap_of(marks, predictions, labels, network, cfg),
         setting=setting,
         tuned=tuned,
         learning=learning(metrics),
@@ -147,6 +154,7 @@ def _told(fitted: Fitted, trial: Trial, known: Reference) -> Made:
         limits=limits_of(cfg.ingest),
         used=trial.made.used,
         metrics=fitted.metrics,
+        overlap=fitted.overlap,
         reference=known,
         data=fitted.fingerprint,
         split={**split, **(drawn if is_drawn(cfg.train) else {})},

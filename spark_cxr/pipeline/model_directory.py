@@ -17,7 +17,7 @@ from spark_cxr.backbones.network import Network
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
 from spark_cxr.images.film import Limits
-from spark_cxr.metrics import Metrics
+from spark_cxr.metrics import Metrics, Overlap
 from spark_cxr.model.manifest import (
     ARRAYS,
     REFERENCE,
@@ -28,6 +28,7 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output, locate
+from spark_cxr.report.wording import overlap_in_words
 
 NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
@@ -62,6 +63,7 @@ class Made:
     limits: Limits
     used: Used
     metrics: Metrics
+    overlap: Overlap
     reference: Reference
     data: str
     split: dict[str, Any]
@@ -89,6 +91,7 @@ def write_model(model: FittedHead, made: Made, directory: Output) -> Manifest:
         features=network.dim,
         limits=made.limits,
         metrics=_figures(made.metrics),
+        overlap={**made.overlap.to_json(), "said": overlap_in_words(made.overlap)},
         data=made.data,
         split=made.split,
         versions=_versions(),

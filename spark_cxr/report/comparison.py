@@ -30,6 +30,7 @@ def comparison_page(report: ComparisonReport) -> str:
         sections.notice(),
         element("p", f"spark_cxr · {report.job} · {report.data.name}", class_="eyebrow"),
         element("h1", report.title),
+        sections.overlaps(report.overlaps),
         _verdict(report),
         sections.caveats(report.caveats, report.audit),
         _ranking(report),
@@ -71,6 +72,7 @@ def _ranking(report: ComparisonReport) -> Html:
     by = report.split.method
     headings = (
         "Rank, head, backbone",
+        "Films the backbone was trained on",
         f"Accuracy by {by}",
         *(("Accuracy by image", f"Image minus {by}, points") if both else ()),
         "Behind the best, points",
@@ -93,6 +95,7 @@ def _row(place: int, row: ComparisonRow, both: bool) -> tuple[str, ...]:
     found, between = row.outcome.metrics, row.outcome.metrics.intervals
     return (
         with_small(f"{place}. {row.head}", row.backbone),
+        _learned(row),
         _accuracy(row.outcome),
         *((_accuracy(row.by_image), _gap(row)) if both else ()),
         _difference(row.behind.accuracy) if row.behind else "",
@@ -104,6 +107,12 @@ def _row(place: int, row: ComparisonRow, both: bool) -> tuple[str, ...]:
         f"{row.outcome.fit_seconds:,.1f}",
         wording.NOT_DEFINED if row.images_per_second is None else f"{row.images_per_second:,.1f}",
     )
+
+
+def _learned(row: ComparisonRow) -> str:
+    if row.overlap is None or row.overlap.learned is None:
+        return "not known"
+    return f"{row.overlap.learned:,}"
 
 
 def _accuracy(outcome: Outcome | None) -> str:

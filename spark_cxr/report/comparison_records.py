@@ -6,7 +6,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from spark_cxr.datasets import Published
-from spark_cxr.metrics import Metrics, Paired
+from spark_cxr.metrics import Metrics, Overlap, Paired
 from spark_cxr.report.records import Audit, DataSummary, Mistake, PartTable, Row, RunSummary
 
 
@@ -72,6 +72,8 @@ class ComparisonRow:
     """Of featurizing with this backbone; None where the features were there already."""
     setting: tuple[Row, ...] = ()
     """What tuning chose, for the reader."""
+    overlap: Overlap | None = None
+    """Films that the backbone was trained on."""
 
     @property
     def name(self) -> str:
@@ -93,6 +95,7 @@ class ComparisonRow:
             "setting": dict(self.setting),
             **self.outcome.to_json(),
             "images_per_second": self.images_per_second,
+            "overlap": self.overlap and self.overlap.to_json(),
             "by_image": self.by_image and self.by_image.to_json(),
             "leak": self.leak and self.leak.to_json(),
             "behind_the_best": self.behind and self.behind.to_json(),
@@ -126,6 +129,12 @@ class ComparisonReport:
     def best(self) -> ComparisonRow:
         """Give the row that comes first."""
         return self.rows[0]
+
+    @property
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """Give that of each backbone, with the figure of its best head."""
+        found = {row.backbone: row.overlap for row in reversed(self.rows) if row.overlap}
+        return tuple(reversed(found.values()))
 
     @property
     def gaps(self) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ and a page leaves out what it was not given.
 
 from dataclasses import dataclass
 
-from spark_cxr.metrics import LearningPoint, Metrics, Part
+from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
 from spark_cxr.report.checks import Check
 
 Row = tuple[str, str]
@@ -207,3 +207,5 @@ class TrainingReport:
     """How that was made."""
     learned: Learned | None = None
     """Where the network itself was trained."""
+    overlap: Overlap | None = None
+    """Test images that the network was trained on."""

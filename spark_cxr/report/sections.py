@@ -1,7 +1,9 @@
 """The parts that pages have in common: classes, pictures, mistakes, parts, audit, how it ran."""
 
+from collections.abc import Iterable
+
 from spark_cxr.errors import REASONS
-from spark_cxr.metrics import Averages, LearningPoint, Metrics, Part
+from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part
 from spark_cxr.report import dots, plots, wording
 from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
 from spark_cxr.report.html import Html, element, facts, figure, join, picture, section, table
@@ -33,6 +35,15 @@ def caveats(sentences: tuple[str, ...], found: Audit | None = None) -> Html:
         return NOTHING
     lines = element("ul", *(element("li", sentence) for sentence in told))
     return element("aside", element("h2", "Before you rely on this"), lines, class_="caveats")
+
+
+def overlaps(found: Iterable[Overlap]) -> Html:
+    """Say above a figure which of its films a network was trained on; nothing where none was."""
+    told = [wording.overlap_warning(each) for each in found if each.learned]
+    if not told:
+        return NOTHING
+    lines = (element("p", element("strong", sentence)) for sentence in told)
+    return element("aside", *lines, class_="caveats", role="note")
 
 
 def tiles(found: Metrics) -> Html:

@@ -1,9 +1,8 @@
 """The page of one training run: the verdict first, then what it rests on."""
 
-from spark_cxr.metrics import Metrics
 from spark_cxr.report import contact, epochs, sections, wording
 from spark_cxr.report.html import Html, element, facts, join, page, section, table
-from spark_cxr.report.records import DataSummary, SplitSummary, TrainingReport
+from spark_cxr.report.records import DataSummary, TrainingReport
 from spark_cxr.report.wording import percent
 
 
@@ -14,6 +13,7 @@ def training_page(report: TrainingReport) -> str:
         sections.notice(),
         element("p", f"spark_cxr · {report.job} · {report.data.name}", class_="eyebrow"),
         element("h1", report.title),
+        sections.overlaps([report.overlap] if report.overlap else []),
         _verdict(report),
         sections.caveats(report.caveats, report.audit),
         sections.tiles(report.metrics),
@@ -25,7 +25,7 @@ def training_page(report: TrainingReport) -> str:
         sections.mistakes(report.mistakes),
         contact.training_panels(report.panels, report.heat),
         _data(report.data),
-        _split(report.split, report.metrics),
+        _split(report),
         sections.audit(report.audit),
         section("Model", facts(report.model)),
         sections.how_it_ran(report.run),
@@ -63,14 +63,16 @@ def _data(data: DataSummary) -> Html:
     return section("Data", facts(rows), classes, sections.quarantine(data.quarantined))
 
 
-def _split(split: SplitSummary, found: Metrics) -> Html:
+def _split(report: TrainingReport) -> Html:
+    split, overlap = report.split, report.overlap
     shared = "not known" if split.shared is None else f"{split.shared:,}"
     rows = (
         ("Method", ": ".join(filter(None, (split.method, split.patients)))),
         ("Training images", f"{split.n_train:,}"),
         ("Test images", f"{split.n_test:,}"),
-        ("Test groups", f"{found.groups:,}"),
+        ("Test groups", f"{report.metrics.groups:,}"),
         (f"Test images whose {split.unit or 'group'} is in training", shared),
+        *([("Trained on by the network", wording.overlap_in_words(overlap))] if overlap else []),
         *split.notes,
     )
     return section("Split", facts(rows))

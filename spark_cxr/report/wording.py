@@ -3,13 +3,15 @@
 import unicodedata
 from collections.abc import Sequence
 
-from spark_cxr.metrics import Interval, LearningPoint, Metrics
+from spark_cxr.metrics import Interval, LearningPoint, Metrics, Overlap
 from spark_cxr.report.checks import FAIL, PASS, WARN, Check, count_statuses
 from spark_cxr.report.records import SplitSummary, TrainingReport
 
 THIN = "\u202f"
 """Narrow no-break space, so that 87.2 % stays on one line."""
 NOT_DEFINED = "–"
+HALF = 0.5
+"""Share of a test that the network was trained on from which its figure says nothing."""
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Unicode's controls of reading direction."""
 
@@ -175,3 +177,33 @@ def audit_in_words(checks: Sequence[Check]) -> str:
     said = ", ".join(f"{counts[status]} {word}" for status, word in words if counts[status])
     asked = sum(counts[status] for status, _ in words)
     return f"Of {counted(asked, 'check')}, {said}." if asked else "No check could be made."
+
+
+def overlap_in_words(found: Overlap) -> str:
+    """Say how many films of a test the network was trained on, also where that is none."""
+    if found.learned is None:
+        return f"It is not known which films {found.network} was trained on"
+    if not found.learned:
+        return f"{found.network} was trained on none of the {counted(found.n, 'test film')}"
+    near = f", {found.near:,} of them as near-duplicates" if found.near else ""
+    whole = "all" if found.learned == found.n else f"{found.learned:,}"
+    share = f" ({percent(found.share)}{near})" if found.learned < found.n or near else ""
+    return f"{found.network} was trained on {whole} of these {found.n:,} test films{share}"
+
+
+def overlap_warning(found: Overlap) -> str:
+    """Say what that makes of the figure, and give the one on the other films."""
+    if found.share >= HALF:
+        worth = "this figure says nothing about new films."
+    else:
+        worth = "expect less on new films."
+    others = found.others
+    if others is None:
+        return f"{overlap_in_words(found)}: {worth}"
+    if others.is_too_small:
+        rest = f"The other {others.n:,} are too few for a figure."
+    else:
+        between = percent_range(others.accuracy_interval)
+        rest = f"On the other {others.n:,} it was right on {percent(others.accuracy)}"
+        rest += f" ({between})." if between else "."
+    return f"{overlap_in_words(found)}: {worth} {rest}"

@@ -129,6 +129,7 @@ def card_of(service: Service) -> dict[str, Any]:
         "backbone": told.backbone,
         "weights": asdict(told.weights),
         "caveat": FAKE_CAVEAT if told.backbone == "fake" else told.weights.caveat,
+        "overlap": told.overlap,
         "metrics": told.metrics,
         "split": told.split,
         "data": told.data,

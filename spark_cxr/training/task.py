@@ -33,6 +33,8 @@ class Task:
     """Of the training: checkpoint/, history.json, weights.keras, films.png."""
     data: str = ""
     """Which films these are, and their licence, in words that travel with the weights."""
+    films: bytes = b""
+    """Their list, and those of the network it starts from (`backbones.film_list`)."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """`weights.keras`: a network that has learned, as a backbone like any other.
 
-Beside what Keras writes, the file says in `spark_cxr.json` what else has to be known of it. Equal
-networks give equal bytes: the times that Keras writes into it are left out.
+Beside what Keras writes, the file says in `spark_cxr.json` what else has to be known of it, and in
+`spark_cxr.films` which films it was trained on. Equal networks give equal bytes: the times that
+Keras writes into it are left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from spark_cxr.backbones import film_list
 from spark_cxr.backbones.cache import whole
 from spark_cxr.backbones.provenance import MEMBER, Provenance, without_folder
 from spark_cxr.training.task import Task
@@ -30,6 +32,8 @@ def write(model: Any, task: Task, target: Path) -> None:
                 archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
             about = json.dumps(provenance(task).to_json(), indent=1, ensure_ascii=False)
             archive.writestr(zipfile.ZipInfo(MEMBER, _EPOCH), about)
+            if task.films:
+                archive.writestr(zipfile.ZipInfo(film_list.MEMBER, _EPOCH), task.films)
 
 
 def provenance(task: Task) -> Provenance:

@@ -18,6 +18,7 @@ from spark_cxr.pipeline.audit.films import (
     show_films,
     usable_labels,
 )
+from spark_cxr.pipeline.audit.learned import check_learned
 from spark_cxr.pipeline.audit.network import check_network, unasked
 from spark_cxr.pipeline.audit.pictures import with_pictures
 from spark_cxr.pipeline.audit.summary import check_tables, told_films
@@ -70,7 +71,7 @@ def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
         known = Known(films, twins, keep(clusters(twins)), cfg.audit.examples)
         listed, total = _conflicts(known, output)
         checks = check_tables(known, cfg.audit)
-        more, shown = _network(spark, cfg, known.images, output, copies_of, keep)
+        more, shown = _network(spark, cfg, known.images, ingested.images, output, copies_of, keep)
     return Audited(
         asked=asked,
         cfg=cfg,
@@ -95,6 +96,7 @@ def _network(
     spark: SparkSession,
     cfg: Config,
     images: DataFrame,
+    films: DataFrame,
     output: Output,
     copies_of: CopiesOf,
     keep: Keep,
@@ -105,4 +107,5 @@ def _network(
         reason = f"Fewer than two labels have enough patients to train and test on{few}."
         return (unasked(reason),), None
     shown = replace(show_films(spark, cfg, images, labels, copies_of, keep), left_out=left_out)
-    return tuple(check_network(shown, cfg, output, keep)), shown
+    learned = check_learned(films, shown)
+    return (learned, *check_network(shown, cfg, output, keep)), shown

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr import datasets
+from spark_cxr.backbones import film_list
 from spark_cxr.backbones.cache import cache_dir
 from spark_cxr.output import Outcome, Output, is_here, locate
 from spark_cxr.pipeline import train as heads
@@ -31,6 +32,7 @@ from spark_cxr.pipeline.finetune.learners import (
 from spark_cxr.pipeline.finetune.together import train_together
 from spark_cxr.pipeline.fitted import Trial, try_out
 from spark_cxr.pipeline.look import small_copies
+from spark_cxr.pipeline.overlap import list_films
 from spark_cxr.pipeline.parted import Parted, part
 from spark_cxr.pipeline.split import IS_TEST
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
@@ -125,6 +127,7 @@ def _trained(
         val=films.val,
         folder=_folder(plan.output),
         data=_data(plan, learners),
+        films=_listed(plan, learners),
     )
     workers = plan.asked.finetune.workers
     trained = train_together(spark, task, workers, _say) if workers else train(task, _say)
@@ -143,6 +146,12 @@ def _data(plan: Plan, learners: Learners) -> str:
     return f"{learners.n_train:,} films that train and {learners.n_val:,} that validate, of {named}"
 
 
+def _listed(plan: Plan, learners: Learners) -> bytes:
+    """List the films that it learns from, beside those that it was trained on before."""
+    before = film_list.lists_of(plan.start.weights) or ()
+    return film_list.pack((*before, list_films(plan.known.ingested.images, learners.rows)))
+
+
 def _say(line: str) -> None:
     LOG.info(f"{JOB}: {line}")
 
@@ -156,7 +165,7 @@ def _tried(spark: SparkSession, plan: Plan, parted: Parted, trained: Trained) ->
     prepared = _prepared(made, parted).persist()
     try:
         head = trained_head(plan.recipe.head)
-        trial = Trial(prepared, parted, made, known.cfg, plan.output)
+        trial = Trial(prepared, parted, known.ingested.images, made, known.cfg, plan.output)
         fitted = try_out(head, PortableModel(head, trained.head), trial, started)
     finally:
         prepared.unpersist()

@@ -18,6 +18,7 @@ COUNTS = (
     *("seconds_training", "fit_seconds", "folds_sd", "images_per_second"),
     *("n_val", "kept_out", "best_epoch", "epochs", "images_per_second_training"),
     "test_images_with_patient_or_twin_in_training",
+    "test_images_the_network_was_trained_on",
 )
 INTERVALS = (*WHOLE, *PER_LABEL)
 DESCRIBED = (

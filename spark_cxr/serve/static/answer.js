@@ -89,6 +89,7 @@ export function cardOf(card) {
     ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
     ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
     ["Head", card.head],
+    ["Films its network was trained on", card.overlap?.said],
     ["Split", [how, ...Object.entries(drawn).map(([name, value]) => `${name} ${value}`)].filter(Boolean).join(", ")],
     ...figures,
     ["Fingerprint of its films", card.data],
