@@ -1,162 +1,179 @@
-"""Files → images and quarantine: every file that was seen is a row of one of the two tables."""
+"""The steps that jobs share: each reads, lets the workers compute, and writes its tables."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from dataclasses import replace
-from typing import Any
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr import datasets
-from spark_cxr.datasets import Dataset
-from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.images.film import Limits
-from spark_cxr.pipeline import labels as label_files
-from spark_cxr.pipeline.files import source_of
-from spark_cxr.pipeline.look import Reading
-from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, columns
+from spark_cxr.errors import InputError
+from spark_cxr.output import Output, pseudonym_key
+from spark_cxr.pipeline import ingest
+from spark_cxr.pipeline.classes import choose_classes
+from spark_cxr.pipeline.dedup import find_twins, regroup
+from spark_cxr.pipeline.feature_cache import FeatureCache
+from spark_cxr.pipeline.files import Listing, list_files, read_files
+from spark_cxr.pipeline.look import WANTED, Copies, is_copied, look
+from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
+from spark_cxr.pipeline.staging import staged
+from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, TWINS, columns
 from spark_cxr.settings import Ingest
 
-TOLD = {
-    "label": "string",
-    "day_offset": "int",
-    "file_patient": "string",
-    "file_view": "string",
-    "file_source": "string",
-}
-"""What a label file or a folder name may say of an image, before the image has its word."""
-NO_FILE = ("folder", "none")
-"""What `labels` may be beside a file."""
+LOG = logging.getLogger(__name__)
 
 
-def dataset_of(settings: Ingest) -> Dataset:
-    """Put what the settings say about labels and patients over the data set's description."""
-    known = datasets.get(settings.dataset) if settings.dataset else Dataset(name="")
-    names = ("labels", "key_column", "label_column", "patient_column", "patient_regex", "unmatched")
-    given: dict[str, Any] = {name: getattr(settings, name) for name in names}
-    dataset = replace(known, **{name: value for name, value in given.items() if value})
-    _check_regex(dataset.patient_regex)
-    return dataset
+@dataclass(frozen=True)
+class Ingested:
+    """What ingesting left behind."""
+
+    images: DataFrame
+    files: int
+    n_images: int
+    patients: int
+    """How many are known."""
+    without_patient: int
+    """Images of whom no patient is known: each counts as a patient of its own."""
+    reasons: tuple[tuple[str, int], ...]
+    """Reason and number of files, the commonest first."""
+    twins: str
+    """Address of the table of films that are one (`schemas.TWINS`)."""
+
+    @property
+    def quarantined(self) -> int:
+        """Count the files that were set aside."""
+        return sum(count for _, count in self.reasons)
 
 
-def reading_of(settings: Ingest, key: bytes | None) -> Reading:
-    """Gather what the workers have to know to read a file; without a key, no patient."""
-    return Reading(limits_of(settings), key, dataset_of(settings).patient_regex)
+def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingested:
+    """Look at every file, write `images/` and `quarantine/`, and account for each."""
+    with looked_at(spark, settings, output) as (ingested, _):
+        return ingested
 
 
-def limits_of(settings: Ingest) -> Limits:
-    """Say what a film may cost."""
-    return Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
+@contextmanager
+def looked_at(
+    spark: SparkSession,
+    settings: Ingest,
+    output: Output,
+    caches: Sequence[FeatureCache] = (),
+    copies: Copies | None = None,
+) -> Iterator[tuple[Ingested, DataFrame]]:
+    """Ingest, and until the block ends give what was seen of each file (`schemas.LOOKED`).
+
+    All of it comes from one pass over the files: each film is decoded once, shown to the networks
+    of `caches` that want it, and kept as `copies` says. What that pass found waits in a table of
+    its own: not in memory, because it has the vectors too.
+    """
+    dataset = ingest.dataset_of(settings)
+    listing = list_files(spark, settings.images, dataset.leave_out)
+    key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
+    with staged(output) as keep:
+        labels = ingest.label_rows(spark, settings, key)
+        labels = labels if labels is None else keep(labels)  # read once, pseudonyms made once
+        told = keep(ingest.told_of(listing.files, labels, settings))
+        if remark := ingest.check_told(listing.files, told, labels, settings):
+            LOG.warning(remark)
+        files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
+        files = wanted_by(caches, copies, files, told)
+        plans = [cache.plan for cache in caches]
+        rows = look(files, ingest.reading_of(settings, key), plans, copies)
+        with progress(spark, "featurizing" if plans else "looking at files", listing.count):
+            seen = keep(rows)
+        yield _ingested(spark, settings, output, listing, seen, told), seen
 
 
-def unseen(listed: DataFrame, seen: DataFrame, max_bytes: int) -> DataFrame:
-    """Find the listed files that were not handed over, and say why (`schemas.SEEN`)."""
-    size = F.col("bytes")
-    over = F.concat(size, F.lit(f" bytes, limit {max_bytes}"))
-    why = F.when(size == 0, "empty").when(size > max_bytes, "too_large").otherwise("unreadable")
-    known = {
-        "path": F.col(PATH),
-        "bytes": size,
-        "modified": F.col("modified"),
-        "sha256": F.when(size == 0, hashlib.sha256(b"").hexdigest()),
-        "reason": why,
-        "detail": F.when(size == 0, "0 bytes")
-        .when(size > max_bytes, over)
-        .otherwise("the file system gave an error or no file"),
-    }
-    missing = listed.join(seen.select(PATH), on=PATH, how="left_anti")
-    kinds = dict(word.split() for word in SEEN.split(", "))
-    return missing.select(
-        *(known.get(name, F.lit(None)).cast(kinds[name]).alias(name) for name in columns(SEEN))
+def wanted_by(
+    caches: Sequence[FeatureCache], copies: Copies | None, files: DataFrame, labels: DataFrame
+) -> DataFrame:
+    """Mark in the column `wanted` which network has to see a file, and whether a copy is kept.
+
+    The small table of labels (path, label) goes to the files, so that no image file is shuffled.
+    """
+    for names in {cache.labels for cache in caches if cache.labels is not None}:
+        choose_classes(labels, names)  # too few classes: say so before the work
+    if copies or any(cache.labels is not None for cache in caches):
+        files = files.join(F.broadcast(labels.select(PATH, LABEL)), on=PATH, how="left")
+    else:
+        files = files.withColumn(LABEL, F.lit(None).cast("string"))
+    marks = [f"{WANTED}_{number}" for number in range(len(caches))]
+    for cache, mark in zip(caches, marks, strict=True):
+        files = cache.mark(files, mark)
+    last = [is_copied(copies, labels)] if copies else []
+    return files.withColumn(WANTED, F.array(*marks, *last))
+
+
+def _ingested(
+    spark: SparkSession,
+    settings: Ingest,
+    output: Output,
+    listing: Listing,
+    seen: DataFrame,
+    told: DataFrame,
+) -> Ingested:
+    """Part what was seen into images and quarantine, and see that no file is missing."""
+    if seen.count() != listing.count:
+        lost = ingest.unseen(listing.files, seen, settings.max_bytes)
+        seen = seen.select(*columns(SEEN)).unionByName(lost)
+    output.write_table(ingest.quarantine_of(seen), "quarantine")
+    reasons = _reasons(spark, output)
+    _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
+    with staged(output) as keep:
+        films = keep(ingest.images_of(seen, told, settings))
+        output.write_table(find_twins(films, settings.likeness, keep), "twins")
+        twins = spark.read.schema(TWINS).parquet(output.table("twins"))
+        output.write_table(regroup(films, twins), "images")
+    done = account_of(spark, output, listing.count)
+    _check_account(done)
+    return done
+
+
+def account_of(spark: SparkSession, output: Output, files: int = 0) -> Ingested:
+    """Count what ingesting has left in a directory, just now or in an earlier run."""
+    images = spark.read.schema(IMAGES).parquet(output.table("images"))
+    people, reasons = _people(images), _reasons(spark, output)
+    return Ingested(
+        images,
+        files or people[0] + sum(n for _, n in reasons),
+        *people,
+        reasons,
+        output.table("twins"),
     )
 
 
-def quarantine_of(seen: DataFrame) -> DataFrame:
-    """Take the files that are no images to work with."""
-    return seen.where(F.col("reason").isNotNull()).select(*columns(QUARANTINE))
+def _people(images: DataFrame) -> tuple[int, int, int]:
+    """Count images, patients, and images without one."""
+    known = F.col("patient_id")
+    counts = images.agg(F.count(F.lit(1)), F.count_distinct(known), F.count_if(known.isNull()))
+    n_images, patients, without = counts.collect()[0]
+    return n_images, patients, without
 
 
-def label_rows(spark: SparkSession, settings: Ingest, key: bytes | None = None) -> DataFrame | None:
-    """Read the label file (`schemas.LABELS`); None where labels come from folders or nowhere."""
-    dataset = dataset_of(settings)
-    if dataset.labels in NO_FILE:
-        return None
-    return label_files.read_labels(spark, label_path(settings), dataset, key)
+def _reasons(spark: SparkSession, output: Output) -> tuple[tuple[str, int], ...]:
+    quarantine = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
+    counted = quarantine.groupBy("reason").count().orderBy(F.desc("count"), "reason").collect()
+    return tuple((row["reason"], row["count"]) for row in counted)
 
 
-def told_of(seen: DataFrame, rows: DataFrame | None, settings: Ingest) -> DataFrame:
-    """Gather what a label file or the folder names say of the files: path, key, and `TOLD`.
-
-    `rows` are those of `label_rows`.
-    """
-    if rows is None:
-        dataset = dataset_of(settings)
-        by_folder = dataset.labels == "folder"
-        told = {"label": label_files.label_from_path(dataset)} if by_folder else {}
-        return seen.select(
-            PATH,
-            *(told.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in TOLD.items()),
-        )
-    matched = label_files.match(seen, rows)
-    renamed = {"patient_id": "file_patient", "view": "file_view", "source": "file_source"}
-    return matched.withColumnsRenamed(renamed).select(PATH, "key", *TOLD)
+def _check_bad(
+    reasons: tuple[tuple[str, int], ...], total: int, max_bad: float, table: str
+) -> None:
+    bad = sum(count for _, count in reasons)
+    received = f"{bad:,} of {total:,} bad: {', '.join(f'{n:,} {reason}' for reason, n in reasons)}"
+    if bad == total:
+        raise InputError("at least one image that decodes", received, f"See {table}")
+    if bad > max_bad * total:
+        expected = f"at most {max_bad:.1%} bad files (--max-bad)"
+        raise InputError(expected, received, f"See {table}")
 
 
-def check_told(seen: DataFrame, told: DataFrame, rows: DataFrame | None, settings: Ingest) -> str:
-    """Refuse a label file that does not fit the files; say what does not match where it may."""
-    if rows is None:
-        return ""
-    path = label_path(settings)
-    label_files.check_labels(rows, path)
-    unmatched = label_files.find_unmatched(seen, rows, told)
-    if not (unmatched.rows or unmatched.files):
-        return ""
-    if dataset_of(settings).unmatched == "error":
-        way_out = "Mend the file, or add --unmatched keep"
-        raise InputError(f"a row of {path} for each image and back", str(unmatched), way_out)
-    return f"labels: {unmatched}"
-
-
-def images_of(seen: DataFrame, told: DataFrame, settings: Ingest) -> DataFrame:
-    """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`).
-
-    The folder is the source only where the label file names none at all: else a film on which the
-    file is silent would look like one of yet another hospital.
-    """
-    good = seen.where(F.col("reason").isNull()).join(told, on=PATH, how="left")
-    folder_source = source_of(settings.images, dataset_of(settings).name)
-    source = F.col("file_source")
-    if not told.where(source.isNotNull()).limit(1).count():
-        source = folder_source
-    patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
-    return good.withColumns(
-        {
-            "source": source,
-            "patient_id": patient,
-            "group_id": F.coalesce(patient, F.col("pixels_sha256")),
-            "view": F.coalesce(F.col("file_view"), F.col("view")),
-        }
-    ).select(*columns(IMAGES))
-
-
-def label_path(settings: Ingest) -> str:
-    """Find the label file: the one that was named, or the data set's own beside the images."""
-    if settings.labels:
-        return settings.labels
-    return label_files.label_file(dataset_of(settings).labels, settings.images)
-
-
-def _check_regex(pattern: str) -> None:
-    received = f"ingest.patient_regex={pattern}"
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        way_out = r"Escape what is meant literally, as in \."
-        expected = "a regular expression"
-        raise ConfigError(expected, f"{received} ({error})", way_out) from None
-    if pattern and groups < 1:
-        way_out = "Put ( ) around the part that is the patient"
-        raise ConfigError("a regular expression with a group", received, way_out)
+def _check_account(done: Ingested) -> None:
+    if done.n_images + done.quarantined != done.files:
+        received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
+        way_out = "Run again when no one writes to the folders"
+        raise InputError("folders that stay as they are while they are read", received, way_out)
