@@ -23,7 +23,7 @@ from spark_cxr.backbones import engines
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.decode import decode
 from spark_cxr.images.prepare import to_network
-from spark_cxr.model.scoring import load_model
+from spark_cxr.model.model import load_model
 from spark_cxr.serve.batches import STEP
 from spark_cxr.serve.token import read_token
 from spark_cxr.serve.verb import Verb

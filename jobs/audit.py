@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write `audit.json` and `report.html`."""
-    from spark_cxr.pipeline.audit.audited import audit_step
+    from spark_cxr.verbs.audit.run import audit_step
 
     return audit_step(spark, cfg, output)
 

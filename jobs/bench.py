@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write `bench.json` and the vectors that each contestant made."""
-    from spark_cxr.pipeline.bench.benched import report, table
-    from spark_cxr.pipeline.bench.rounds import bench_step
+    from benchmarks.bench.results import report, table
+    from benchmarks.bench.run import bench_step
 
     benched = bench_step(spark, cfg, output)
     output.write_json("bench.json", report(benched))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write overlays, the tables `explanations` and `quarantine`, and a contact sheet."""
-    from spark_cxr.pipeline.explain.run import explain_step
+    from spark_cxr.verbs.explain.run import explain_step
 
     return explain_step(spark, cfg, output)
 

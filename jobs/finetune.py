@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, split, train network and head, evaluate, report."""
-    from spark_cxr.pipeline.finetune.run import finetune
+    from spark_cxr.verbs.finetune.run import finetune
 
     return finetune(spark, cfg, output)
 

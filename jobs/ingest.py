@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images` and `quarantine`."""
-    from spark_cxr.pipeline.steps import ingest_step
+    from spark_cxr.pipeline.ingest import ingest_step
 
     done = ingest_step(spark, cfg.ingest, output)
     counts = {"files": done.files, "images": done.n_images, "quarantined": done.quarantined}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.drawn import phantoms_step
+from spark_cxr.pipeline.phantom_films import phantoms_step
 from spark_cxr.settings import Config
 
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Append a row for each new file to the table of predictions."""
-    from spark_cxr.pipeline.scoring.run import score_step
+    from spark_cxr.verbs.score.run import score_step
 
     return score_step(spark, cfg, output)
 
 
 def _opens(cfg: Config) -> Any:
-    from spark_cxr.pipeline.scoring.run import open_run
+    from spark_cxr.verbs.score.run import open_run
 
     return open_run(cfg)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate, report."""
-    from spark_cxr.pipeline.experiment import train_head
+    from spark_cxr.verbs.train.run import train_head
 
     return train_head(cfg.any_head.head, spark, cfg, output)
 

@@ -22,7 +22,7 @@ JOBS = (
     *("compare", "score", "explain", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
-OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "spark_cxr.serve.load:LOAD"}
+OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "benchmarks.load:LOAD"}
 """Verbs that are no jobs, and where they are."""
 
 

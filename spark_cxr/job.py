@@ -94,7 +94,7 @@ def _check(job: Job, cfg: Config) -> None:
     except ImportError as error:
         way_out = "pip install 'spark-cxr[local]', or start the job with spark-submit"
         raise SetupError(f"PySpark for {job.name}", str(error), way_out) from None
-    from spark_cxr.pipeline.preflight import preflight
+    from spark_cxr.verbs.preflight import preflight
 
     preflight(cfg, job.sections)
 
@@ -118,7 +118,7 @@ def _spark_errors() -> tuple[type[Exception], ...]:
 
 def _run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     if TRACKED in job.sections:
-        from spark_cxr.pipeline.tracking import check_tracking
+        from spark_cxr.verbs.track import check_tracking
 
         check_tracking(cfg)
     with job.opens(cfg) if job.opens else _claimed(job, cfg) as output:
@@ -147,7 +147,7 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     output.write_json(RECORD, {**record, **ended})
     print(outcome.text, file=sys.stderr, flush=True)
     if TRACKED in job.sections:
-        from spark_cxr.pipeline.tracking import track
+        from spark_cxr.verbs.track import track
 
         if told := track(job.name, cfg, output):
             ended |= told

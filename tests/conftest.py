@@ -29,7 +29,7 @@ def shared_data() -> Path:
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Draw 69 small phantoms, 9 of them broken, one of each kind that ingest meets first."""
     from spark_cxr.output import Output
-    from spark_cxr.pipeline.drawn import phantoms_step
+    from spark_cxr.pipeline.phantom_films import phantoms_step
     from spark_cxr.settings import Phantoms
 
     folder = tmp_path_factory.mktemp("films")

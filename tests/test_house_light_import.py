@@ -65,7 +65,7 @@ def test_jobs_frame_and_pipeline_bring_spark_and_no_networks() -> None:
 
 
 def test_verbs_can_be_listed_without_the_packages_that_serve() -> None:
-    brought = brought_by(["spark_cxr.serve.command", "spark_cxr.serve.load"])
+    brought = brought_by(["spark_cxr.serve.command", "benchmarks.load"])
     assert brought & {"starlette", "anyio", "pandas"} == set()
 
 

@@ -18,7 +18,7 @@ for name in ("fork", "register_at_fork", "sysconf"):
 import spark_cxr
 from spark_cxr.backbones.cache import locked
 from spark_cxr.config import defaults
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from spark_cxr.output import only_writer
 from dataclasses import replace
 from pathlib import Path

@@ -7,7 +7,7 @@ from spark_cxr import cli
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
 from spark_cxr.flags import flagged_items
-from spark_cxr.images.phantoms import FORMATS, MARKERS
+from spark_cxr.phantoms import FORMATS, MARKERS
 from spark_cxr.settings import SECTIONS, Config, nearest
 from spark_cxr.values import checked
 

@@ -13,13 +13,13 @@ from multiprocessing import get_context
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.bench import peers
+from benchmarks.bench.films import Films
+from benchmarks.bench.results import Pass
 from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output
-from spark_cxr.pipeline.bench import peers
-from spark_cxr.pipeline.bench.benched import Pass
-from spark_cxr.pipeline.bench.films import Films
 from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config

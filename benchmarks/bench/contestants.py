@@ -10,16 +10,17 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones import catalog, own
+from benchmarks.bench import frameworks, peers
+from benchmarks.bench.arena import Arena, Contestant, one_process
+from benchmarks.bench.films import Films
+from benchmarks.bench.results import PRODUCT, Pass
+from spark_cxr.backbones import catalog
+from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.output import locate
-from spark_cxr.pipeline.bench import frameworks, peers
-from spark_cxr.pipeline.bench.arena import Arena, Contestant, one_process
-from spark_cxr.pipeline.bench.benched import PRODUCT, Pass
-from spark_cxr.pipeline.bench.films import Films
-from spark_cxr.pipeline.files import read_files
-from spark_cxr.pipeline.ingest import limits_of, reading_of
-from spark_cxr.pipeline.look import WANTED, look
+from spark_cxr.pipeline.film_tables import limits_of, reading_of
+from spark_cxr.pipeline.reading import WANTED, look
+from spark_cxr.pipeline.sources import read_files
 from spark_cxr.schemas import CONTENT, FEATURES, PATH
 from spark_cxr.settings import PEERS, Config
 

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.images.decode import decode
 from spark_cxr.output import locate
-from spark_cxr.pipeline.files import list_files
+from spark_cxr.pipeline.sources import list_files
 from spark_cxr.schemas import PATH
 from spark_cxr.settings import Config
 

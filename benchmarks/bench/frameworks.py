@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spark_cxr.pipeline.bench.peers import KerasNetwork, film_of, model_of
+from benchmarks.bench.peers import KerasNetwork, film_of, model_of
 
 PACKAGES = {"ray_data": "ray", "daft": "daft"}
 """What has to be importable for each."""

@@ -28,7 +28,9 @@ from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import ArrayType, FloatType
 
-from spark_cxr.backbones import engines, network, own, weights
+from benchmarks.bench.results import Spent
+from spark_cxr.backbones import engines, network, weights
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import vector_pass
 from spark_cxr.backbones.keras_backend import import_keras
@@ -40,7 +42,6 @@ from spark_cxr.images.film import Limits
 from spark_cxr.images.film_pass import Content
 from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import to_network
-from spark_cxr.pipeline.bench.benched import Spent
 from spark_cxr.schemas import FEATURES, PATH
 from spark_cxr.settings import Features
 

@@ -16,12 +16,12 @@ from contextlib import ExitStack
 
 from pyspark.sql import SparkSession
 
+from benchmarks.bench.arena import Contestant, open_arena
+from benchmarks.bench.contestants import CONTESTANTS, names_of
+from benchmarks.bench.films import Films, copied
+from benchmarks.bench.results import Benched, Pass, Scale
+from benchmarks.bench.scaling import scales
 from spark_cxr.output import Output
-from spark_cxr.pipeline.bench.arena import Contestant, open_arena
-from spark_cxr.pipeline.bench.benched import Benched, Pass, Scale
-from spark_cxr.pipeline.bench.contestants import CONTESTANTS, names_of
-from spark_cxr.pipeline.bench.films import Films, copied
-from spark_cxr.pipeline.bench.scaling import scales
 from spark_cxr.pipeline.networks import used_by_workers
 from spark_cxr.settings import PEERS, Config
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from spark_cxr.pipeline.bench.arena import Arena
-from spark_cxr.pipeline.bench.benched import Scale
-from spark_cxr.pipeline.bench.contestants import product
-from spark_cxr.pipeline.bench.films import Films
-from spark_cxr.pipeline.bench.memory import watched_memory
+from benchmarks.bench.arena import Arena
+from benchmarks.bench.contestants import product
+from benchmarks.bench.films import Films
+from benchmarks.bench.memory import watched_memory
+from benchmarks.bench.results import Scale
 
 LOG = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Make a Keras file the network that ships with spark_cxr: the file, its films, and its digest.
 
-    python -m spark_cxr.backbones.embed FILE.keras
+    python -m benchmarks.cxrnet.embed FILE.keras
 
 It is copied to `embedded/` beside this file, under our own name, the list of films that it was
 trained on into a file beside it, and its SHA-256 into the catalog. Those three are all that changes

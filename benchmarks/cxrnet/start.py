@@ -1,6 +1,6 @@
 """SqueezeNet with ImageNet's weights → the network that CXRNet is before it has seen a film.
 
-    python -m spark_cxr.backbones.cxrnet SQUEEZENET.keras BEGIN.keras
+    python -m benchmarks.cxrnet.start SQUEEZENET.keras BEGIN.keras
 
 Its maps are of two kinds, 128 each: the texture that fire3 sees, averaged down to the cells of the
 deep maps, and what a convolution makes of those deep maps. Frozen on films of other hospitals the
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from spark_cxr.backbones import own
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.grey import to_grey
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import load

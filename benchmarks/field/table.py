@@ -1,6 +1,6 @@
 """The table of the field: networks and heads on the public sets, beside what others published.
 
-    python -m spark_cxr.report.field DIR
+    python -m benchmarks.field.table DIR
 
 reads what conf/local/results.sh has left in DIR, run by run, and writes DIR/field.md and
 DIR/field.json. A run that is not there is a line that says so.
@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.field.folds import joined
+from benchmarks.field.published import ELSEWHERE
 from spark_cxr import datasets
 from spark_cxr.datasets import Published
 from spark_cxr.metrics import Interval
-from spark_cxr.report.field_folds import joined
-from spark_cxr.report.field_published import ELSEWHERE
-from spark_cxr.report.wording import percent, percent_range
+from spark_cxr.metrics.wording import percent, percent_range
 
 SQUEEZENET = "squeezenet11_imagenet"
 FROZEN = {"CXRNet": "CXRNet", SQUEEZENET: "SqueezeNet 1.1 (ImageNet)"}

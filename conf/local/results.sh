@@ -91,4 +91,4 @@ for part in ${parts:-frozen tuned}; do
     *) echo "results: Expected frozen, tuned or large. Received: $part. Leave it out." >&2; exit 2 ;;
   esac
 done
-"$bin/python" -m spark_cxr.report.field "$out"
+"$bin/python" -m benchmarks.field.table "$out"

@@ -48,7 +48,7 @@ class Embedded:
     name: str
     """In the folder `embedded` beside this file."""
     sha256: str
-    """Written by `python -m spark_cxr.backbones.embed FILE.keras`, together with the file."""
+    """Written by `python -m benchmarks.cxrnet.embed FILE.keras`, together with the file."""
 
 
 @dataclass(frozen=True)

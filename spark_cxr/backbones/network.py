@@ -18,7 +18,7 @@ from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.download import Say, to_log
 from spark_cxr.backbones.keras_model import POOLINGS
-from spark_cxr.backbones.packing import pack
+from spark_cxr.backbones.network_file import pack
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
 from spark_cxr.settings import nearest

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codec import Answer, Frame, receive, send
+from spark_cxr.images.codecs import Answer, Frame, receive, send
 
 _SECONDS = 120.0
 """Far beyond what the largest film takes (JPEG 2000 at 100 million pixels: about 20 s)."""
-_CODE = "from spark_cxr.images.codec import serve; serve()"
+_CODE = "from spark_cxr.images.codecs import serve; serve()"
 _DTYPES = ("|u1", "|i1", "<u2", "<i2")
 _ALLOCATION_FAILED = "MemoryError"
 

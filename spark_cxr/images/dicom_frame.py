@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codec import Frame
 from spark_cxr.images.codec_process import decode_apart
+from spark_cxr.images.codecs import Frame
 from spark_cxr.images.codestream import frame_shape
 from spark_cxr.images.film import Pixels, to_bytes
 from spark_cxr.images.quiet import mute_loggers

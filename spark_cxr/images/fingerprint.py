@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spark_cxr.images.film import Film, Pixels
-from spark_cxr.images.looks import thumbnail
+from spark_cxr.images.thumbnail import thumbnail
 
 
 @dataclass(frozen=True)

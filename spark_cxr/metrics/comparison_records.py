@@ -7,7 +7,7 @@ from typing import Any
 
 from spark_cxr.datasets import Published
 from spark_cxr.metrics import Metrics, Overlap, Paired
-from spark_cxr.report.records import Audit, DataSummary, Mistake, PartTable, Row, RunSummary
+from spark_cxr.metrics.report_records import Audit, DataSummary, Mistake, PartTable, Row, RunSummary
 
 
 @dataclass(frozen=True)

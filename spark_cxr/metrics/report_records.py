@@ -7,7 +7,7 @@ and a page leaves out what it was not given.
 from dataclasses import dataclass
 
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
-from spark_cxr.report.checks import Check
+from spark_cxr.metrics.checks import Check
 
 Row = tuple[str, str]
 """A name and what it is, both as they shall be read."""

@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Sequence
 
 from spark_cxr.metrics import Interval, LearningPoint, Metrics, Overlap
-from spark_cxr.report.checks import FAIL, PASS, WARN, Check, count_statuses
-from spark_cxr.report.records import SplitSummary, TrainingReport
+from spark_cxr.metrics.checks import FAIL, PASS, WARN, Check, count_statuses
+from spark_cxr.metrics.report_records import SplitSummary, TrainingReport
 
 THIN = "\u202f"
 """Narrow no-break space, so that 87.2 % stays on one line."""

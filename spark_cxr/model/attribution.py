@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import cam
+from spark_cxr.backbones import maps as cam
 from spark_cxr.backbones.engines import Mapper, load, load_mapper
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector

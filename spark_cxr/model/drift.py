@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Protocol
 
-from spark_cxr.model.judge import UNLIKE
+from spark_cxr.model.predictor import UNLIKE
 from spark_cxr.model.reference import Reference
 from spark_cxr.settings import Drift
 

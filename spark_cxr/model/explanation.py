@@ -12,8 +12,8 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import Grid, nice_scale, place
 from spark_cxr.images.overlay import LONGEST, Words, bounded, film_png, heat_png, overlay_png
-from spark_cxr.model.judge import Prediction
-from spark_cxr.model.tracing import Trace
+from spark_cxr.model.attribution import Trace
+from spark_cxr.model.predictor import Prediction
 from spark_cxr.settings import nearest
 
 WITHIN = 0.98

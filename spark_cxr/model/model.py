@@ -21,10 +21,10 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.film_pass import Content
 from spark_cxr.model import reference
+from spark_cxr.model.attribution import make_tracer
 from spark_cxr.model.explanation import Explanation, explanations, place_of
-from spark_cxr.model.judge import NO_XRAY, Judge, Prediction, look_at_film, prediction_pass
 from spark_cxr.model.manifest import ARRAYS, REFERENCE, Manifest, check_files, read_manifest
-from spark_cxr.model.tracing import make_tracer
+from spark_cxr.model.predictor import NO_XRAY, Judge, Prediction, look_at_film, prediction_pass
 from spark_cxr.output import Output, absolute, locate
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.model.coded import from_base64, from_data_uri
-from spark_cxr.model.judge import Prediction
+from spark_cxr.model.encoding import from_base64, from_data_uri
+from spark_cxr.model.model import Model, load_model
+from spark_cxr.model.predictor import Prediction
 from spark_cxr.model.rows import IMAGE, kinds, row
-from spark_cxr.model.scoring import Model, load_model
 from spark_cxr.output import locate
 
 AT_ONCE = 256
@@ -106,7 +106,7 @@ def _read(address: str) -> bytes | BadImage:
 
 def example(min_side: int) -> pd.DataFrame:
     """Draw a film that is as small as a model takes it: a table for `predict`, in base64."""
-    from spark_cxr.images.phantoms import phantoms
+    from spark_cxr.phantoms import phantoms
 
     drawn = next(phantoms(1, seed=0, size=max(64, min_side), formats=("png",)))
     return pd.DataFrame({IMAGE: [base64.b64encode(drawn.data).decode("ascii")]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spark_cxr.model.judge import FLAGS, NO_XRAY, Prediction
+from spark_cxr.model.predictor import FLAGS, NO_XRAY, Prediction
 
 IMAGE = "image"
 LABEL = "label"

@@ -4,10 +4,10 @@ dice → anatomy (who, how they stand) → thorax, bones, findings (tissue along
 → drawing (grey levels, lettering) → encoding, dicom, broken (bytes) → series (a whole set)
 """
 
-from spark_cxr.images.phantoms.broken import KINDS
-from spark_cxr.images.phantoms.drawing import MARKERS, Drawing, draw
-from spark_cxr.images.phantoms.findings import CLASSES
-from spark_cxr.images.phantoms.series import (
+from spark_cxr.phantoms.broken import KINDS
+from spark_cxr.phantoms.drawing import MARKERS, Drawing, draw
+from spark_cxr.phantoms.findings import CLASSES
+from spark_cxr.phantoms.series import (
     FORMATS,
     MANIFEST_COLUMNS,
     MASK_FOLDER,

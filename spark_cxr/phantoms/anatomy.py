@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.phantoms.dice import Dice
+from spark_cxr.phantoms.dice import Dice
 
 Field = NDArray[np.floating[Any]]
 """One float32 a pixel. Only + - * / sqrt and comparisons touch it: IEEE 754 fixes their last bit,

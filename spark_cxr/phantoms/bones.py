@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from spark_cxr.images.phantoms.anatomy import Anatomy, Field, Plane, ball, bump, ramp
-from spark_cxr.images.phantoms.thorax import Lungs
+from spark_cxr.phantoms.anatomy import Anatomy, Field, Plane, ball, bump, ramp
+from spark_cxr.phantoms.thorax import Lungs
 
 
 def skeleton(anatomy: Anatomy, plane: Plane, lungs: Lungs) -> Field:

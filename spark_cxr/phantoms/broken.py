@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spark_cxr.images.phantoms.dicom import (
+from spark_cxr.images.png import png_file
+from spark_cxr.phantoms.dicom import (
     EXPLICIT,
     JPEG,
     RLE,
@@ -18,15 +19,8 @@ from spark_cxr.images.phantoms.dicom import (
     pack,
     store,
 )
-from spark_cxr.images.phantoms.drawing import Drawing
-from spark_cxr.images.phantoms.encoding import (
-    encode_jpeg,
-    encode_png,
-    png_rows,
-    to_8_bits,
-    zlib_stored,
-)
-from spark_cxr.images.png import png_file
+from spark_cxr.phantoms.drawing import Drawing
+from spark_cxr.phantoms.encoding import encode_jpeg, encode_png, png_rows, to_8_bits, zlib_stored
 
 _MPEG4 = "1.2.840.10008.1.2.4.102"
 _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"

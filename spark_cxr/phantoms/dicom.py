@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.phantoms.drawing import Drawing
-from spark_cxr.images.phantoms.encoding import encode_jpeg, to_8_bits
+from spark_cxr.phantoms.drawing import Drawing
+from spark_cxr.phantoms.encoding import encode_jpeg, to_8_bits
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 RLE = "1.2.840.10008.1.2.5"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.phantoms.anatomy import (
+from spark_cxr.phantoms.anatomy import (
     Anatomy,
     Field,
     Plane,
@@ -14,18 +14,11 @@ from spark_cxr.images.phantoms.anatomy import (
     sample_anatomy,
     sample_pose,
 )
-from spark_cxr.images.phantoms.bones import skeleton
-from spark_cxr.images.phantoms.dice import Dice
-from spark_cxr.images.phantoms.findings import Finding, opacity, sample_finding
-from spark_cxr.images.phantoms.lettering import Grey, stamp
-from spark_cxr.images.phantoms.thorax import (
-    belly,
-    body,
-    heart,
-    hila_and_vessels,
-    mediastinum,
-    shape_lungs,
-)
+from spark_cxr.phantoms.bones import skeleton
+from spark_cxr.phantoms.dice import Dice
+from spark_cxr.phantoms.findings import Finding, opacity, sample_finding
+from spark_cxr.phantoms.lettering import Grey, stamp
+from spark_cxr.phantoms.thorax import belly, body, heart, hila_and_vessels, mediastinum, shape_lungs
 
 MARKERS = ("side", "none", "class")
 _SHAPES = ((5, 5), (5, 5), (6, 5), (5, 6))

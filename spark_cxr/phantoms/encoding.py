@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spark_cxr.images.phantoms.lettering import Grey
 from spark_cxr.images.png import png_file
+from spark_cxr.phantoms.lettering import Grey
 
 _BLOCK = 65_535
 

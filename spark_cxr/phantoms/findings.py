@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from spark_cxr.errors import ConfigError
-from spark_cxr.images.phantoms.anatomy import Field, Plane, bump, clouds, ramp
-from spark_cxr.images.phantoms.dice import Dice
-from spark_cxr.images.phantoms.thorax import Lungs
+from spark_cxr.phantoms.anatomy import Field, Plane, bump, clouds, ramp
+from spark_cxr.phantoms.dice import Dice
+from spark_cxr.phantoms.thorax import Lungs
 
 CLASSES = ("No_findings", "Pneumonia", "COVID-19")
 

@@ -4,17 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spark_cxr.images.phantoms.anatomy import (
-    Anatomy,
-    Field,
-    Plane,
-    Pose,
-    ball,
-    bump,
-    clouds,
-    ramp,
-)
-from spark_cxr.images.phantoms.dice import Dice
+from spark_cxr.phantoms.anatomy import Anatomy, Field, Plane, Pose, ball, bump, clouds, ramp
+from spark_cxr.phantoms.dice import Dice
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,7 @@ from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import Published
 from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics import measure_parts
-from spark_cxr.model.judge import Judge, look_at_film
-from spark_cxr.pipeline.audit.summary import audit_summary
-from spark_cxr.pipeline.dedup import clusters
-from spark_cxr.pipeline.evaluate import Answers
-from spark_cxr.pipeline.features import Featurized
-from spark_cxr.pipeline.steps import Ingested
-from spark_cxr.pipeline.thumbnails import film_at, jpeg
-from spark_cxr.report.records import (
+from spark_cxr.metrics.report_records import (
     Audit,
     ClassCount,
     DataSummary,
@@ -29,6 +22,13 @@ from spark_cxr.report.records import (
     PartTable,
     QuarantineCount,
 )
+from spark_cxr.model.predictor import Judge, look_at_film
+from spark_cxr.pipeline.checks.summary import audit_summary
+from spark_cxr.pipeline.evaluate import Answers
+from spark_cxr.pipeline.features import Featurized
+from spark_cxr.pipeline.ingest import Ingested
+from spark_cxr.pipeline.near_duplicates import clusters
+from spark_cxr.pipeline.thumbnails import film_at, jpeg
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config
 

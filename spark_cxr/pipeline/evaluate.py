@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.metrics import Metrics, measure
-from spark_cxr.pipeline.split import IS_TEST
-from spark_cxr.pipeline.train import LABEL_INDEX, PREDICTION_INDEX, PROBABILITY
+from spark_cxr.pipeline.heads import LABEL_INDEX, PREDICTION_INDEX, PROBABILITY
+from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.schemas import GROUP, LABEL, PATH, SOURCE, VIEW
 
 EVALUATOR_METRICS = ("accuracy", "f1", "weightedPrecision", "weightedRecall", "logLoss")

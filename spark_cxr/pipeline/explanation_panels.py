@@ -10,16 +10,16 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.trees import Trees
+from spark_cxr.metrics.report_records import ClassPanels
+from spark_cxr.model.attribution import METHODS
 from spark_cxr.model.explanation import scale_of
 from spark_cxr.model.manifest import read_manifest
-from spark_cxr.model.scoring import read_judge
-from spark_cxr.model.tracing import METHODS
+from spark_cxr.model.model import read_judge
 from spark_cxr.output import Output
-from spark_cxr.pipeline.explain.films import films_of
-from spark_cxr.pipeline.explain.sheet import TARGET, Film, Picked, class_panels, pick
-from spark_cxr.pipeline.explain.sight import ExplainTask, explained
-from spark_cxr.report.records import ClassPanels
+from spark_cxr.pipeline.contact_sheet import TARGET, Film, Picked, class_panels, pick
+from spark_cxr.pipeline.explanations import ExplainTask, explained
 from spark_cxr.schemas import PATH
+from spark_cxr.verbs.explain.films import films_of
 
 MAX_BYTES = 2**31
 """Of a film: those here were read before."""

@@ -16,13 +16,13 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, Runner, Shown, View, opener
 from spark_cxr.images.overlay import bounded
+from spark_cxr.model.attribution import Trace, Tracer, make_tracer
 from spark_cxr.model.explanation import Explanation, explanations
-from spark_cxr.model.judge import NO_XRAY, Judge, Picture, look_at_film
-from spark_cxr.model.tracing import Trace, Tracer, make_tracer
+from spark_cxr.model.predictor import NO_XRAY, Judge, Picture, look_at_film
 from spark_cxr.output import Output
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
-from spark_cxr.pipeline.scoring.sight import said_of
+from spark_cxr.pipeline.scored_files import said_of
 from spark_cxr.schemas import EXPLANATIONS, FILES, PATH, columns
 
 EXPLAINED = f"{EXPLANATIONS}, reason string, detail string"

@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.output import absolute, locate
-from spark_cxr.pipeline.look import is_wanted
 from spark_cxr.pipeline.networks import make_plan, used_by_workers
+from spark_cxr.pipeline.reading import is_wanted
 from spark_cxr.schemas import CONTENT, FEATURES, SHA256
 from spark_cxr.settings import Features
 

@@ -14,8 +14,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.errors import InputError
 from spark_cxr.output import VECTORS, Output
-from spark_cxr.pipeline.again import looked_at_again
-from spark_cxr.pipeline.earlier import (
+from spark_cxr.pipeline.earlier_run import (
     check_classes,
     ingested_by,
     open_earlier,
@@ -23,8 +22,9 @@ from spark_cxr.pipeline.earlier import (
     with_its_network,
 )
 from spark_cxr.pipeline.feature_cache import FeatureCache, open_features
-from spark_cxr.pipeline.look import is_wanted
-from spark_cxr.pipeline.steps import Ingested, account_of, looked_at
+from spark_cxr.pipeline.ingest import Ingested, account_of, looked_at
+from spark_cxr.pipeline.reading import is_wanted
+from spark_cxr.pipeline.reread import looked_at_again
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
 

@@ -17,7 +17,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BinaryType
 
-from spark_cxr.backbones import catalog, engines, own
+from spark_cxr.backbones import catalog, engines
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.catalog import NORMALISINGS
 from spark_cxr.backbones.engines.plan import PRECISIONS, Plan
 from spark_cxr.backbones.featurize import Made

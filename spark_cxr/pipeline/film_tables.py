@@ -15,8 +15,8 @@ from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.pipeline import labels as label_files
-from spark_cxr.pipeline.files import source_of
-from spark_cxr.pipeline.look import Reading
+from spark_cxr.pipeline.reading import Reading
+from spark_cxr.pipeline.sources import source_of
 from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, columns
 from spark_cxr.settings import Ingest
 

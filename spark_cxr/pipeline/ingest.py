@@ -13,14 +13,14 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output, pseudonym_key
-from spark_cxr.pipeline import ingest
+from spark_cxr.pipeline import film_tables as ingest
 from spark_cxr.pipeline.classes import choose_classes
-from spark_cxr.pipeline.dedup import find_twins, regroup
 from spark_cxr.pipeline.feature_cache import FeatureCache
-from spark_cxr.pipeline.files import Listing, list_files, read_files
-from spark_cxr.pipeline.look import WANTED, Copies, is_copied, look
+from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
+from spark_cxr.pipeline.reading import WANTED, Copies, is_copied, look
+from spark_cxr.pipeline.sources import Listing, list_files, read_files
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, TWINS, columns
 from spark_cxr.settings import Ingest

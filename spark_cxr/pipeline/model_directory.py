@@ -18,6 +18,7 @@ from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
 from spark_cxr.images.film import Limits
 from spark_cxr.metrics import Metrics, Overlap
+from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.model.manifest import (
     ARRAYS,
     REFERENCE,
@@ -28,7 +29,6 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output, locate
-from spark_cxr.report.wording import overlap_in_words
 
 NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")

@@ -11,7 +11,8 @@ import pandas as pd
 from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
-from spark_cxr.backbones import engines, network, own, weights
+from spark_cxr.backbones import engines, network, weights
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.backbones.network import Network

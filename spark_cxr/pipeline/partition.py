@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.split import IS_TEST, check_split, split, split_by_folder
-from spark_cxr.pipeline.split_column import with_values
+from spark_cxr.pipeline.split_values import with_values
 from spark_cxr.pipeline.split_words import People, people_of
+from spark_cxr.pipeline.splits import IS_TEST, check_split, split, split_by_folder
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Config
 

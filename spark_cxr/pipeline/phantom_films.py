@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from spark_cxr.images.phantoms import manifest_csv, manifest_row, phantoms
 from spark_cxr.output import Output
+from spark_cxr.phantoms import manifest_csv, manifest_row, phantoms
 from spark_cxr.settings import Config, Phantoms
 
 

@@ -11,12 +11,12 @@ from pyspark.sql import functions as F
 
 from spark_cxr.output import Output
 from spark_cxr.pipeline.feature_cache import FeatureCache
-from spark_cxr.pipeline.files import read_files
-from spark_cxr.pipeline.ingest import dataset_of, reading_of
-from spark_cxr.pipeline.look import Copies, look
+from spark_cxr.pipeline.film_tables import dataset_of, reading_of
+from spark_cxr.pipeline.ingest import Ingested, account_of, wanted_by
 from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.reading import Copies, look
+from spark_cxr.pipeline.sources import read_files
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.pipeline.steps import Ingested, account_of, wanted_by
 from spark_cxr.schemas import PATH, QUARANTINE, SHA256, columns
 from spark_cxr.settings import Ingest
 

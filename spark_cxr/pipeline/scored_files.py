@@ -14,8 +14,8 @@ from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film
 from spark_cxr.images.film_pass import Content, FilmPass, Shown, View, opener
-from spark_cxr.model.judge import Prediction, look_at_film, prediction_pass
-from spark_cxr.model.scoring import Model
+from spark_cxr.model.model import Model
+from spark_cxr.model.predictor import Prediction, look_at_film, prediction_pass
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.schemas import FILES, columns

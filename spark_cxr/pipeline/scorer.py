@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.model.scoring import Model, network_of, open_manifest, read_judge
+from spark_cxr.model.model import Model, network_of, open_manifest, read_judge
 from spark_cxr.output import Output, absolute
 from spark_cxr.pipeline.networks import ship, threads_of
 

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.split import column_of
-from spark_cxr.report.wording import counted
+from spark_cxr.metrics.wording import counted
+from spark_cxr.pipeline.splits import column_of
 
 
 @dataclass(frozen=True)

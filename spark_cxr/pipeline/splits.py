@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.files import is_below
 from spark_cxr.pipeline.labels import check_labels, match, read_labels
+from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Train
 

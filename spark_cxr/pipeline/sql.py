@@ -14,8 +14,8 @@ from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.model import Model, Prediction
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
 from spark_cxr.pipeline.networks import make_plan
-from spark_cxr.pipeline.scoring.scorer import open_scorer
-from spark_cxr.pipeline.scoring.sight import judged, said_of
+from spark_cxr.pipeline.scored_files import judged, said_of
+from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.pipeline.vectors import vectors_of
 from spark_cxr.schemas import SPOKEN, columns
 

@@ -16,14 +16,14 @@ from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
 from spark_cxr.pipeline.features import Featurized
-from spark_cxr.pipeline.ingest import limits_of
+from spark_cxr.pipeline.film_tables import limits_of
+from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.model_directory import FittedHead, Made, write_model
 from spark_cxr.pipeline.overlap import marked, overlap_of
-from spark_cxr.pipeline.parted import Parted, fingerprint
+from spark_cxr.pipeline.partition import Parted, fingerprint
 from spark_cxr.pipeline.reference import reference_of
-from spark_cxr.pipeline.split import IS_TEST, is_drawn
 from spark_cxr.pipeline.split_words import SplitWords, split_words
-from spark_cxr.pipeline.train import predictions_of
+from spark_cxr.pipeline.splits import IS_TEST, is_drawn
 from spark_cxr.pipeline.tune import Tuned
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import Config, Train

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.catalog import Head, Setting
-from spark_cxr.pipeline import split
-from spark_cxr.pipeline.train import (
+from spark_cxr.pipeline import splits as split
+from spark_cxr.pipeline.heads import (
     LABEL_INDEX,
     PREDICTION_INDEX,
     PROBABILITY,

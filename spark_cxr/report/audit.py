@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spark_cxr.report import wording
-from spark_cxr.report.checks import (
+from spark_cxr.metrics import wording
+from spark_cxr.metrics.checks import (
     FAIL,
     NOT_APPLICABLE,
     PASS,
@@ -15,9 +15,9 @@ from spark_cxr.report.checks import (
     Side,
     count_statuses,
 )
+from spark_cxr.metrics.report_records import Row, RunSummary
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
 from spark_cxr.report.reach import draw_reach
-from spark_cxr.report.records import Row, RunSummary
 from spark_cxr.report.sections import NOTICE, STATUS_WORDS, caveats, how_it_ran, notice
 
 _KINDS = {

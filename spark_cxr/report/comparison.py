@@ -1,17 +1,13 @@
 """The page of a comparison: which is ahead and whether that is shown, the ranking, the details."""
 
-from spark_cxr.metrics import Difference
-from spark_cxr.report import comparison_wording as words
-from spark_cxr.report import dots, sections, wording
-from spark_cxr.report.comparison_records import (
+from spark_cxr.metrics import Difference, wording
+from spark_cxr.metrics.comparison_records import (
     ComparisonReport,
     ComparisonRow,
     FoldSummary,
     Outcome,
 )
-from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
-from spark_cxr.report.sections import NOTHING, with_small
-from spark_cxr.report.wording import (
+from spark_cxr.metrics.wording import (
     counted,
     decimal,
     decimal_range,
@@ -20,6 +16,10 @@ from spark_cxr.report.wording import (
     points,
     points_range,
 )
+from spark_cxr.report import comparison_wording as words
+from spark_cxr.report import dots, sections
+from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
+from spark_cxr.report.sections import NOTHING, with_small
 
 
 def comparison_page(report: ComparisonReport) -> str:

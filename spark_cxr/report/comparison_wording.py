@@ -1,8 +1,8 @@
 """A comparison in words: which is ahead, by how much, and how much of it is only leak."""
 
 from spark_cxr.metrics import Difference, Paired
-from spark_cxr.report.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
-from spark_cxr.report.wording import (
+from spark_cxr.metrics.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
+from spark_cxr.metrics.wording import (
     against_majority,
     counted,
     percent,

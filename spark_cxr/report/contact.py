@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from spark_cxr.metrics.report_records import ClassPanels, ContactSheet, Panel, Shelf
+from spark_cxr.metrics.wording import counted, percent
 from spark_cxr.report import sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section
-from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
-from spark_cxr.report.wording import counted, percent
 
 HOW_TO_READ = (
     "Left the film, right the same film with heat. Orange is evidence for the class of the "

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import Interval, LearningPoint
+from spark_cxr.metrics.wording import THIN, percent, percent_range, printable
 from spark_cxr.report.plots import BOTTOM, COLOURS, LEFT, WIDTH, add_axes
 from spark_cxr.report.svg import INK, draw
-from spark_cxr.report.wording import THIN, percent, percent_range, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

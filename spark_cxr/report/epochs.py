@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spark_cxr.metrics.report_records import EpochPoint, Learned
+from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import sections
 from spark_cxr.report.html import Html, element, figure, join, picture, section, table
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
-from spark_cxr.report.records import EpochPoint, Learned
 from spark_cxr.report.svg import INK, draw
-from spark_cxr.report.wording import decimal, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ import html
 from collections.abc import Iterable, Sequence
 
 from spark_cxr.errors import InputError
+from spark_cxr.metrics.wording import printable
 from spark_cxr.report.style import CSS
-from spark_cxr.report.wording import printable
 
 VOID = {"meta", "img", "br", "hr"}
 """Elements of HTML that have no content and no end."""

@@ -4,9 +4,9 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import Metrics
+from spark_cxr.metrics.wording import percent, printable
 from spark_cxr.report.plots import COLOURS, RIGHT, WIDTH, add_axes
 from spark_cxr.report.svg import draw
-from spark_cxr.report.wording import percent, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

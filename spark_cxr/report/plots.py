@@ -10,8 +10,8 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import Band, Interval, Metrics
+from spark_cxr.metrics.wording import decimal, percent, printable
 from spark_cxr.report.svg import INK, draw
-from spark_cxr.report.wording import decimal, percent, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

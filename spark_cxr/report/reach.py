@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spark_cxr.report.checks import FAIL, WARN, Check
+from spark_cxr.metrics.checks import FAIL, WARN, Check
+from spark_cxr.metrics.wording import percent, printable
 from spark_cxr.report.svg import INK, draw
-from spark_cxr.report.wording import percent, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

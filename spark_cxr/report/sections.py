@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from spark_cxr.errors import REASONS
-from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part
-from spark_cxr.report import dots, plots, wording
-from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
+from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part, wording
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
+from spark_cxr.metrics.report_records import Audit, Mistake, PartTable, QuarantineCount, RunSummary
+from spark_cxr.metrics.wording import decimal, decimal_range, percent, percent_range
+from spark_cxr.report import dots, plots
 from spark_cxr.report.html import Html, element, facts, figure, join, picture, section, table
 from spark_cxr.report.matrix import draw_confusion
-from spark_cxr.report.records import Audit, Mistake, PartTable, QuarantineCount, RunSummary
-from spark_cxr.report.wording import decimal, decimal_range, percent, percent_range
 
 NOTICE = "Research use only. Not for diagnosis."
 NOTHING = Html("")

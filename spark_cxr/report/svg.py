@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from spark_cxr.errors import SetupError
-from spark_cxr.report.wording import printable
+from spark_cxr.metrics.wording import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

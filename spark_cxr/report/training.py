@@ -1,9 +1,10 @@
 """The page of one training run: the verdict first, then what it rests on."""
 
-from spark_cxr.report import contact, epochs, sections, wording
+from spark_cxr.metrics import wording
+from spark_cxr.metrics.report_records import DataSummary, TrainingReport
+from spark_cxr.metrics.wording import percent
+from spark_cxr.report import contact, epochs, sections
 from spark_cxr.report.html import Html, element, facts, join, page, section, table
-from spark_cxr.report.records import DataSummary, TrainingReport
-from spark_cxr.report.wording import percent
 
 
 def training_page(report: TrainingReport) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images import film
-from spark_cxr.model import judge
-from spark_cxr.model.judge import Prediction
+from spark_cxr.model import predictor as judge
 from spark_cxr.model.manifest import Manifest
+from spark_cxr.model.predictor import Prediction
 from spark_cxr.serve.batches import Seen
 from spark_cxr.serve.looking import FileFacts
 

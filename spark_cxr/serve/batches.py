@@ -18,7 +18,7 @@ import numpy as np
 
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
-from spark_cxr.model.judge import Judge, Prediction
+from spark_cxr.model.predictor import Judge, Prediction
 from spark_cxr.serve.looking import FileFacts, Look
 from spark_cxr.serve.refusals import busy
 

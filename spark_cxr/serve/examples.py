@@ -9,7 +9,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from spark_cxr.images.phantoms import CLASSES, phantoms
+from spark_cxr.phantoms import CLASSES, phantoms
 
 SIDE = 512
 SEED = 8

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from spark_cxr.backbones.engines import load
 from spark_cxr.errors import BadImage
+from spark_cxr.model.attribution import make_tracer
 from spark_cxr.model.explanation import explanations
-from spark_cxr.model.judge import Prediction
-from spark_cxr.model.scoring import Model
-from spark_cxr.model.tracing import make_tracer
+from spark_cxr.model.model import Model
+from spark_cxr.model.predictor import Prediction
 from spark_cxr.serve.answers import Heat, text_of
 from spark_cxr.serve.looking import Look
 from spark_cxr.serve.refusals import Refusal, busy

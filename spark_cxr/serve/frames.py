@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from spark_cxr.model.coded import from_text
+from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import IMAGE, Value, kinds, row
 from spark_cxr.serve.batches import Seen
 from spark_cxr.serve.images_sent import Sent, checked

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spark_cxr.errors import BadImage
-from spark_cxr.model.coded import from_text
+from spark_cxr.model.encoding import from_text
 from spark_cxr.serve.bodies import json_of
 from spark_cxr.serve.multipart import split
 from spark_cxr.serve.refusals import Refusal

@@ -10,7 +10,7 @@ from spark_cxr.images.film_pass import Content, Shown, opener
 from spark_cxr.images.overlay import LONGEST, bounded
 from spark_cxr.images.png import encode_png
 from spark_cxr.images.prepare import scaled
-from spark_cxr.model.judge import Picture, look_at_film
+from spark_cxr.model.predictor import Picture, look_at_film
 
 
 @dataclass(frozen=True)

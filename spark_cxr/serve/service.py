@@ -14,9 +14,9 @@ from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Limits
-from spark_cxr.images.phantoms import phantoms
-from spark_cxr.model.judge import Prediction
-from spark_cxr.model.scoring import Model, load_model
+from spark_cxr.model.model import Model, load_model
+from spark_cxr.model.predictor import Prediction
+from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import named
 from spark_cxr.serve.batches import STEP, Batcher, Looking, Seen
 from spark_cxr.serve.bodies import Room

@@ -14,30 +14,32 @@ from contextlib import suppress
 
 from pyarrow import fs
 
-from spark_cxr.backbones import catalog, engines, own
+from spark_cxr.backbones import catalog, engines
+from spark_cxr.backbones import user_network as own
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.output import absolute, locate
-from spark_cxr.pipeline import compare, train
-from spark_cxr.pipeline.audit import audited
-from spark_cxr.pipeline.audit.told import with_manifest
+from spark_cxr.pipeline import heads as train
+from spark_cxr.pipeline.checks.manifest import with_manifest
 from spark_cxr.pipeline.classes import classes_among, read_classes
-from spark_cxr.pipeline.earlier import (
+from spark_cxr.pipeline.earlier_run import (
     check_classes,
     ingested_by,
     open_earlier,
     with_its_films,
     with_its_network,
 )
-from spark_cxr.pipeline.explain import films as explain_films
-from spark_cxr.pipeline.finetune import asked as finetune
-from spark_cxr.pipeline.ingest import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.film_tables import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.labels import columns_of
-from spark_cxr.pipeline.scoring import run as scoring
-from spark_cxr.pipeline.tracking.check import check_flags
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
+from spark_cxr.verbs.audit import run as audited
+from spark_cxr.verbs.compare import run as compare
+from spark_cxr.verbs.explain import films as explain_films
+from spark_cxr.verbs.finetune import request as finetune
+from spark_cxr.verbs.score import run as scoring
+from spark_cxr.verbs.track.check import check_flags
 
 ELSEWHERE = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
 """Where one of these is set, Spark may find a path without scheme where Python does not."""

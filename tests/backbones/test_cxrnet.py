@@ -13,21 +13,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import catalog, embed
-from spark_cxr.backbones.cxrnet import TEXTURE, begin
+from benchmarks.cxrnet import embed
+from benchmarks.cxrnet.start import TEXTURE, begin
+from spark_cxr.backbones import catalog
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.grey import to_grey
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import build, compose
 from spark_cxr.backbones.network import prepare
-from spark_cxr.backbones.own import find
 from spark_cxr.backbones.provenance import MEMBER, Provenance
+from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.decode import decode
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.images.prepare import grey, to_network
+from spark_cxr.phantoms import phantoms
 from tests.archived import told_from_archive
 
 ROW = catalog.get("CXRNet")

@@ -15,7 +15,7 @@ from spark_cxr.backbones.engines import choose, load, load_mapper
 from spark_cxr.backbones.engines.openvino import _precision
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.network import prepare
-from spark_cxr.backbones.own import find
+from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError, SetupError
 
@@ -178,7 +178,7 @@ def test_openvino_worker_imports_no_tensorflow_and_no_telemetry(tiny_network: Pa
         "from spark_cxr.backbones.engines.plan import Plan\n"
         "from spark_cxr.backbones.featurize import featurize\n"
         "from spark_cxr.backbones.network import read\n"
-        "from spark_cxr.images.phantoms import phantoms\n"
+        "from spark_cxr.phantoms import phantoms\n"
         "drawn = [p.data for p in phantoms(3, 0, 64, ('png',), 0)]\n"
         f"plan = Plan(read(Path({network!r})), batch_size=2)\n"
         "assert [len(each) for each in featurize(drawn, plan)] == [6, 6, 6]\n"

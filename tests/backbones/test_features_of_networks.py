@@ -97,7 +97,7 @@ def test_other_poolings_are_those_of_keras(
 
 def test_own_network_gives_the_features_of_keras(own_network: Path) -> None:
     from spark_cxr.backbones.keras_backend import import_keras
-    from spark_cxr.backbones.own import find
+    from spark_cxr.backbones.user_network import find
 
     row = find(str(own_network), "caffe")
     films = drawn_films(row, 3)
@@ -110,7 +110,7 @@ def test_own_network_gives_the_features_of_keras(own_network: Path) -> None:
 
 
 def test_network_knows_the_length_of_its_vectors(own_network: Path) -> None:
-    from spark_cxr.backbones.own import find
+    from spark_cxr.backbones.user_network import find
 
     row = find(str(own_network), "caffe")
     network: Network = prepare(row, resolve("", row), "openvino", say=lambda _: None)

@@ -13,11 +13,11 @@ from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Made, featurize, vector_pass
 from spark_cxr.backbones.network import prepare
-from spark_cxr.backbones.own import find
+from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film_pass import Content
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from tests.quick import fake_plan
 
 FAKE = fake_plan(4)

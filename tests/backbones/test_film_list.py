@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from spark_cxr.backbones import catalog, embed, film_list
+from benchmarks.cxrnet import embed
+from spark_cxr.backbones import catalog, film_list
 from spark_cxr.backbones.film_list import EXACT, NEAR, FilmList, film_rows, lists_of, pack, unpack
 from spark_cxr.backbones.weights import Weights, resolve
 from spark_cxr.errors import WeightsError
 from spark_cxr.images.decode import decode
 from spark_cxr.images.fingerprint import fingerprint
-from spark_cxr.images.looks import thumbnail
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.images.thumbnail import thumbnail
+from spark_cxr.phantoms import phantoms
 
 SALT = bytes(range(16))
 CHANGES = {

@@ -13,10 +13,10 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector, featurize
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.network import Network, prepare
-from spark_cxr.backbones.own import find
+from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import BadImage, SetupError
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 
 pytestmark = pytest.mark.gpu
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import cam, catalog
+from spark_cxr.backbones import catalog
+from spark_cxr.backbones import maps as cam
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.engines import load, load_mapper
 from spark_cxr.backbones.engines.plan import Mapped, Plan
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import build, normalise
 from spark_cxr.backbones.network import prepare
-from spark_cxr.backbones.own import find
+from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.images.prepare import to_channels

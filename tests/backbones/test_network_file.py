@@ -10,7 +10,7 @@ import pytest
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.network import Network, key, local, prepare, read
-from spark_cxr.backbones.own import find
+from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
 
@@ -117,7 +117,7 @@ def test_executor_without_the_file_says_where_it_looked(tmp_path: Path) -> None:
 def test_two_processes_build_one_file(tiny_network: Path, cache: Path) -> None:
     code = (
         "from spark_cxr.backbones.network import prepare\n"
-        "from spark_cxr.backbones.own import find\n"
+        "from spark_cxr.backbones.user_network import find\n"
         "from spark_cxr.backbones.weights import resolve\n"
         f"row = find({str(tiny_network)!r}, 'tf')\n"
         "prepare(row, resolve('', row), 'openvino')"

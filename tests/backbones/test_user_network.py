@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spark_cxr.backbones.catalog import KNOWN_FILES, KnownFile
-from spark_cxr.backbones.own import find, is_own
+from spark_cxr.backbones.user_network import find, is_own
 from spark_cxr.errors import ConfigError, WeightsError
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.bench.contestants import CONTESTANTS
+from benchmarks.bench.frameworks import is_missing
+from benchmarks.bench.results import Benched, Pass, Scale, Spent, report, table
 from jobs.bench import JOB
 from spark_cxr import job
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.job import exit_code
-from spark_cxr.pipeline.bench.benched import Benched, Pass, Scale, Spent, report, table
-from spark_cxr.pipeline.bench.contestants import CONTESTANTS
-from spark_cxr.pipeline.bench.frameworks import is_missing
 from spark_cxr.settings import PEERS
 from tests.quick import defaults
 

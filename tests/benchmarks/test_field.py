@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.field import table as field
+from benchmarks.field.folds import joined
 from spark_cxr.errors import InputError
-from spark_cxr.report import field
-from spark_cxr.report.field_folds import joined
 
 LABELS = ("ill", "well")
 

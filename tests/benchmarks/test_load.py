@@ -6,7 +6,7 @@ import socket
 import pytest
 from running import running
 
-from spark_cxr.serve.load import LOAD, limit_of
+from benchmarks.load import LOAD, limit_of
 
 TOKEN = "0123456789abcdef0123"
 

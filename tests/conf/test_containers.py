@@ -15,7 +15,7 @@ import yaml
 
 from spark_cxr import __version__
 from spark_cxr.config import resolve
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.command import SERVER
 from tests.serve.browser import free_port
 from tests.serve.made_model import made_model

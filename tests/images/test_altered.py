@@ -3,7 +3,7 @@ import pytest
 
 from spark_cxr.images import altered
 from spark_cxr.images.altered import Box
-from spark_cxr.images.phantoms import CLASSES, draw
+from spark_cxr.phantoms import CLASSES, draw
 
 
 def film(height=40, width=60):

@@ -9,8 +9,8 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images import film_pass as module
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film_pass import MOST_IDLE, Content, FilmPass, Runner, Shown, View, opener
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.images.prepare import to_network
+from spark_cxr.phantoms import phantoms
 
 FILMS = [Content(film.data) for film in phantoms(7, 0, 64, ("png", "jpeg"), 0)]
 BAD = Content(b"no image")

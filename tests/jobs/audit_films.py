@@ -4,7 +4,7 @@ import csv
 import shutil
 
 from spark_cxr.output import Output
-from spark_cxr.pipeline.drawn import phantoms_step
+from spark_cxr.pipeline.phantom_films import phantoms_step
 from spark_cxr.settings import Phantoms
 
 SIZE = 96

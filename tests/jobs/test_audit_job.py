@@ -12,7 +12,7 @@ from audit_films import clean, faulty
 from jobs.audit import JOB
 from spark_cxr import job
 from spark_cxr.errors import ConfigError
-from spark_cxr.report.checks import STATUSES
+from spark_cxr.metrics.checks import STATUSES
 from spark_cxr.schemas import CONFLICTS, TWINS, columns
 from tests.quick import defaults
 

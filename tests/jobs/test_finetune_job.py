@@ -11,11 +11,12 @@ import pytest
 import spark_cxr
 from jobs import explain, finetune, score
 from spark_cxr import job
-from spark_cxr.backbones import own
+from spark_cxr.backbones import user_network as own
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output
-from spark_cxr.pipeline.finetune import known, run
+from spark_cxr.verbs.finetune import run
+from spark_cxr.verbs.finetune import sources as known
 from tests.jobs.test_train_lr_job import CONTRACT
 from tests.training.training_tasks import save_body
 

@@ -14,7 +14,7 @@ from spark_cxr import job
 from spark_cxr.errors import InputError
 from spark_cxr.output import KEY, Output
 from spark_cxr.pipeline import labels
-from spark_cxr.pipeline.drawn import phantoms_step
+from spark_cxr.pipeline.phantom_films import phantoms_step
 from spark_cxr.settings import Phantoms
 from tests.quick import defaults
 

@@ -19,7 +19,7 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.backbones.network import prepare, read
 from spark_cxr.backbones.weights import resolve
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -17,8 +17,8 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.output import Output
-from spark_cxr.pipeline import split
-from spark_cxr.pipeline import train as training
+from spark_cxr.pipeline import heads as training
+from spark_cxr.pipeline import splits as split
 from tests.quick import defaults
 
 DIRECT = {"lr": train_lr.JOB, "rf": train_rf.JOB, "dt": train_dt.JOB}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from spark_cxr import load_model
 from spark_cxr.errors import BadImage, ConfigError, InputError
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import spark_cxr
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.manifest import digests, read_manifest, write_manifest
+from spark_cxr.phantoms import phantoms
 from tests.quick import fake_plan
 
 FILES = [

@@ -11,9 +11,8 @@ from spark_cxr.backbones import catalog
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
 from spark_cxr.images.film_pass import Content
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.images.prepare import to_network
-from spark_cxr.model.judge import (
+from spark_cxr.model.predictor import (
     INVERTED,
     Judge,
     Picture,
@@ -21,6 +20,7 @@ from spark_cxr.model.judge import (
     looks_inverted,
     prediction_pass,
 )
+from spark_cxr.phantoms import phantoms
 from tests.quick import fake_plan
 
 DIM = catalog.get("fake").dim

@@ -13,8 +13,8 @@ from PIL import Image
 import spark_cxr
 from spark_cxr.errors import InputError
 from spark_cxr.images.decode import decode
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model import pyfunc
+from spark_cxr.phantoms import phantoms
 
 COLUMNS = ["label", "confidence", *(f"probability_{label}" for label in LABELS), "reason"]
 

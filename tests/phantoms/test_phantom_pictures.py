@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from spark_cxr.errors import ConfigError
-from spark_cxr.images.phantoms import CLASSES, Series, draw, plan
+from spark_cxr.phantoms import CLASSES, Series, draw, plan
 
 
 def test_an_unknown_class_is_refused() -> None:

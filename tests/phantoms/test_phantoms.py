@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import spark_cxr.images.phantoms as package
+import spark_cxr.phantoms as package
 from spark_cxr.errors import ConfigError
-from spark_cxr.images.phantoms import (
+from spark_cxr.phantoms import (
     CLASSES,
     FORMATS,
     MANIFEST_COLUMNS,

@@ -6,7 +6,7 @@ import pytest
 from pyspark.ml.functions import vector_to_array
 
 from spark_cxr.heads import catalog
-from spark_cxr.pipeline import train
+from spark_cxr.pipeline import heads as train
 
 LABELS = ("common", "rare")
 SETTINGS = {

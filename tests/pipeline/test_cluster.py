@@ -13,7 +13,7 @@ import pytest
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.backbones.network import read
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 
 pytestmark = pytest.mark.slow
 SHIPS = pyspark.__version__ >= "4"

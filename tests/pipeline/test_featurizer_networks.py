@@ -10,7 +10,7 @@ from PIL import Image
 
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, ConfigError
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
 from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
 from tests.quick import wanted

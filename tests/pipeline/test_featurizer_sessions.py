@@ -15,7 +15,7 @@ from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.featurize import featurize
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
 from tests.quick import fake_plan
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
 
 COUNT, A_TIME = 12, 4

@@ -3,8 +3,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from spark_cxr.heads import catalog as heads
-from spark_cxr.pipeline import evaluate, train
-from spark_cxr.pipeline.split import split
+from spark_cxr.pipeline import evaluate
+from spark_cxr.pipeline import heads as train
+from spark_cxr.pipeline.splits import split
 from spark_cxr.schemas import TEST_PREDICTIONS, columns
 
 LABELS = ("COVID-19", "No_findings", "Pneumonia")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("killed_worker_program.py")

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from spark_cxr.backbones import catalog
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model import load_model
-from spark_cxr.pipeline.facts import RefusalCheck, mistakes_of
+from spark_cxr.phantoms import phantoms
+from spark_cxr.pipeline.data_summary import RefusalCheck, mistakes_of
 from tests.serve.made_model import made_model
 
 DIM = catalog.get("fake").dim

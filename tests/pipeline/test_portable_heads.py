@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from spark_cxr.heads import catalog
 from spark_cxr.heads.portable import pack, read_stages, unpack
 from spark_cxr.output import locate
-from spark_cxr.pipeline import train
+from spark_cxr.pipeline import heads as train
 
 LABELS = ("COVID-19", "No_findings", "Pneumonia")
 DIM = 12

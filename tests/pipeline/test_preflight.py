@@ -12,7 +12,7 @@ from jobs import audit, compare, explain, finetune, ingest, score, train, train_
 from spark_cxr import job
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.job import Job
-from spark_cxr.pipeline.preflight import preflight
+from spark_cxr.verbs.preflight import preflight
 from tests.quick import defaults
 
 Changes = Mapping[str, Mapping[str, Any]]

@@ -6,9 +6,9 @@ import pytest
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import DEFAULT_LIMITS
-from spark_cxr.images.phantoms import phantoms
-from spark_cxr.pipeline.look import WANTED, File, Recipe, look_at
+from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.pseudonyms import pseudonym, pseudonymised
+from spark_cxr.pipeline.reading import WANTED, File, Recipe, look_at
 
 
 def test_a_pseudonym_is_a_keyed_digest_of_the_id():

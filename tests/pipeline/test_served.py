@@ -2,7 +2,7 @@
 
 import pytest
 
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.sql import register_scorer
 from tests.serve.made_model import made_model
 from tests.serve.running import running

@@ -4,8 +4,8 @@ import pytest
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.split import check_folds, check_split, folds, split
-from spark_cxr.pipeline.split_column import with_values
+from spark_cxr.pipeline.split_values import with_values
+from spark_cxr.pipeline.splits import check_folds, check_split, folds, split
 
 SITES = ("north", "south", "east", "west", "port", "hill", "lake", "wood")
 

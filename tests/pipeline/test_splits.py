@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.split import check_split, folds, split
+from spark_cxr.pipeline.splits import check_split, folds, split
 
 
 def films(spark, patients=40, per_patient=3, labels=("a", "b")):

@@ -9,7 +9,7 @@ from pyspark.sql.types import ArrayType, FloatType
 
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, ConfigError
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.sql import register_featurizer
 from tests.quick import fake_plan
 

@@ -6,7 +6,9 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog
-from spark_cxr.pipeline import split, train, tune
+from spark_cxr.pipeline import heads as train
+from spark_cxr.pipeline import splits as split
+from spark_cxr.pipeline import tune
 
 LABELS = ("COVID-19", "No_findings")
 FOLDS = 3

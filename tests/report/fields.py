@@ -6,15 +6,15 @@ import numpy as np
 
 from spark_cxr.datasets import Published
 from spark_cxr.metrics import compare_paired, learning_curve, measure, measure_parts
-from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check
-from spark_cxr.report.comparison_records import (
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check
+from spark_cxr.metrics.comparison_records import (
     ComparisonReport,
     ComparisonRow,
     FoldSummary,
     Outcome,
     ranked,
 )
-from spark_cxr.report.records import (
+from spark_cxr.metrics.report_records import (
     Audit,
     DataSummary,
     Mistake,

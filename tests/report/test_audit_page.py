@@ -4,10 +4,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.metrics.checks import STATUSES, Check, Grid, Pair, Side, count_statuses, status_of
+from spark_cxr.metrics.report_records import RunSummary
+from spark_cxr.phantoms import phantoms
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
-from spark_cxr.report.checks import STATUSES, Check, Grid, Pair, Side, count_statuses, status_of
-from spark_cxr.report.records import RunSummary
 
 RUN = RunSummary(("spark-submit jobs/audit.py --images X",), (), (("Spark", "4"),), 61.0)
 NUMBERS = (

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from spark_cxr.metrics.comparison_records import ranked
+from spark_cxr.metrics.report_records import Mistake
 from spark_cxr.report.comparison import comparison_page
-from spark_cxr.report.comparison_records import ranked
-from spark_cxr.report.records import Mistake
 from tests.report.outline import read
 
 

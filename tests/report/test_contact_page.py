@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from spark_cxr.metrics.report_records import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.report.contact import contact_page, training_panels
-from spark_cxr.report.records import ClassPanels, ContactSheet, Panel, Shelf
 
 
 def jpeg():

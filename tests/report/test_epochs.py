@@ -4,8 +4,8 @@ import re
 import xml.etree.ElementTree as ET
 
 from spark_cxr.images.png import encode_png
+from spark_cxr.metrics.report_records import EpochPoint, Learned
 from spark_cxr.report.epochs import draw_accuracy, draw_loss, learned
-from spark_cxr.report.records import EpochPoint, Learned
 
 EPOCHS = (
     EpochPoint(1, "head", 0.001, 1.0, 0.5, 0.9, 0.6, 100.0),

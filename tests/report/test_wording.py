@@ -2,8 +2,7 @@
 
 import pytest
 
-from spark_cxr.metrics import Interval
-from spark_cxr.report import wording
+from spark_cxr.metrics import Interval, wording
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from PIL import Image
 from running import running
 
 import spark_cxr
-from spark_cxr.images.phantoms import phantoms
+from spark_cxr.phantoms import phantoms
 from tests.serve.made_model import made_model
 
 

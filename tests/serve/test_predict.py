@@ -11,8 +11,8 @@ from PIL import Image
 from spark_cxr.backbones import engines
 from spark_cxr.errors import REASONS
 from spark_cxr.images.decode import decode
-from spark_cxr.images.phantoms import phantoms
-from spark_cxr.model import scoring
+from spark_cxr.model import model as scoring
+from spark_cxr.phantoms import phantoms
 from spark_cxr.serve import looking
 from spark_cxr.serve.multipart import split
 from spark_cxr.serve.refusals import STATUS_OF, Refusal

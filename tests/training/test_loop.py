@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from training_tasks import cached, make_task
 
-from spark_cxr.backbones import own
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.keras_model import compose, load
 from spark_cxr.errors import ConfigError, InputError, SparkCxrError
 from spark_cxr.training import epoch

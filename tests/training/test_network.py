@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from training_tasks import RECIPE, SIDE
 
-from spark_cxr.backbones import keras_model, own, weights
+from spark_cxr.backbones import keras_model, weights
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import ConfigError
 from spark_cxr.training import network, optimisers

@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from spark_cxr.backbones import keras_model, own, provenance, weights
+from spark_cxr.backbones import keras_model, provenance, weights
+from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import WeightsError
 from spark_cxr.training import tuned
 

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from spark_cxr.backbones import own, weights
+from spark_cxr.backbones import user_network as own
+from spark_cxr.backbones import weights
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import draw_weights
 from spark_cxr.training.cache import CachedFilms, open_cache

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import catalog, own
+from spark_cxr.backbones import catalog
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import check_device, gpu_present
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.errors import ConfigError, SetupError

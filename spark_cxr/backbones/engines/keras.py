@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import packing
+from spark_cxr.backbones import network_file as packing
 from spark_cxr.backbones.engines import accelerators
 from spark_cxr.backbones.engines.halving import Halving
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import packing
+from spark_cxr.backbones import network_file as packing
 from spark_cxr.backbones.engines.graph_maps import add_maps
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.openvino_runtime import import_openvino

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import absolute
 from spark_cxr.pipeline import labels as label_files
-from spark_cxr.pipeline.ingest import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.film_tables import NO_FILE, dataset_of, label_path
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Config
 

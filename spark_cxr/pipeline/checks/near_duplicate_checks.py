@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.audit.told import SPLIT
-from spark_cxr.pipeline.dedup import conflicts
-from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Grid, Pair, Side
-from spark_cxr.report.wording import counted
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Grid, Pair, Side
+from spark_cxr.metrics.wording import counted
+from spark_cxr.pipeline.checks.manifest import SPLIT
+from spark_cxr.pipeline.near_duplicates import conflicts
 from spark_cxr.schemas import LABEL, PATH, SHA256, SOURCE
 
 KINDS = {

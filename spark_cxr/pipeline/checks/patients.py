@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.audit.told import SPLIT
-from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Grid
-from spark_cxr.report.wording import counted, percent
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Grid
+from spark_cxr.metrics.wording import counted, percent
+from spark_cxr.pipeline.checks.manifest import SPLIT
 from spark_cxr.schemas import LABEL, PATIENT
 
 

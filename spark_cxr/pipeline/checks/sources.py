@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.metrics.association import cramers_v
-from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, Check, Grid, Number, status_of
-from spark_cxr.report.wording import counted, decimal
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, Check, Grid, Number, status_of
+from spark_cxr.metrics.wording import counted, decimal
 from spark_cxr.schemas import LABEL, SOURCE
 from spark_cxr.settings import Audit
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_cxr.pipeline.audit.patients import check_patients
-from spark_cxr.pipeline.audit.sources import check_sources
-from spark_cxr.pipeline.audit.told import meanings, with_meanings, with_split
-from spark_cxr.pipeline.audit.twins import Known, check_twins
-from spark_cxr.report.checks import Check
+from spark_cxr.metrics.checks import Check
+from spark_cxr.pipeline.checks.manifest import meanings, with_meanings, with_split
+from spark_cxr.pipeline.checks.near_duplicate_checks import Known, check_twins
+from spark_cxr.pipeline.checks.patients import check_patients
+from spark_cxr.pipeline.checks.sources import check_sources
 from spark_cxr.settings import Audit, Config
 
 

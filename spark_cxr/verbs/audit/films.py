@@ -9,28 +9,22 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones import own
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.output import Output
-from spark_cxr.pipeline.audit.masks import BOXES, with_boxes
-from spark_cxr.pipeline.audit.views import (
-    HISTOGRAM,
-    KEPT,
-    SMALL,
-    kept_for_audit,
-    look_at_views,
-)
-from spark_cxr.pipeline.earlier import open_earlier, with_its_films
-from spark_cxr.pipeline.files import read_files
-from spark_cxr.pipeline.ingest import dataset_of, reading_of
-from spark_cxr.pipeline.look import WANTED, look, lot_of
+from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
+from spark_cxr.pipeline.film_tables import dataset_of, reading_of
+from spark_cxr.pipeline.ingest import Ingested, account_of, looked_at
 from spark_cxr.pipeline.networks import make_plan, used_by_workers
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.split import IS_TEST, split
+from spark_cxr.pipeline.reading import WANTED, look, lot_of
+from spark_cxr.pipeline.sources import read_files
+from spark_cxr.pipeline.splits import IS_TEST, split
 from spark_cxr.pipeline.staging import Keep, staged
-from spark_cxr.pipeline.steps import Ingested, account_of, looked_at
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Config
+from spark_cxr.verbs.audit.masks import BOXES, with_boxes
+from spark_cxr.verbs.audit.views import HISTOGRAM, KEPT, SMALL, kept_for_audit, look_at_views
 
 LEAST_GROUPS = 10
 """Patients or films of a label below which it cannot be judged."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones import cam
+from spark_cxr.backbones import maps as cam
 from spark_cxr.backbones.engines import load_mapper
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.linear import Linear
@@ -25,12 +25,12 @@ from spark_cxr.images.film_pass import FilmPass, Runner, Shown, View
 from spark_cxr.images.heat import Grid
 from spark_cxr.images.regions import SIDE, areas_of, shares_of
 from spark_cxr.pipeline.arrow import arrow_schema
-from spark_cxr.pipeline.audit.masks import LUNGS
 from spark_cxr.pipeline.film_pass import Batches, TableFile, TablePass, over_films
-from spark_cxr.pipeline.look import film_of_copy
 from spark_cxr.pipeline.networks import on_this_worker
+from spark_cxr.pipeline.reading import film_of_copy
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import CONTENT, PATH
+from spark_cxr.verbs.audit.masks import LUNGS
 
 MAPPED = (
     "path string, maps array<float>, shuffled array<float>, height int, width int, target int, "

@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.images.regions import CORNERS, EDGE
-from spark_cxr.report.checks import NOT_APPLICABLE, PASS, Check, Grid, status_of
-from spark_cxr.report.wording import percent
+from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, Grid, status_of
+from spark_cxr.metrics.wording import percent
 from spark_cxr.schemas import PATH, SOURCE
 from spark_cxr.settings import Audit
 

@@ -8,25 +8,20 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.portable.linear import Linear
+from spark_cxr.metrics.checks import NOT_APPLICABLE, Check
 from spark_cxr.output import Output
-from spark_cxr.pipeline.audit.films import LEAST_GROUPS, Shown
-from spark_cxr.pipeline.audit.heat import heat_shares
-from spark_cxr.pipeline.audit.looking import check_heat, no_maps
-from spark_cxr.pipeline.audit.masks import LUNGS, with_lungs
-from spark_cxr.pipeline.audit.questions import ask, ask_real, with_metadata
-from spark_cxr.pipeline.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
-from spark_cxr.pipeline.audit.trust import (
-    CHANGES,
-    judge_calibration,
-    judge_change,
-    judge_source,
-)
-from spark_cxr.pipeline.audit.views import PLAIN
-from spark_cxr.pipeline.split import IS_TEST
+from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.staging import Keep
-from spark_cxr.report.checks import NOT_APPLICABLE, Check
 from spark_cxr.schemas import GROUP, LABEL, PATH, SOURCE
 from spark_cxr.settings import Config
+from spark_cxr.verbs.audit.films import LEAST_GROUPS, Shown
+from spark_cxr.verbs.audit.heat import heat_shares
+from spark_cxr.verbs.audit.heat_checks import check_heat, no_maps
+from spark_cxr.verbs.audit.masks import LUNGS, with_lungs
+from spark_cxr.verbs.audit.questions import ask, ask_real, with_metadata
+from spark_cxr.verbs.audit.robustness import CHANGES, judge_calibration, judge_change, judge_source
+from spark_cxr.verbs.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
+from spark_cxr.verbs.audit.views import PLAIN
 
 
 def check_network(shown: Shown, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:

@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.film_list import EXACT, NEAR
 from spark_cxr.metrics import Overlap
-from spark_cxr.pipeline.audit.films import Shown
+from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, status_of
+from spark_cxr.metrics.wording import overlap_in_words, percent
 from spark_cxr.pipeline.overlap import FOUND, marked
-from spark_cxr.pipeline.split import IS_TEST
-from spark_cxr.report.checks import NOT_APPLICABLE, PASS, Check, status_of
-from spark_cxr.report.wording import overlap_in_words, percent
+from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.verbs.audit.films import Shown
 
 WARNS, FAILS = 0.01, 0.05
 """Shares of the test. One film in 7,000 is taken for one of CXRNet's own by chance."""

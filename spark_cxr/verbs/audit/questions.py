@@ -15,10 +15,8 @@ from spark_cxr.heads.portable import read_stages
 from spark_cxr.heads.portable.linear import Linear, read_logistic_regression
 from spark_cxr.metrics import Metrics
 from spark_cxr.output import Output, locate
-from spark_cxr.pipeline.audit.views import FOR_TEST, PLAIN
 from spark_cxr.pipeline.evaluate import measure_predictions
-from spark_cxr.pipeline.split import IS_TEST
-from spark_cxr.pipeline.train import (
+from spark_cxr.pipeline.heads import (
     LABEL_INDEX,
     PREDICTION_INDEX,
     PROBABILITY,
@@ -28,8 +26,10 @@ from spark_cxr.pipeline.train import (
     predictions_of,
     prepare_rows,
 )
+from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.schemas import FEATURES, LABEL
 from spark_cxr.settings import Config
+from spark_cxr.verbs.audit.views import FOR_TEST, PLAIN
 
 HEAD = "lr"
 """Linear, so that it finds only what the vectors say plainly, and quick to fit ten times."""

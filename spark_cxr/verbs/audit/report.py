@@ -8,15 +8,15 @@ from typing import Any
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
-from spark_cxr.pipeline.audit.films import Shown
-from spark_cxr.pipeline.audit.questions import HEAD
+from spark_cxr.metrics.checks import Check, count_statuses
+from spark_cxr.metrics.report_records import Row, RunSummary
+from spark_cxr.metrics.wording import counted
+from spark_cxr.pipeline.ingest import Ingested
 from spark_cxr.pipeline.split_words import People, split_words
-from spark_cxr.pipeline.steps import Ingested
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
-from spark_cxr.report.checks import Check, count_statuses
-from spark_cxr.report.records import Row, RunSummary
-from spark_cxr.report.wording import counted
 from spark_cxr.settings import FLAGS_OF, Config
+from spark_cxr.verbs.audit.films import Shown
+from spark_cxr.verbs.audit.questions import HEAD
 
 SECTIONS = FLAGS_OF["audit"]
 LIMITS = (

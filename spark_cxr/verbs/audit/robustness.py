@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from spark_cxr.metrics import Metrics
+from spark_cxr.metrics.checks import FAIL, PASS, WARN, Check, status_of
 from spark_cxr.metrics.honest import honest_ece
-from spark_cxr.pipeline.audit.questions import Answer, Steadiness, way
-from spark_cxr.pipeline.audit.shortcuts import beats_chance
-from spark_cxr.report.checks import FAIL, PASS, WARN, Check, status_of
-from spark_cxr.report.wording import decimal, percent, percent_range
+from spark_cxr.metrics.wording import decimal, percent, percent_range
 from spark_cxr.settings import Audit
+from spark_cxr.verbs.audit.questions import Answer, Steadiness, way
+from spark_cxr.verbs.audit.shortcuts import beats_chance
 
 CHANGES = {
     "corners": ("Corners hidden", "black corners, where markers stand", FAIL),

@@ -9,27 +9,21 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.errors import ConfigError
+from spark_cxr.metrics.checks import Check, count_statuses
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.audit.account import Audited, counts_of, page_of, summary_of
-from spark_cxr.pipeline.audit.films import (
-    CopiesOf,
-    Shown,
-    audited_films,
-    show_films,
-    usable_labels,
-)
-from spark_cxr.pipeline.audit.learned import check_learned
-from spark_cxr.pipeline.audit.network import check_network, unasked
-from spark_cxr.pipeline.audit.pictures import with_pictures
-from spark_cxr.pipeline.audit.summary import check_tables, told_films
-from spark_cxr.pipeline.audit.told import meanings, with_manifest
-from spark_cxr.pipeline.audit.twins import Known
-from spark_cxr.pipeline.dedup import clusters, conflicts
-from spark_cxr.pipeline.ingest import limits_of
+from spark_cxr.pipeline.checks.manifest import meanings, with_manifest
+from spark_cxr.pipeline.checks.near_duplicate_checks import Known
+from spark_cxr.pipeline.checks.summary import check_tables, told_films
+from spark_cxr.pipeline.film_tables import limits_of
+from spark_cxr.pipeline.near_duplicates import clusters, conflicts
 from spark_cxr.pipeline.staging import Keep, staged
-from spark_cxr.report.checks import Check, count_statuses
 from spark_cxr.schemas import CONFLICTS, TWINS
 from spark_cxr.settings import Config
+from spark_cxr.verbs.audit.films import CopiesOf, Shown, audited_films, show_films, usable_labels
+from spark_cxr.verbs.audit.network import check_network, unasked
+from spark_cxr.verbs.audit.network_films import check_learned
+from spark_cxr.verbs.audit.pictures import with_pictures
+from spark_cxr.verbs.audit.report import Audited, counts_of, page_of, summary_of
 
 LISTED = 1000
 """Conflicts in audit.json; the table `conflicts` has all."""

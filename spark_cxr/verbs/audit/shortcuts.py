@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spark_cxr.metrics import Interval, Metrics
-from spark_cxr.pipeline.audit.questions import METADATA, way
-from spark_cxr.pipeline.audit.views import HISTOGRAM, SMALL
-from spark_cxr.report.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Number
-from spark_cxr.report.wording import percent, percent_range
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Number
+from spark_cxr.metrics.wording import percent, percent_range
 from spark_cxr.settings import Audit
+from spark_cxr.verbs.audit.questions import METADATA, way
+from spark_cxr.verbs.audit.views import HISTOGRAM, SMALL
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from spark_cxr.images.film import Pixels
 from spark_cxr.images.film_pass import FilmPass, Shown, View
 from spark_cxr.images.lungs import estimate_lungs
 from spark_cxr.images.prepare import resize, to_network
-from spark_cxr.pipeline.audit.masks import BOXES, unpacked
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
-from spark_cxr.pipeline.look import COPY, Copies, film_of_copy, packed
 from spark_cxr.pipeline.networks import on_this_worker
-from spark_cxr.pipeline.split import IS_TEST
+from spark_cxr.pipeline.reading import COPY, Copies, film_of_copy, packed
+from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.schemas import CONTENT, PATH
+from spark_cxr.verbs.audit.masks import BOXES, unpacked
 
 PLAIN = "plain"
 FOR_ALL = (PLAIN, "border", "centre", "lungs")

@@ -12,11 +12,12 @@ from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import Paired, compare_paired
+from spark_cxr.metrics.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
+from spark_cxr.metrics.comparison_records import Outcome as Fared
+from spark_cxr.metrics.report_records import RunSummary
+from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.account import LEARNED
-from spark_cxr.pipeline.compare import Comparison, Entrant, Result, compare
-from spark_cxr.pipeline.evaluate import Answers, answers_of
-from spark_cxr.pipeline.facts import (
+from spark_cxr.pipeline.data_summary import (
     are_drawn,
     audit_of,
     data_caveats,
@@ -26,14 +27,13 @@ from spark_cxr.pipeline.facts import (
     parts_of,
     published_of,
 )
+from spark_cxr.pipeline.evaluate import Answers, answers_of
 from spark_cxr.pipeline.split_words import SplitWords, split_words, unit_of
 from spark_cxr.report.comparison import comparison_page
-from spark_cxr.report.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
-from spark_cxr.report.comparison_records import Outcome as Fared
-from spark_cxr.report.records import RunSummary
-from spark_cxr.report.wording import overlap_in_words, overlap_warning
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
+from spark_cxr.verbs.compare.run import Comparison, Entrant, Result, compare
+from spark_cxr.verbs.train.report import LEARNED
 
 SECTIONS = FLAGS_OF["compare"]
 

@@ -16,22 +16,22 @@ from pathlib import PurePosixPath
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones import own
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.network import Network
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import Metrics, Overlap
 from spark_cxr.output import Output
-from spark_cxr.pipeline import train as training
+from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
-from spark_cxr.pipeline.drawn import with_phantoms
 from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
 from spark_cxr.pipeline.features import Featurized, featurize_by
+from spark_cxr.pipeline.ingest import Ingested
 from spark_cxr.pipeline.overlap import marked, overlap_of
-from spark_cxr.pipeline.split import FOLD, can_cross, check_folds, folds
-from spark_cxr.pipeline.split_column import with_values
+from spark_cxr.pipeline.phantom_films import with_phantoms
+from spark_cxr.pipeline.split_values import with_values
 from spark_cxr.pipeline.split_words import People, people_of
-from spark_cxr.pipeline.steps import Ingested
+from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds, folds
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config, Features
 

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
-from spark_cxr.pipeline.files import list_files, read_files, read_paths
-from spark_cxr.pipeline.ingest import check_told, dataset_of, label_rows, told_of
+from spark_cxr.pipeline.film_tables import check_told, dataset_of, label_rows, told_of
+from spark_cxr.pipeline.sources import list_files, read_files, read_paths
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import FILES, LABEL, PATH
 from spark_cxr.settings import Config

@@ -12,21 +12,21 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
+from spark_cxr.metrics.wording import counted
+from spark_cxr.model.attribution import METHODS, check_method
 from spark_cxr.model.explanation import NOTICE, place_of, scale_of
-from spark_cxr.model.scoring import Model
-from spark_cxr.model.tracing import METHODS, check_method
+from spark_cxr.model.model import Model
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.explain.films import Films, check_asked, choose_films, few_of, films_of
-from spark_cxr.pipeline.explain.sheet import TARGET, contact_sheet
-from spark_cxr.pipeline.explain.sight import ExplainTask, explained
-from spark_cxr.pipeline.ingest import quarantine_of, unseen
+from spark_cxr.pipeline.contact_sheet import TARGET, contact_sheet
+from spark_cxr.pipeline.explanations import ExplainTask, explained
+from spark_cxr.pipeline.film_tables import quarantine_of, unseen
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.scoring.scorer import open_scorer
+from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.report.contact import contact_page
-from spark_cxr.report.wording import counted
 from spark_cxr.schemas import EXPLANATIONS, LABEL, PATH, QUARANTINE, columns
 from spark_cxr.settings import Config
+from spark_cxr.verbs.explain.films import Films, check_asked, choose_films, few_of, films_of
 
 SHEET = "contact_sheet.html"
 TABLE = "explanations"

@@ -29,13 +29,13 @@ from spark_cxr.pipeline.arrow import arrow_schema
 from spark_cxr.pipeline.feature_cache import open_features
 from spark_cxr.pipeline.features import Featurized
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
-from spark_cxr.pipeline.finetune.learners import SIDE, TARGET, TRAIN, VAL
-from spark_cxr.pipeline.look import film_of_copy
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.reading import film_of_copy
 from spark_cxr.schemas import CONTENT, FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Features
 from spark_cxr.training.cache import CachedFilms, open_cache
+from spark_cxr.verbs.finetune.learners import SIDE, TARGET, TRAIN, VAL
 
 FILMS = "films"
 REST = "rest"

@@ -14,7 +14,7 @@ from pyspark.sql.functions import pandas_udf
 
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.output import Output
-from spark_cxr.pipeline.train import BEST, PREDICTION_INDEX, PROBABILITY
+from spark_cxr.pipeline.heads import BEST, PREDICTION_INDEX, PROBABILITY
 from spark_cxr.schemas import FEATURES
 
 

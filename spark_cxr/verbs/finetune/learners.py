@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.parted import Parted
-from spark_cxr.pipeline.split import IS_TEST, check_split, named_validation, split
-from spark_cxr.pipeline.split_column import with_values
+from spark_cxr.pipeline.partition import Parted
+from spark_cxr.pipeline.split_values import with_values
 from spark_cxr.pipeline.split_words import people_of
+from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Config
 

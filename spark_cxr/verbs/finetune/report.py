@@ -8,16 +8,16 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from spark_cxr.metrics.report_records import EpochPoint, Learned, TrainingReport
+from spark_cxr.metrics.wording import counted, duration
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.account import counts_of, headline_of, summary_of, training_report
-from spark_cxr.pipeline.explain.panels import training_panels
-from spark_cxr.pipeline.finetune.run import Finetuned
+from spark_cxr.pipeline.explanation_panels import training_panels
 from spark_cxr.report.epochs import draw_accuracy, draw_loss
-from spark_cxr.report.records import EpochPoint, Learned, TrainingReport
 from spark_cxr.report.training import training_page
-from spark_cxr.report.wording import counted, duration
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.training.history import Epoch
+from spark_cxr.verbs.finetune.run import Finetuned
+from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
 
 SOLVED = "solved once more, as logistic regression on films as they are"
 OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spark_cxr.backbones import catalog, own, weights
+from spark_cxr.backbones import catalog, weights
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError

@@ -14,32 +14,32 @@ from spark_cxr import datasets
 from spark_cxr.backbones import film_list
 from spark_cxr.backbones.cache import cache_dir
 from spark_cxr.output import Outcome, Output, is_here, locate
-from spark_cxr.pipeline import train as heads
+from spark_cxr.pipeline import heads
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
-from spark_cxr.pipeline.experiment import Experiment
-from spark_cxr.pipeline.facts import are_drawn
+from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.features import Featurized
-from spark_cxr.pipeline.finetune.asked import Start, recipe_of, start_of, with_weights
-from spark_cxr.pipeline.finetune.films import FILMS, LearnerFilms, cached_films, featurize_cached
-from spark_cxr.pipeline.finetune.head import PortableModel, trained_head
-from spark_cxr.pipeline.finetune.known import Known, known_films
-from spark_cxr.pipeline.finetune.learners import (
-    Learners,
-    choose_learners,
-    of_learners,
-    with_validation,
-)
-from spark_cxr.pipeline.finetune.together import train_together
-from spark_cxr.pipeline.fitted import Trial, try_out
-from spark_cxr.pipeline.look import small_copies
 from spark_cxr.pipeline.overlap import list_films
-from spark_cxr.pipeline.parted import Parted, part
-from spark_cxr.pipeline.split import IS_TEST
+from spark_cxr.pipeline.partition import Parted, part
+from spark_cxr.pipeline.reading import small_copies
+from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.pipeline.trial import Trial, try_out
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train
 from spark_cxr.training.recipe import Recipe
 from spark_cxr.training.task import Task, Trained
+from spark_cxr.verbs.finetune.distributed import train_together
+from spark_cxr.verbs.finetune.films import FILMS, LearnerFilms, cached_films, featurize_cached
+from spark_cxr.verbs.finetune.head import PortableModel, trained_head
+from spark_cxr.verbs.finetune.learners import (
+    Learners,
+    choose_learners,
+    of_learners,
+    with_validation,
+)
+from spark_cxr.verbs.finetune.request import Start, recipe_of, start_of, with_weights
+from spark_cxr.verbs.finetune.sources import Known, known_films
+from spark_cxr.verbs.train.run import Experiment
 
 LOG = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Finetuned:
 
 def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, split, train the network, featurize with it, evaluate its head, report."""
-    from spark_cxr.pipeline.finetune.account import tell
+    from spark_cxr.verbs.finetune.report import tell
 
     recipe, start = recipe_of(cfg), start_of(cfg)
     labels, size_hw = read_classes(cfg.train.classes).labels, start.backbone.size_hw

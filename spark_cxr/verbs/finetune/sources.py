@@ -15,16 +15,16 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.output import Output
-from spark_cxr.pipeline.again import looked_at_again
-from spark_cxr.pipeline.drawn import with_phantoms
-from spark_cxr.pipeline.earlier import open_earlier, with_its_films
-from spark_cxr.pipeline.files import is_below
-from spark_cxr.pipeline.finetune.films import are_cached
-from spark_cxr.pipeline.look import COPY, Copies
+from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
+from spark_cxr.pipeline.ingest import Ingested, account_of, looked_at
+from spark_cxr.pipeline.phantom_films import with_phantoms
+from spark_cxr.pipeline.reading import COPY, Copies
+from spark_cxr.pipeline.reread import looked_at_again
+from spark_cxr.pipeline.sources import is_below
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.pipeline.steps import Ingested, account_of, looked_at
 from spark_cxr.schemas import IMAGES, PATH, SHA256, TWINS, columns
 from spark_cxr.settings import Config
+from spark_cxr.verbs.finetune.films import are_cached
 
 CHANGED = "changed"
 """Table of films of an earlier run that were gone or had changed when they were decoded."""

@@ -16,7 +16,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.files import Listing, list_files, of_names_only, read_paths
+from spark_cxr.pipeline.sources import Listing, list_files, of_names_only, read_paths
 from spark_cxr.schemas import PATH, SHA256
 
 TRIES = 5

@@ -9,12 +9,12 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from spark_cxr.model.scoring import Model
-from spark_cxr.pipeline.scoring.arrivals import Arrival, read_batch
-from spark_cxr.pipeline.scoring.sight import ScoredFile, look_at
-from spark_cxr.pipeline.scoring.table import QUARANTINED, SAME, SCORED, TABLES, WAITING, Table
+from spark_cxr.model.model import Model
+from spark_cxr.pipeline.scored_files import ScoredFile, look_at
 from spark_cxr.schemas import columns
 from spark_cxr.settings import Score
+from spark_cxr.verbs.score.arrivals import Arrival, read_batch
+from spark_cxr.verbs.score.table import QUARANTINED, SAME, SCORED, TABLES, WAITING, Table
 
 HALF_COPIED = frozenset(
     (

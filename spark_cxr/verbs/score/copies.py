@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from spark_cxr.output import Output, locate
-from spark_cxr.pipeline.scoring.table import committed
+from spark_cxr.verbs.score.table import committed
 
 
 def write_also(table: Output, suffix: str, labels: Sequence[str]) -> None:

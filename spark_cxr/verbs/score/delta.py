@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.errors import SetupError
 from spark_cxr.output import Output, locate
-from spark_cxr.pipeline.scoring.table import SCORED_ON, TABLES, Rows
 from spark_cxr.pipeline.session import SPARK_ERRORS
 from spark_cxr.schemas import columns
+from spark_cxr.verbs.score.table import SCORED_ON, TABLES, Rows
 
 KEY = ("path", "sha256", "model", "modified", "bytes")
 """Of the hidden tables; that of predictions has no second row of a content, whatever its time."""

@@ -21,16 +21,17 @@ from spark_cxr import output as outputs
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
 from spark_cxr.output import Outcome, Output, absolute, locate
-from spark_cxr.pipeline.explain.run import explain_paths
-from spark_cxr.pipeline.files import list_files
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.scoring.also import write_also
-from spark_cxr.pipeline.scoring.arrivals import arrivals, batches
-from spark_cxr.pipeline.scoring.batch import Scene, score_batch
-from spark_cxr.pipeline.scoring.delta import DeltaTable
-from spark_cxr.pipeline.scoring.records import Totals
-from spark_cxr.pipeline.scoring.scorer import open_scorer
-from spark_cxr.pipeline.scoring.table import (
+from spark_cxr.pipeline.scorer import open_scorer
+from spark_cxr.pipeline.sources import list_files
+from spark_cxr.settings import Config, Score
+from spark_cxr.verbs.explain.run import explain_paths
+from spark_cxr.verbs.score.arrivals import arrivals, batches
+from spark_cxr.verbs.score.batch import Scene, score_batch
+from spark_cxr.verbs.score.copies import write_also
+from spark_cxr.verbs.score.delta import DeltaTable
+from spark_cxr.verbs.score.lease import only_writer
+from spark_cxr.verbs.score.table import (
     RUNS,
     SCORED,
     WAITING,
@@ -39,8 +40,7 @@ from spark_cxr.pipeline.scoring.table import (
     known_files,
     sweep,
 )
-from spark_cxr.pipeline.scoring.writer import only_writer
-from spark_cxr.settings import Config, Score
+from spark_cxr.verbs.score.totals import Totals
 
 LOG = logging.getLogger(__name__)
 

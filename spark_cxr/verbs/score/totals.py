@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
-from spark_cxr.model.judge import NO_XRAY, UNLIKE
-from spark_cxr.pipeline.scoring.batch import Parted
-from spark_cxr.pipeline.scoring.sight import ScoredFile
+from spark_cxr.model.predictor import NO_XRAY, UNLIKE
+from spark_cxr.pipeline.scored_files import ScoredFile
+from spark_cxr.verbs.score.batch import Parted
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from spark_cxr.errors import ConfigError, SetupError, SparkCxrError
-from spark_cxr.pipeline.tracking.store import experiment_of, named, opened
 from spark_cxr.settings import Config
+from spark_cxr.verbs.track.store import experiment_of, named, opened
 
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """Before the work; after it MLflow's own patience, which is minutes, is worth its time."""

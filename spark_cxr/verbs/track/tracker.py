@@ -19,10 +19,10 @@ from typing import Any
 from spark_cxr import __version__
 from spark_cxr.model.manifest import NAME, Manifest, check_files, read_manifest
 from spark_cxr.output import RECORD, Output, locate
-from spark_cxr.pipeline.tracking.check import gist
-from spark_cxr.pipeline.tracking.facts import Facts, comparison_facts, training_facts
-from spark_cxr.pipeline.tracking.store import experiment_of, named, opened
 from spark_cxr.settings import Config
+from spark_cxr.verbs.track.check import gist
+from spark_cxr.verbs.track.facts import Facts, comparison_facts, training_facts
+from spark_cxr.verbs.track.store import experiment_of, named, opened
 
 LOG = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics import LearningPoint, Metrics, learning_curve
 from spark_cxr.pipeline.evaluate import measure_predictions
-from spark_cxr.pipeline.split import IS_TEST
-from spark_cxr.pipeline.train import LABEL_INDEX, Recipe, fit, predictions_of
+from spark_cxr.pipeline.heads import LABEL_INDEX, Recipe, fit, predictions_of
+from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.schemas import GROUP
 from spark_cxr.settings import Train
 

@@ -10,12 +10,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
+from spark_cxr.metrics.report_records import ClassCount, RunSummary, SplitSummary, TrainingReport
+from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.model.manifest import read_manifest
-from spark_cxr.model.scoring import read_judge
+from spark_cxr.model.model import read_judge
 from spark_cxr.output import Output
-from spark_cxr.pipeline.evaluate import answers_of
-from spark_cxr.pipeline.experiment import Experiment
-from spark_cxr.pipeline.facts import (
+from spark_cxr.pipeline.data_summary import (
     PHANTOMS,
     RefusalCheck,
     audit_of,
@@ -26,9 +26,9 @@ from spark_cxr.pipeline.facts import (
     network_line,
     parts_of,
 )
-from spark_cxr.pipeline.split import is_drawn
-from spark_cxr.report.records import ClassCount, RunSummary, SplitSummary, TrainingReport
-from spark_cxr.report.wording import overlap_in_words, overlap_warning
+from spark_cxr.pipeline.evaluate import answers_of
+from spark_cxr.pipeline.splits import is_drawn
+from spark_cxr.verbs.train.run import Experiment
 
 LEARNED = "test_images_the_network_was_trained_on"
 

@@ -11,20 +11,20 @@ from pyspark.sql import functions as F
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import LearningPoint, Metrics
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline import train as training
+from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
-from spark_cxr.pipeline.drawn import with_phantoms
-from spark_cxr.pipeline.facts import are_drawn
+from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.features import Featurized, featurize_step, featurized_earlier
-from spark_cxr.pipeline.fitted import Fitted, Trial, try_out
-from spark_cxr.pipeline.learning import learn
-from spark_cxr.pipeline.parted import Parted, part
-from spark_cxr.pipeline.split import IS_TEST
-from spark_cxr.pipeline.steps import Ingested
-from spark_cxr.pipeline.train import HeadModel, Recipe
+from spark_cxr.pipeline.heads import HeadModel, Recipe
+from spark_cxr.pipeline.ingest import Ingested
+from spark_cxr.pipeline.partition import Parted, part
+from spark_cxr.pipeline.phantom_films import with_phantoms
+from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.pipeline.trial import Fitted, Trial, try_out
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
+from spark_cxr.verbs.train.learning_curve import learn
 
 SECTIONS = FLAGS_OF["train"]
 OWN_JOB = ("lr", "rf", "dt")
@@ -51,9 +51,9 @@ class Experiment:
 
 def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
-    from spark_cxr.pipeline.account import counts_of, headline_of, summary_of, training_report
-    from spark_cxr.pipeline.explain.panels import training_panels
+    from spark_cxr.pipeline.explanation_panels import training_panels
     from spark_cxr.report.training import training_page
+    from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
 
     asked, head = cfg, heads.get(name)
     training.check_recipe(head, _recipe(cfg))

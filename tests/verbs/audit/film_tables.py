@@ -1,7 +1,7 @@
 """Small tables of films written by hand, for checks that read no file."""
 
 from spark_cxr.config import defaults
-from spark_cxr.pipeline.audit.twins import Known
+from spark_cxr.pipeline.checks.near_duplicate_checks import Known
 
 FILMS = (
     "path string, sha256 string, label string, source string, patient_id string, "

@@ -5,9 +5,9 @@ import pytest
 from film_tables import SETTINGS
 
 from spark_cxr.metrics import measure
-from spark_cxr.pipeline.audit.questions import Answer, Steadiness
-from spark_cxr.pipeline.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
-from spark_cxr.pipeline.audit.trust import CHANGES, judge_calibration, judge_change, judge_source
+from spark_cxr.verbs.audit.questions import Answer, Steadiness
+from spark_cxr.verbs.audit.robustness import CHANGES, judge_calibration, judge_change, judge_source
+from spark_cxr.verbs.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
 
 FILMS = 400
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from spark_cxr.config import defaults
-from spark_cxr.pipeline.audit.masks import BOXES, mask_folders, unpacked, with_boxes
+from spark_cxr.verbs.audit.masks import BOXES, mask_folders, unpacked, with_boxes
 
 PATHS = "path string"
 

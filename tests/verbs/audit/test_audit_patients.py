@@ -1,7 +1,7 @@
 import pytest
 from film_tables import by_name, film, films
 
-from spark_cxr.pipeline.audit.patients import check_patients
+from spark_cxr.pipeline.checks.patients import check_patients
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 from film_tables import SETTINGS, film, films
 
-from spark_cxr.pipeline.audit.sources import check_sources, judge_sources
+from spark_cxr.pipeline.checks.sources import check_sources, judge_sources
 
 
 def table(**rows):

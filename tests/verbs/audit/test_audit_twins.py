@@ -1,7 +1,7 @@
 import pytest
 from film_tables import by_name, film, known
 
-from spark_cxr.pipeline.audit.twins import check_twins
+from spark_cxr.pipeline.checks.near_duplicate_checks import check_twins
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import pytest
 from spark_cxr.backbones.engines import load
 from spark_cxr.images import altered
 from spark_cxr.images.decode import decode
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.images.prepare import to_network
-from spark_cxr.pipeline.audit.views import FOR_ALL, FOR_TEST, kept_for_audit, look_at_views
+from spark_cxr.phantoms import phantoms
+from spark_cxr.verbs.audit.views import FOR_ALL, FOR_TEST, kept_for_audit, look_at_views
 from tests.quick import fake_plan
 
 BOXES = (0.2, 0.8, 0.1, 0.45, 0.25, 0.75, 0.55, 0.9)

@@ -13,12 +13,12 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.images.prepare import resize
 from spark_cxr.output import Output
-from spark_cxr.pipeline.files import read_files
-from spark_cxr.pipeline.finetune.films import are_cached, as_grey, cached_films
-from spark_cxr.pipeline.finetune.known import copies_of
-from spark_cxr.pipeline.ingest import reading_of
-from spark_cxr.pipeline.look import WANTED, look, small_copies
+from spark_cxr.pipeline.film_tables import reading_of
+from spark_cxr.pipeline.reading import WANTED, look, small_copies
+from spark_cxr.pipeline.sources import read_files
 from spark_cxr.schemas import CONTENT
+from spark_cxr.verbs.finetune.films import are_cached, as_grey, cached_films
+from spark_cxr.verbs.finetune.sources import copies_of
 
 SIZE = (40, 48)
 

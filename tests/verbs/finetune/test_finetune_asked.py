@@ -4,7 +4,7 @@ import pytest
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
-from spark_cxr.pipeline.finetune.asked import recipe_of, start_of, with_weights
+from spark_cxr.verbs.finetune.request import recipe_of, start_of, with_weights
 from tests.training.training_tasks import save_body
 
 

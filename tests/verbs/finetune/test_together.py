@@ -8,8 +8,8 @@ import pytest
 
 from spark_cxr.backbones import keras_model
 from spark_cxr.errors import SparkCxrError
-from spark_cxr.pipeline.finetune import together
 from spark_cxr.training.recipe import Augment
+from spark_cxr.verbs.finetune import distributed as together
 from tests.training.training_tasks import make_task, save_body
 
 SAME = {"augment": Augment(), "dropout": 0.0}

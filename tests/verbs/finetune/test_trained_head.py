@@ -5,9 +5,9 @@ import pytest
 from pyspark.ml.functions import vector_to_array
 
 from spark_cxr.heads.portable.linear import Linear
-from spark_cxr.pipeline import train
-from spark_cxr.pipeline.finetune.head import PortableModel, trained_head
+from spark_cxr.pipeline import heads as train
 from spark_cxr.schemas import TEST_PREDICTIONS, columns
+from spark_cxr.verbs.finetune.head import PortableModel, trained_head
 
 LABELS = ("a", "b", "c")
 

@@ -10,10 +10,10 @@ from spark_cxr.backbones.network import PREPROCESSING
 from spark_cxr.heads.portable import pack
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.film import Limits
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.manifest import Manifest, Origin, digests, write_manifest
 from spark_cxr.model.reference import Reference, describe
 from spark_cxr.output import Output
+from spark_cxr.phantoms import phantoms
 from tests.quick import defaults
 
 LABELS = ("COVID-19", "No_findings", "Pneumonia")

@@ -9,8 +9,8 @@ from scoring_table import names, rows, told
 from spark_cxr import output
 from spark_cxr.errors import InputError, OutputError
 from spark_cxr.output import Output
-from spark_cxr.pipeline.scoring import batch as batches
-from spark_cxr.pipeline.scoring.table import ParquetTable
+from spark_cxr.verbs.score import batch as batches
+from spark_cxr.verbs.score.table import ParquetTable
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_file_that_vanishes_before_it_is_read_does_not_stop_the_others(
 
 
 def test_a_second_writer_is_told_who_writes(score, table, tmp_path):
-    from spark_cxr.pipeline.scoring.writer import only_writer
+    from spark_cxr.verbs.score.lease import only_writer
 
     with (
         only_writer(Output(str(table)), wait=False),

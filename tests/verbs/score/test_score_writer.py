@@ -12,8 +12,8 @@ from spark_cxr.console import lines_on_stderr
 from spark_cxr.errors import OutputError
 from spark_cxr.output import Output
 from spark_cxr.output import only_writer as only_run
-from spark_cxr.pipeline.scoring import writer
-from spark_cxr.pipeline.scoring.writer import only_writer
+from spark_cxr.verbs.score import lease as writer
+from spark_cxr.verbs.score.lease import only_writer
 
 SPAWN = multiprocessing.get_context("spawn")
 

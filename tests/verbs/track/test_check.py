@@ -10,7 +10,7 @@ import pytest
 
 from spark_cxr.config import defaults, resolve
 from spark_cxr.errors import ConfigError, SetupError
-from spark_cxr.pipeline.tracking import check_tracking
+from spark_cxr.verbs.track import check_tracking
 
 SECTIONS = ("track", "registry")
 
@@ -37,7 +37,7 @@ def test_without_mlflow_it_is_not_even_imported():
     code = (
         "import sys\n"
         "from spark_cxr.config import defaults\n"
-        "from spark_cxr.pipeline.tracking import check_tracking\n"
+        "from spark_cxr.verbs.track import check_tracking\n"
         "check_tracking(defaults())\n"
         "print('mlflow' in sys.modules)"
     )
@@ -121,7 +121,7 @@ def test_patience_of_the_process_is_as_before(store):
 def test_mlflow_is_told_to_send_nothing_to_its_makers():
     code = (
         "import os\n"
-        "from spark_cxr.pipeline.tracking.store import import_mlflow\n"
+        "from spark_cxr.verbs.track.store import import_mlflow\n"
         "import_mlflow()\n"
         "print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
     )

@@ -4,7 +4,7 @@ import pytest
 from run_by_hand import COMPARED, TRAINED, manifest
 
 from spark_cxr.config import defaults
-from spark_cxr.pipeline.tracking.facts import comparison_facts, training_facts
+from spark_cxr.verbs.track.facts import comparison_facts, training_facts
 from tests.report.fields import Films, field_of, rows_of
 
 

@@ -16,8 +16,8 @@ import pytest
 from run_by_hand import LABELS, trained
 
 import spark_cxr
-from spark_cxr.images.phantoms import phantoms
-from spark_cxr.pipeline.tracking import track
+from spark_cxr.phantoms import phantoms
+from spark_cxr.verbs.track import track
 from tests.quick import defaults
 
 pytestmark = pytest.mark.slow

@@ -14,10 +14,10 @@ from run_by_hand import LABELS, compared, trained
 import spark_cxr
 from spark_cxr.config import defaults
 from spark_cxr.console import lines_on_stderr
-from spark_cxr.images.phantoms import phantoms
 from spark_cxr.model.manifest import digests
 from spark_cxr.output import Output
-from spark_cxr.pipeline.tracking import track, tracker
+from spark_cxr.phantoms import phantoms
+from spark_cxr.verbs.track import track, tracker
 
 
 def asked(store, **registry):
