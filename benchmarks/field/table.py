@@ -201,27 +201,26 @@ def to_markdown(found: tuple[Task, ...], ran_on: str) -> str:
 def _rows(task: Task) -> Iterator[str]:
     yield from ("", f"## {task.title}", "")
     yield (
-        "| network | head | trained on | accuracy | 95 % interval | films | F1 | AUC | seconds "
-        "| images/s |"
+        "| network | head | accuracy | 95 % interval | films | F1 | AUC | seconds | images/s "
+        "| trained on |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for line in task.lines:
         yield f"| {line.network} | {line.head} | {' | '.join(_cells(line.outcome))} |"
     for each in task.published:
         told = f"{each.task}; {each.split}"
-        yield f"| *{each.who}* | *{told}* | | *{percent(each.accuracy)}* | | | | | | |"
+        yield f"| *{each.who}* | *{told}* | *{percent(each.accuracy)}* | | | | | | | |"
 
 
 def _cells(outcome: Outcome | None) -> tuple[str, ...]:
     if outcome is None:
-        return ("", MISSING, *[""] * 6)
+        return (MISSING, *[""] * 7)
     auc = "" if outcome.auc_macro is None else f"{outcome.auc_macro:.3f}"
     rate = "" if outcome.images_per_second is None else f"{outcome.images_per_second:,.0f}"
     learned = "not known" if outcome.learned is None else f"{outcome.learned:,}"
     return (
-        learned,
         *(percent(outcome.accuracy), percent_range(outcome.interval), f"{outcome.n:,}"),
-        *(f"{outcome.f1_macro:.3f}", auc, f"{outcome.seconds:,.1f}", rate),
+        *(f"{outcome.f1_macro:.3f}", auc, f"{outcome.seconds:,.1f}", rate, learned),
     )
 
 

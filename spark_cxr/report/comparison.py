@@ -72,7 +72,7 @@ def _ranking(report: ComparisonReport) -> Html:
     by = report.split.method
     headings = (
         "Rank, head, backbone",
-        "Films the backbone was trained on",
+        *(("Films the backbone was trained on",) if report.overlaps else ()),
         f"Accuracy by {by}",
         *(("Accuracy by image", f"Image minus {by}, points") if both else ()),
         "Behind the best, points",
@@ -84,18 +84,21 @@ def _ranking(report: ComparisonReport) -> Html:
         "Fit,\u00a0s",
         "Films/s",
     )
-    rows = (_row(place, row, both) for place, row in enumerate(report.rows, start=1))
+    rows = (
+        _row(place, row, both, bool(report.overlaps))
+        for place, row in enumerate(report.rows, start=1)
+    )
     caption = f"All but the second accuracy by {by}" if both else f"Split by {by}"
     caption += ", with 95 % intervals from resampling whole groups"
     told = table(caption, headings, rows, class_="wide dense")
     return section("Ranking", figure(Html(_lanes(report)), _lanes_caption(report)), told)
 
 
-def _row(place: int, row: ComparisonRow, both: bool) -> tuple[str, ...]:
+def _row(place: int, row: ComparisonRow, both: bool, lists: bool) -> tuple[str, ...]:
     found, between = row.outcome.metrics, row.outcome.metrics.intervals
     return (
         with_small(f"{place}. {row.head}", row.backbone),
-        _learned(row),
+        *((_learned(row),) if lists else ()),
         _accuracy(row.outcome),
         *((_accuracy(row.by_image), _gap(row)) if both else ()),
         _difference(row.behind.accuracy) if row.behind else "",

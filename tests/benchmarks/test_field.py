@@ -57,6 +57,7 @@ def runs(tmp_path: Path) -> Path:
     featurized = {"images_per_second": 300.0, "used": used, "versions": {"keras": "3.1"}}
     leave(tmp_path / "radiography/CXRNet/run.json", featurized)
     trained = told(0.965, seconds_training=12.5, images_per_second=9000.0)
+    trained["overlap"] = {"learned": 31}
     leave(tmp_path / "radiography/CXRNet-lr/metrics.json", trained)
     row = told(0.85, fit_seconds=33.0) | {"images_per_second": 250.0}
     row |= {"backbone": "CXRNet", "head": "Random forest", "by_image": told(0.87, fit_seconds=34.0)}
@@ -120,6 +121,7 @@ def test_page_holds_every_line_and_says_which_were_not_run(runs):
     page = field.to_markdown(found, "Ran here.")
     row = "| CXRNet | Logistic regression | 96.5 % | 94.5 to 98.5 % | 200 | 0.955 | 0.990 | 12.5 |"
     assert row in page.replace("\u202f", " ")
+    assert page[page.index("| CXRNet | Logistic regression") :].splitlines()[0].endswith("| 31 |")
     lines = sum(len(task.lines) for task in found)
     assert page.count("not run |") == lines - 4
     assert f"{lines - 4} lines were not run." in page
