@@ -11,8 +11,7 @@ from spark_cxr.images import film
 from spark_cxr.model import judge
 from spark_cxr.model.judge import NO_XRAY, Prediction
 from spark_cxr.model.manifest import Manifest
-from spark_cxr.serve.batches import Seen
-from spark_cxr.serve.looking import File
+from spark_cxr.serve.batches import File, Seen
 
 NOTICE = "Research use only. Not for diagnosis."
 MEANINGS = {**film.FLAGS, **judge.FLAGS}
