@@ -25,8 +25,7 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.prepare import to_network
 from spark_cxr.model.model import load_model
 from spark_cxr.serve.batches import STEP
-from spark_cxr.serve.token import read_token
-from spark_cxr.serve.verb import Verb
+from spark_cxr.serve.command import Verb, read_token
 from spark_cxr.settings import Config, Load
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".dcm"}

@@ -11,8 +11,7 @@ from spark_cxr.images import film
 from spark_cxr.model import predictor as judge
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.predictor import Prediction
-from spark_cxr.serve.batches import Seen
-from spark_cxr.serve.looking import FileFacts
+from spark_cxr.serve.batches import FileFacts, Seen
 
 NOTICE = "Research use only. Not for diagnosis."
 MEANINGS = {**film.FLAGS, **judge.FLAGS}

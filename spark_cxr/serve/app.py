@@ -16,10 +16,18 @@ from spark_cxr import __version__
 from spark_cxr.errors import BadImage
 from spark_cxr.serve.answers import NOTICE
 from spark_cxr.serve.guard import LOG, Guard, Say
-from spark_cxr.serve.openapi import REFUSALS, extra, statuses
 from spark_cxr.serve.predict import json_response
 from spark_cxr.serve.refusals import Refusal, refused
-from spark_cxr.serve.routes import COMPLAINTS, ROUTES, Route, is_open, plainly
+from spark_cxr.serve.routes import (
+    COMPLAINTS,
+    REFUSALS,
+    ROUTES,
+    Route,
+    extra,
+    is_open,
+    plainly,
+    statuses,
+)
 from spark_cxr.serve.service import Service
 
 if TYPE_CHECKING:

@@ -1,16 +1,24 @@
-"""The body of a request → bytes, within limits of size, time and of what all hold together."""
+"""The body of a request → the images in it, within limits of size, time and of what all hold.
+
+A body is raw, multipart/form-data, or base64 in JSON; multipart is taken apart in memory, because
+frameworks put large parts on the disk.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.errors import MessageError
+from email.message import Message
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from spark_cxr.errors import BadImage
+from spark_cxr.model.encoding import from_text
 from spark_cxr.serve.refusals import Refusal, busy
 
 MOST_VALUES = 50_000
@@ -120,3 +128,99 @@ def json_of(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise Refusal(400, "bad_json", "the body is not JSON") from None
+
+
+Sent = bytes | BadImage
+JSON_FORM = '{"image": "BASE64"} or {"images": ["BASE64", …]}'
+
+
+def images_sent(body: bytes, content_type: str, most: int) -> list[Sent]:
+    """Find the images of a body, by its Content-Type; what is neither form nor JSON is an image.
+
+    Raises:
+        Refusal: It is not what its Content-Type says, has no image, or too many.
+    """
+    kind = media_type(content_type)
+    if kind == "multipart/form-data":
+        found: list[Sent] = [*split(body, content_type, most)]
+    elif kind == "application/json":
+        found = of_json(json_of(body), most)
+    else:
+        found = [body]
+    return checked(found, most)
+
+
+def media_type(content_type: str) -> str:
+    """Take a Content-Type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def checked(found: Sequence[Sent], most: int) -> list[Sent]:
+    """Refuse no image and too many.
+
+    Raises:
+        Refusal: 400 or 413.
+    """
+    if not found or found == [b""]:
+        raise Refusal(400, "empty", "there is no image in the request")
+    if len(found) > most:
+        raise Refusal(413, "too_many_images", f"{len(found)} images, at most {most} at once")
+    return list(found)
+
+
+def of_json(told: Any, most: int) -> list[Sent]:
+    """Find the images of `JSON_FORM`.
+
+    Raises:
+        Refusal: 400, it has another form, or 413, too many images.
+    """
+    images = None
+    if isinstance(told, dict):
+        images = told.get("images", [told["image"]] if "image" in told else None)
+    if not isinstance(images, list) or not all(isinstance(each, str) for each in images):
+        raise Refusal(400, "bad_json", f"expected {JSON_FORM}")
+    if len(images) > most:
+        raise Refusal(413, "too_many_images", f"{len(images)} images, at most {most} at once")
+    return checked([from_text(each) for each in images], most)
+
+
+LONGEST_BOUNDARY = 200
+"""RFC 2046 allows 70."""
+LONGEST_HEADERS = 8192
+
+
+def boundary_of(content_type: str) -> bytes:
+    """Read the boundary from the header Content-Type."""
+    message = Message()
+    try:
+        message["content-type"] = content_type
+        boundary = message.get_boundary() or ""
+        coded = boundary.encode("ascii")
+    except (MessageError, ValueError):
+        coded = b""
+    if not 0 < len(coded) <= LONGEST_BOUNDARY:
+        raise Refusal(400, "bad_multipart", "the Content-Type has no good boundary")
+    return coded
+
+
+def split(body: bytes, content_type: str, most: int) -> list[bytes]:
+    """Give the content of each part, whatever its name is: each is one image.
+
+    Raises:
+        Refusal: 400, the body is not what its Content-Type says, or 413, more than `most` parts.
+    """
+    line = b"--" + boundary_of(content_type)
+    pieces = (b"\r\n" + body).split(b"\r\n" + line, most + 2)
+    if len(pieces) > most + 2:
+        raise Refusal(413, "too_many_images", f"more than {most} parts")
+    if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
+        raise Refusal(400, "bad_multipart", "the body does not end with its boundary")
+    return [_content(piece) for piece in pieces[1:-1]]
+
+
+def _content(piece: bytes) -> bytes:
+    """Take off the headers of a part."""
+    end = piece.find(b"\r\n\r\n", 0, LONGEST_HEADERS)
+    if end < 0 or not piece.startswith(b"\r\n"):
+        raise Refusal(400, "bad_multipart", "a part without an end of its headers")
+    return piece[end + 4 :]

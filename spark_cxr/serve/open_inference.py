@@ -21,8 +21,7 @@ from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import CONFIDENCE, IMAGE, LABEL, REASON, row
 from spark_cxr.serve.answers import named
 from spark_cxr.serve.batches import Seen
-from spark_cxr.serve.bodies import body_of, json_of
-from spark_cxr.serve.images_sent import Sent, checked
+from spark_cxr.serve.bodies import Sent, body_of, checked, json_of
 from spark_cxr.serve.predict import json_response
 from spark_cxr.serve.refusals import Refusal
 from spark_cxr.serve.service import Service

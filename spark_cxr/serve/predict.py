@@ -18,9 +18,7 @@ from starlette.responses import Response
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import Seen
-from spark_cxr.serve.bodies import body_of
-from spark_cxr.serve.explained import wanted_label
-from spark_cxr.serve.images_sent import Sent, images_sent
+from spark_cxr.serve.bodies import Sent, body_of, images_sent
 from spark_cxr.serve.refusals import UNPROCESSABLE, Refusal, refused
 from spark_cxr.serve.service import Service
 
@@ -77,8 +75,23 @@ async def answer_images(service: Service, request: Request, images: Sequence[Sen
 def _asked(service: Service, request: Request) -> Asked:
     query = request.query_params
     shows = query.get("film", "").lower() in ("1", "true")
-    label = wanted_label(service.model.labels, query.get("explain", ""))
+    label = _wanted_label(service.model.labels, query.get("explain", ""))
     return Asked(shows, label, query.get("errors", "") == "inline")
+
+
+def _wanted_label(labels: Sequence[str], asked: str) -> str | None:
+    """Read ?explain: None where no heat is wanted, "" for the class that the answer names.
+
+    Raises:
+        Refusal: 400, it is a label that the model does not have.
+    """
+    if asked.lower() in ("", "0", "false"):
+        return None
+    if asked.lower() in ("1", "true"):
+        return ""
+    if asked not in labels:
+        raise Refusal(400, "unknown_label", f"explain is 1 or one of {', '.join(labels)}")
+    return asked
 
 
 def _refuse_all_bad(seen: Sequence[Seen]) -> None:

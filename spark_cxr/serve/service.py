@@ -1,10 +1,11 @@
-"""What all routes share: the model, its queue, its counters, its settings."""
+"""What all routes share: the model, its queue, its heat maps, its counters, its settings."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,18 +15,71 @@ from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Limits
+from spark_cxr.model.attribution import make_tracer
+from spark_cxr.model.explanation import explanations
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.phantoms import phantoms
-from spark_cxr.serve.answers import named
-from spark_cxr.serve.batches import STEP, Batcher, Looking, Seen
-from spark_cxr.serve.bodies import Room
-from spark_cxr.serve.explained import Explainer
-from spark_cxr.serve.gauges import Gauges
-from spark_cxr.serve.images_sent import Sent
-from spark_cxr.serve.looking import look
+from spark_cxr.serve.answers import Heat, named, text_of
+from spark_cxr.serve.batches import STEP, Batcher, Look, Looking, Seen, look
+from spark_cxr.serve.bodies import Room, Sent
+from spark_cxr.serve.guard import Gauges
 from spark_cxr.serve.refusals import Refusal, busy
 from spark_cxr.settings import Serve
+
+MOST_WAITING = 8
+"""Heat maps that may wait: each can cost several predictions."""
+
+
+class Explainer:
+    """Makes heat maps one at a time, in a thread beside the answers."""
+
+    def __init__(self, model: Model, seconds: float) -> None:
+        """Start with nothing to do."""
+        self._model, self._seconds, self._waiting = model, seconds, 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
+
+    async def explain(self, look: Look, prediction: Prediction, label: str) -> Heat:
+        """Say where in a film that the network has seen its answer comes from.
+
+        Raises:
+            Refusal: 503, too many are waiting, or time ran out.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise busy(f"{MOST_WAITING} heat maps are waiting")
+        self._waiting += 1
+        making = self._thread.submit(self._made, look, prediction, label)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(making), self._seconds)
+        except TimeoutError:
+            raise busy(f"no heat map within {self._seconds:g} s") from None
+        finally:
+            self._waiting -= 1
+
+    def _made(self, look: Look, prediction: Prediction, label: str) -> Heat:
+        if look.grey is None:
+            raise TypeError("a film that is to be explained was kept")
+        tracer = make_tracer("auto", self._model.judge.head, self._model.plan)
+        (trace,) = tracer.trace(look.pixels[None])
+        labels, grid = self._model.labels, tracer.grid
+        (found,) = explanations(look.grey, trace, prediction, labels, tracer.method, (label,), grid)
+        return Heat(
+            found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())
+        )
+
+    def warm(self, looking: Callable[[], Look | BadImage]) -> None:
+        """Have everything ready for the first map, without waiting for it."""
+        self._thread.submit(self._warmed, looking)
+
+    def _warmed(self, looking: Callable[[], Look | BadImage]) -> None:
+        model, look = self._model, looking()
+        if isinstance(look, Look):
+            vector = engines.load(model.plan).features(look.pixels[None])[0]
+            self._made(look, model.judge.judge(vector, look.picture), model.labels[0])
+
+    def close(self) -> None:
+        """Finish the map that is being made."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,7 @@ def test_radiography_masks_are_no_films(spark, tmp_path):
 
 
 def test_an_unreadable_file_is_a_row_and_not_the_end(spark, tmp_path, monkeypatch):
-    from spark_cxr.pipeline import ingest as steps
+    from spark_cxr.pipeline import film_tables as steps
 
     write(tmp_path / "P", a=grey_png(90), b=grey_png(91))
     real = steps.read_files

@@ -9,8 +9,7 @@ import pytest
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import BadImage
 from spark_cxr.model.predictor import Picture, Prediction
-from spark_cxr.serve.batches import Batcher
-from spark_cxr.serve.looking import FileFacts, Look
+from spark_cxr.serve.batches import Batcher, FileFacts, Look
 from spark_cxr.serve.refusals import Refusal
 
 FULL = 4

@@ -15,9 +15,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from spark_cxr.serve.command import SERVER, claim
-from spark_cxr.serve.token import TOKEN
-from spark_cxr.serve.verb import Verb
+from spark_cxr.serve.command import SERVER, TOKEN, Verb, claim
 
 READY = re.compile(r"serve: (http://\S+/) is ready after")
 

@@ -14,7 +14,7 @@ import pytest
 from hostile import CLOSED, GOOD_STATUSES, attack, bombs, requests
 from running import running, until
 
-from spark_cxr.serve.gauges import memory_bytes
+from spark_cxr.serve.guard import memory_bytes
 
 MANY, VERY_MANY = 300, 5_000
 GROWTH = 60 * 2**20

@@ -13,8 +13,8 @@ from spark_cxr.errors import REASONS
 from spark_cxr.images.decode import decode
 from spark_cxr.model import model as scoring
 from spark_cxr.phantoms import phantoms
-from spark_cxr.serve import looking
-from spark_cxr.serve.multipart import split
+from spark_cxr.serve import batches
+from spark_cxr.serve.bodies import split
 from spark_cxr.serve.refusals import STATUS_OF, Refusal
 from tests.images.dicom_writer import dicom
 
@@ -160,8 +160,8 @@ def large():
 def test_a_film_that_is_explained_is_decoded_once_and_shown_to_one_network(
     server, drawn, monkeypatch
 ):
-    decoded, real = [], looking.decode
-    for module in (looking, scoring):
+    decoded, real = [], batches.decode
+    for module in (batches, scoring):
         monkeypatch.setattr(module, "decode", lambda *a: decoded.append(a) or real(*a))
     assert server.predict(drawn["dicom"], "?explain=1&film=1")[0] == 200
     assert len(decoded) == 1

@@ -15,7 +15,7 @@ from spark_cxr.config import defaults
 from spark_cxr.model import load_model
 from spark_cxr.model.manifest import Origin
 from spark_cxr.model.pyfunc import PyfuncModel
-from spark_cxr.serve.gauges import Gauges
+from spark_cxr.serve.guard import Gauges
 from spark_cxr.serve.predict import card_of
 from tests.quick import fake_plan
 from tests.serve.made_model import made_model
