@@ -17,9 +17,9 @@ from spark_cxr.model.manifest import read_manifest
 from spark_cxr.model.model import read_judge
 from spark_cxr.output import Output
 from spark_cxr.pipeline.contact_sheet import TARGET, Film, Picked, class_panels, pick
+from spark_cxr.pipeline.explain_films import films_of
 from spark_cxr.pipeline.explanations import ExplainTask, explained
 from spark_cxr.schemas import PATH
-from spark_cxr.verbs.explain.films import films_of
 
 MAX_BYTES = 2**31
 """Of a film: those here were read before."""
