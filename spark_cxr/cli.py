@@ -26,7 +26,7 @@ OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "benchmarks.load:LO
 """Verbs that are no jobs, and where they are."""
 
 
-class Verb(Protocol):
+class Command(Protocol):
     """What stands behind a word of the command line: a job, or the server."""
 
     @property
@@ -54,13 +54,13 @@ def names() -> tuple[str, ...]:
     return (*(name.replace("_", "-") for name in JOBS), *OTHERS)
 
 
-def get(verb: str) -> Verb:
+def get(verb: str) -> Command:
     """Find what is behind a verb, written with dashes or underscores."""
     name = verb.replace("-", "_")
     if name not in (*JOBS, *OTHERS):
         raise ConfigError("a verb of spark-cxr", verb, nearest(verb, names()))
     module, _, variable = OTHERS.get(name, f"spark_cxr.jobs.{name}:JOB").partition(":")
-    found: Verb = getattr(import_module(module), variable)
+    found: Command = getattr(import_module(module), variable)
     return found
 
 

@@ -28,7 +28,7 @@ class LabelRule:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedResult:
     """What others reported on a set, and how they split it."""
 
     who: str
@@ -66,7 +66,7 @@ class Dataset:
     """Column of the CSV and the values with which a row counts."""
     rules: tuple[LabelRule, ...] = ()
     """The first that matches gives the label; none: the image has no label."""
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedResult, ...] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -134,15 +134,15 @@ def _rules(name: str, written: Any) -> tuple[LabelRule, ...]:
     return tuple(LabelRule(**rule) for rule in written)
 
 
-def _published(name: str, written: Any) -> tuple[Published, ...]:
-    wanted = {field.name for field in fields(Published)}
+def _published(name: str, written: Any) -> tuple[PublishedResult, ...]:
+    wanted = {field.name for field in fields(PublishedResult)}
     for row in written if isinstance(written, list) else [written]:
         whole = isinstance(row, dict) and set(row) == wanted
         if not (whole and isinstance(row["accuracy"], float) and 0 <= row["accuracy"] <= 1):
             expected = f"[[published]] of {name}.toml with {', '.join(sorted(wanted))}"
             way_out = "Write the accuracy as a share, as in conf/datasets/ozturk.toml"
             raise ConfigError(expected, f"published={row!r}", way_out)
-    return tuple(Published(**row) for row in written)
+    return tuple(PublishedResult(**row) for row in written)
 
 
 def _is_text(value: Any) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from spark_cxr import datasets
 from spark_cxr.config import conf_dir
-from spark_cxr.datasets import Dataset, LabelRule, Published
+from spark_cxr.datasets import Dataset, LabelRule, PublishedResult
 from spark_cxr.errors import ConfigError
 
 
@@ -222,7 +222,9 @@ source = "A Journal 1:2"
 def test_published_figures_are_read(tmp_path: Path) -> None:
     found = described(tmp_path, PUBLISHED).published
 
-    assert found == (Published("Somebody 2020", "two classes", 0.9, "by image", "A Journal 1:2"),)
+    assert found == (
+        PublishedResult("Somebody 2020", "two classes", 0.9, "by image", "A Journal 1:2"),
+    )
 
 
 def test_published_figures_of_ozturk_are_those_of_its_paper() -> None:

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.bench import peers
-from benchmarks.bench.films import Films
+from benchmarks.bench.films import BenchFilms
 from benchmarks.bench.results import Pass
 from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines.plan import Plan
@@ -24,7 +24,7 @@ from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
 
-Contestant = Callable[[Films], Pass]
+Contestant = Callable[[BenchFilms], Pass]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Arena:
         """Count the cores that Spark's tasks have together."""
         return self.slots * self.plan.threads
 
-    def passed(self, name: str, films: Films, seconds: float) -> Pass:
+    def passed(self, name: str, films: BenchFilms, seconds: float) -> Pass:
         """Account for every film before a rate is believed."""
         made = self.spark.read.parquet(self.output.table(f"vectors/{name}"))
         count = made.where(F.col(FEATURES).isNotNull()).count()

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from benchmarks.bench import frameworks, peers
 from benchmarks.bench.arena import Arena, Contestant, one_process
-from benchmarks.bench.films import Films
+from benchmarks.bench.films import BenchFilms
 from benchmarks.bench.results import PRODUCT, Pass
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones import user_network as own
@@ -62,7 +62,7 @@ def _recipe(arena: Arena) -> Contestant:
     vectors = peers.recipe(_keras_network(arena))
     run = _on_spark(arena, "recipe", _by_udf(vectors, arena.slots))
 
-    def run_in_its_batches(films: Films) -> Pass:
+    def run_in_its_batches(films: BenchFilms) -> Pass:
         before = arena.spark.conf.get(ARROW)
         arena.spark.conf.set(ARROW, RECIPE_RECORDS)
         try:
@@ -89,7 +89,7 @@ def _by_udf(vectors: Callable[..., Any], slots: int) -> Callable[[DataFrame], Da
 
 
 def _on_spark(arena: Arena, name: str, rows: Callable[[DataFrame], DataFrame]) -> Contestant:
-    def run(films: Films) -> Pass:
+    def run(films: BenchFilms) -> Pass:
         started = time.monotonic()
         files = read_files(arena.spark, [films.folder], arena.cfg.ingest.max_bytes)
         arena.output.write_table(rows(files).select(PATH, FEATURES), f"vectors/{name}")
@@ -110,7 +110,7 @@ def _framework(name: str) -> Callable[[Arena], Contestant]:
         target = locate(arena.output.table(f"vectors/{name}"))[1]
         asked = known, arena.slots, arena.cfg.features.batch_size, target
 
-        def run(films: Films) -> Pass:
+        def run(films: BenchFilms) -> Pass:
             started = time.monotonic()
             process.submit(frameworks.run, name, films.paths, *asked).result()
             return arena.passed(name, films, time.monotonic() - started)
@@ -128,7 +128,7 @@ def _one_process(arena: Arena, name: str, **changed: Any) -> Contestant:
     made, process = replace(arena.plan, threads=arena.cores, **changed), arena.process()
     target = locate(arena.output.table(f"vectors/{name}"))[1]
 
-    def run(films: Films) -> Pass:
+    def run(films: BenchFilms) -> Pass:
         started = time.monotonic()
         process.submit(peers.one_process, films.paths, made, target).result()
         return arena.passed(name, films, time.monotonic() - started)
@@ -153,7 +153,7 @@ def _engine_alone(arena: Arena) -> Contestant:
     """Take as many processes of as many threads as Spark has, each with its share of the films."""
     processes = [arena.process() for _ in range(arena.slots)]
 
-    def run(films: Films) -> Pass:
+    def run(films: BenchFilms) -> Pass:
         shares = [films.paths[n :: arena.slots] for n in range(arena.slots)]
         asked = [
             process.submit(peers.alone, share, arena.plan, limits_of(arena.cfg.ingest))

@@ -16,7 +16,7 @@ from spark_cxr.settings import Config
 
 
 @dataclass(frozen=True)
-class Films:
+class BenchFilms:
     """A folder and the files in it."""
 
     folder: str
@@ -26,19 +26,19 @@ class Films:
         """Count the films."""
         return len(self.paths)
 
-    def linked(self, folder: str, count: int) -> Films:
+    def linked(self, folder: str, count: int) -> BenchFilms:
         """Give so many films in a folder of their own, the same ones again and again if need be."""
         Path(folder).mkdir()
         paths = [f"{folder}/{n:07d}{Path(self._at(n)).suffix}" for n in range(count)]
         for n, path in enumerate(paths):
             Path(path).hardlink_to(self._at(n))
-        return Films(folder, tuple(paths))
+        return BenchFilms(folder, tuple(paths))
 
     def _at(self, n: int) -> str:
         return self.paths[n % len(self.paths)]
 
 
-def copied(spark: SparkSession, cfg: Config, folder: str) -> Films:
+def copied(spark: SparkSession, cfg: Config, folder: str) -> BenchFilms:
     """Copy the first films that decode next to each other, those that Pillow reads too."""
     listing = list_files(spark, cfg.ingest.images).files.select(PATH).orderBy(PATH)
     Path(folder).mkdir()
@@ -57,4 +57,4 @@ def copied(spark: SparkSession, cfg: Config, folder: str) -> Films:
     if not kept:
         received = ", ".join(cfg.ingest.images)
         raise InputError("images that Pillow reads in --images", received, "Name PNG or JPEG files")
-    return Films(folder, tuple(kept))
+    return BenchFilms(folder, tuple(kept))

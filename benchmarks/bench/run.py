@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.bench.arena import Contestant, open_arena
 from benchmarks.bench.contestants import CONTESTANTS, names_of
-from benchmarks.bench.films import Films, copied
+from benchmarks.bench.films import BenchFilms, copied
 from benchmarks.bench.results import Benched, Pass, Scale
 from benchmarks.bench.scaling import scales
 from spark_cxr.output import Output
@@ -45,14 +45,14 @@ def bench_step(spark: SparkSession, cfg: Config, output: Output) -> Benched:
         return Benched(len(films), arena.slots, passes, starts, grown, key, caveat, used, load)
 
 
-def _seconds(contestant: Contestant, films: Films) -> float:
+def _seconds(contestant: Contestant, films: BenchFilms) -> float:
     started = time.monotonic()
     contestant(films)
     return time.monotonic() - started
 
 
 def _rounds(
-    contestants: Mapping[str, Contestant], lead_in: Films, films: Films, rounds: int
+    contestants: Mapping[str, Contestant], lead_in: BenchFilms, films: BenchFilms, rounds: int
 ) -> dict[str, tuple[Pass, ...]]:
     passes: dict[str, list[Pass]] = {name: [] for name in contestants}
     for n in range(rounds):

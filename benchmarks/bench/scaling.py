@@ -6,7 +6,7 @@ import logging
 
 from benchmarks.bench.arena import Arena
 from benchmarks.bench.contestants import product
-from benchmarks.bench.films import Films
+from benchmarks.bench.films import BenchFilms
 from benchmarks.bench.memory import watched_memory
 from benchmarks.bench.results import Scale
 
@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 GROWTH = (1, 4, 16)
 
 
-def scales(arena: Arena, films: Films, folder: str) -> tuple[Scale, ...]:
+def scales(arena: Arena, films: BenchFilms, folder: str) -> tuple[Scale, ...]:
     """Run N, 4 N and 16 N films on all slots and on one, N being what fits the films at hand."""
     done = []
     least = max(1, len(films) // GROWTH[1])
@@ -28,7 +28,7 @@ def scales(arena: Arena, films: Films, folder: str) -> tuple[Scale, ...]:
     return tuple(done)
 
 
-def _scale(arena: Arena, films: Films, slots: int) -> Scale:
+def _scale(arena: Arena, films: BenchFilms, slots: int) -> Scale:
     run = product(arena, slots if slots < arena.slots else 0)
     with watched_memory() as peak:
         rate = run(films).rate

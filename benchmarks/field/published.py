@@ -1,17 +1,17 @@
 """What others reported on films of the same kind, but on sets of their own making."""
 
-from spark_cxr.datasets import Published
+from spark_cxr.datasets import PublishedResult
 
 AWAN = "Int J Environ Res Public Health 18(19):10147, 2021"
 ELSEWHERE = (
-    Published(
+    PublishedResult(
         "Awan 2021, Spark, frozen InceptionV3 and logistic regression",
         "three classes, 1,063 films",
         0.97,
         "not said",
         AWAN,
     ),
-    Published(
+    PublishedResult(
         "Awan 2021, Spark, frozen ResNet50 or VGG19 and logistic regression",
         "three classes, 1,063 films",
         0.9855,

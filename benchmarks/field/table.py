@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.field.folds import joined
 from benchmarks.field.published import ELSEWHERE
 from spark_cxr import datasets
-from spark_cxr.datasets import Published
+from spark_cxr.datasets import PublishedResult
 from spark_cxr.metrics import Interval
 from spark_cxr.metrics.wording import percent, percent_range
 
@@ -70,7 +70,7 @@ class Task:
 
     title: str
     lines: tuple[Line, ...]
-    published: tuple[Published, ...]
+    published: tuple[PublishedResult, ...]
 
 
 def tasks(folder: Path) -> Iterator[Task]:
@@ -185,7 +185,7 @@ def to_markdown(found: tuple[Task, ...], ran_on: str) -> str:
         "# The table of the field",
         "",
         "Research use only, not for diagnosis. Intervals are of 95 %, from resampling patients."
-        " Published figures were found on other splits and versions of the sets: they stand"
+        " PublishedResult figures were found on other splits and versions of the sets: they stand"
         " beside, not in the ranking. Trained on: films of the test that the network itself was"
         " trained on, or near-duplicates of such; where there are many the figure is too good."
         " Seconds: fitting the head, or training the network, all"

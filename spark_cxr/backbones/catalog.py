@@ -28,7 +28,7 @@ FAKE_CAVEAT = (
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedWeights:
     """A file of weights at its official origin."""
 
     url: str
@@ -76,9 +76,9 @@ class Backbone:
     only its file knows."""
     cell_step: int = 32
     """Pixels from there to where the next cell looks."""
-    weights: Published | None = None
+    weights: PublishedWeights | None = None
     """Without the classifier."""
-    top_weights: Published | None = None
+    top_weights: PublishedWeights | None = None
     """With the classifier for the 1,000 classes of ImageNet."""
     licence: str = ""
     citation: str = ""
@@ -104,8 +104,8 @@ def _row(
         spatial_layer=layer,
         spatial_shape=(cells, cells, dim),
         first_centre=first_centre,
-        weights=Published(urls[0], md5s[0]),
-        top_weights=Published(urls[1], md5s[1]),
+        weights=PublishedWeights(urls[0], md5s[0]),
+        top_weights=PublishedWeights(urls[1], md5s[1]),
         licence=terms[0],
         citation=terms[1],
     )

@@ -13,9 +13,9 @@ from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits
-from spark_cxr.images.film_pass import Content, File, FilmPass, Runner, Shown, View, opener
+from spark_cxr.images.film_pass import Content, File, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.prepare import to_network
-from spark_cxr.images.structs import Preparing, to_film
+from spark_cxr.images.structs import StructPreparation, to_film
 
 Vector = NDArray[np.float32]
 Made = Vector | BadImage
@@ -48,22 +48,24 @@ def vector_pass(
 ) -> FilmPass[Content, BadImage | None, Made]:
     """Make the pass from encoded images to vectors; a bad one becomes its BadImage."""
 
-    def look(_: Content, __: Content, film: Film) -> Shown[BadImage | None]:
-        return Shown(None, (View(to_network(film.pixels, plan.network.size_hw)),))
+    def look(_: Content, __: Content, film: Film) -> FilmViews[BadImage | None]:
+        return FilmViews(None, (View(to_network(film.pixels, plan.network.size_hw)),))
 
     return FilmPass(
         opener(look, lambda _, __, bad: bad, limits), _made, (vectors_by(plan),), plan.threads
     )
 
 
-def struct_pass(plan: Plan, preparing: Preparing) -> FilmPass[ImageStruct, BadImage | None, Made]:
+def struct_pass(
+    plan: Plan, preparing: StructPreparation
+) -> FilmPass[ImageStruct, BadImage | None, Made]:
     """Make the pass from image structs to vectors; a bad or null one becomes its BadImage."""
 
-    def open_(image: ImageStruct) -> Shown[BadImage | None]:
+    def open_(image: ImageStruct) -> FilmViews[BadImage | None]:
         try:
-            return Shown(None, (View(to_film(image.fields, plan.network.size_hw, preparing)),))
+            return FilmViews(None, (View(to_film(image.fields, plan.network.size_hw, preparing)),))
         except BadImage as bad:
-            return Shown(bad)
+            return FilmViews(bad)
 
     return FilmPass(open_, _made, (vectors_by(plan),), plan.threads)
 

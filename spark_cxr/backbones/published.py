@@ -7,12 +7,12 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from spark_cxr.backbones.cache import VARIABLE, cache_dir, digest, locked
-from spark_cxr.backbones.catalog import Published
+from spark_cxr.backbones.catalog import PublishedWeights
 from spark_cxr.backbones.download import Say, download
 from spark_cxr.errors import WeightsError
 
 
-def obtain(file: Published, mirror: str, say: Say) -> tuple[Path, str]:
+def obtain(file: PublishedWeights, mirror: str, say: Say) -> tuple[Path, str]:
     """Get an official file and say where it came from; ten processes download it once."""
     target = cache_dir("weights") / file.name
     with locked(target):
@@ -24,7 +24,7 @@ def obtain(file: Published, mirror: str, say: Say) -> tuple[Path, str]:
         return target, _from_first(urls, file, target, say)
 
 
-def _at_hand(file: Published, target: Path, mirror: str, say: Say) -> Path | None:
+def _at_hand(file: PublishedWeights, target: Path, mirror: str, say: Say) -> Path | None:
     """Look in our cache, in a mirror that is a directory, and in Keras' own cache."""
     if target.is_file():
         if _is_right(file, target):
@@ -41,17 +41,17 @@ def _at_hand(file: Published, target: Path, mirror: str, say: Say) -> Path | Non
     return kerass if file.md5 and kerass.is_file() and _is_right(file, kerass) else None
 
 
-def _is_right(file: Published, path: Path) -> bool:
+def _is_right(file: PublishedWeights, path: Path) -> bool:
     return not file.md5 or digest(path, "md5") == file.md5
 
 
-def _check(file: Published, path: Path, origin: str, way_out: str) -> None:
+def _check(file: PublishedWeights, path: Path, origin: str, way_out: str) -> None:
     if not _is_right(file, path):
         received = f"{digest(path, 'md5')} from {origin}"
         raise WeightsError(f"{file.name} with MD5 {file.md5}", received, way_out)
 
 
-def _from_first(urls: list[str], file: Published, target: Path, say: Say) -> str:
+def _from_first(urls: list[str], file: PublishedWeights, target: Path, say: Say) -> str:
     """Download from the first address that has the file."""
     failures = []
     for url in urls:
@@ -70,7 +70,7 @@ def _from_first(urls: list[str], file: Published, target: Path, say: Say) -> str
     raise WeightsError(f"{file.name} from one of its origins", "; ".join(failures), way_out)
 
 
-def _download_checked(url: str, file: Published, target: Path, say: Say) -> None:
+def _download_checked(url: str, file: PublishedWeights, target: Path, say: Say) -> None:
     part = target.with_name(f"{target.name}.part")
     if not file.md5:
         # Nothing could tell two halves of different files apart.

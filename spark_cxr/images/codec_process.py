@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codecs import Answer, Frame, receive, send
+from spark_cxr.images.codecs import CodecReply, Frame, receive, send
 
 _SECONDS = 120.0
 """Far beyond what the largest film takes (JPEG 2000 at 100 million pixels: about 20 s)."""
@@ -37,7 +37,7 @@ class _Child:
             env=os.environ | {"PYTHONPATH": path},
         )
 
-    def ask(self, frame: Frame, pixel_data: bytes) -> tuple[Answer, bytes]:
+    def ask(self, frame: Frame, pixel_data: bytes) -> tuple[CodecReply, bytes]:
         """Have a frame decoded.
 
         Raises:
@@ -52,7 +52,7 @@ class _Child:
             header, samples = receive(cast(BinaryIO, self._process.stdout))
         finally:
             timer.cancel()
-        return Answer(**header | {"shape": tuple(header["shape"])}), samples
+        return CodecReply(**header | {"shape": tuple(header["shape"])}), samples
 
     def close(self) -> None:
         """End the process and wait for it."""
@@ -114,7 +114,7 @@ def decode_apart(frame: Frame, pixel_data: bytes) -> tuple[NDArray[Any], str]:
     return _checked(answer, samples, frame), answer.photometric
 
 
-def _checked(answer: Answer, samples: bytes, frame: Frame) -> NDArray[Any]:
+def _checked(answer: CodecReply, samples: bytes, frame: Frame) -> NDArray[Any]:
     """Turn an answer into an array, believing nothing of it."""
     if answer.error == _ALLOCATION_FAILED:
         raise MemoryError

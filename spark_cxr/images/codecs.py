@@ -36,7 +36,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CodecReply:
     """What became of a frame: the form of the samples, or the class of an exception."""
 
     error: str = ""
@@ -45,7 +45,7 @@ class Answer:
     photometric: str = ""
 
 
-def send(pipe: BinaryIO, record: Frame | Answer, payload: bytes | memoryview) -> None:
+def send(pipe: BinaryIO, record: Frame | CodecReply, payload: bytes | memoryview) -> None:
     """Write one message."""
     header = json.dumps(asdict(record)).encode()
     pipe.write(_SIZES.pack(len(header), len(payload)))
@@ -91,13 +91,13 @@ def _decoded(frame: Frame, pixel_data: bytes) -> tuple[NDArray[Any], str]:
     return np.ascontiguousarray(array), str(said["photometric_interpretation"])
 
 
-def decode_frame(frame: Frame, pixel_data: bytes) -> tuple[Answer, bytes | memoryview]:
+def decode_frame(frame: Frame, pixel_data: bytes) -> tuple[CodecReply, bytes | memoryview]:
     """Decode one frame; whatever goes wrong is an answer too."""
     try:
         array, photometric = _decoded(frame, pixel_data)
     except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
-        return Answer(error=type(error).__name__), b""
-    return Answer("", array.dtype.str, array.shape, photometric), array.data.cast("B")
+        return CodecReply(error=type(error).__name__), b""
+    return CodecReply("", array.dtype.str, array.shape, photometric), array.data.cast("B")
 
 
 def serve() -> None:

@@ -81,7 +81,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Shown(Generic[Note]):
+class FilmViews(Generic[Note]):
     """A file after decoding: what is to be said of it, and what the networks are to see of it."""
 
     note: Note
@@ -100,7 +100,7 @@ class Runner:
 class FilmPass(Generic[AnyFile, Note, Row]):
     """How files become rows."""
 
-    open: Callable[[AnyFile], Shown[Note]]
+    open: Callable[[AnyFile], FilmViews[Note]]
     """Run in threads; `opener` makes one for encoded films."""
     row: Callable[[Note, tuple[Any, ...]], Row]
     """Make a row of a note and of what the networks found in each of the views."""
@@ -125,11 +125,11 @@ class FilmPass(Generic[AnyFile, Note, Row]):
                 del done[:length]
         yield from ([] for _ in lengths)
 
-    def _ahead(self, files: Iterable[AnyFile]) -> Iterator[Shown[Note]]:
+    def _ahead(self, files: Iterable[AnyFile]) -> Iterator[FilmViews[Note]]:
         """Decode ahead in threads, in order."""
         batch = max((runner.batch_size for runner in self.networks), default=1)
         most = max(2, 2 * batch // self.views)
-        waiting, held = deque[tuple[Future[Shown[Note]], int]](), 0
+        waiting, held = deque[tuple[Future[FilmViews[Note]], int]](), 0
         threads = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
         try:
             for file in files:
@@ -147,11 +147,11 @@ class FilmPass(Generic[AnyFile, Note, Row]):
 
 
 def opener(
-    look: Callable[[AnyFile, Content, Film], Shown[Note]],
+    look: Callable[[AnyFile, Content, Film], FilmViews[Note]],
     refuse: Callable[[AnyFile, Content, BadImage], Note],
     limits: Limits = DEFAULT_LIMITS,
     skip: Callable[[AnyFile, Content], Note | None] = lambda _, __: None,
-) -> Callable[[AnyFile], Shown[Note]]:
+) -> Callable[[AnyFile], FilmViews[Note]]:
     """Make the function that reads and decodes a file; a bad one is noted, never raised.
 
     Args:
@@ -161,18 +161,18 @@ def opener(
         skip: Says what is to be noted of a file that need not be decoded; None of one that must.
     """
 
-    def open_(file: AnyFile) -> Shown[Note]:
+    def open_(file: AnyFile) -> FilmViews[Note]:
         content = Content(file.read())
         try:
             note = skip(file, content)
             if note is not None:
-                return Shown(note)
+                return FilmViews(note)
             return look(file, content, decode(content.data, limits))
         except BadImage as bad:
-            return Shown(refuse(file, content, bad))
+            return FilmViews(refuse(file, content, bad))
         except MemoryError:
             why = BadImage("out_of_memory", f"{content.weight} bytes")
-            return Shown(refuse(file, content, why))
+            return FilmViews(refuse(file, content, why))
 
     return open_
 
@@ -218,7 +218,7 @@ class _Batch:
 
 
 def _rows(
-    films: Iterable[Shown[Note]],
+    films: Iterable[FilmViews[Note]],
     networks: Sequence[Runner],
     make: Callable[[Note, tuple[Any, ...]], Row],
 ) -> Iterator[Row]:

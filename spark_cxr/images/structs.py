@@ -44,7 +44,7 @@ TYPES = (
 
 
 @dataclass(frozen=True)
-class Preparing:
+class StructPreparation:
     """How a struct becomes what the network takes."""
 
     scale_hint: str = "SCALE_AREA_AVERAGING"
@@ -77,7 +77,7 @@ def array_of(height: int, width: int, channels: int, mode: int, data: bytes) -> 
     return np.frombuffer(data, kind.dtype).reshape(height, width, channels)
 
 
-def to_film(row: Sequence[Any], size_hw: tuple[int, int], preparing: Preparing) -> Pixels:
+def to_film(row: Sequence[Any], size_hw: tuple[int, int], preparing: StructPreparation) -> Pixels:
     """Turn the fields of a struct into what the network takes: red first, at its size.
 
     Raises:

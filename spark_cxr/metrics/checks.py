@@ -13,7 +13,7 @@ Number = tuple[str, float | int | None]
 
 
 @dataclass(frozen=True)
-class Grid:
+class CheckTable:
     """A small table: its caption, headings, and rows of words and numbers."""
 
     caption: str
@@ -63,7 +63,7 @@ class Check:
     sentence: str
     """What was found, and what follows from it."""
     numbers: tuple[Number, ...] = ()
-    grid: Grid | None = None
+    grid: CheckTable | None = None
     pairs: tuple[Pair, ...] = ()
     """Examples; the tables beside audit.json have all."""
     brief: str = ""

@@ -5,9 +5,16 @@ from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from spark_cxr.datasets import Published
+from spark_cxr.datasets import PublishedResult
 from spark_cxr.metrics import Metrics, Overlap, Paired
-from spark_cxr.metrics.report_records import Audit, DataSummary, Mistake, PartTable, Row, RunSummary
+from spark_cxr.metrics.report_records import (
+    AuditSummary,
+    DataSummary,
+    Mistake,
+    PartTable,
+    Row,
+    RunSummary,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class FoldSummary:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ComparisonOutcome:
     """One backbone and head under one way of splitting."""
 
     metrics: Metrics
@@ -60,9 +67,9 @@ class ComparisonRow:
     backbone: str
     head: str
     """As a heading names it: "Random forest"."""
-    outcome: Outcome
+    outcome: ComparisonOutcome
     """Under the split that counts, by patient where patients are known."""
-    by_image: Outcome | None = None
+    by_image: ComparisonOutcome | None = None
     """Under a split by image, as most papers do it."""
     behind: Paired | None = None
     """The best row (first) against this one (second) under the split that counts."""
@@ -118,8 +125,8 @@ class ComparisonReport:
     setup: tuple[Row, ...] = ()
     """Weights, engine, precision, tuning: what was really used."""
     caveats: tuple[str, ...] = ()
-    audit: Audit | None = None
-    published: tuple[Published, ...] = ()
+    audit: AuditSummary | None = None
+    published: tuple[PublishedResult, ...] = ()
     parts: tuple[PartTable, ...] = ()
     """Of the best."""
     mistakes: tuple[Mistake, ...] = ()

@@ -101,7 +101,7 @@ class PartTable:
 
 
 @dataclass(frozen=True)
-class Audit:
+class AuditSummary:
     """Checks of the data, and where the whole audit is."""
 
     checks: tuple[Check, ...]
@@ -170,7 +170,7 @@ class EpochPoint:
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearningSummary:
     """How a network learned."""
 
     epochs: tuple[EpochPoint, ...]
@@ -200,12 +200,12 @@ class TrainingReport:
     parts: tuple[PartTable, ...] = ()
     learning: tuple[LearningPoint, ...] = ()
     """The smallest training first; all on the same test images."""
-    audit: Audit | None = None
+    audit: AuditSummary | None = None
     panels: tuple[ClassPanels, ...] = ()
     """Some test films of each class with the heat of their decision."""
     heat: str = ""
     """How that was made."""
-    learned: Learned | None = None
+    learned: LearningSummary | None = None
     """Where the network itself was trained."""
     overlap: Overlap | None = None
     """Test images that the network was trained on."""

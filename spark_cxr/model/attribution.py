@@ -40,7 +40,7 @@ _OCCLUDING = {"occlusion": occlude, "rise": rise}
 
 
 @dataclass(frozen=True)
-class Trace:
+class FilmMaps:
     """What was found of one film, label by label."""
 
     vector: Vector
@@ -54,7 +54,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Tracer:
+class Attribution:
     """A head on a network, and the way to look behind them."""
 
     method: str
@@ -68,13 +68,13 @@ class Tracer:
         """Say where on a film the cells of the maps lie; None: in the middle of equal parts."""
         return None if self.method in _OCCLUDING else cam.grid_of(self.plan.network)
 
-    def trace(self, films: Pixels) -> list[Trace]:
+    def trace(self, films: Pixels) -> list[FilmMaps]:
         """Trace films (n, height, width, 3) of the network's size, all labels in one pass."""
         if self.method in _OCCLUDING:
             return list(self._hidden(films))
         return list(self._mapped(films))
 
-    def _mapped(self, films: Pixels) -> Iterator[Trace]:
+    def _mapped(self, films: Pixels) -> Iterator[FilmMaps]:
         seen = _mapper(self.plan).maps(films)
         for vector, maps in zip(seen.vectors, seen.maps, strict=True):
             contrasts, margins = self._held_against(vector)
@@ -83,7 +83,7 @@ class Tracer:
             if self.exact and self.method == "cam" and isinstance(self.head, Linear):
                 rests = self.head.bias - self.head.bias[others]
                 cam.check_exact(found, rests, margins)
-            yield Trace(vector, contrasts, margins, found)
+            yield FilmMaps(vector, contrasts, margins, found)
 
     def _weighed(self, vector: Vector, maps: Maps, others: list[int]) -> Maps:
         """Weigh maps by what each label's margin has of them more than that of its contrast."""
@@ -92,7 +92,7 @@ class Tracer:
         slopes = self.head.gradients(_row(vector))[0]
         return _WEIGHING[self.method](maps, slopes - slopes[others])
 
-    def _hidden(self, films: Pixels) -> Iterator[Trace]:
+    def _hidden(self, films: Pixels) -> Iterator[FilmMaps]:
         engine = load(self.plan)
 
         def score(altered: Pixels) -> Numbers:
@@ -103,7 +103,7 @@ class Tracer:
         for film, vector in zip(films, engine.features(films), strict=True):
             contrasts, margins = self._held_against(vector)
             found = _OCCLUDING[self.method](film, score)
-            yield Trace(vector, contrasts, margins, found - found[list(contrasts)])
+            yield FilmMaps(vector, contrasts, margins, found - found[list(contrasts)])
 
     def _held_against(self, vector: Vector) -> tuple[tuple[int, ...], Numbers]:
         shares = self.head.probabilities(_row(vector))[0]
@@ -113,19 +113,21 @@ class Tracer:
         return contrasts, margins - margins[list(contrasts)]
 
 
-def make_tracer(method: str, head: PortableHead, plan: Plan, exact: bool = False) -> Tracer:
+def make_attribution(
+    method: str, head: PortableHead, plan: Plan, exact: bool = False
+) -> Attribution:
     """Choose the method where none is asked for, and refuse one that cannot be."""
     method = check_method(method, head)
     if method in _OCCLUDING:
-        return Tracer(method, head, plan)
+        return Attribution(method, head, plan)
     if load_mapper(plan) is None:
         if method != "auto":
             received = f"{plan.network.backbone}, whose vector is no mean of its last maps"
             raise _unfit(method, received)
-        return Tracer("occlusion", head, plan)
+        return Attribution("occlusion", head, plan)
     if method == "auto":
         method = "cam" if isinstance(head, Linear) else "gradcam"
-    return Tracer(method, head, plan, exact)
+    return Attribution(method, head, plan, exact)
 
 
 def check_method(method: str, head: PortableHead) -> str:

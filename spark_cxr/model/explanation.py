@@ -12,7 +12,7 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import Grid, nice_scale, place
 from spark_cxr.images.overlay import LONGEST, Words, bounded, film_png, heat_png, overlay_png
-from spark_cxr.model.attribution import Trace
+from spark_cxr.model.attribution import FilmMaps
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.settings import nearest
 
@@ -93,7 +93,7 @@ def scale_of(heat: NDArray[np.float32]) -> float:
 
 def explanations(
     film: Pixels,
-    trace: Trace,
+    trace: FilmMaps,
     prediction: Prediction,
     known: Sequence[str],
     method: str,

@@ -21,10 +21,10 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.film_pass import Content
 from spark_cxr.model import reference
-from spark_cxr.model.attribution import make_tracer
+from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import Explanation, explanations, place_of
 from spark_cxr.model.manifest import ARRAYS, REFERENCE, Manifest, check_files, read_manifest
-from spark_cxr.model.predictor import NO_XRAY, Judge, Prediction, look_at_film, prediction_pass
+from spark_cxr.model.predictor import NO_XRAY, Prediction, Predictor, look_at_film, prediction_pass
 from spark_cxr.output import Output, absolute, locate
 
 
@@ -34,7 +34,7 @@ class Model:
 
     manifest: Manifest
     plan: Plan
-    judge: Judge
+    predictor: Predictor
     limits: Limits
     """What a film may cost: those of the training, or lower."""
 
@@ -46,7 +46,7 @@ class Model:
     def predict(self, images: bytes | Sequence[bytes]) -> list[Prediction]:
         """Look at encoded images: one prediction for each, in order; a bad one says why."""
         contents = [images] if isinstance(images, bytes) else list(images)
-        looking = prediction_pass(self.plan, self.limits, self.judge)
+        looking = prediction_pass(self.plan, self.limits, self.predictor)
         return next(looking.rows([[Content(content or b"") for content in contents]]))
 
     def explain(
@@ -84,20 +84,20 @@ class Model:
         film = decode(content, self.limits) if isinstance(content, bytes) else None
         pixels = film.pixels if film else _checked_pixels(content)
         picture, shown = look_at_film(pixels, film.flags if film else (), self.plan.network.size_hw)
-        tracer = make_tracer(method, self.judge.head, self.plan, exact)
-        trace = tracer.trace(shown[None])[0]
-        prediction = self.judge.judge(trace.vector, picture)
+        attribution = make_attribution(method, self.predictor.head, self.plan, exact)
+        trace = attribution.trace(shown[None])[0]
+        prediction = self.predictor.predict(trace.vector, picture)
         return explanations(
-            pixels, trace, prediction, self.labels, tracer.method, labels, tracer.grid
+            pixels, trace, prediction, self.labels, attribution.method, labels, attribution.grid
         )
 
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:
         """Score feature vectors of the model's own network, one a row."""
-        return [self.judge.judge(row) for row in self._rows(vectors)]
+        return [self.predictor.predict(row) for row in self._rows(vectors)]
 
     def probabilities(self, vectors: ArrayLike) -> NDArray[np.float64]:
         """Give (films, labels) for feature vectors, one a row."""
-        return self.judge.head.probabilities(self._rows(vectors))
+        return self.predictor.head.probabilities(self._rows(vectors))
 
     def _rows(self, vectors: ArrayLike) -> NDArray[np.float64]:
         rows, width = np.asarray(vectors, dtype=np.float64), self.manifest.features
@@ -146,7 +146,7 @@ def load_model(
         batch_size=batch_size,
         single=single,
     )
-    return Model(manifest, plan, read_judge(place, manifest), manifest.limits)
+    return Model(manifest, plan, read_predictor(place, manifest), manifest.limits)
 
 
 def open_manifest(place: Output) -> Manifest:
@@ -160,10 +160,10 @@ def open_manifest(place: Output) -> Manifest:
     return manifest
 
 
-def read_judge(place: Output, manifest: Manifest) -> Judge:
+def read_predictor(place: Output, manifest: Manifest) -> Predictor:
     """Read the head and the reference of a model directory."""
     head = unpack(place.read_bytes(ARRAYS) or b"")
-    return Judge(manifest.labels, head, reference.unpack(place.read_bytes(REFERENCE) or b""))
+    return Predictor(manifest.labels, head, reference.unpack(place.read_bytes(REFERENCE) or b""))
 
 
 def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> Network:

@@ -13,7 +13,7 @@ from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.images.film import Film, Limits, Pixels
-from spark_cxr.images.film_pass import Content, FilmPass, Shown, View, opener
+from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.images.prepare import to_network
 from spark_cxr.model.reference import Reference
 
@@ -65,14 +65,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Predictor:
     """A head, and the training to hold a film against."""
 
     labels: tuple[str, ...]
     head: PortableHead
     reference: Reference
 
-    def judge(self, vector: ArrayLike, picture: Picture | None = None) -> Prediction:
+    def predict(self, vector: ArrayLike, picture: Picture | None = None) -> Prediction:
         """Say what a film is; one at a time, so that its neighbours do not touch its last bits."""
         row = np.asarray(vector, dtype=np.float64)
         distance = self.reference.measure(row)
@@ -97,18 +97,18 @@ class Judge:
 
 
 def prediction_pass(
-    plan: Plan, limits: Limits, judge: Judge
+    plan: Plan, limits: Limits, predictor: Predictor
 ) -> FilmPass[Content, Picture | BadImage, Prediction]:
     """Make the pass from encoded images to predictions."""
 
-    def look(_: Content, __: Content, film: Film) -> Shown[Picture | BadImage]:
+    def look(_: Content, __: Content, film: Film) -> FilmViews[Picture | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
-        return Shown(picture, (View(pixels),))
+        return FilmViews(picture, (View(pixels),))
 
     def row(picture: Picture | BadImage, found: tuple[Vector, ...]) -> Prediction:
         if isinstance(picture, BadImage):
             return Prediction(bad=picture)
-        return judge.judge(found[0], picture)
+        return predictor.predict(found[0], picture)
 
     open_ = opener(look, lambda _, __, bad: bad, limits)
     return FilmPass(open_, row, (vectors_by(plan),), plan.threads)

@@ -29,7 +29,7 @@ Film = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Picked:
+class SheetClass:
     """Films of one class, kind by kind."""
 
     label: str
@@ -54,7 +54,7 @@ def contact_sheet(
     )
 
 
-def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[Picked]:
+def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[SheetClass]:
     """Pick films of each label that is a `target`, from rows with probabilities and truth.
 
     A film for which the model names no class is not picked, and not counted.
@@ -63,7 +63,9 @@ def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[Picked]:
     counts = {row[TARGET]: row["count"] for row in rows.groupBy(TARGET).count().collect()}
     best = [row.asDict() for row in _ranked(rows, labels, shown).orderBy(PATH).collect()]
     return [
-        Picked(label, counts[label], tuple(_kinds([f for f in best if f[TARGET] == label], shown)))
+        SheetClass(
+            label, counts[label], tuple(_kinds([f for f in best if f[TARGET] == label], shown))
+        )
         for label in labels
         if label in counts
     ]
@@ -97,7 +99,7 @@ def _first(films: Sequence[Film], rank: str, shown: int) -> tuple[Film, ...]:
     return tuple(sorted((f for f in films if f[rank] <= shown), key=lambda film: film[rank]))
 
 
-def class_panels(picked: Picked, scale: float, limits: Limits) -> ClassPanels:
+def class_panels(picked: SheetClass, scale: float, limits: Limits) -> ClassPanels:
     """Draw the films that were picked of a class."""
     shelves = tuple(
         Shelf(heading, tuple(_panel(film, scale, limits) for film in films))

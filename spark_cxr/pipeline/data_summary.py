@@ -11,22 +11,22 @@ from pyspark.sql import functions as F
 
 from spark_cxr import datasets
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
-from spark_cxr.datasets import Published
+from spark_cxr.datasets import PublishedResult
 from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics import measure_parts
 from spark_cxr.metrics.report_records import (
-    Audit,
+    AuditSummary,
     ClassCount,
     DataSummary,
     Mistake,
     PartTable,
     QuarantineCount,
 )
-from spark_cxr.model.predictor import Judge, look_at_film
+from spark_cxr.model.predictor import Predictor, look_at_film
 from spark_cxr.pipeline.checks.summary import audit_summary
-from spark_cxr.pipeline.evaluate import Answers
-from spark_cxr.pipeline.features import Featurized
-from spark_cxr.pipeline.ingest import Ingested
+from spark_cxr.pipeline.evaluate import TestAnswers
+from spark_cxr.pipeline.features import FeatureResult
+from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
 from spark_cxr.pipeline.thumbnails import film_at, jpeg
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
@@ -45,7 +45,7 @@ LOOKED_AT = 4 * MISTAKES
 class RefusalCheck:
     """Tells which test films the trained model would refuse as no X-rays."""
 
-    judge: Judge
+    predictor: Predictor
     vectors: DataFrame
     """path, features"""
     size_hw: tuple[int, int]
@@ -58,7 +58,7 @@ class RefusalCheck:
     def _label(self, path: str, vector: list[float]) -> str:
         pixels = film_at(path)
         picture = None if pixels is None else look_at_film(pixels, (), self.size_hw)[0]
-        return self.judge.judge(vector, picture).label
+        return self.predictor.predict(vector, picture).label
 
 
 def are_drawn(films: DataFrame) -> bool:
@@ -67,7 +67,7 @@ def are_drawn(films: DataFrame) -> bool:
 
 
 def data_summary(
-    cfg: Config, ingested: Ingested, drawn: bool, classes: tuple[ClassCount, ...] = ()
+    cfg: Config, ingested: IngestResult, drawn: bool, classes: tuple[ClassCount, ...] = ()
 ) -> DataSummary:
     """Say what went in."""
     known = datasets.get(cfg.ingest.dataset) if cfg.ingest.dataset else None
@@ -85,12 +85,12 @@ def data_summary(
     )
 
 
-def published_of(cfg: Config) -> tuple[Published, ...]:
+def published_of(cfg: Config) -> tuple[PublishedResult, ...]:
     """Give what others reported on the data set, where it is a known one."""
     return datasets.get(cfg.ingest.dataset).published if cfg.ingest.dataset else ()
 
 
-def data_caveats(ingested: Ingested, drawn: bool) -> Iterator[str]:
+def data_caveats(ingested: IngestResult, drawn: bool) -> Iterator[str]:
     """Say what the data cannot show."""
     if drawn:
         yield "The films are drawn phantoms: the figures say that the software runs, no more."
@@ -102,14 +102,14 @@ def data_caveats(ingested: Ingested, drawn: bool) -> Iterator[str]:
         )
 
 
-def network_line(featurized: Featurized) -> str:
+def network_line(featurized: FeatureResult) -> str:
     """Say which network made the features, with which weights, and what ran it."""
     made, used = featurized.plan.network, featurized.used
     weights = f" ({made.weights.origin})" if made.weights.kind != "own" else ""
     return f"network {made.backbone}{weights}, {used.engine} on {used.device} in {used.precision}"
 
 
-def network_caveats(featurized: Featurized) -> Iterator[str]:
+def network_caveats(featurized: FeatureResult) -> Iterator[str]:
     """Say what must be known of a network's features."""
     if featurized.used.engine == "fake":
         yield f"{FAKE_CAVEAT}."
@@ -117,7 +117,7 @@ def network_caveats(featurized: Featurized) -> Iterator[str]:
         yield f"{featurized.plan.network.weights.caveat}."
 
 
-def parts_of(answers: Answers, labels: tuple[str, ...], cfg: Config) -> tuple[PartTable, ...]:
+def parts_of(answers: TestAnswers, labels: tuple[str, ...], cfg: Config) -> tuple[PartTable, ...]:
     """Measure by source and by view, where the test has several of them."""
     tables = []
     for by, names in (("source", answers.sources), ("view", answers.views)):
@@ -135,11 +135,11 @@ def parts_of(answers: Answers, labels: tuple[str, ...], cfg: Config) -> tuple[Pa
     return tuple(tables)
 
 
-def audit_of(spark: SparkSession, cfg: Config, ingested: Ingested) -> Audit:
+def audit_of(spark: SparkSession, cfg: Config, ingested: IngestResult) -> AuditSummary:
     """Ask of the tables what can be asked without a network: twins, patients, sources."""
     twins = spark.read.schema(TWINS).parquet(ingested.twins)
     checks = audit_summary(spark, cfg, ingested.images, twins, clusters(twins))
-    return Audit(checks, "what the job audit writes")
+    return AuditSummary(checks, "what the job audit writes")
 
 
 def mistakes_of(predictions: DataFrame, check: RefusalCheck | None = None) -> tuple[Mistake, ...]:

@@ -29,7 +29,7 @@ def mllib_metrics(scored: DataFrame) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Answers:
+class TestAnswers:
     """Test predictions on the driver: a label, a group and a few numbers for each film."""
 
     truth: list[str]
@@ -41,11 +41,11 @@ class Answers:
     views: list[str | None]
 
 
-def answers_of(predictions: DataFrame, labels: tuple[str, ...]) -> Answers:
+def answers_of(predictions: DataFrame, labels: tuple[str, ...]) -> TestAnswers:
     """Bring test predictions (`schemas.TEST_PREDICTIONS`) to the driver, in the order of paths."""
     shares = [F.col("probabilities")[label].alias(f"p{i}") for i, label in enumerate(labels)]
     rows = predictions.select(PATH, LABEL, GROUP, SOURCE, VIEW, *shares).orderBy(PATH).toPandas()
-    return Answers(
+    return TestAnswers(
         list(rows[LABEL]),
         rows[[f"p{i}" for i in range(len(labels))]].to_numpy(),
         list(rows.groupby(GROUP)[PATH].transform("min")),

@@ -46,7 +46,7 @@ class FilmsToExplain:
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExplainResult:
     """What was explained, and how."""
 
     rows: DataFrame
@@ -64,11 +64,11 @@ class Explained:
 
 def explain_paths(
     spark: SparkSession, scorer: Model, paths: Sequence[str], max_bytes: int, output: Output
-) -> Explained:
+) -> ExplainResult:
     """Explain and draw films that another job has picked."""
     told = spark.createDataFrame([(path, None) for path in paths], "path string, label string")
     films = films_of(spark, paths, told, max_bytes)
-    task = ExplainTask(scorer.plan, scorer.judge, scorer.limits, scorer.manifest.identity)
+    task = ExplainTask(scorer.plan, scorer.predictor, scorer.limits, scorer.manifest.identity)
     scale = find_scale(few_of(spark, films), task)
     task = replace(task, scale=scale, folder=output.address, longest=DEFAULT_LONGEST)
     return explain_films(spark, films, task, max_bytes, output)
@@ -88,7 +88,7 @@ def find_scale(few: DataFrame, task: ExplainTask) -> float:
 
 def explain_films(
     spark: SparkSession, films: FilmsToExplain, task: ExplainTask, max_bytes: int, output: Output
-) -> Explained:
+) -> ExplainResult:
     """Explain films in one pass; write `explanations/`, `quarantine/` and the overlays."""
     started = time.monotonic()
     with staged(output) as keep:
@@ -105,7 +105,7 @@ def explain_films(
     n, unexplained = rows.count(), rows.where(F.col(TARGET).isNull()).count()
     _check_account(n, bad, films.count, output)
     method = rows.select("method").first()[0]
-    return Explained(rows, task, method, films.count, n, unexplained, seconds)
+    return ExplainResult(rows, task, method, films.count, n, unexplained, seconds)
 
 
 def few_of(spark: SparkSession, films: FilmsToExplain) -> DataFrame:

@@ -14,9 +14,9 @@ from spark_cxr.metrics.report_records import ClassPanels
 from spark_cxr.model.attribution import METHODS
 from spark_cxr.model.explanation import scale_of
 from spark_cxr.model.manifest import read_manifest
-from spark_cxr.model.model import read_judge
+from spark_cxr.model.model import read_predictor
 from spark_cxr.output import Output
-from spark_cxr.pipeline.contact_sheet import TARGET, Film, Picked, class_panels, pick
+from spark_cxr.pipeline.contact_sheet import TARGET, Film, SheetClass, class_panels, pick
 from spark_cxr.pipeline.explain_films import films_of
 from spark_cxr.pipeline.explanations import ExplainTask, explained
 from spark_cxr.schemas import PATH
@@ -34,12 +34,12 @@ def training_panels(
     if not shown:
         return (), ""
     manifest = read_manifest(model)
-    judge = read_judge(model, manifest)
-    most = min(shown, MOST_OF_TREES) if isinstance(judge.head, Trees) else shown
+    predictor = read_predictor(model, manifest)
+    most = min(shown, MOST_OF_TREES) if isinstance(predictor.head, Trees) else shown
     named = predictions.withColumn(TARGET, F.col("prediction"))
     picked = pick(named, manifest.labels, most)
     paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
-    task = ExplainTask(plan, judge, manifest.limits, manifest.identity)
+    task = ExplainTask(plan, predictor, manifest.limits, manifest.identity)
     files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES).files
     seen = explained(files, task).collect()
     found: dict[str, Film] = {row[PATH]: row.asDict() for row in seen if row["map"]}
@@ -52,7 +52,7 @@ def training_panels(
     return panels, f"{method}, {METHODS[method]}; strongest colour: {scale:g}"
 
 
-def _with_heat(picked: Picked, found: dict[str, Film]) -> Picked:
+def _with_heat(picked: SheetClass, found: dict[str, Film]) -> SheetClass:
     """Bring heat to the films; one that cannot be read any more is left out."""
     kinds = tuple(
         (heading, tuple({**found[f[PATH]], **f} for f in films if f[PATH] in found))

@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
-from spark_cxr.images.film_pass import Content, FilmPass, Runner, Shown, View, opener
+from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.overlay import bounded
-from spark_cxr.model.attribution import Trace, Tracer, make_tracer
+from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
 from spark_cxr.model.explanation import Explanation, explanations
-from spark_cxr.model.predictor import NO_XRAY, Judge, Picture, look_at_film
+from spark_cxr.model.predictor import NO_XRAY, Picture, Predictor, look_at_film
 from spark_cxr.output import Output
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
@@ -36,7 +36,7 @@ class ExplainTask:
     """What the workers have to know."""
 
     plan: Plan
-    judge: Judge
+    predictor: Predictor
     limits: Limits
     model: str
     """What stands in the column `model`."""
@@ -68,22 +68,22 @@ def explained(files: DataFrame, task: ExplainTask) -> DataFrame:
 def explaining_pass(task: ExplainTask) -> TablePass:
     """Make the pass from files to explanations; runs on the workers."""
     plan = on_this_worker(task.plan)
-    tracer = make_tracer(task.method, task.judge.head, plan, task.exact)
+    attribution = make_attribution(task.method, task.predictor.head, plan, task.exact)
 
-    def look(file: TableFile, content: Content, film: Film) -> Shown[_Opened | Row]:
+    def look(file: TableFile, content: Content, film: Film) -> FilmViews[_Opened | Row]:
         picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
         small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
-        return Shown(_Opened(_of_file(file, content), picture, small), (View(pixels),))
+        return FilmViews(_Opened(_of_file(file, content), picture, small), (View(pixels),))
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> _Opened | Row:
         return {**_of_file(file, content), "reason": bad.reason, "detail": bad.detail}
 
-    def row(opened: _Opened | Row, found: tuple[Trace, ...]) -> Row:
+    def row(opened: _Opened | Row, found: tuple[FilmMaps, ...]) -> Row:
         if not isinstance(opened, _Opened):
             return opened
-        return opened.row | _explained(opened, found[0], task, tracer)
+        return opened.row | _explained(opened, found[0], task, attribution)
 
-    runner = Runner(tracer.trace, plan.batch_size)
+    runner = Runner(attribution.trace, plan.batch_size)
     return FilmPass(opener(look, refuse, task.limits), row, (runner,), plan.threads)
 
 
@@ -91,20 +91,22 @@ def _of_file(file: TableFile, content: Content) -> Row:
     return {PATH: file[PATH], "sha256": content.sha256}
 
 
-def _explained(opened: _Opened, trace: Trace, task: ExplainTask, tracer: Tracer) -> Row:
-    prediction = task.judge.judge(trace.vector, opened.picture)
+def _explained(
+    opened: _Opened, trace: FilmMaps, task: ExplainTask, attribution: Attribution
+) -> Row:
+    prediction = task.predictor.predict(trace.vector, opened.picture)
     told = {
         **said_of(prediction),
         "model": task.model,
         "scored_at": datetime.now(UTC),
-        "method": tracer.method,
+        "method": attribution.method,
         "scale": task.scale,
     }
-    target, grid = task.label or prediction.label, tracer.grid
+    target, grid = task.label or prediction.label, attribution.grid
     if not target:
         return told
-    known = task.judge.labels
-    why = explanations(opened.film, trace, prediction, known, tracer.method, [target], grid)[0]
+    known = task.predictor.labels
+    why = explanations(opened.film, trace, prediction, known, attribution.method, [target], grid)[0]
     return {
         **told,
         "target": why.label,

@@ -22,7 +22,7 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_network,
 )
 from spark_cxr.pipeline.feature_cache import FeatureCache, open_features
-from spark_cxr.pipeline.ingest import Ingested, account_of, looked_at
+from spark_cxr.pipeline.ingest import IngestResult, account_of, looked_at
 from spark_cxr.pipeline.reading import is_wanted
 from spark_cxr.pipeline.reread import looked_at_again
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
@@ -30,7 +30,7 @@ from spark_cxr.settings import Config, Features
 
 
 @dataclass(frozen=True)
-class Featurized:
+class FeatureResult:
     """What the network left behind."""
 
     rows: DataFrame
@@ -76,7 +76,7 @@ class Featurized:
 
 def featurize_step(
     spark: SparkSession, cfg: Config, output: Output, labels: tuple[str, ...] | None = None
-) -> tuple[Ingested, Featurized]:
+) -> tuple[IngestResult, FeatureResult]:
     """Ingest and featurize in one pass: write `images/`, `quarantine/` and `features/`.
 
     With `labels` only films of these get a vector; with none named, those of any label. Films that
@@ -91,7 +91,7 @@ def featurize_by(
     cfg: Config,
     networks: Sequence[tuple[Features, Output]],
     labels: tuple[str, ...] | None = None,
-) -> tuple[Ingested, list[Featurized]]:
+) -> tuple[IngestResult, list[FeatureResult]]:
     """Do the same with several networks, each of which is shown the same decoded film.
 
     Each network has an output for its `features/`; the first one's also takes all else.
@@ -117,7 +117,9 @@ def featurize_by(
     return ingested, made
 
 
-def featurized_earlier(spark: SparkSession, cfg: Config) -> tuple[Config, Ingested, Featurized]:
+def featurized_earlier(
+    spark: SparkSession, cfg: Config
+) -> tuple[Config, IngestResult, FeatureResult]:
     """Take the vectors of an earlier run; also give the settings with its films and network."""
     earlier = open_earlier(cfg.train.features, "--features", FEATURES)
     check_classes(cfg, earlier)
@@ -130,11 +132,11 @@ def featurized_earlier(spark: SparkSession, cfg: Config) -> tuple[Config, Ingest
     started = time.monotonic()
     rows = spark.read.schema(FEATURE_ROWS).parquet(earlier.output.table(FEATURES))
     n, ingested = rows.count(), account_of(spark, films.output)
-    return cfg, ingested, Featurized(rows, n, n, cache, time.monotonic() - started)
+    return cfg, ingested, FeatureResult(rows, n, n, cache, time.monotonic() - started)
 
 
 def _write_features(
-    looked: DataFrame, number: int, ingested: Ingested, cache: FeatureCache, output: Output
+    looked: DataFrame, number: int, ingested: IngestResult, cache: FeatureCache, output: Output
 ) -> int:
     """Write the vectors of one network, and count those that are new.
 
@@ -156,16 +158,16 @@ def _write_features(
 
 def _featurized(
     spark: SparkSession,
-    ingested: Ingested,
+    ingested: IngestResult,
     cache: FeatureCache,
     output: Output,
     n_new: int,
     seconds: float,
-) -> Featurized:
+) -> FeatureResult:
     rows = spark.read.schema(FEATURE_ROWS).parquet(output.table(FEATURES))
     n, wanted = rows.count(), ingested.images.where(is_wanted(cache.labels)).count()
     if n != wanted:
         way_out = "Run again when no one writes to the folders and the cache"
         raise InputError(f"a vector for each of {wanted:,} films", f"{n:,}", way_out)
     output.write_json(VECTORS, {"network": cache.key})
-    return Featurized(rows, n, max(0, n - n_new), cache, seconds)
+    return FeatureResult(rows, n, max(0, n - n_new), cache, seconds)

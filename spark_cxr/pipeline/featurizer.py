@@ -69,7 +69,7 @@ def _count(value: Any) -> int:
     return value
 
 
-class DeepImageFeaturizer(
+class FilmFeaturizer(
     Transformer,
     HasInputCol,
     HasOutputCol,
@@ -127,7 +127,7 @@ class DeepImageFeaturizer(
         self._setDefault(**DEFAULTS)
         self._set(**self._input_kwargs)
 
-    def setParams(self, **params: Any) -> DeepImageFeaturizer:
+    def setParams(self, **params: Any) -> FilmFeaturizer:
         """Set several parameters by name."""
         self._set(**params)
         return self

@@ -36,7 +36,7 @@ MARGIN = "margin_"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class HeadRecipe:
     """How a head is to be fitted."""
 
     seed: int = 0
@@ -94,7 +94,7 @@ def settle(rows: DataFrame, numbers: int) -> DataFrame:
     return rows.repartition(partitions, SHA256).sortWithinPartitions(SHA256, PATH)
 
 
-def check_recipe(head: Head, recipe: Recipe) -> None:
+def check_recipe(head: Head, recipe: HeadRecipe) -> None:
     """Refuse what a head cannot do, before anything is read."""
     if recipe.balance and not head.is_weighted:
         able = ", ".join(name for name, row in HEADS.items() if row.is_weighted)
@@ -102,9 +102,9 @@ def check_recipe(head: Head, recipe: Recipe) -> None:
         raise ConfigError("a head that takes weights for --balance", head.name, way_out)
 
 
-def fit(head: Head, train_rows: DataFrame, recipe: Recipe | None = None) -> HeadModel:
+def fit(head: Head, train_rows: DataFrame, recipe: HeadRecipe | None = None) -> HeadModel:
     """Fit a head on prepared rows."""
-    recipe = recipe or Recipe()
+    recipe = recipe or HeadRecipe()
     check_recipe(head, recipe)
     counts = _counts(train_rows)
     rows = _weighted(train_rows, counts) if recipe.balance else train_rows

@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ingested:
+class IngestResult:
     """What ingesting left behind."""
 
     images: DataFrame
@@ -50,7 +50,7 @@ class Ingested:
         return sum(count for _, count in self.reasons)
 
 
-def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> Ingested:
+def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> IngestResult:
     """Look at every file, write `images/` and `quarantine/`, and account for each."""
     with looked_at(spark, settings, output) as (ingested, _):
         return ingested
@@ -63,7 +63,7 @@ def looked_at(
     output: Output,
     caches: Sequence[FeatureCache] = (),
     copies: Copies | None = None,
-) -> Iterator[tuple[Ingested, DataFrame]]:
+) -> Iterator[tuple[IngestResult, DataFrame]]:
     """Ingest, and until the block ends give what was seen of each file (`schemas.LOOKED`).
 
     All of it comes from one pass over the files: each film is decoded once, shown to the networks
@@ -115,7 +115,7 @@ def _ingested(
     listing: Listing,
     seen: DataFrame,
     told: DataFrame,
-) -> Ingested:
+) -> IngestResult:
     """Part what was seen into images and quarantine, and see that no file is missing."""
     if seen.count() != listing.count:
         lost = ingest.unseen(listing.files, seen, settings.max_bytes)
@@ -133,11 +133,11 @@ def _ingested(
     return done
 
 
-def account_of(spark: SparkSession, output: Output, files: int = 0) -> Ingested:
+def account_of(spark: SparkSession, output: Output, files: int = 0) -> IngestResult:
     """Count what ingesting has left in a directory, just now or in an earlier run."""
     images = spark.read.schema(IMAGES).parquet(output.table("images"))
     people, reasons = _people(images), _reasons(spark, output)
-    return Ingested(
+    return IngestResult(
         images,
         files or people[0] + sum(n for _, n in reasons),
         *people,
@@ -172,7 +172,7 @@ def _check_bad(
         raise InputError(expected, received, f"See {table}")
 
 
-def _check_account(done: Ingested) -> None:
+def _check_account(done: IngestResult) -> None:
     if done.n_images + done.quarantined != done.files:
         received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
         way_out = "Run again when no one writes to the folders"

@@ -53,7 +53,7 @@ class FittedHead(Protocol):
 
 
 @dataclass(frozen=True)
-class Made:
+class ModelFacts:
     """What a model was made from, as its directory tells it."""
 
     name: str
@@ -69,7 +69,7 @@ class Made:
     split: dict[str, Any]
 
 
-def write_model(model: FittedHead, made: Made, directory: Output) -> Manifest:
+def write_model(model: FittedHead, made: ModelFacts, directory: Output) -> Manifest:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, made.reference.pack())

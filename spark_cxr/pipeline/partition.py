@@ -16,7 +16,7 @@ from spark_cxr.settings import Config
 
 
 @dataclass(frozen=True)
-class Parted:
+class Partition:
     """Films that train and films that test, without their vectors."""
 
     rows: DataFrame
@@ -39,7 +39,7 @@ class Parted:
         return sum(test for _, test in self.counts.values())
 
 
-def part(films: DataFrame, images: DataFrame, labels: tuple[str, ...], cfg: Config) -> Parted:
+def part(films: DataFrame, images: DataFrame, labels: tuple[str, ...], cfg: Config) -> Partition:
     """Say who trains and who tests, and refuse what would be no test."""
     train = cfg.train
     if train.test_images:
@@ -51,7 +51,7 @@ def part(films: DataFrame, images: DataFrame, labels: tuple[str, ...], cfg: Conf
     counts = check_split(rows, may_cross=train.split == "image" or train.crossing == "keep")
     left_out = films.count() - sum(map(sum, counts.values()))
     people = people_of(images.join(rows.select(PATH), on=PATH, how="left_semi"))
-    return Parted(rows, labels, counts, left_out, people)
+    return Partition(rows, labels, counts, left_out, people)
 
 
 def fingerprint(rows: DataFrame) -> str:

@@ -18,7 +18,7 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import vectors_by
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
-from spark_cxr.images.film_pass import Content, FilmPass, Shown, View, opener
+from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import resize, to_network
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
@@ -105,7 +105,7 @@ def looking_pass(
     """Make the pass that reads files, and shows films to the networks that want them."""
     here = [on_this_worker(plan) for plan in plans]
 
-    def look_at(file: TableFile, content: Content, film: Film) -> Shown[Row]:
+    def look_at(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
         wanted = file[WANTED] or [False] * (len(here) + 1)
         views = tuple(
             View(to_network(film.pixels, plan.network.size_hw), number)
@@ -115,7 +115,7 @@ def looking_pass(
         row = {**_file_row(file), **_said_of(film, content, file[PATH], reading)}
         if copies and wanted[len(here)]:
             row |= copies.of(film.pixels)
-        return Shown({**row, "seen_by": [view.network for view in views]}, views)
+        return FilmViews({**row, "seen_by": [view.network for view in views]}, views)
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
         why = {"sha256": content.sha256, "reason": bad.reason, "detail": bad.detail}

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from spark_cxr.output import Output
 from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.film_tables import dataset_of, reading_of
-from spark_cxr.pipeline.ingest import Ingested, account_of, wanted_by
+from spark_cxr.pipeline.ingest import IngestResult, account_of, wanted_by
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import Copies, look
 from spark_cxr.pipeline.sources import read_files
@@ -34,7 +34,7 @@ def looked_at_again(
     *,
     source: Output,
     lost: str = "quarantine",
-) -> Iterator[tuple[Ingested, DataFrame]]:
+) -> Iterator[tuple[IngestResult, DataFrame]]:
     """Do as `looked_at` with films that were ingested before; those that changed are set aside.
 
     They are listed in the table `lost` of the output.

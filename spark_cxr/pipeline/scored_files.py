@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film
-from spark_cxr.images.film_pass import Content, FilmPass, Shown, View, opener
+from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import Prediction, look_at_film, prediction_pass
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
@@ -78,10 +78,10 @@ def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePas
             return {**file.row(), "sha256": content.sha256, "is_same": True}
         return None
 
-    def look(file: TableFile, content: Content, film: Film) -> Shown[Row]:
+    def look(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
         picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
         row = {**file.row(), "sha256": content.sha256, "is_same": False, "picture": picture}
-        return Shown(row, (View(pixels),))
+        return FilmViews(row, (View(pixels),))
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
         why = {"reason": bad.reason, "detail": bad.detail}
@@ -91,7 +91,7 @@ def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePas
         if not found:
             return note
         picture = note.pop("picture")
-        return note | said_of(model.judge.judge(found[0], picture))
+        return note | said_of(model.predictor.predict(found[0], picture))
 
     open_ = opener(look, refuse, model.limits, skip)
     return FilmPass(open_, row, (vectors_by(plan),), plan.threads)
@@ -99,7 +99,7 @@ def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePas
 
 def judged(batches: Iterator[pd.Series], model: Model) -> Iterator[list[Prediction]]:
     """Judge the batches of a column of encoded images; runs on the workers."""
-    looking = prediction_pass(on_this_worker(model.plan), model.limits, model.judge)
+    looking = prediction_pass(on_this_worker(model.plan), model.limits, model.predictor)
     return looking.rows([Content(each or b"") for each in batch] for batch in batches)
 
 

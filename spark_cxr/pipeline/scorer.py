@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.model.model import Model, network_of, open_manifest, read_judge
+from spark_cxr.model.model import Model, network_of, open_manifest, read_predictor
 from spark_cxr.output import Output, absolute
 from spark_cxr.pipeline.networks import ship, threads_of
 
@@ -25,4 +25,4 @@ def open_scorer(
         device=device,
         batch_size=batch_size,
     )
-    return Model(manifest, plan, read_judge(place, manifest), manifest.limits)
+    return Model(manifest, plan, read_predictor(place, manifest), manifest.limits)

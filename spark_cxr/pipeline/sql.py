@@ -12,7 +12,7 @@ from pyspark.sql.functions import pandas_udf
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.model import Model, Prediction
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.pipeline.scored_files import judged, said_of
 from spark_cxr.pipeline.scorer import open_scorer
@@ -37,14 +37,14 @@ def register_featurizer(
         name: Of the function, in SQL and in `selectExpr`.
         handleInvalid: What a null or bad image gives: "keep" gives null, "error" fails the query.
             A function cannot drop a row: say WHERE … IS NOT NULL.
-        params: Those of `DeepImageFeaturizer` that say which network it is and how it runs:
+        params: Those of `FilmFeaturizer` that say which network it is and how it runs:
             modelName, weights, pooling, engine, precision, batchSize …
 
     Raises:
         ConfigError: a Param that a function cannot have.
         TypeError: a Param with a wrong name or value.
     """
-    stage = DeepImageFeaturizer(handleInvalid=handleInvalid, **_of_network(params))
+    stage = FilmFeaturizer(handleInvalid=handleInvalid, **_of_network(params))
     if handleInvalid == "skip":
         way_out = "Say keep, and WHERE … IS NOT NULL"
         raise ConfigError("handleInvalid keep or error for a function of SQL", "skip", way_out)

@@ -15,12 +15,12 @@ from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
-from spark_cxr.pipeline.features import Featurized
+from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.film_tables import limits_of
 from spark_cxr.pipeline.heads import predictions_of
-from spark_cxr.pipeline.model_directory import FittedHead, Made, write_model
+from spark_cxr.pipeline.model_directory import FittedHead, ModelFacts, write_model
 from spark_cxr.pipeline.overlap import marked, overlap_of
-from spark_cxr.pipeline.partition import Parted, fingerprint
+from spark_cxr.pipeline.partition import Partition, fingerprint
 from spark_cxr.pipeline.reference import reference_of
 from spark_cxr.pipeline.split_words import SplitWords, split_words
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
@@ -29,7 +29,7 @@ from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import Config, Train
 
 
-class Titled(Protocol):
+class HeadTitle(Protocol):
     """A head as a report speaks of it."""
 
     @property
@@ -49,20 +49,20 @@ class Trial:
 
     prepared: DataFrame
     """Vectors of both sides, as heads take them; kept in memory by the caller."""
-    parted: Parted
+    parted: Partition
     images: DataFrame
     """`schemas.IMAGES` of these films, and maybe of others."""
-    made: Featurized
+    made: FeatureResult
     cfg: Config
     output: Output
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TrainingResult:
     """A head after training and test."""
 
-    head: Titled
-    parted: Parted
+    head: HeadTitle
+    parted: Partition
     fingerprint: str
     metrics: Metrics
     mllib: dict[str, float]
@@ -90,14 +90,14 @@ Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
 
 
 def try_out(
-    head: Titled,
+    head: HeadTitle,
     model: FittedHead,
     trial: Trial,
     started: float,
     setting: Setting = (),
     tuned: Tuned | None = None,
     learning: Learning = lambda _: (),
-) -> Fitted:
+) -> TrainingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`.
 
     Args:
@@ -116,7 +116,7 @@ def try_out(
     metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
     network = trial.made.plan.network
     marks = marked(trial.images, predictions, network)
-    fitted = Fitted(
+    fitted = TrainingResult(
         head=head,
         parted=trial.parted,
         fingerprint=print_,
@@ -142,11 +142,11 @@ def _written(predictions: DataFrame, output: Output) -> DataFrame:
     return predictions.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
 
 
-def _told(fitted: Fitted, trial: Trial, known: Reference) -> Made:
+def _told(fitted: TrainingResult, trial: Trial, known: Reference) -> ModelFacts:
     cfg = trial.cfg
     split = {"how": str(fitted.split_words(cfg.train))}
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
-    return Made(
+    return ModelFacts(
         name=f"{fitted.head.name}-{fitted.fingerprint}",
         labels=fitted.labels,
         setting=fitted.setting,

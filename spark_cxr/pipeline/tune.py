@@ -19,7 +19,7 @@ from spark_cxr.pipeline.heads import (
     PREDICTION_INDEX,
     PROBABILITY,
     HeadModel,
-    Recipe,
+    HeadRecipe,
     check_recipe,
     fit,
 )
@@ -56,7 +56,7 @@ class HeadFitter(Estimator):
 
     setting: Param[Any] = Param(Params._dummy(), "setting", "names and values of a grid's point")
 
-    def __init__(self, head: Head, recipe: Recipe) -> None:
+    def __init__(self, head: Head, recipe: HeadRecipe) -> None:
         """Keep what stays the same for all points of the grid."""
         super().__init__()
         self.head = head
@@ -76,7 +76,7 @@ def with_folds(parted: DataFrame, by: str, k: int, seed: int) -> DataFrame:
 
 
 def tune(
-    head: Head, folded: DataFrame, k: int, recipe: Recipe, parallelism: int
+    head: Head, folded: DataFrame, k: int, recipe: HeadRecipe, parallelism: int
 ) -> tuple[HeadModel, Tuned]:
     """Try the head's grid on rows with a column `fold`, and fit the best setting on all of them.
 

@@ -11,7 +11,7 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass, vector_pass
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film_pass import Content
-from spark_cxr.images.structs import FIELDS, Preparing
+from spark_cxr.images.structs import FIELDS, StructPreparation
 from spark_cxr.pipeline.networks import on_this_worker
 
 Batches = Iterator[pd.Series | pd.DataFrame]
@@ -42,7 +42,9 @@ def _made(batches: Batches, plan: Plan) -> Iterator[list[Made]]:
     here = on_this_worker(plan)
     if are_structs:
         columns = (zip(*(each[name] for name in FIELDS), strict=True) for each in batches)
-        return struct_pass(here, Preparing()).rows(list(map(ImageStruct, rows)) for rows in columns)
+        return struct_pass(here, StructPreparation()).rows(
+            list(map(ImageStruct, rows)) for rows in columns
+        )
     return vector_pass(here).rows([Content(each or b"") for each in batch] for batch in batches)
 
 

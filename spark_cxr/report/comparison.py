@@ -2,10 +2,10 @@
 
 from spark_cxr.metrics import Difference, wording
 from spark_cxr.metrics.comparison_records import (
+    ComparisonOutcome,
     ComparisonReport,
     ComparisonRow,
     FoldSummary,
-    Outcome,
 )
 from spark_cxr.metrics.wording import (
     counted,
@@ -118,7 +118,7 @@ def _learned(row: ComparisonRow) -> str:
     return f"{row.overlap.learned:,}"
 
 
-def _accuracy(outcome: Outcome | None) -> str:
+def _accuracy(outcome: ComparisonOutcome | None) -> str:
     if outcome is None:
         return wording.NOT_DEFINED
     found = outcome.metrics
@@ -145,7 +145,7 @@ def _lanes(report: ComparisonReport) -> str:
     return dots.draw_lanes(lanes, kinds)
 
 
-def _dot(outcome: Outcome | None) -> dots.Dot | None:
+def _dot(outcome: ComparisonOutcome | None) -> dots.Dot | None:
     if outcome is None:
         return None
     found = outcome.metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spark_cxr.metrics.report_records import EpochPoint, Learned
+from spark_cxr.metrics.report_records import EpochPoint, LearningSummary
 from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import sections
 from spark_cxr.report.html import Html, element, figure, join, picture, section, table
@@ -41,7 +41,7 @@ def draw_accuracy(epochs: Sequence[EpochPoint], best: int) -> str:
     return _draw("accuracy", title, "Accuracy, %", epochs, pairs, best, percent, 100)
 
 
-def learned(found: Learned | None) -> Html:
+def learned(found: LearningSummary | None) -> Html:
     """Show how the network learned; nothing where none did."""
     if found is None or not found.epochs:
         return sections.NOTHING
@@ -106,7 +106,7 @@ def _whole_numbers(axes: Axes, across: Sequence[int]) -> None:
     axes.set_xticks(list(across)[::step])
 
 
-def _table(found: Learned) -> Html:
+def _table(found: LearningSummary) -> Html:
     headings = (
         *("Epoch", "Phase", "Learning rate", "Loss", "Accuracy"),
         *("Validation loss", "Validation accuracy", "Images/s"),

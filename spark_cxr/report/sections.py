@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from spark_cxr.errors import REASONS
 from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part, wording
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
-from spark_cxr.metrics.report_records import Audit, Mistake, PartTable, QuarantineCount, RunSummary
+from spark_cxr.metrics.report_records import (
+    AuditSummary,
+    Mistake,
+    PartTable,
+    QuarantineCount,
+    RunSummary,
+)
 from spark_cxr.metrics.wording import decimal, decimal_range, percent, percent_range
 from spark_cxr.report import dots, plots
 from spark_cxr.report.html import Html, element, facts, figure, join, picture, section, table
@@ -27,7 +33,7 @@ def notice() -> Html:
     return element("p", NOTICE, class_="notice", role="note")
 
 
-def caveats(sentences: tuple[str, ...], found: Audit | None = None) -> Html:
+def caveats(sentences: tuple[str, ...], found: AuditSummary | None = None) -> Html:
     """Say prominently what a reader must know before relying on a figure, and what failed."""
     failed = [check for check in found.checks if check.status == FAIL] if found else []
     told = [*sentences, *(check.sentence for check in failed)]
@@ -215,7 +221,7 @@ def learning(curve: tuple[LearningPoint, ...]) -> Html:
     return section("Would more films help?", remark, both)
 
 
-def audit(found: Audit | None) -> Html:
+def audit(found: AuditSummary | None) -> Html:
     """Sum up what an audit of the data found, the worst first."""
     if found is None or not found.checks:
         return NOTHING

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images import film
-from spark_cxr.model import predictor as judge
+from spark_cxr.model import predictor
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.predictor import Prediction
-from spark_cxr.serve.batches import FileFacts, Seen
+from spark_cxr.serve.batches import FileFacts, FilmAnswer
 
 NOTICE = "Research use only. Not for diagnosis."
-MEANINGS = {**film.FLAGS, **judge.FLAGS}
+MEANINGS = {**film.FLAGS, **predictor.FLAGS}
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def named(manifest: Manifest) -> Named:
     return Named(manifest.name, manifest.identity.removeprefix(f"{manifest.name}-"))
 
 
-def answer(seen: Seen, uncertain: float, heat: Heat | None = None) -> Answer:
+def answer(seen: FilmAnswer, uncertain: float, heat: Heat | None = None) -> Answer:
     """Put into words what was found."""
     told = seen.prediction
     if told.bad:

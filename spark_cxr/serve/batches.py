@@ -19,11 +19,11 @@ import numpy as np
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
-from spark_cxr.images.film_pass import Content, Shown, opener
+from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.overlay import LONGEST, bounded
 from spark_cxr.images.png import encode_png
 from spark_cxr.images.prepare import scaled
-from spark_cxr.model.predictor import Judge, Picture, Prediction, look_at_film
+from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
 from spark_cxr.serve.refusals import busy
 
 
@@ -62,13 +62,13 @@ def look(
 ) -> Look | BadImage:
     """Decode an image once, make it ready, and keep what is to be shown of it."""
 
-    def look_at(_: Content, __: Content, film: Film) -> Shown[Look | BadImage]:
+    def look_at(_: Content, __: Content, film: Film) -> FilmViews[Look | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
         height, width = film.pixels.shape[:2]
         file = FileFacts(film.format, width, height, film.bits, film.view)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
-        return Shown(Look(picture, pixels, file, png, grey))
+        return FilmViews(Look(picture, pixels, file, png, grey))
 
     return opener(look_at, lambda _, __, bad: bad, limits)(Content(content)).note
 
@@ -88,7 +88,7 @@ Looking = Callable[[bytes, bool, bool], Look | BadImage]
 
 
 @dataclass(frozen=True)
-class Seen:
+class FilmAnswer:
     """What became of one image."""
 
     prediction: Prediction
@@ -105,7 +105,7 @@ class Ticket:
     content: bytes
     shows: bool
     explains: bool
-    answer: Future[Seen] = field(default_factory=Future)
+    answer: Future[FilmAnswer] = field(default_factory=Future)
     looked: Look | None = None
 
 
@@ -116,14 +116,14 @@ class Batcher:
         self,
         looking: Looking,
         engine: Engine,
-        judge: Judge,
+        predictor: Predictor,
         *,
         threads: int,
         most: int,
         ran: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Start the threads; `ran` is told how many films each run of the network had."""
-        self._looking, self._engine, self._judge, self._ran = looking, engine, judge, ran
+        self._looking, self._engine, self._predictor, self._ran = looking, engine, predictor, ran
         self.most, self.waiting, self._coming = most, 0, 0
         self._ready: deque[Ticket] = deque()
         self._changed = Condition()
@@ -134,7 +134,7 @@ class Batcher:
 
     def submit(
         self, contents: Sequence[bytes], shows: bool = False, explains: bool = False
-    ) -> list[Future[Seen]]:
+    ) -> list[Future[FilmAnswer]]:
         """Queue images: all of a request or, where there is no room for all, none.
 
         Raises:
@@ -159,7 +159,7 @@ class Batcher:
             self._changed.notify_all()
         self._runner.join()
 
-    def _left(self, _: Future[Seen]) -> None:
+    def _left(self, _: Future[FilmAnswer]) -> None:
         with self._changed:
             self.waiting -= 1
 
@@ -180,7 +180,7 @@ class Batcher:
                     self._ready.append(ticket)
                 self._changed.notify_all()
         if isinstance(found, BadImage):
-            _settle(ticket, Seen(Prediction(bad=found)))
+            _settle(ticket, FilmAnswer(Prediction(bad=found)))
 
     def _run(self) -> None:
         while (tickets := self._taken()) is not None:
@@ -209,17 +209,17 @@ class Batcher:
             return
         vectors = self._engine.features(np.stack([looked.pixels for _, looked in wanted]))
         for (ticket, looked), vector in zip(wanted, vectors, strict=True):
-            told = self._judge.judge(vector, looked.picture)
+            told = self._predictor.predict(vector, looked.picture)
             kept = looked if ticket.explains else None
-            _settle(ticket, Seen(told, looked.file, looked.png, kept))
+            _settle(ticket, FilmAnswer(told, looked.file, looked.png, kept))
         self._ran(len(wanted))
 
 
-def _settle(ticket: Ticket, outcome: Seen | Exception) -> None:
+def _settle(ticket: Ticket, outcome: FilmAnswer | Exception) -> None:
     """Give the answer, unless whoever asked has gone."""
     if ticket.answer.done() or not ticket.answer.set_running_or_notify_cancel():
         return
-    if isinstance(outcome, Seen):
+    if isinstance(outcome, FilmAnswer):
         ticket.answer.set_result(outcome)
     else:
         ticket.answer.set_exception(outcome)

@@ -20,7 +20,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import CONFIDENCE, IMAGE, LABEL, REASON, row
 from spark_cxr.serve.answers import named
-from spark_cxr.serve.batches import Seen
+from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import Sent, body_of, checked, json_of
 from spark_cxr.serve.predict import json_response
 from spark_cxr.serve.refusals import Refusal
@@ -149,7 +149,7 @@ def _elements(binary: bytes) -> Iterator[bytes]:
         yield binary[at - length : at]
 
 
-def _response(service: Service, told: dict[str, Any], seen: Sequence[Seen]) -> dict[str, Any]:
+def _response(service: Service, told: dict[str, Any], seen: Sequence[FilmAnswer]) -> dict[str, Any]:
     """Give the outputs that were asked for, all if none was."""
     name, labels = named(service.model.manifest), service.model.labels
     rows = [row(each.prediction, labels) for each in seen]

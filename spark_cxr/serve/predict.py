@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
-from spark_cxr.serve.batches import Seen
+from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import Sent, body_of, images_sent
 from spark_cxr.serve.refusals import UNPROCESSABLE, Refusal, refused
 from spark_cxr.serve.service import Service
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnswerOptions:
     """What the address of a request says."""
 
     shows: bool
@@ -72,11 +72,11 @@ async def answer_images(service: Service, request: Request, images: Sequence[Sen
     return json_response(asdict(Answers(told, name, spent, request.state.id)))
 
 
-def _asked(service: Service, request: Request) -> Asked:
+def _asked(service: Service, request: Request) -> AnswerOptions:
     query = request.query_params
     shows = query.get("film", "").lower() in ("1", "true")
     label = _wanted_label(service.model.labels, query.get("explain", ""))
-    return Asked(shows, label, query.get("errors", "") == "inline")
+    return AnswerOptions(shows, label, query.get("errors", "") == "inline")
 
 
 def _wanted_label(labels: Sequence[str], asked: str) -> str | None:
@@ -94,7 +94,7 @@ def _wanted_label(labels: Sequence[str], asked: str) -> str | None:
     return asked
 
 
-def _refuse_all_bad(seen: Sequence[Seen]) -> None:
+def _refuse_all_bad(seen: Sequence[FilmAnswer]) -> None:
     """Refuse a request of which no image is a film."""
     bad = [each.prediction.bad for each in seen]
     found = [each for each in bad if each is not None]
@@ -107,7 +107,7 @@ def _refuse_all_bad(seen: Sequence[Seen]) -> None:
     raise Refusal(UNPROCESSABLE, "no_film", f"none of the {len(seen)} images is one: {told}")
 
 
-async def _answer(service: Service, seen: Seen, asked: Asked) -> Answer:
+async def _answer(service: Service, seen: FilmAnswer, asked: AnswerOptions) -> Answer:
     told, heat = seen.prediction, None
     if asked.label is not None and told.label and seen.look:
         heat = await service.explainer.explain(seen.look, told, asked.label or told.label)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import IMAGE, Value, kinds, row
-from spark_cxr.serve.batches import Seen
+from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import Sent, body_of, checked, json_of, media_type, of_json
 from spark_cxr.serve.predict import answer_images, json_response, parted, predict
 from spark_cxr.serve.refusals import Refusal
@@ -75,7 +75,7 @@ def _wrong(expected: str) -> Refusal:
     return Refusal(400, "bad_table", f"expected {expected}")
 
 
-def answer_rows(seen: Sequence[Seen], labels: Sequence[str]) -> list[dict[str, Value]]:
+def answer_rows(seen: Sequence[FilmAnswer], labels: Sequence[str]) -> list[dict[str, Value]]:
     """Give each image its row, as a model logged to MLflow does."""
     columns = kinds(labels)
     return [dict(zip(columns, row(each.prediction, labels), strict=True)) for each in seen]

@@ -15,13 +15,13 @@ from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Limits
-from spark_cxr.model.attribution import make_tracer
+from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, named, text_of
-from spark_cxr.serve.batches import STEP, Batcher, Look, Looking, Seen, look
+from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, Look, Looking, look
 from spark_cxr.serve.bodies import Room, Sent
 from spark_cxr.serve.guard import Gauges
 from spark_cxr.serve.refusals import Refusal, busy
@@ -59,10 +59,12 @@ class Explainer:
     def _made(self, look: Look, prediction: Prediction, label: str) -> Heat:
         if look.grey is None:
             raise TypeError("a film that is to be explained was kept")
-        tracer = make_tracer("auto", self._model.judge.head, self._model.plan)
-        (trace,) = tracer.trace(look.pixels[None])
-        labels, grid = self._model.labels, tracer.grid
-        (found,) = explanations(look.grey, trace, prediction, labels, tracer.method, (label,), grid)
+        attribution = make_attribution("auto", self._model.predictor.head, self._model.plan)
+        (trace,) = attribution.trace(look.pixels[None])
+        labels, grid = self._model.labels, attribution.grid
+        (found,) = explanations(
+            look.grey, trace, prediction, labels, attribution.method, (label,), grid
+        )
         return Heat(
             found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())
         )
@@ -75,7 +77,7 @@ class Explainer:
         model, look = self._model, looking()
         if isinstance(look, Look):
             vector = engines.load(model.plan).features(look.pixels[None])[0]
-            self._made(look, model.judge.judge(vector, look.picture), model.labels[0])
+            self._made(look, model.predictor.predict(vector, look.picture), model.labels[0])
 
     def close(self) -> None:
         """Finish the map that is being made."""
@@ -100,7 +102,7 @@ class Service:
         images: Sequence[Sent],
         shows: bool = False,
         explains: bool = False,
-    ) -> list[Seen]:
+    ) -> list[FilmAnswer]:
         """Look at images together with those of other requests; in order, bad ones with a reason.
 
         Raises:
@@ -114,7 +116,7 @@ class Service:
             for each in waiting:
                 each.cancel()
         seen = [
-            Seen(Prediction(bad=each)) if isinstance(each, BadImage) else next(done)
+            FilmAnswer(Prediction(bad=each)) if isinstance(each, BadImage) else next(done)
             for each in images
         ]
         for one in seen:
@@ -122,8 +124,8 @@ class Service:
         return seen
 
     async def _before_gone(
-        self, request: Request, wanted: asyncio.Future[list[Seen]]
-    ) -> list[Seen]:
+        self, request: Request, wanted: asyncio.Future[list[FilmAnswer]]
+    ) -> list[FilmAnswer]:
         """Wait for answers, as long as somebody waits for them."""
         gone = asyncio.ensure_future(_gone(request))
         try:
@@ -167,7 +169,7 @@ def open_service(settings: Serve) -> Service:
     batcher = Batcher(
         looking,
         engine,
-        model.judge,
+        model.predictor,
         threads=model.plan.threads,
         most=settings.max_waiting,
         ran=gauges.ran,

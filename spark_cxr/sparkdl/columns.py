@@ -13,7 +13,7 @@ from pyspark.sql.functions import pandas_udf
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass
 from spark_cxr.errors import BadImage
-from spark_cxr.images.structs import FIELDS, Preparing
+from spark_cxr.images.structs import FIELDS, StructPreparation
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.vectors import raise_first
 
@@ -28,7 +28,7 @@ def fields_of(image: str) -> list[Column]:
 
 def image_column(
     plan: Plan,
-    preparing: Preparing,
+    preparing: StructPreparation,
     raise_bad: bool,
     finish: Finish = lambda vector: vector,
     returns: str = VECTOR,

@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
 from spark_cxr.errors import BadImage, ConfigError
-from spark_cxr.images.structs import FIELDS, Preparing, to_film
+from spark_cxr.images.structs import FIELDS, StructPreparation, to_film
 from spark_cxr.sparkdl import keras_file
 from spark_cxr.sparkdl.columns import VECTOR
 from spark_cxr.sparkdl.imageIO import imageStructToPIL
@@ -155,7 +155,7 @@ def _over_images(file: KerasFile, preprocessor: Loader | None) -> Any:
         def prepare(row: tuple[Any, ...]) -> NDArray[Any] | None:
             try:
                 if preprocessor is None:
-                    return to_film(row, size_hw, Preparing())
+                    return to_film(row, size_hw, StructPreparation())
                 return _by_file(row, preprocessor)
             except BadImage:
                 return None
@@ -168,7 +168,7 @@ def _over_images(file: KerasFile, preprocessor: Loader | None) -> Any:
 
 
 def _by_file(row: tuple[Any, ...], preprocessor: Loader) -> NDArray[Any]:
-    to_film(row, (1, 1), Preparing())  # refuses what holds no image
+    to_film(row, (1, 1), StructPreparation())  # refuses what holds no image
     height, width, channels, mode = (int(number) for number in row[:-1])
     struct = Row(height=height, width=width, nChannels=channels, mode=mode, data=row[-1])
     with tempfile.TemporaryDirectory() as folder:

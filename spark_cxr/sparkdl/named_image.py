@@ -14,8 +14,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.images.structs import SCALE_HINTS, Preparing
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer as OfFiles
+from spark_cxr.images.structs import SCALE_HINTS, StructPreparation
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.pipeline.params import check_output, is_image_struct, one_of, type_of_input
 from spark_cxr.settings import Features
@@ -41,9 +41,13 @@ class _OfImages(
         "make one-channel images lighter (64 becomes 137), as sparkdl did by mistake",
         typeConverter=TypeConverters.toBoolean,
     )
-    weights, mirror = OfFiles.weights, OfFiles.mirror
-    engine, precision, device = OfFiles.engine, OfFiles.precision, OfFiles.device
-    batchSize, handleInvalid = OfFiles.batchSize, OfFiles.handleInvalid
+    weights, mirror = FilmFeaturizer.weights, FilmFeaturizer.mirror
+    engine, precision, device = (
+        FilmFeaturizer.engine,
+        FilmFeaturizer.precision,
+        FilmFeaturizer.device,
+    )
+    batchSize, handleInvalid = FilmFeaturizer.batchSize, FilmFeaturizer.handleInvalid
 
     def _begin(self, given: dict[str, Any]) -> None:
         self._setDefault(
@@ -117,8 +121,8 @@ class _OfImages(
         """Give what the network has made the type of the output column."""
         return F.when(made.isNotNull(), array_to_vector(made))
 
-    def _preparing(self) -> Preparing:
-        return Preparing(self.getScaleHint(), self.getOrDefault(self.liftGrey))
+    def _preparing(self) -> StructPreparation:
+        return StructPreparation(self.getScaleHint(), self.getOrDefault(self.liftGrey))
 
     def _raises(self) -> bool:
         return self.getOrDefault(self.handleInvalid) == "error"

@@ -15,13 +15,13 @@ import numpy as np
 
 from spark_cxr.backbones import catalog, keras_model, published, weights
 from spark_cxr.backbones.cache import cache_dir, locked, whole
-from spark_cxr.backbones.catalog import Backbone, Published
+from spark_cxr.backbones.catalog import Backbone, PublishedWeights
 from spark_cxr.backbones.download import to_log
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.settings import Features
 
-CLASSES = Published(
+CLASSES = PublishedWeights(
     "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
     "c2c37ea517e94d9795004a39431a14cb",
 )

@@ -22,7 +22,7 @@ from spark_cxr.training.folded import FoldedHead
 from spark_cxr.training.history import Epoch
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.refit import Known, refit_if_better
+from spark_cxr.training.refit import LabelledVectors, refit_if_better
 from spark_cxr.training.task import Say
 from spark_cxr.training.team import Team
 
@@ -136,13 +136,13 @@ def validate(course: Course) -> tuple[float, float]:
     return float(total / films), float(right / films)
 
 
-def known(trainee: Trainee, films: Feed, change: Change = np.asarray) -> Known:
+def known(trainee: Trainee, films: Feed, change: Change = np.asarray) -> LabelledVectors:
     """Ask the network about all films in their order, each changed in one way."""
     parts = (
         network.said(trainee.features, np.stack([*map(change, batch.films)]))[batch.counts > 0]
         for batch in films.batches(0)
     )
-    return Known(np.concatenate(list(parts)), films.labels)
+    return LabelledVectors(np.concatenate(list(parts)), films.labels)
 
 
 def remember(trainee: Trainee, films: Feed) -> Floats:

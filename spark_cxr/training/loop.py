@@ -33,7 +33,7 @@ from spark_cxr.training.history import Epoch, History
 from spark_cxr.training.network import ALL, CALM, HEAD
 from spark_cxr.training.recipe import Recipe
 from spark_cxr.training.schedules import Moment
-from spark_cxr.training.task import Say, Task, Trained
+from spark_cxr.training.task import Say, Task, TrainedNetwork
 from spark_cxr.training.team import Alone, Team, align
 
 CALM_RATE = 0.05
@@ -73,7 +73,7 @@ class _Keeper:
             checkpoint.write_best(self.folder, history.epochs[-1].number, values)
 
 
-def train(task: Task, say: Say, members: Team | None = None) -> Trained:
+def train(task: Task, say: Say, members: Team | None = None) -> TrainedNetwork:
     """Train, and leave weights.keras, history.json and films.png in the task's folder.
 
     A training that was killed goes on from its last checkpoint, to the same weights; one that was
@@ -244,7 +244,7 @@ def _told(course: Course, phase: str, state: State, rate: float) -> Epoch:
     )
 
 
-def _finish(task: Task, course: Course, history: History, folder: Path) -> Trained:
+def _finish(task: Task, course: Course, history: History, folder: Path) -> TrainedNetwork:
     """Take the best network apart: its body into a file of its own, its head into arrays."""
     best = history.best(task.recipe.best_by)
     if best is None:
@@ -261,7 +261,7 @@ def _finish(task: Task, course: Course, history: History, folder: Path) -> Train
     head, is_refitted = folded.fold(trainee.head), False
     if task.recipe.refit and not course.team.share.number:
         head, is_refitted = epoch.refit(course, head)
-    return Trained(target, head, history, best.number, is_refitted)
+    return TrainedNetwork(target, head, history, best.number, is_refitted)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -26,7 +26,7 @@ Array: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Known:
+class LabelledVectors:
     """Feature vectors whose classes are known."""
 
     vectors: Array
@@ -37,14 +37,14 @@ class Known:
         told = head.probabilities(self.vectors).argmax(axis=1)
         return int((told == self.targets).sum())
 
-    def __add__(self, other: Known) -> Known:
+    def __add__(self, other: LabelledVectors) -> LabelledVectors:
         """Put others behind them."""
         pairs = (self.vectors, other.vectors), (self.targets, other.targets)
-        return Known(*map(np.concatenate, pairs))
+        return LabelledVectors(*map(np.concatenate, pairs))
 
 
 def refit_if_better(
-    head: FoldedHead, train: Known, val: Known, weights: Array
+    head: FoldedHead, train: LabelledVectors, val: LabelledVectors, weights: Array
 ) -> tuple[FoldedHead, bool]:
     """Solve the last layer anew where validation says that this is no worse, then for all films.
 
@@ -62,7 +62,7 @@ def refit_if_better(
     return _refit(head, train + val, weights), True
 
 
-def _refit(head: FoldedHead, known: Known, weights: Array) -> FoldedHead:
+def _refit(head: FoldedHead, known: LabelledVectors, weights: Array) -> FoldedHead:
     if isinstance(head, Dense):
         kernel, bias = solve(head.before_last(known.vectors), known.targets, weights)
         last = {"weights": (*head.weights[:-1], kernel), "biases": (*head.biases[:-1], bias)}

@@ -38,7 +38,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """The best network of a training."""
 
     weights: Path

@@ -67,7 +67,7 @@ def preflight(cfg: Config, sections: Sequence[str]) -> None:
 
 def _check_heads(cfg: Config, names: Sequence[str]) -> None:
     for name in names:
-        train.check_recipe(heads.get(name), train.Recipe(balance=cfg.train.balance))
+        train.check_recipe(heads.get(name), train.HeadRecipe(balance=cfg.train.balance))
 
 
 def _check_compare(cfg: Config) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from spark_cxr.backbones import catalog
-from spark_cxr.backbones.catalog import NORMALISINGS, Backbone, Published
+from spark_cxr.backbones.catalog import NORMALISINGS, Backbone, PublishedWeights
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import ConfigError
 
@@ -22,15 +22,15 @@ class AskedForFile(Exception):
     """Stops Keras where it would download."""
 
 
-def asked_by_keras(row: Backbone, monkeypatch: pytest.MonkeyPatch, top: bool) -> Published:
+def asked_by_keras(row: Backbone, monkeypatch: pytest.MonkeyPatch, top: bool) -> PublishedWeights:
     """See which file Keras would download for a row."""
     from keras.src.utils import file_utils
 
-    asked: list[Published] = []
+    asked: list[PublishedWeights] = []
 
     def note(name: str, url: str, file_hash: str = "", **_: Any) -> None:
         assert url.endswith(f"/{name}")
-        asked.append(Published(url, file_hash))
+        asked.append(PublishedWeights(url, file_hash))
         raise AskedForFile
 
     monkeypatch.setattr(file_utils, "get_file", note)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from official_layout import drawn_films, kerass_features, write_official
 
 from spark_cxr.backbones import catalog
-from spark_cxr.backbones.catalog import Backbone, Published
+from spark_cxr.backbones.catalog import Backbone, PublishedWeights
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.network import Network, prepare
@@ -49,7 +49,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with serving() as site, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_CXR_CACHE", str(folder / "cache"))
         site.files[file.name] = file.read_bytes()
-        published = Published(
+        published = PublishedWeights(
             f"{site.address}/{file.name}", hashlib.md5(file.read_bytes()).hexdigest()
         )
         weights = resolve("imagenet", replace(row, weights=published), say=lambda _: None)

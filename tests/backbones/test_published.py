@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from loopback import Site
 
-from spark_cxr.backbones.catalog import Published
+from spark_cxr.backbones.catalog import PublishedWeights
 from spark_cxr.backbones.published import obtain
 from spark_cxr.errors import WeightsError
 
@@ -16,8 +16,8 @@ DATA = bytes(range(256)) * 4000
 NAME = "net_notop.h5"
 
 
-def published(site: Site, data: bytes = DATA) -> Published:
-    return Published(f"{site.address}/{NAME}", hashlib.md5(data).hexdigest())
+def published(site: Site, data: bytes = DATA) -> PublishedWeights:
+    return PublishedWeights(f"{site.address}/{NAME}", hashlib.md5(data).hexdigest())
 
 
 def silent(_: str) -> None:
@@ -94,7 +94,7 @@ def test_beginning_that_does_not_fit_is_thrown_away(site: Site, cache: Path, kep
 
 
 def test_server_that_is_gone_is_named_with_the_way_out(cache: Path) -> None:
-    file = Published(f"http://127.0.0.1:9/{NAME}", "0" * 32)
+    file = PublishedWeights(f"http://127.0.0.1:9/{NAME}", "0" * 32)
     with pytest.raises(WeightsError) as caught:
         obtain(file, "", silent)
     told = str(caught.value)
@@ -141,7 +141,9 @@ def test_keras_own_cache_is_used(site: Site, tmp_path: Path) -> None:
 
 def test_file_without_a_published_digest_is_taken_as_it_comes(site: Site) -> None:
     site.files[NAME] = DATA
-    assert obtain(Published(f"{site.address}/{NAME}", ""), "", silent)[0].read_bytes() == DATA
+    assert (
+        obtain(PublishedWeights(f"{site.address}/{NAME}", ""), "", silent)[0].read_bytes() == DATA
+    )
 
 
 def test_progress_is_told_in_tenths(site: Site) -> None:
@@ -155,9 +157,9 @@ def test_two_processes_download_once(site: Site) -> None:
     site.files[NAME] = DATA
     file = published(site)
     code = (
-        "from spark_cxr.backbones.catalog import Published\n"
+        "from spark_cxr.backbones.catalog import PublishedWeights\n"
         "from spark_cxr.backbones.published import obtain\n"
-        f"print(obtain(Published({file.url!r}, {file.md5!r}), '', lambda _: None)[0])"
+        f"print(obtain(PublishedWeights({file.url!r}, {file.md5!r}), '', lambda _: None)[0])"
     )
     started = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -8,7 +8,7 @@ import pytest
 from loopback import Site
 
 from spark_cxr.backbones import catalog
-from spark_cxr.backbones.catalog import Published
+from spark_cxr.backbones.catalog import PublishedWeights
 from spark_cxr.backbones.weights import RANDOM_CAVEAT, UNVERIFIED_CAVEAT, Weights, resolve
 from spark_cxr.errors import ConfigError, WeightsError
 
@@ -78,7 +78,9 @@ def test_local_file_is_known_by_its_digest(tmp_path: Path) -> None:
 def test_local_copy_of_the_official_file_is_known_as_such(tmp_path: Path) -> None:
     file = tmp_path / "copy.h5"
     file.write_bytes(b"weights")
-    row = replace(ROW, weights=Published("http://x/net.h5", hashlib.md5(b"weights").hexdigest()))
+    row = replace(
+        ROW, weights=PublishedWeights("http://x/net.h5", hashlib.md5(b"weights").hexdigest())
+    )
     found = resolve(str(file), row)
     assert (found.kind, found.licence, found.origin) == ("imagenet", "MIT", str(file))
 
@@ -118,14 +120,14 @@ def test_web_address_without_the_file_is_refused(site: Site) -> None:
 def test_imagenet_is_what_a_row_without_other_words_gets(site: Site) -> None:
     site.files["net.h5"] = b"weights"
     url = f"{site.address}/net.h5"
-    row = replace(ROW, weights=Published(url, hashlib.md5(b"weights").hexdigest()))
+    row = replace(ROW, weights=PublishedWeights(url, hashlib.md5(b"weights").hexdigest()))
     found = resolve("", row, say=lambda _: None)
     assert (found.kind, found.origin, found.licence) == ("imagenet", url, "MIT")
 
 
 def test_file_without_a_published_digest_says_so(site: Site) -> None:
     site.files["net.h5"] = b"weights"
-    row = replace(ROW, weights=Published(f"{site.address}/net.h5", ""))
+    row = replace(ROW, weights=PublishedWeights(f"{site.address}/net.h5", ""))
     assert resolve("imagenet", row, say=lambda _: None).caveat == UNVERIFIED_CAVEAT
 
 

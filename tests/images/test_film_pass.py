@@ -8,7 +8,7 @@ import pytest
 from spark_cxr.errors import BadImage
 from spark_cxr.images import film_pass as module
 from spark_cxr.images.decode import decode
-from spark_cxr.images.film_pass import MOST_IDLE, Content, FilmPass, Runner, Shown, View, opener
+from spark_cxr.images.film_pass import MOST_IDLE, Content, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.prepare import to_network
 from spark_cxr.phantoms import phantoms
 
@@ -28,7 +28,7 @@ def passing(*runners, views=lambda pixels: (View(pixels),), **more):
     """Make a pass that says what the networks found in each view, or the reason."""
 
     def look(_, __, film):
-        return Shown("", views(to_network(film.pixels, (32, 32))))
+        return FilmViews("", views(to_network(film.pixels, (32, 32))))
 
     open_ = opener(look, refuse, **more)
     return FilmPass(open_, lambda note, found: note or list(found), runners)
@@ -61,7 +61,7 @@ def test_rows_keep_their_order_whatever_fills_first(sizes):
 
     def look(_, content, film):
         n, pixels = numbers[content.sha256], to_network(film.pixels, (32, 32))
-        return Shown(n, tuple(View(pixels, network) for network in wanted[n]))
+        return FilmViews(n, tuple(View(pixels, network) for network in wanted[n]))
 
     runners = tuple(Runner(means, size) for size in sizes)
     made = FilmPass(opener(look, refuse), lambda n, found: (n, len(found)), runners)

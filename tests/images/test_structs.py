@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.structs import Preparing, array_of, lifted, to_film
+from spark_cxr.images.structs import StructPreparation, array_of, lifted, to_film
 
 BLUE_RED = np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8)
 """A blue pixel and a red one, blue first."""
 
 
-def film(array, size_hw=None, preparing=Preparing()):  # noqa: B008 - frozen
+def film(array, size_hw=None, preparing=StructPreparation()):  # noqa: B008 - frozen
     height, width, channels = array.shape
     mode = {1: 0, 3: 16, 4: 24}[channels]
     row = (height, width, channels, mode, array.tobytes())
@@ -26,7 +26,7 @@ def test_grey_is_repeated_and_stays_as_it_is():
 
 
 def test_grey_is_lifted_as_sparkdl_did_where_that_is_asked_for():
-    made = film(np.full((1, 1, 1), 64, np.uint8), preparing=Preparing(lift_grey=True))
+    made = film(np.full((1, 1, 1), 64, np.uint8), preparing=StructPreparation(lift_grey=True))
     np.testing.assert_array_equal(made, [[[137, 137, 137]]])
 
 
@@ -48,7 +48,7 @@ def test_area_averaging_weighs_parts_of_pixels():
 @pytest.mark.parametrize("hint", ["SCALE_DEFAULT", "SCALE_FAST", "SCALE_REPLICATE"])
 def test_other_hints_take_the_pixel_in_the_middle(hint):
     pixels = np.arange(6, dtype=np.uint8).reshape(1, 6, 1)
-    made = film(pixels, (2, 2), Preparing(scale_hint=hint))[..., 0]
+    made = film(pixels, (2, 2), StructPreparation(scale_hint=hint))[..., 0]
     np.testing.assert_array_equal(made, [[1, 4], [1, 4]])
 
 
@@ -67,7 +67,7 @@ def test_other_hints_take_the_pixel_in_the_middle(hint):
 )
 def test_structs_that_hold_no_image_are_bad_images(row):
     with pytest.raises(BadImage):
-        to_film(row, (2, 2), Preparing())
+        to_film(row, (2, 2), StructPreparation())
 
 
 def test_arrays_keep_the_order_of_the_struct():

@@ -13,7 +13,7 @@ from spark_cxr.backbones.engines.fake import CELLS
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.png import encode_png
 from spark_cxr.model import load_model
-from spark_cxr.model.predictor import Judge
+from spark_cxr.model.predictor import Predictor
 from spark_cxr.phantoms.dicom import EXPLICIT, Owner, encode_dicom
 from spark_cxr.phantoms.drawing import Drawing
 from tests.quick import fake_plan
@@ -75,7 +75,7 @@ def model(directory):
     weights = np.zeros((3, projection.shape[1]))
     weights[1] = projection[CELL[0] * CELLS + CELL[1]]
     head = Linear(weights, np.zeros(3), "softmax")
-    return replace(loaded, judge=Judge(LABELS, head, reference()))
+    return replace(loaded, predictor=Predictor(LABELS, head, reference()))
 
 
 SIZES = [(64, 64), (400, 150), (90, 333), (48, 40), (2600, 2100), (1024, 1024)]

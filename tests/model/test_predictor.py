@@ -14,8 +14,8 @@ from spark_cxr.images.film_pass import Content
 from spark_cxr.images.prepare import to_network
 from spark_cxr.model.predictor import (
     INVERTED,
-    Judge,
     Picture,
+    Predictor,
     coloured_share,
     looks_inverted,
     prediction_pass,
@@ -30,12 +30,12 @@ ALONG = np.eye(DIM)[0]
 
 def opened(data):
     """Look at a film as it is looked at before a network sees it."""
-    return prediction_pass(fake_plan(), Limits(), judge=None).open(Content(data))
+    return prediction_pass(fake_plan(), Limits(), predictor=None).open(Content(data))
 
 
 @pytest.fixture
 def judge(head):
-    return Judge(LABELS, head, reference(limit=10.0))
+    return Predictor(LABELS, head, reference(limit=10.0))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def judge(head):
     ],
 )
 def test_the_further_a_film_the_less_is_said(judge, distance, flags, has_label):
-    told = judge.judge(ALONG * 20 * distance)
+    told = predictor.predict(ALONG * 20 * distance)
     assert told.distance == pytest.approx(distance)
     assert told.flags == flags
     assert bool(told.label) is has_label
@@ -56,19 +56,19 @@ def test_the_further_a_film_the_less_is_said(judge, distance, flags, has_label):
 
 
 def test_a_coloured_picture_is_no_xray_however_near_it_is(judge):
-    told = judge.judge(np.zeros(DIM), Picture(0.2))
+    told = predictor.predict(np.zeros(DIM), Picture(0.2))
     assert (told.label, told.flags) == ("", ("not_an_xray",))
     assert (told.confidence, dict(told.probabilities)) == (None, {})
 
 
 def test_flags_of_the_file_come_along(judge):
-    assert judge.judge(np.zeros(DIM), Picture(0.0, ("lateral",))).flags == ("lateral",)
+    assert predictor.predict(np.zeros(DIM), Picture(0.0, ("lateral",))).flags == ("lateral",)
 
 
 def test_a_film_has_the_same_bits_whatever_stands_beside_it(judge):
     rows = np.random.default_rng(0).standard_normal((33, DIM)).astype(np.float32)
-    alone = [judge.judge(row) for row in rows]
-    assert alone == [judge.judge(row) for row in rows[::-1]][::-1]
+    alone = [predictor.predict(row) for row in rows]
+    assert alone == [predictor.predict(row) for row in rows[::-1]][::-1]
 
 
 def encoded(pixels):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from spark_cxr.config import defaults
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from spark_cxr.pipeline.networks import make_plan, on_this_worker
 from spark_cxr.pipeline.session import open_session
 
@@ -51,7 +51,7 @@ def devices(spark, folder):
 def features(spark, folder):
     """Featurize twice: a network is shipped with each use, and once is enough."""
     films = spark.read.format("binaryFile").load(f"{folder}/films")
-    stage = DeepImageFeaturizer(
+    stage = FilmFeaturizer(
         modelName="MobileNetV2", weights="random:0", engine="openvino", precision="f32"
     )
     stage.transform(films.limit(1)).collect()

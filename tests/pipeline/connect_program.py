@@ -9,7 +9,7 @@ import sys
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from spark_cxr.pipeline.session import is_connect, open_session
 from spark_cxr.pipeline.sql import register_featurizer
 
@@ -25,11 +25,11 @@ def main(folder):
     films.createOrReplaceTempView("films")
     register_featurizer(spark, "cxr", modelName="fake")
     in_sql = spark.sql("SELECT path, cxr(content) AS v FROM films")
-    made = DeepImageFeaturizer(modelName="fake", handleInvalid="keep").transform(films)
+    made = FilmFeaturizer(modelName="fake", handleInvalid="keep").transform(films)
     images = spark.read.format("image").load(f"{folder}/*.png")
-    structs = DeepImageFeaturizer(
-        modelName="fake", inputCol="image", handleInvalid="keep"
-    ).transform(images.withColumn("path", F.col("image.origin")))
+    structs = FilmFeaturizer(modelName="fake", inputCol="image", handleInvalid="keep").transform(
+        images.withColumn("path", F.col("image.origin"))
+    )
     vector = F.col("features")
     array = F.when(vector.isNotNull(), vector_to_array(vector, "float32"))
     told = {

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from spark_cxr.pipeline.session import open_session
 
 PATIENCE = 120
@@ -36,7 +36,7 @@ def kill_one(folder, killed):
 
 def features(spark, folder):
     films = spark.read.format("binaryFile").load(f"{folder}/films").repartition(2)
-    stage = DeepImageFeaturizer(
+    stage = FilmFeaturizer(
         modelName="MobileNetV2", weights="random:0", engine="openvino", precision="f32"
     )
     made = stage.transform(films).select("path", "features").collect()

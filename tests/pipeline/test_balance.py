@@ -29,7 +29,7 @@ def rows(spark):
 
 
 def mean_of_rare(name, rows, balance):
-    recipe = train.Recipe(setting=SETTINGS[name], balance=balance)
+    recipe = train.HeadRecipe(setting=SETTINGS[name], balance=balance)
     scored = train.fit(catalog.get(name), rows, recipe).transform(rows)
     told = scored.select(vector_to_array("probability")[1].alias("p")).toPandas()
     return told["p"].mean()

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.phantoms import phantoms
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from tests.quick import fake_plan
 
 
@@ -34,7 +34,7 @@ def test_features_through_spark_equal_features_without(drawn, table, parts):
     recipe = fake_plan(5)
     expected = featurize([p.data for p in drawn], recipe)
     got = vectors(
-        DeepImageFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(
+        FilmFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(
             table.repartition(parts)
         )
     )
@@ -47,7 +47,7 @@ def test_features_through_spark_equal_features_without(drawn, table, parts):
 
 def test_rows_columns_and_partitions_are_kept(table):
     parted = table.repartition(3).withColumn("more", F.lit(1))
-    made = DeepImageFeaturizer(modelName="fake", handleInvalid="keep").transform(parted)
+    made = FilmFeaturizer(modelName="fake", handleInvalid="keep").transform(parted)
     assert made.columns == ["id", "label", "content", "more", "features"]
     assert made.rdd.getNumPartitions() == 3
     assert isinstance(made.schema["features"].dataType, VectorUDT)
@@ -56,28 +56,26 @@ def test_rows_columns_and_partitions_are_kept(table):
 def test_skip_drops_the_bad_rows(table, drawn):
     good = {i for i, p in enumerate(drawn) if not p.expected_reason}
     assert (
-        set(vectors(DeepImageFeaturizer(modelName="fake", handleInvalid="skip").transform(table)))
+        set(vectors(FilmFeaturizer(modelName="fake", handleInvalid="skip").transform(table)))
         == good
     )
 
 
 def test_keep_says_why_in_the_error_column(table, drawn):
-    made = DeepImageFeaturizer(modelName="fake", handleInvalid="keep", errorCol="why").transform(
-        table
-    )
+    made = FilmFeaturizer(modelName="fake", handleInvalid="keep", errorCol="why").transform(table)
     reasons = {r["id"]: r["why"]["reason"] for r in made.where("why is not null").collect()}
     assert reasons == {i: p.expected_reason for i, p in enumerate(drawn) if p.expected_reason}
 
 
 def test_error_names_the_reason(table):
     with pytest.raises(Exception, match=r"empty"):
-        DeepImageFeaturizer(modelName="fake").transform(table).select("features").collect()
+        FilmFeaturizer(modelName="fake").transform(table).select("features").collect()
 
 
 def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
     rows = table.withColumn("y", F.when(F.col("label") == "Pneumonia", 1.0).otherwise(0.0))
     stages = [
-        DeepImageFeaturizer(modelName="fake", handleInvalid="skip"),
+        FilmFeaturizer(modelName="fake", handleInvalid="skip"),
         LogisticRegression(labelCol="y", maxIter=5),
     ]
     model = Pipeline(stages=stages).fit(rows)
@@ -104,7 +102,7 @@ def test_it_trains_and_is_saved_within_a_pipeline(table, tmp_path):
 )
 def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):
     with pytest.raises(TypeError) as error:
-        DeepImageFeaturizer(**params)
+        FilmFeaturizer(**params)
     assert message in str(error.value)
 
 
@@ -121,7 +119,7 @@ def test_a_wrong_param_is_refused_when_it_is_set(spark, params, message):
 )
 def test_a_table_that_does_not_fit_is_refused_before_work(table, params, message):
     with pytest.raises(InputError) as error:
-        DeepImageFeaturizer(modelName="fake", **params).transform(table)
+        FilmFeaturizer(modelName="fake", **params).transform(table)
     assert str(error.value).startswith(message)
 
 
@@ -129,7 +127,7 @@ def test_a_table_that_does_not_fit_is_refused_before_work(table, params, message
 def test_a_last_batch_of_one_film_and_an_empty_table_work(table, drawn, count):
     some = table.where(F.col("id") < count).repartition(1)
     got = vectors(
-        DeepImageFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(some)
+        FilmFeaturizer(modelName="fake", batchSize=5, handleInvalid="keep").transform(some)
     )
     expected = featurize([p.data for p in drawn[:count]], fake_plan(1))
     assert [got[i] is None for i in range(count)] == [isinstance(v, BadImage) for v in expected]
@@ -139,7 +137,7 @@ def test_a_last_batch_of_one_film_and_an_empty_table_work(table, drawn, count):
 
 
 def test_nothing_is_shuffled(table, capsys):
-    DeepImageFeaturizer(modelName="fake", handleInvalid="skip").transform(table).explain()
+    FilmFeaturizer(modelName="fake", handleInvalid="skip").transform(table).explain()
     assert "Exchange" not in capsys.readouterr().out
 
 
@@ -150,9 +148,7 @@ def test_it_is_tuned_by_cross_validation(table):
     rows = table.withColumn("y", F.when(F.col("label") == "Pneumonia", 1.0).otherwise(0.0))
     lr = LogisticRegression(labelCol="y", maxIter=5)
     validator = CrossValidator(
-        estimator=Pipeline(
-            stages=[DeepImageFeaturizer(modelName="fake", handleInvalid="skip"), lr]
-        ),
+        estimator=Pipeline(stages=[FilmFeaturizer(modelName="fake", handleInvalid="skip"), lr]),
         estimatorParamMaps=ParamGridBuilder().addGrid(lr.regParam, [0.01, 100.0]).build(),
         evaluator=BinaryClassificationEvaluator(labelCol="y"),
         numFolds=2,
@@ -165,6 +161,6 @@ def test_it_is_tuned_by_cross_validation(table):
 
 @pytest.mark.parametrize("invalid", ["error", "skip", "keep"])
 def test_the_network_runs_once_a_film(table, invalid, capsys):
-    stage = DeepImageFeaturizer(modelName="fake", handleInvalid=invalid, errorCol="why")
+    stage = FilmFeaturizer(modelName="fake", handleInvalid=invalid, errorCol="why")
     stage.transform(table).select("features", "why").explain()
     assert capsys.readouterr().out.count("ArrowEvalPython") == 1

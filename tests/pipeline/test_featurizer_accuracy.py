@@ -5,7 +5,7 @@ from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -23,7 +23,7 @@ def features(spark, shared_data, tmp_path_factory):
     folders = [str(shared_data / name) for name in ("radiography", "ozturk")]
     options = {"recursiveFileLookup": "true", "pathGlobFilter": "*.jpg"}
     files = spark.read.format("binaryFile").options(**options).load(folders)
-    stage = DeepImageFeaturizer(modelName=str(network), normalising="caffe", handleInvalid="skip")
+    stage = FilmFeaturizer(modelName=str(network), normalising="caffe", handleInvalid="skip")
     made = stage.transform(files).withColumn(
         "path", F.regexp_extract("path", "[^/]+/[^/]+/[^/]+$", 0)
     )

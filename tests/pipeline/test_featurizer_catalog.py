@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from spark_cxr.backbones import catalog
-from spark_cxr.backbones.catalog import Published
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.backbones.catalog import PublishedWeights
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from tests.backbones.official_layout import drawn_films, kerass_features, write_official
 
 COUNT = 5
@@ -38,7 +38,7 @@ def case(request, spark, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_HOME", str(mirror / "keras"))
         md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-        published = replace(row, weights=Published(row.weights.url, md5))
+        published = replace(row, weights=PublishedWeights(row.weights.url, md5))
         patch.setitem(catalog.BACKBONES, row.name, published)
         yield row.name, str(mirror), films, expected
     shutil.rmtree(mirror)
@@ -58,7 +58,7 @@ def test_features_through_spark_are_those_of_keras(spark, case, engine):
     rows = spark.createDataFrame(
         [(i, png(film)) for i, film in enumerate(films)], "id int, c binary"
     )
-    stage = DeepImageFeaturizer(
+    stage = FilmFeaturizer(
         inputCol="c",
         modelName=name,
         weights="imagenet",

@@ -11,7 +11,7 @@ from PIL import Image
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.phantoms import phantoms
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
 from tests.quick import wanted
 
@@ -42,7 +42,7 @@ def test_features_through_spark_equal_features_without(spark, cache, drawn, tabl
     asked = {"weights": "random:0", "engine": engine, "precision": "f32", "device": "cpu"}
     plan = make_plan(spark, wanted("MobileNetV2", **asked))
     expected = featurize([p.data for p in drawn], on_this_worker(plan))
-    stage = DeepImageFeaturizer(modelName="MobileNetV2", handleInvalid="keep", **asked)
+    stage = FilmFeaturizer(modelName="MobileNetV2", handleInvalid="keep", **asked)
     made = stage.transform(table.repartition(parts)).select("id", "features").collect()
     assert len(made) == len(drawn)
     for row in made:
@@ -56,7 +56,7 @@ def test_without_a_name_it_is_the_network_of_the_package(spark, cache, drawn, ta
     asked = {"precision": "f32", "device": "cpu"}
     plan = make_plan(spark, wanted("CXRNet", **asked))
     expected = featurize([p.data for p in drawn], on_this_worker(plan))
-    made = DeepImageFeaturizer(handleInvalid="skip", **asked).transform(table).collect()
+    made = FilmFeaturizer(handleInvalid="skip", **asked).transform(table).collect()
     assert len(made) == 9
     for row in made:
         np.testing.assert_allclose(row["features"].toArray(), expected[row["id"]], atol=1e-4)
@@ -118,7 +118,7 @@ def test_features_of_a_users_own_network_are_those_of_keras(spark, cache, own_ne
     model = keras.saving.load_model(own_network, compile=False)
     expected = model.predict(prepared, verbose=0)
     rows = [(i, bytearray(png(film))) for i, film in enumerate(films)]
-    stage = DeepImageFeaturizer(
+    stage = FilmFeaturizer(
         modelName=own_network, normalising="caffe", engine=engine, precision="f32", device="cpu"
     )
     made = stage.transform(spark.createDataFrame(rows, "id int, content binary")).collect()

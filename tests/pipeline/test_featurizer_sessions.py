@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.phantoms import phantoms
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from tests.quick import fake_plan
 
 HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def test_a_saved_pipeline_gives_the_same_in_a_new_process(spark, films, tmp_path
     rows = spark.read.format("binaryFile").load(str(films))
     rows = rows.withColumn("y", (F.length("content") % 2).cast("double"))
     lr = LogisticRegression(labelCol="y", maxIter=3, regParam=0.1)
-    model = Pipeline(stages=[DeepImageFeaturizer(modelName="fake", batchSize=2), lr]).fit(rows)
+    model = Pipeline(stages=[FilmFeaturizer(modelName="fake", batchSize=2), lr]).fit(rows)
     model.save(str(tmp_path / "model"))
     made = model.transform(rows).select("path", vector_to_array("probability").alias("v"))
     expected = {row.path.rsplit("/", 1)[-1]: row.v for row in made.collect()}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from spark_cxr.phantoms import phantoms
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 
 COUNT, A_TIME = 12, 4
 
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stage():
     # A batch size that no other test has: the network is not loaded yet.
-    return DeepImageFeaturizer(modelName="fake", handleInvalid="keep", batchSize=13)
+    return FilmFeaturizer(modelName="fake", handleInvalid="keep", batchSize=13)
 
 
 def streamed(spark, folder, stage, out):

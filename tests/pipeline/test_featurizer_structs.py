@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from spark_cxr.backbones.featurize import featurize
-from spark_cxr.pipeline.featurizer import DeepImageFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer
 from tests.quick import fake_plan
 
 SCHEMA = (
@@ -44,7 +44,7 @@ def table(spark, drawn):
 
 
 def made(table, **params):
-    rows = DeepImageFeaturizer(modelName="fake", inputCol="image", **params).transform(table)
+    rows = FilmFeaturizer(modelName="fake", inputCol="image", **params).transform(table)
     return {row["id"]: row for row in rows.collect()}
 
 
@@ -78,9 +78,7 @@ def test_sparks_own_source_can_be_read(spark, drawn, tmp_path):
     (tmp_path / "a.png").write_bytes(drawn[0])
     images = spark.read.format("image").load(str(tmp_path))
     vector = (
-        DeepImageFeaturizer(modelName="fake", inputCol="image")
-        .transform(images)
-        .first()["features"]
+        FilmFeaturizer(modelName="fake", inputCol="image").transform(images).first()["features"]
     )
     expected = featurize(drawn[:1], fake_plan(1))[0]
     np.testing.assert_allclose(vector.toArray(), expected, atol=1e-6)

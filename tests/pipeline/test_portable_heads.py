@@ -44,7 +44,7 @@ def rows(spark, draw, count):
 @pytest.fixture(scope="module", params=catalog.names())
 def fitted(request, rows):
     head = catalog.get(request.param)
-    recipe = train.Recipe(seed=3, setting=QUICK.get(head.name, ()))
+    recipe = train.HeadRecipe(seed=3, setting=QUICK.get(head.name, ()))
     return train.fit(head, rows, recipe)
 
 

@@ -31,7 +31,7 @@ def rows(spark, films):
 
 @pytest.fixture(scope="module")
 def tuned(rows):
-    return tune.tune(catalog.get("lr"), rows, FOLDS, train.Recipe(seed=1), parallelism=2)
+    return tune.tune(catalog.get("lr"), rows, FOLDS, train.HeadRecipe(seed=1), parallelism=2)
 
 
 def test_every_point_of_the_grid_is_told_with_its_score(tuned):
@@ -50,7 +50,7 @@ def test_score_of_a_point_is_the_mean_log_loss_over_the_folds(tuned, rows, films
     point = tuned[1].points[2]
     losses = []
     for fold in range(FOLDS):
-        recipe = train.Recipe(setting=point.setting)
+        recipe = train.HeadRecipe(setting=point.setting)
         model = train.fit(catalog.get("lr"), rows.where(F.col("fold") != fold), recipe)
         scored = model.transform(rows.where(F.col("fold") == fold))
         told = scored.select("label", vector_to_array("probability").alias("p")).toPandas()
@@ -62,7 +62,7 @@ def test_score_of_a_point_is_the_mean_log_loss_over_the_folds(tuned, rows, films
 
 def test_the_model_is_the_best_setting_fitted_on_all_rows(tuned, rows):
     model, found = tuned
-    expected = train.fit(catalog.get("lr"), rows, train.Recipe(setting=found.best))
+    expected = train.fit(catalog.get("lr"), rows, train.HeadRecipe(setting=found.best))
     got, wanted = (
         np.stack(
             m.transform(rows).select(vector_to_array("probability").alias("p")).toPandas()["p"]
@@ -94,7 +94,7 @@ def test_folds_are_made_for_rows_that_train_and_come_to_all(rows, monkeypatch):
 
 def test_dense_layers_refuse_balance_before_any_work():
     with pytest.raises(ConfigError) as caught:
-        train.check_recipe(catalog.get("mlp"), train.Recipe(balance=True))
+        train.check_recipe(catalog.get("mlp"), train.HeadRecipe(balance=True))
     assert str(caught.value) == (
         "Expected a head that takes weights for --balance. Received: mlp. "
         "Leave --balance out, or take one of lr, rf, dt, gbt, svc."

@@ -8,7 +8,7 @@ import pytest
 from spark_cxr.metrics import Metrics, measure
 from spark_cxr.metrics.comparison_records import ComparisonReport
 from spark_cxr.metrics.report_records import (
-    Audit,
+    AuditSummary,
     ClassCount,
     DataSummary,
     Mistake,
@@ -105,7 +105,7 @@ def full(report: TrainingReport, films: Films) -> TrainingReport:
         report,
         parts=parts_of(films),
         learning=curve_of(films),
-        audit=Audit(CHECKS, "audit/report.html"),
+        audit=AuditSummary(CHECKS, "audit/report.html"),
     )
 
 

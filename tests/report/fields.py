@@ -4,18 +4,18 @@ import dataclasses
 
 import numpy as np
 
-from spark_cxr.datasets import Published
+from spark_cxr.datasets import PublishedResult
 from spark_cxr.metrics import compare_paired, learning_curve, measure, measure_parts
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check
 from spark_cxr.metrics.comparison_records import (
+    ComparisonOutcome,
     ComparisonReport,
     ComparisonRow,
     FoldSummary,
-    Outcome,
     ranked,
 )
 from spark_cxr.metrics.report_records import (
-    Audit,
+    AuditSummary,
     DataSummary,
     Mistake,
     PartTable,
@@ -59,10 +59,10 @@ class Films:
         shares = np.exp(margins)
         return shares / shares.sum(axis=1, keepdims=True)
 
-    def outcome(self, shares: np.ndarray, seconds: float) -> Outcome:
+    def outcome(self, shares: np.ndarray, seconds: float) -> ComparisonOutcome:
         """Measure out-of-fold predictions."""
         right = shares.argmax(axis=1) == self.codes
-        return Outcome(
+        return ComparisonOutcome(
             metrics=measure(self.truth, shares, LABELS, self.groups, resamples=200),
             folds=tuple(float(right[self.fold == fold].mean()) for fold in range(FOLDS)),
             fit_seconds=seconds,
@@ -141,8 +141,10 @@ def field_of(films: Films, picture: bytes, rows: tuple[ComparisonRow, ...]) -> C
         ),
         setup=(("Engine", "openvino on CPU in bf16"),),
         caveats=("The films are made up.",),
-        audit=Audit(CHECKS, "audit/report.html"),
-        published=(Published("Somebody 2020", "three classes", 0.8702, "by image", "A Journal"),),
+        audit=AuditSummary(CHECKS, "audit/report.html"),
+        published=(
+            PublishedResult("Somebody 2020", "three classes", 0.8702, "by image", "A Journal"),
+        ),
         parts=parts_of(films),
         mistakes=(Mistake("a.png", *LABELS[:2], 0.93, picture),),
     )

@@ -4,7 +4,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from spark_cxr.metrics.checks import STATUSES, Check, Grid, Pair, Side, count_statuses, status_of
+from spark_cxr.metrics.checks import (
+    STATUSES,
+    Check,
+    CheckTable,
+    Pair,
+    Side,
+    count_statuses,
+    status_of,
+)
 from spark_cxr.metrics.report_records import RunSummary
 from spark_cxr.phantoms import phantoms
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
@@ -79,7 +87,9 @@ def test_the_verdict_comes_before_all_checks():
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_the_sentence_of_a_check_is_told_once(status):
-    said = read(audit_page(report(check(status, grid=Grid("Table", ("A",), (("b",),)))))).words
+    said = read(
+        audit_page(report(check(status, grid=CheckTable("Table", ("A",), (("b",),)))))
+    ).words
     assert sum("Sentence of border_only." in word for word in said) == 1
 
 
@@ -124,7 +134,7 @@ def test_the_page_asks_for_nothing_from_outside():
 
 def test_the_json_of_a_check_has_all_but_the_pictures():
     pair = Pair("bytes", Side("a", "ill", "one", b"picture"), Side("b", None, None))
-    full = check("warn", numbers=(("n", 3),), grid=Grid("T", ("A", "B"), (("x", "1"),)))
+    full = check("warn", numbers=(("n", 3),), grid=CheckTable("T", ("A", "B"), (("x", "1"),)))
     assert replace(full, pairs=(pair,)).to_json() == {
         "name": "border_only",
         "title": "Question of border_only",

@@ -4,7 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from spark_cxr.images.png import encode_png
-from spark_cxr.metrics.report_records import EpochPoint, Learned
+from spark_cxr.metrics.report_records import EpochPoint, LearningSummary
 from spark_cxr.report.epochs import draw_accuracy, draw_loss, learned
 
 EPOCHS = (
@@ -52,7 +52,7 @@ def test_one_epoch_can_be_drawn():
 
 
 def test_page_says_which_epoch_was_kept_and_how_good_it_was():
-    page = learned(Learned(EPOCHS, 2, 40))
+    page = learned(LearningSummary(EPOCHS, 2, 40))
     assert "87.5\u202f% of 40 validation films were classified correctly after epoch 2" in page
     assert re.findall(r'<th scope="row">([^<]*)</th>', page) == ["1", "2 (kept)", "3"]
 
@@ -61,8 +61,8 @@ def test_sheet_is_shown_where_there_is_one():
     import numpy as np
 
     sheet = encode_png(np.zeros((4, 4), np.uint8))
-    assert "What the network saw" in learned(Learned(EPOCHS, 2, 40, sheet))
-    assert "What the network saw" not in learned(Learned(EPOCHS, 2, 40))
+    assert "What the network saw" in learned(LearningSummary(EPOCHS, 2, 40, sheet))
+    assert "What the network saw" not in learned(LearningSummary(EPOCHS, 2, 40))
 
 
 def test_nothing_is_said_of_a_network_that_did_not_learn():

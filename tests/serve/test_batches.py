@@ -33,7 +33,7 @@ class Engine:
 
 
 class Judge:
-    def judge(self, vector, picture):
+    def predict(self, vector, picture):
         return Prediction(label=str(int(vector[0])))
 
 

@@ -13,7 +13,7 @@ from pyspark.ml.linalg import DenseVector
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import engines
-from spark_cxr.backbones.catalog import Published
+from spark_cxr.backbones.catalog import PublishedWeights
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.prepare import to_network
 from spark_cxr.pipeline.networks import make_plan
@@ -274,7 +274,7 @@ def mirror(tmp_path, monkeypatch):
     text = json.dumps(index).encode()
     (tmp_path / "imagenet_class_index.json").write_bytes(text)
     md5 = hashlib.md5(text, usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(top, "CLASSES", Published(top.CLASSES.url, md5))
+    monkeypatch.setattr(top, "CLASSES", PublishedWeights(top.CLASSES.url, md5))
     return str(tmp_path)
 
 

@@ -13,7 +13,7 @@ from spark_cxr.heads.portable.links import softmax
 from spark_cxr.training import epoch
 from spark_cxr.training.loop import train
 from spark_cxr.training.recipe import STILL
-from spark_cxr.training.refit import SHRINKAGE, Known, refit_if_better, solve
+from spark_cxr.training.refit import SHRINKAGE, LabelledVectors, refit_if_better, solve
 
 EVEN = np.ones(3)
 
@@ -23,7 +23,7 @@ def drawn(films=240, seed=0, dim=6):
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 3, films)
     vectors = rng.normal(size=(films, dim)) + 1.5 * np.eye(dim)[targets]
-    return Known((vectors * 10.0 ** np.arange(-3, 3)).astype(np.float32), targets)
+    return LabelledVectors((vectors * 10.0 ** np.arange(-3, 3)).astype(np.float32), targets)
 
 
 def linear(weight=0.0):
@@ -43,7 +43,9 @@ def test_the_solution_is_that_of_another_solver():
 
 def test_a_class_that_weighs_twice_is_as_good_as_one_drawn_twice():
     known = drawn()
-    twice = known + Known(*(part[known.targets == 0] for part in (known.vectors, known.targets)))
+    twice = known + LabelledVectors(
+        *(part[known.targets == 0] for part in (known.vectors, known.targets))
+    )
     mean, spread = known.vectors.mean(axis=0), known.vectors.std(axis=0)
     weighed = solve((known.vectors - mean) / spread, known.targets, np.array([2.0, 1, 1]))
     drawn_twice = solve((twice.vectors - mean) / spread, twice.targets, EVEN)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Grid, Pair, Side
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, CheckTable, Pair, Side
 from spark_cxr.metrics.wording import counted
 from spark_cxr.pipeline.checks.manifest import SPLIT
 from spark_cxr.pipeline.near_duplicates import conflicts
@@ -26,7 +26,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Known:
+class NearDuplicateTables:
     """What the checks of twins need; all tables come from the same films."""
 
     images: DataFrame
@@ -50,13 +50,13 @@ class Crossings:
     has_split: bool
 
 
-def check_twins(known: Known) -> tuple[Check, ...]:
+def check_twins(known: NearDuplicateTables) -> tuple[Check, ...]:
     """Look for duplicates, for labels that contradict each other, and for leaks of the split."""
     found = _count(known)
     return (_duplicates(known, found), _contradictions(known, found), _leaks(known, found))
 
 
-def _count(known: Known) -> Crossings:
+def _count(known: NearDuplicateTables) -> Crossings:
     members = known.images.join(known.clusters, on=SHA256, how="inner")
     each = members.groupBy("cluster_id").agg(
         F.count(F.lit(1)).alias("films"),
@@ -78,7 +78,7 @@ def _count(known: Known) -> Crossings:
     return Crossings(**counts, has_split=sides > 1)
 
 
-def _duplicates(known: Known, found: Crossings) -> Check:
+def _duplicates(known: NearDuplicateTables, found: Crossings) -> Check:
     title = "Duplicate films"
     kinds = {r["kind"]: r["count"] for r in known.twins.groupBy("kind").count().collect()}
     surplus = found.films - found.clusters
@@ -99,14 +99,14 @@ def _duplicates(known: Known, found: Crossings) -> Check:
         "finds on one side of a split, but other programs may not."
     )
     rows = tuple((KINDS[kind], f"{kinds[kind]:,}") for kind in KINDS if kind in kinds)
-    grid = Grid("How copies were recognised", ("Kind", "Pairs"), rows)
+    grid = CheckTable("How copies were recognised", ("Kind", "Pairs"), rows)
     crossing = _crossing(known, SOURCE) if found.sources else known.twins
     pairs = examples(known, crossing)
     brief = f"{surplus:,} too many"
     return Check("duplicates", title, WARN, sentence, numbers, grid, pairs, brief)
 
 
-def _contradictions(known: Known, found: Crossings) -> Check:
+def _contradictions(known: NearDuplicateTables, found: Crossings) -> Check:
     title = "Copies of one film with different labels"
     numbers = (("clusters", found.labels), ("films", found.films_of_labels))
     if not found.labels:
@@ -119,13 +119,13 @@ def _contradictions(known: Known, found: Crossings) -> Check:
         "what is wrong; or say with --same-labels that two labels mean the same."
     )
     rows = tuple((" / ".join(labels), f"{count:,}") for labels, count in _disputed(known))
-    grid = Grid("Which labels contradict each other", ("Labels", "Films"), rows)
+    grid = CheckTable("Which labels contradict each other", ("Labels", "Films"), rows)
     pairs = examples(known, _crossing(known, LABEL))
     brief = counted(found.labels, "film")
     return Check("label_conflicts", title, FAIL, sentence, numbers, grid, pairs, brief)
 
 
-def _disputed(known: Known) -> Iterator[tuple[list[str], int]]:
+def _disputed(known: NearDuplicateTables) -> Iterator[tuple[list[str], int]]:
     members = known.images.join(known.clusters, on=SHA256, how="inner")
     sets = members.groupBy("cluster_id").agg(
         F.array_sort(F.collect_set(LABEL)).alias("labels"), F.count_distinct(LABEL).alias("n")
@@ -135,7 +135,7 @@ def _disputed(known: Known) -> Iterator[tuple[list[str], int]]:
         yield row["labels"], row["count"]
 
 
-def _leaks(known: Known, found: Crossings) -> Check:
+def _leaks(known: NearDuplicateTables, found: Crossings) -> Check:
     title = "Copies on both sides of the publisher's split"
     numbers = (("clusters", found.splits), ("films", found.films_of_splits))
     if not found.has_split:
@@ -155,12 +155,12 @@ def _leaks(known: Known, found: Crossings) -> Check:
     return Check("split_twins", title, FAIL, sentence, numbers, pairs=pairs, brief=brief)
 
 
-def _crossing(known: Known, column: str) -> DataFrame:
+def _crossing(known: NearDuplicateTables, column: str) -> DataFrame:
     """Pair films of a cluster that differ in a column, as if that were the label."""
     return conflicts(known.images.withColumn(LABEL, F.col(column)), known.clusters)
 
 
-def examples(known: Known, pairs: DataFrame) -> tuple[Pair, ...]:
+def examples(known: NearDuplicateTables, pairs: DataFrame) -> tuple[Pair, ...]:
     """Name a few pairs, by path, with what is known of both films."""
     ends = ["path_a", "path_b"]
     few = pairs.select(*ends).orderBy(*ends).limit(known.examples)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Grid
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, CheckTable
 from spark_cxr.metrics.wording import counted, percent
 from spark_cxr.pipeline.checks.manifest import SPLIT
 from spark_cxr.schemas import LABEL, PATIENT
@@ -94,7 +94,7 @@ def _labels(images: DataFrame, found: People) -> Check:
     counts = sets.where(F.size("labels") > 1).groupBy("labels").count()
     top = counts.orderBy(F.desc("count"), "labels").limit(20).collect()
     rows = tuple((" and ".join(row["labels"]), f"{row['count']:,}") for row in top)
-    grid = Grid("Labels of one patient", ("Labels", "Patients"), rows)
+    grid = CheckTable("Labels of one patient", ("Labels", "Patients"), rows)
     brief = counted(found.of_several_labels, "patient")
     return Check(name, title, WARN, said, numbers, grid, brief=brief)
 

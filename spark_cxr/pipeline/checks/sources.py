@@ -8,7 +8,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.metrics.association import cramers_v
-from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, Check, Grid, Number, status_of
+from spark_cxr.metrics.checks import (
+    FAIL,
+    NOT_APPLICABLE,
+    PASS,
+    Check,
+    CheckTable,
+    Number,
+    status_of,
+)
 from spark_cxr.metrics.wording import counted, decimal
 from spark_cxr.schemas import LABEL, SOURCE
 from spark_cxr.settings import Audit
@@ -107,9 +115,9 @@ def _sentence(v: float, bound: Mapping[str, str], n_labels: int) -> str:
     )
 
 
-def _grid(counts: Counts, labels: list[str], sources: list[str]) -> Grid:
+def _grid(counts: Counts, labels: list[str], sources: list[str]) -> CheckTable:
     rows = tuple(
         (label, *(f"{counts.get((label, source), 0):,}" for source in sources[:MOST]))
         for label in labels[:MOST]
     )
-    return Grid("Films of each label and source", ("Label", *sources[:MOST]), rows)
+    return CheckTable("Films of each label and source", ("Label", *sources[:MOST]), rows)

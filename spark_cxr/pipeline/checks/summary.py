@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.metrics.checks import Check
 from spark_cxr.pipeline.checks.manifest import meanings, with_meanings, with_split
-from spark_cxr.pipeline.checks.near_duplicate_checks import Known, check_twins
+from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables, check_twins
 from spark_cxr.pipeline.checks.patients import check_patients
 from spark_cxr.pipeline.checks.sources import check_sources
 from spark_cxr.settings import Audit, Config
@@ -25,7 +25,7 @@ def audit_summary(
         clusters: `schemas.CLUSTERS`, of these twins.
     """
     told = told_films(spark, cfg, images)
-    return check_tables(Known(told, twins, clusters, cfg.audit.examples), cfg.audit)
+    return check_tables(NearDuplicateTables(told, twins, clusters, cfg.audit.examples), cfg.audit)
 
 
 def told_films(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
@@ -34,7 +34,7 @@ def told_films(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame
     return with_split(spark, cfg, films)
 
 
-def check_tables(known: Known, settings: Audit) -> tuple[Check, ...]:
+def check_tables(known: NearDuplicateTables, settings: Audit) -> tuple[Check, ...]:
     """Run the checks on tables that have labels and `split` already."""
     people = check_patients(known.images)
     return (*check_twins(known), *people, check_sources(known.images, settings))

@@ -14,7 +14,7 @@ from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
 from spark_cxr.pipeline.film_tables import dataset_of, reading_of
-from spark_cxr.pipeline.ingest import Ingested, account_of, looked_at
+from spark_cxr.pipeline.ingest import IngestResult, account_of, looked_at
 from spark_cxr.pipeline.networks import make_plan, used_by_workers
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import WANTED, look, lot_of
@@ -31,7 +31,7 @@ LEAST_GROUPS = 10
 
 
 @dataclass(frozen=True)
-class Shown:
+class AuditFilms:
     """Films with all their vectors, and what made these."""
 
     rows: DataFrame
@@ -76,7 +76,7 @@ def choose_films(images: DataFrame, labels: tuple[str, ...], limit: int, seed: i
 @contextmanager
 def audited_films(
     spark: SparkSession, cfg: Config, output: Output
-) -> Iterator[tuple[Config, Ingested, CopiesOf]]:
+) -> Iterator[tuple[Config, IngestResult, CopiesOf]]:
     """Ingest, or take the films of an earlier run; until the block ends their copies are there.
 
     A film is decoded once, for all that the audit asks of it.
@@ -114,7 +114,7 @@ def show_films(
     labels: tuple[str, ...],
     copies_of: CopiesOf,
     keep: Keep,
-) -> Shown:
+) -> AuditFilms:
     """Split some films by patient and near-duplicate, and make all vectors of them in one pass."""
     plan = make_plan(spark, cfg.features)
     used = used_by_workers(spark, plan)
@@ -132,4 +132,4 @@ def show_films(
     rows = views.join(plain, on=PATH, how="inner")
     rows = rows.join(F.broadcast(chosen), on=PATH, how="inner")
     lost = films - views.count()
-    return Shown(rows, copies, labels, (), films, tested, masked, lost, plan, used)
+    return AuditFilms(rows, copies, labels, (), films, tested, masked, lost, plan, used)

@@ -21,7 +21,7 @@ from spark_cxr.backbones.engines import load_mapper
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.film_pass import FilmPass, Runner, Shown, View
+from spark_cxr.images.film_pass import FilmPass, FilmViews, Runner, View
 from spark_cxr.images.heat import Grid
 from spark_cxr.images.regions import SIDE, areas_of, shares_of
 from spark_cxr.pipeline.arrow import arrow_schema
@@ -95,9 +95,9 @@ def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
                 "contrast": int(likeliest[1]),
             }
 
-    def open_(file: TableFile) -> Shown[Row]:
+    def open_(file: TableFile) -> FilmViews[Row]:
         said = {name: file[name] for name in (PATH, LUNGS, "is_masked")}
-        return Shown(said, (View(film_of_copy(file, here.network.size_hw)),))
+        return FilmViews(said, (View(film_of_copy(file, here.network.size_hw)),))
 
     runner = Runner(run, here.batch_size)
     return FilmPass(open_, lambda said, found: said | found[0], (runner,), here.threads)

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.images.regions import CORNERS, EDGE
-from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, Grid, status_of
+from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, CheckTable, status_of
 from spark_cxr.metrics.wording import percent
 from spark_cxr.schemas import PATH, SOURCE
 from spark_cxr.settings import Audit
@@ -24,7 +24,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Part:
+class HeatPart:
     """The mean heat of a class or a source."""
 
     name: str
@@ -80,17 +80,19 @@ def no_maps() -> Check:
     return Check("heat_lungs", TITLES["heat_lungs"], NOT_APPLICABLE, said)
 
 
-def _parts(shares: DataFrame, by: Column) -> list[Part]:
+def _parts(shares: DataFrame, by: Column) -> list[HeatPart]:
     names = ("in_lungs", "in_corners", "in_border", "lungs_area", "likeness")
     means = [F.avg(name).alias(name) for name in names]
     rows = shares.groupBy(by.alias("by")).agg(F.count("in_lungs").alias("n"), *means)
     return [
-        Part(row["by"] or "source unknown", row["n"], *(row[name] or 0.0 for name in names))
+        HeatPart(row["by"] or "source unknown", row["n"], *(row[name] or 0.0 for name in names))
         for row in rows.orderBy("by").collect()
     ]
 
 
-def _lungs(flat: tuple[Part, ...], judged: list[Part], masked: int, settings: Audit) -> Check:
+def _lungs(
+    flat: tuple[HeatPart, ...], judged: list[HeatPart], masked: int, settings: Audit
+) -> Check:
     worst = max(judged, key=lambda part: part.lungs_missed)
     status = status_of(worst.lungs_missed, settings.warn_heat, settings.fail_heat)
     whole = flat[0]
@@ -110,18 +112,18 @@ def _lungs(flat: tuple[Part, ...], judged: list[Part], masked: int, settings: Au
         )
     rows = tuple((part.name, f"{part.films:,}", *map(percent, _shown(part))) for part in flat)
     headings = ("Answer or source", "Films", "Lungs", "Their area", "Corners", "Border")
-    grid = Grid("Where heat lies, in means over films", headings, rows)
+    grid = CheckTable("Where heat lies, in means over films", headings, rows)
     numbers = (("lungs", whole.lungs), ("area", whole.lungs_area), ("worst", worst.lungs))
     brief = f"{percent(whole.lungs)}, area {percent(whole.lungs_area)}"
     title = TITLES["heat_lungs"]
     return Check("heat_lungs", title, status, said, numbers, grid, brief=brief)
 
 
-def _shown(part: Part) -> tuple[float, ...]:
+def _shown(part: HeatPart) -> tuple[float, ...]:
     return (part.lungs, part.lungs_area, part.corners, part.border)
 
 
-def _edge(name: str, judged: list[Part], settings: Audit) -> Check:
+def _edge(name: str, judged: list[HeatPart], settings: Audit) -> Check:
     """Judge corners or border by the class or source that has most heat there."""
     is_corner = name == "heat_corners"
     what = "four corners" if is_corner else "outer tenths of the sides"
@@ -141,7 +143,7 @@ def _edge(name: str, judged: list[Part], settings: Audit) -> Check:
     return Check(name, TITLES[name], status, said, numbers, brief=brief)
 
 
-def _shuffled(whole: Part, settings: Audit) -> Check:
+def _shuffled(whole: HeatPart, settings: Audit) -> Check:
     """Ask whether heat changes when the head's weights are shuffled, as it must."""
     status = status_of(whole.likeness, settings.warn_alike, settings.fail_alike)
     said = (

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from spark_cxr.images import regions
 from spark_cxr.images.altered import Box, lung_boxes
 from spark_cxr.images.film import Film, Pixels
-from spark_cxr.images.film_pass import Content, FilmPass, Shown, opener
+from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, opener
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.sources import read_files
@@ -99,9 +99,9 @@ def _keys() -> tuple[Column, Column]:
 def _mask_pass(column: str, reading: _Reading) -> TablePass:
     """Make the pass over masks; one that says nothing, or is no image, gives no row."""
 
-    def look(file: TableFile, _: Content, mask: Film) -> Shown[dict[str, Any] | None]:
+    def look(file: TableFile, _: Content, mask: Film) -> FilmViews[dict[str, Any] | None]:
         said = reading(mask.pixels)
-        return Shown(None if said is None else {PATH: file[PATH], column: said})
+        return FilmViews(None if said is None else {PATH: file[PATH], column: said})
 
     return FilmPass(opener(look, lambda *_: None), lambda said, _: said)
 

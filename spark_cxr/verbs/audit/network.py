@@ -14,7 +14,7 @@ from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import GROUP, LABEL, PATH, SOURCE
 from spark_cxr.settings import Config
-from spark_cxr.verbs.audit.films import LEAST_GROUPS, Shown
+from spark_cxr.verbs.audit.films import LEAST_GROUPS, AuditFilms
 from spark_cxr.verbs.audit.heat import heat_shares
 from spark_cxr.verbs.audit.heat_checks import check_heat, no_maps
 from spark_cxr.verbs.audit.masks import LUNGS, with_lungs
@@ -24,7 +24,7 @@ from spark_cxr.verbs.audit.shortcuts import SHORTCUTS, judge_centre, judge_short
 from spark_cxr.verbs.audit.views import PLAIN
 
 
-def check_network(shown: Shown, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:
+def check_network(shown: AuditFilms, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:
     """Check what the network's vectors reveal, and what a classifier on them relies on."""
     yield check_source(shown.rows, cfg)
     real, steady, head = ask_real(shown.rows, shown.labels, cfg, output)
@@ -55,7 +55,7 @@ def check_source(rows: DataFrame, cfg: Config) -> Check:
     return judge_source(ask(asked, PLAIN, sources, cfg).metrics, cfg.audit)
 
 
-def _heat(shown: Shown, head: Linear, cfg: Config, keep: Keep) -> Iterator[Check]:
+def _heat(shown: AuditFilms, head: Linear, cfg: Config, keep: Keep) -> Iterator[Check]:
     """Check where on the test films the real result comes from."""
     spark = shown.rows.sparkSession
     tested = shown.rows.where(F.col(IS_TEST)).select(PATH, SOURCE)
@@ -74,7 +74,7 @@ def unasked(reason: str) -> Check:
     return Check("network", title, NOT_APPLICABLE, reason)
 
 
-def _masks(shown: Shown) -> str:
+def _masks(shown: AuditFilms) -> str:
     if not shown.masked:
         return " No masks are given, so two ellipses stand for the lungs."
     rest = shown.films - shown.masked

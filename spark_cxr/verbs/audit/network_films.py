@@ -11,13 +11,13 @@ from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, status_of
 from spark_cxr.metrics.wording import overlap_in_words, percent
 from spark_cxr.pipeline.overlap import FOUND, marked
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.verbs.audit.films import Shown
+from spark_cxr.verbs.audit.films import AuditFilms
 
 WARNS, FAILS = 0.01, 0.05
 """Shares of the test. One film in 7,000 is taken for one of CXRNet's own by chance."""
 
 
-def check_learned(images: DataFrame, shown: Shown) -> Check:
+def check_learned(images: DataFrame, shown: AuditFilms) -> Check:
     """Ask how many of the films that test were among those that the network was trained on.
 
     Args:

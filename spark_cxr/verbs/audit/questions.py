@@ -21,7 +21,7 @@ from spark_cxr.pipeline.heads import (
     PREDICTION_INDEX,
     PROBABILITY,
     HeadModel,
-    Recipe,
+    HeadRecipe,
     fit,
     predictions_of,
     prepare_rows,
@@ -39,7 +39,7 @@ _SIZES = 8
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeResult:
     """What a head reached on the test films."""
 
     metrics: Metrics
@@ -58,7 +58,7 @@ class Steadiness:
     """View → share of predictions that are right."""
 
 
-def ask(rows: DataFrame, column: str, labels: tuple[str, ...], cfg: Config) -> Answer:
+def ask(rows: DataFrame, column: str, labels: tuple[str, ...], cfg: Config) -> ProbeResult:
     """Fit and test the head on one column of vectors."""
     with _fitted(rows.withColumn(FEATURES, F.col(column)), labels, cfg) as (model, prepared):
         return _tested(model, prepared, labels, cfg)
@@ -66,7 +66,7 @@ def ask(rows: DataFrame, column: str, labels: tuple[str, ...], cfg: Config) -> A
 
 def ask_real(
     rows: DataFrame, labels: tuple[str, ...], cfg: Config, output: Output
-) -> tuple[Answer, Steadiness, Linear]:
+) -> tuple[ProbeResult, Steadiness, Linear]:
     """Fit and test the head on films as they are; then show it the test films a little changed.
 
     Also gives the head itself, without Spark, to check where its answers come from.
@@ -94,19 +94,21 @@ def _fitted(
     names = ("path", "sha256", LABEL, "source", "group_id", "view", IS_TEST, FEATURES)
     prepared = prepare_rows(rows.select(*names), labels).persist()
     try:
-        model = fit(heads.get(HEAD), prepared.where(~F.col(IS_TEST)), Recipe(cfg.run.seed))
+        model = fit(heads.get(HEAD), prepared.where(~F.col(IS_TEST)), HeadRecipe(cfg.run.seed))
         yield model, prepared
     finally:
         prepared.unpersist()
 
 
-def _tested(model: HeadModel, prepared: DataFrame, labels: tuple[str, ...], cfg: Config) -> Answer:
+def _tested(
+    model: HeadModel, prepared: DataFrame, labels: tuple[str, ...], cfg: Config
+) -> ProbeResult:
     scored = model.transform(prepared.where(F.col(IS_TEST)))
     predictions = predictions_of(scored, labels, HEAD).persist()
     try:
         found = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
         confidence = predictions.select("confidence").orderBy("path").toPandas()["confidence"]
-        return Answer(found, tuple(confidence.tolist()))
+        return ProbeResult(found, tuple(confidence.tolist()))
     finally:
         predictions.unpersist()
 

@@ -11,11 +11,11 @@ from spark_cxr.config import command_line
 from spark_cxr.metrics.checks import Check, count_statuses
 from spark_cxr.metrics.report_records import Row, RunSummary
 from spark_cxr.metrics.wording import counted
-from spark_cxr.pipeline.ingest import Ingested
+from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.split_words import People, split_words
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
 from spark_cxr.settings import FLAGS_OF, Config
-from spark_cxr.verbs.audit.films import Shown
+from spark_cxr.verbs.audit.films import AuditFilms
 from spark_cxr.verbs.audit.questions import HEAD
 
 SECTIONS = FLAGS_OF["audit"]
@@ -37,21 +37,21 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditResult:
     """All that audit.json and the page contain."""
 
     asked: Config
     cfg: Config
-    ingested: Ingested
+    ingested: IngestResult
     checks: tuple[Check, ...]
-    shown: Shown | None
+    shown: AuditFilms | None
     """None where the network was not used."""
     conflicts: tuple[dict[str, Any], ...]
     n_conflicts: int
     seconds: float
 
 
-def counts_of(done: Audited) -> dict[str, Any]:
+def counts_of(done: AuditResult) -> dict[str, Any]:
     """Give the content of audit.json."""
     settings, shown = done.cfg.audit, done.shown
     return {
@@ -72,7 +72,7 @@ def counts_of(done: Audited) -> dict[str, Any]:
     }
 
 
-def summary_of(done: Audited, report: str) -> str:
+def summary_of(done: AuditResult, report: str) -> str:
     """Give a line for each check, then the verdict, for the console."""
     width = max(len(check.title) for check in done.checks)
     lines = [f"{c.status:<15}{c.title:<{width}}  {c.brief}".rstrip() for c in done.checks]
@@ -80,7 +80,7 @@ def summary_of(done: Audited, report: str) -> str:
     return "\n".join([*lines, *notes, verdict(done.checks), f"report: {report}"])
 
 
-def page_of(done: Audited, spark_version: str) -> str:
+def page_of(done: AuditResult, spark_version: str) -> str:
     """Write the page."""
     run = RunSummary(
         commands=(f"spark-submit jobs/audit.py {command_line(done.asked, SECTIONS)}",),
@@ -99,7 +99,7 @@ def page_of(done: Audited, spark_version: str) -> str:
     return audit_page(report)
 
 
-def caveats_of(done: Audited) -> Iterator[str]:
+def caveats_of(done: AuditResult) -> Iterator[str]:
     """Say what a reader must know before relying on a check."""
     shown = done.shown
     if shown is None:
@@ -117,7 +117,7 @@ def caveats_of(done: Audited) -> Iterator[str]:
         yield f"{counted(shown.lost, 'film')} could not be read a second time."
 
 
-def _data(done: Audited) -> Iterator[Row]:
+def _data(done: AuditResult) -> Iterator[Row]:
     ingested = done.ingested
     yield "Folders", ", ".join(done.cfg.ingest.images)
     yield "Files seen", f"{ingested.files:,}"
@@ -127,7 +127,7 @@ def _data(done: Audited) -> Iterator[Row]:
     yield "Labels taken for the same", "; ".join(done.cfg.audit.same_labels) or "none"
 
 
-def _method(done: Audited) -> Iterator[Row]:
+def _method(done: AuditResult) -> Iterator[Row]:
     settings, shown = done.cfg.audit, done.shown
     yield "Copies", f"equal bytes, equal pixels, or pictures alike to {done.cfg.ingest.likeness:g}"
     if shown is None:
@@ -152,7 +152,7 @@ def _method(done: Audited) -> Iterator[Row]:
     )
 
 
-def _network(shown: Shown) -> dict[str, Any]:
+def _network(shown: AuditFilms) -> dict[str, Any]:
     return {
         "backbone": shown.plan.network.backbone,
         "weights": shown.plan.network.weights.origin,

@@ -9,7 +9,7 @@ from spark_cxr.metrics.checks import FAIL, PASS, WARN, Check, status_of
 from spark_cxr.metrics.honest import honest_ece
 from spark_cxr.metrics.wording import decimal, percent, percent_range
 from spark_cxr.settings import Audit
-from spark_cxr.verbs.audit.questions import Answer, Steadiness, way
+from spark_cxr.verbs.audit.questions import ProbeResult, Steadiness, way
 from spark_cxr.verbs.audit.shortcuts import beats_chance
 
 CHANGES = {
@@ -66,7 +66,7 @@ def judge_change(view: str, found: Steadiness, real: Metrics, settings: Audit) -
     return Check(f"stable_{view}", steady, status, said, numbers, brief=brief)
 
 
-def judge_calibration(real: Answer, settings: Audit, seed: int) -> Check:
+def judge_calibration(real: ProbeResult, settings: Audit, seed: int) -> Check:
     """Check whether stated probabilities come true as often as they say."""
     found = real.metrics
     by_chance = honest_ece(np.asarray(real.confidence), seed)

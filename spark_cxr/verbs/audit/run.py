@@ -12,18 +12,24 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.checks import Check, count_statuses
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.checks.manifest import meanings, with_manifest
-from spark_cxr.pipeline.checks.near_duplicate_checks import Known
+from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables
 from spark_cxr.pipeline.checks.summary import check_tables, told_films
 from spark_cxr.pipeline.film_tables import limits_of
 from spark_cxr.pipeline.near_duplicates import clusters, conflicts
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.schemas import CONFLICTS, TWINS
 from spark_cxr.settings import Config
-from spark_cxr.verbs.audit.films import CopiesOf, Shown, audited_films, show_films, usable_labels
+from spark_cxr.verbs.audit.films import (
+    AuditFilms,
+    CopiesOf,
+    audited_films,
+    show_films,
+    usable_labels,
+)
 from spark_cxr.verbs.audit.network import check_network, unasked
 from spark_cxr.verbs.audit.network_films import check_learned
 from spark_cxr.verbs.audit.pictures import with_pictures
-from spark_cxr.verbs.audit.report import Audited, counts_of, page_of, summary_of
+from spark_cxr.verbs.audit.report import AuditResult, counts_of, page_of, summary_of
 
 LISTED = 1000
 """Conflicts in audit.json; the table `conflicts` has all."""
@@ -53,7 +59,7 @@ def check_asked(cfg: Config) -> None:
         raise ConfigError("an audit without --cache", cfg.features.cache, way_out)
 
 
-def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
+def audited(spark: SparkSession, asked: Config, output: Output) -> AuditResult:
     """Run all checks: those on tables over all films, those of the network over some."""
     started = time.monotonic()
     with (
@@ -62,11 +68,11 @@ def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
     ):
         films = keep(told_films(spark, cfg, ingested.images))
         twins = spark.read.schema(TWINS).parquet(ingested.twins)
-        known = Known(films, twins, keep(clusters(twins)), cfg.audit.examples)
+        known = NearDuplicateTables(films, twins, keep(clusters(twins)), cfg.audit.examples)
         listed, total = _conflicts(known, output)
         checks = check_tables(known, cfg.audit)
         more, shown = _network(spark, cfg, known.images, ingested.images, output, copies_of, keep)
-    return Audited(
+    return AuditResult(
         asked=asked,
         cfg=cfg,
         ingested=ingested,
@@ -78,7 +84,9 @@ def audited(spark: SparkSession, asked: Config, output: Output) -> Audited:
     )
 
 
-def _conflicts(known: Known, output: Output) -> tuple[tuple[dict[str, Any], ...], int]:
+def _conflicts(
+    known: NearDuplicateTables, output: Output
+) -> tuple[tuple[dict[str, Any], ...], int]:
     """Write every contradiction of labels, and give the first of them."""
     output.write_table(conflicts(known.images, known.clusters), "conflicts")
     rows = known.images.sparkSession.read.schema(CONFLICTS).parquet(output.table("conflicts"))
@@ -94,7 +102,7 @@ def _network(
     output: Output,
     copies_of: CopiesOf,
     keep: Keep,
-) -> tuple[tuple[Check, ...], Shown | None]:
+) -> tuple[tuple[Check, ...], AuditFilms | None]:
     labels, left_out = usable_labels(images)
     if len(labels) < 2:
         few = f" ({', '.join(left_out)} have too few)" if left_out else ""

@@ -17,7 +17,7 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.images import altered
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.film_pass import FilmPass, Shown, View
+from spark_cxr.images.film_pass import FilmPass, FilmViews, View
 from spark_cxr.images.lungs import estimate_lungs
 from spark_cxr.images.prepare import resize, to_network
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
@@ -73,7 +73,7 @@ def viewing_pass(plan: Plan) -> TablePass:
     """Make the pass over copies of films; runs on the workers."""
     here = on_this_worker(plan)
 
-    def open_(file: TableFile) -> Shown[TableFile]:
+    def open_(file: TableFile) -> FilmViews[TableFile]:
         views = NETWORK if file[IS_TEST] else FOR_ALL
         film, boxes = film_of_copy(file, here.network.size_hw), unpacked(file[BOXES])
         shown = {view: altered_as(film, view, boxes) for view in views if view != "cropped"}
@@ -81,7 +81,7 @@ def viewing_pass(plan: Plan) -> TablePass:
             shape = file["shape"]
             cropped = np.frombuffer(file["cropped"], np.uint8).reshape(shape)
             shown["cropped"] = to_network(cropped, here.network.size_hw)
-        return Shown(file, tuple(View(shown[view]) for view in views))
+        return FilmViews(file, tuple(View(shown[view]) for view in views))
 
     def row(file: TableFile, found: tuple[Vector, ...]) -> dict[str, Any]:
         return {PATH: file[PATH], **dict(zip(NETWORK, found, strict=False))}

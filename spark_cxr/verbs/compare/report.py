@@ -12,8 +12,12 @@ from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import Paired, compare_paired
-from spark_cxr.metrics.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
-from spark_cxr.metrics.comparison_records import Outcome as Fared
+from spark_cxr.metrics.comparison_records import (
+    ComparisonOutcome,
+    ComparisonReport,
+    ComparisonRow,
+    FoldSummary,
+)
 from spark_cxr.metrics.report_records import RunSummary
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.output import Outcome, Output
@@ -27,7 +31,7 @@ from spark_cxr.pipeline.data_summary import (
     parts_of,
     published_of,
 )
-from spark_cxr.pipeline.evaluate import Answers, answers_of
+from spark_cxr.pipeline.evaluate import TestAnswers, answers_of
 from spark_cxr.pipeline.split_words import SplitWords, split_words, unit_of
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.schemas import TEST_PREDICTIONS
@@ -88,13 +92,15 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
     )
 
 
-def _answers(spark: SparkSession, entrant: Entrant, done: Comparison, output: Output) -> Answers:
+def _answers(
+    spark: SparkSession, entrant: Entrant, done: Comparison, output: Output
+) -> TestAnswers:
     table = output.table(f"predictions/{entrant.name}")
     return answers_of(spark.read.schema(TEST_PREDICTIONS).parquet(table), done.classes.names)
 
 
 def _row(
-    result: Result, best: Result, done: Comparison, answers: dict[Entrant, Answers]
+    result: Result, best: Result, done: Comparison, answers: dict[Entrant, TestAnswers]
 ) -> ComparisonRow:
     entrant, leaked = result.entrant, None
     if done.splits[1:]:
@@ -112,11 +118,11 @@ def _row(
     )
 
 
-def _fared(result: Result) -> Fared:
-    return Fared(result.metrics, result.fold_accuracies, result.seconds)
+def _fared(result: Result) -> ComparisonOutcome:
+    return ComparisonOutcome(result.metrics, result.fold_accuracies, result.seconds)
 
 
-def _paired(first: Answers, second: Answers, done: Comparison) -> Paired:
+def _paired(first: TestAnswers, second: TestAnswers, done: Comparison) -> Paired:
     return compare_paired(
         first.truth,
         first.probabilities,
@@ -128,7 +134,7 @@ def _paired(first: Answers, second: Answers, done: Comparison) -> Paired:
     )
 
 
-def _folds(by: str, done: Comparison, answers: Answers) -> FoldSummary:
+def _folds(by: str, done: Comparison, answers: TestAnswers) -> FoldSummary:
     known, shared = done.people.patients > 0, done.shared[by]
     return FoldSummary(
         method=unit_of(by, done.people),

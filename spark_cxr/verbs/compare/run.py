@@ -25,8 +25,8 @@ from spark_cxr.output import Output
 from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
-from spark_cxr.pipeline.features import Featurized, featurize_by
-from spark_cxr.pipeline.ingest import Ingested
+from spark_cxr.pipeline.features import FeatureResult, featurize_by
+from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.overlap import marked, overlap_of
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.split_values import with_values
@@ -84,8 +84,8 @@ class Comparison:
     """As the user said it."""
     cfg: Config
     """The same with images of our own where none were named."""
-    ingested: Ingested
-    featurized: tuple[tuple[str, Featurized], ...]
+    ingested: IngestResult
+    featurized: tuple[tuple[str, FeatureResult], ...]
     classes: Classes
     shared: dict[str, int]
     """By kind of folds: films tested with their patient or a twin in training."""
@@ -156,7 +156,7 @@ def check_splits(splits: tuple[str, ...]) -> None:
 
 def _featurized(
     spark: SparkSession, cfg: Config, output: Output, names: tuple[str, ...]
-) -> tuple[Ingested, list[tuple[str, Featurized]]]:
+) -> tuple[IngestResult, list[tuple[str, FeatureResult]]]:
     """Decode each film once, and show it to all networks."""
     places = (Output(output.table(f"backbones/{PurePosixPath(name).stem}")) for name in names[1:])
     networks = [
@@ -175,12 +175,12 @@ def features_of(asked: Features, backbone: str) -> Features:
     return replace(asked, backbone=backbone, weights=weights, normalising="")
 
 
-def _recipe(cfg: Config) -> training.Recipe:
-    return training.Recipe(cfg.run.seed, balance=cfg.train.balance)
+def _recipe(cfg: Config) -> training.HeadRecipe:
+    return training.HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
 
 
 def _prepared(
-    made: Featurized, images: DataFrame, classes: Classes, by: str, cfg: Config
+    made: FeatureResult, images: DataFrame, classes: Classes, by: str, cfg: Config
 ) -> DataFrame:
     """Deal the films out; that is found without the vectors and then brought to them."""
     rows = classes.take(made.rows)

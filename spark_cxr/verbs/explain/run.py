@@ -12,7 +12,7 @@ from spark_cxr.model.explanation import NOTICE, place_of
 from spark_cxr.model.model import Model
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.contact_sheet import contact_sheet
-from spark_cxr.pipeline.explain_films import Explained, explain_films, few_of, find_scale
+from spark_cxr.pipeline.explain_films import ExplainResult, explain_films, few_of, find_scale
 from spark_cxr.pipeline.explanations import ExplainTask
 from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.pipeline.staging import staged
@@ -44,10 +44,10 @@ def _task(scorer: Model, cfg: Config, output: Output) -> ExplainTask:
         place_of(asked.label, manifest.labels)
     return ExplainTask(
         plan=scorer.plan,
-        judge=scorer.judge,
+        predictor=scorer.predictor,
         limits=scorer.limits,
         model=manifest.identity,
-        method=check_method(asked.method, scorer.judge.head),
+        method=check_method(asked.method, scorer.predictor.head),
         label=asked.label,
         exact=asked.exact,
         folder=output.address if asked.pictures else "",
@@ -55,7 +55,7 @@ def _task(scorer: Model, cfg: Config, output: Output) -> ExplainTask:
     )
 
 
-def _outcome(done: Explained, scorer: Model, output: Output) -> Outcome:
+def _outcome(done: ExplainResult, scorer: Model, output: Output) -> Outcome:
     speed = done.n / done.seconds
     counts: dict[str, Any] = {
         "model": done.task.model,

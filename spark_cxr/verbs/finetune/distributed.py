@@ -21,10 +21,10 @@ from spark_cxr.pipeline.networks import all_here
 from spark_cxr.pipeline.session import gpus_of_a_task
 from spark_cxr.training.averaging import joined
 from spark_cxr.training.loop import CHECKPOINT, train
-from spark_cxr.training.task import Say, Task, Trained
+from spark_cxr.training.task import Say, Task, TrainedNetwork
 
 
-def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> Trained:
+def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> TrainedNetwork:
     """Train in several processes, each with a share of every batch, to the same weights as one.
 
     Raises:
@@ -38,7 +38,7 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
     heard = _Heard()
     try:
         with redirect_stdout(heard):
-            trained: Trained = distributor.run(_member, _seen_by_all(task))
+            trained: TrainedNetwork = distributor.run(_member, _seen_by_all(task))
     except RuntimeError as error:
         received = heard.error or str(error).splitlines()[0]
         way_out = "What they said stands above; the same command goes on from the last checkpoint"
@@ -60,7 +60,7 @@ class _Heard(io.TextIOBase):
         return sys.stderr.write(text)
 
 
-def _member(task: Task) -> Trained:
+def _member(task: Task) -> TrainedNetwork:
     """Train as one of several; runs in each process."""
     with joined() as team:
         return train(task, _say, team)

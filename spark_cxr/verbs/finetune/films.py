@@ -21,13 +21,13 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.film_pass import FilmPass, Shown, View
+from spark_cxr.images.film_pass import FilmPass, FilmViews, View
 from spark_cxr.images.prepare import grey
 from spark_cxr.output import VECTORS as VECTORS_OF
 from spark_cxr.output import Output
 from spark_cxr.pipeline.arrow import arrow_schema
 from spark_cxr.pipeline.feature_cache import open_features
-from spark_cxr.pipeline.features import Featurized
+from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.progress import progress
@@ -146,7 +146,7 @@ def as_grey(pixels: Pixels) -> Pixels:
 
 def featurize_cached(
     spark: SparkSession, wanted: Features, images: DataFrame, output: Output
-) -> Featurized:
+) -> FeatureResult:
     """Show all cached films to the trained network; write `features/` (`schemas.FEATURE_ROWS`)."""
     cache, started = open_features(spark, replace(wanted, cache="")), time.monotonic()
     films = spark.read.parquet(output.table(FILMS))
@@ -159,14 +159,14 @@ def featurize_cached(
         output.write_table(rows.select(*columns(FEATURE_ROWS)), FEATURES)
     output.write_json(VECTORS_OF, {"network": cache.key})
     rows = spark.read.schema(FEATURE_ROWS).parquet(output.table(FEATURES))
-    return Featurized(rows, rows.count(), 0, cache, time.monotonic() - started)
+    return FeatureResult(rows, rows.count(), 0, cache, time.monotonic() - started)
 
 
 def _vector_pass(plan: Plan) -> TablePass:
     here = on_this_worker(plan)
 
-    def open_(file: TableFile) -> Shown[str]:
-        return Shown(file[PATH], (View(film_of_copy(file, here.network.size_hw)),))
+    def open_(file: TableFile) -> FilmViews[str]:
+        return FilmViews(file[PATH], (View(film_of_copy(file, here.network.size_hw)),))
 
     def row(path: str, found: tuple[Vector, ...]) -> dict[str, Any]:
         return {PATH: path, FEATURES: found[0]}

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.partition import Parted
+from spark_cxr.pipeline.partition import Partition
 from spark_cxr.pipeline.split_values import with_values
 from spark_cxr.pipeline.split_words import people_of
 from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split
@@ -44,8 +44,8 @@ class Learners:
 
 
 def with_validation(
-    parted: Parted, films: DataFrame, images: DataFrame, cfg: Config
-) -> tuple[Parted, DataFrame | None]:
+    parted: Partition, films: DataFrame, images: DataFrame, cfg: Config
+) -> tuple[Partition, DataFrame | None]:
     """Let the films learn that a split names for validation beside its test.
 
     Those known to others of the split, by their patient or a twin, are left out unless `crossing`
@@ -72,7 +72,7 @@ def with_validation(
 
 
 def choose_learners(
-    parted: Parted, never: DataFrame | None, named: DataFrame | None, cfg: Config
+    parted: Partition, never: DataFrame | None, named: DataFrame | None, cfg: Config
 ) -> Learners:
     """Part the films that train once more, and leave out `never`.
 
@@ -98,7 +98,7 @@ def choose_learners(
     return Learners(rows, counts, parted.n_train - sum(map(sum, counts.values())))
 
 
-def of_learners(parted: Parted, learners: Learners) -> Parted:
+def of_learners(parted: Partition, learners: Learners) -> Partition:
     """Leave in a split, beside its test, the films that were learned from."""
     learned = learners.rows.select(PATH)
     kept = parted.rows.where(~F.col(IS_TEST)).join(learned, on=PATH, how="left_semi")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from spark_cxr.metrics.report_records import EpochPoint, Learned, TrainingReport
+from spark_cxr.metrics.report_records import EpochPoint, LearningSummary, TrainingReport
 from spark_cxr.metrics.wording import counted, duration
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.explanation_panels import training_panels
@@ -16,7 +16,7 @@ from spark_cxr.report.epochs import draw_accuracy, draw_loss
 from spark_cxr.report.training import training_page
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.training.history import Epoch
-from spark_cxr.verbs.finetune.run import Finetuned
+from spark_cxr.verbs.finetune.run import FinetuneResult
 from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
 
 SOLVED = "solved once more, as logistic regression on films as they are"
@@ -25,7 +25,7 @@ OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")
 CURVES = {"curves/loss.svg": draw_loss, "curves/accuracy.svg": draw_accuracy}
 
 
-def tell(spark: SparkSession, found: Finetuned) -> Outcome:
+def tell(spark: SparkSession, found: FinetuneResult) -> Outcome:
     """Write metrics.json, the curves and report.html, and say what matters most."""
     output, done = found.plan.output, found.experiment
     told = figures_of(found)
@@ -40,7 +40,7 @@ def tell(spark: SparkSession, found: Finetuned) -> Outcome:
     return Outcome(headline, "\n".join([summary, *lines]))
 
 
-def figures_of(found: Finetuned) -> dict[str, Any]:
+def figures_of(found: FinetuneResult) -> dict[str, Any]:
     """Give the content of metrics.json: that of a head, and how the network learned."""
     epochs, asked = found.trained.history.epochs, found.plan.asked
     told = counts_of(found.experiment)
@@ -68,7 +68,7 @@ def _speed(epochs: tuple[Epoch, ...]) -> float:
     return sum(e.images_per_second * e.seconds for e in epochs) / seconds if seconds else 0.0
 
 
-def caveats_of(found: Finetuned) -> Iterator[str]:
+def caveats_of(found: FinetuneResult) -> Iterator[str]:
     """Say what a reader must know beside what holds for any training."""
     if n := found.learners.kept_out:
         yield (
@@ -77,7 +77,7 @@ def caveats_of(found: Finetuned) -> Iterator[str]:
         )
 
 
-def learned_of(found: Finetuned) -> Learned:
+def learned_of(found: FinetuneResult) -> LearningSummary:
     """Gather what the report tells of the epochs."""
     points = (
         EpochPoint(
@@ -92,10 +92,14 @@ def learned_of(found: Finetuned) -> Learned:
         )
         for epoch in found.trained.history.epochs
     )
-    return Learned(tuple(points), found.trained.best_epoch, found.learners.n_val, found.sheet)
+    return LearningSummary(
+        tuple(points), found.trained.best_epoch, found.learners.n_val, found.sheet
+    )
 
 
-def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> TrainingReport:
+def report_of(
+    spark: SparkSession, found: FinetuneResult, learned: LearningSummary
+) -> TrainingReport:
     """Gather the report: that of a head, with the network that learned."""
     done, output = found.experiment, found.plan.output
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
@@ -116,7 +120,7 @@ def report_of(spark: SparkSession, found: Finetuned, learned: Learned) -> Traini
     )
 
 
-def _told(found: Finetuned) -> Iterator[tuple[str, str]]:
+def _told(found: FinetuneResult) -> Iterator[tuple[str, str]]:
     recipe, epochs = found.plan.recipe, found.trained.history.epochs
     alone, calm = (counted(n, "epoch") for n in (recipe.warm_epochs, recipe.calm_epochs))
     seconds = duration(sum(epoch.seconds for epoch in epochs))
@@ -127,5 +131,5 @@ def _told(found: Finetuned) -> Iterator[tuple[str, str]]:
     yield "Trained", f"{counted(len(epochs), 'epoch')} in {seconds}, {_speed(epochs):,.1f} images/s"
 
 
-def _validation(found: Finetuned) -> Iterator[tuple[str, str]]:
+def _validation(found: FinetuneResult) -> Iterator[tuple[str, str]]:
     yield "Training images that chose the best epoch", f"{found.learners.n_val:,}"

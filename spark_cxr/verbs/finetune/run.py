@@ -17,9 +17,9 @@ from spark_cxr.output import Outcome, Output, is_here, locate
 from spark_cxr.pipeline import heads
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
-from spark_cxr.pipeline.features import Featurized
+from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.overlap import list_films
-from spark_cxr.pipeline.partition import Parted, part
+from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import Trial, try_out
@@ -27,7 +27,7 @@ from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.task import Task, Trained
+from spark_cxr.training.task import Task, TrainedNetwork
 from spark_cxr.verbs.finetune.distributed import train_together
 from spark_cxr.verbs.finetune.films import FILMS, LearnerFilms, cached_films, featurize_cached
 from spark_cxr.verbs.finetune.head import PortableModel, trained_head
@@ -38,8 +38,8 @@ from spark_cxr.verbs.finetune.learners import (
     with_validation,
 )
 from spark_cxr.verbs.finetune.request import Start, recipe_of, start_of, with_weights
-from spark_cxr.verbs.finetune.sources import Known, known_films
-from spark_cxr.verbs.train.run import Experiment
+from spark_cxr.verbs.finetune.sources import LearningFilms, known_films
+from spark_cxr.verbs.train.run import TrainingRun
 
 LOG = logging.getLogger(__name__)
 
@@ -48,26 +48,26 @@ SECTIONS = FLAGS_OF["finetune"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class FinetunePlan:
     """What is to be done, with which films."""
 
     asked: Config
     """As the user said it."""
     recipe: Recipe
     start: Start
-    known: Known
+    known: LearningFilms
     classes: Classes
     output: Output
 
 
 @dataclass(frozen=True)
-class Finetuned:
+class FinetuneResult:
     """All that there is to tell of a fine-tuning."""
 
-    plan: Plan
+    plan: FinetunePlan
     learners: Learners
-    trained: Trained
-    experiment: Experiment
+    trained: TrainedNetwork
+    experiment: TrainingRun
     seconds: float
     """Of the training of the network, since the last restart."""
 
@@ -85,7 +85,7 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     labels, size_hw = read_classes(cfg.train.classes).labels, start.backbone.size_hw
     with known_films(spark, cfg, output, small_copies(size_hw, labels)) as known:
         classes = choose_classes(known.ingested.images, cfg.train.classes)
-        plan = Plan(cfg, recipe, start, known, classes, output)
+        plan = FinetunePlan(cfg, recipe, start, known, classes, output)
         parted, named = _parted(plan)
         learners = choose_learners(parted, known.never, named, cfg)
         films = cached_films(spark, known.copies, learners.rows, size_hw, output)
@@ -93,7 +93,7 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     trained = _trained(spark, plan, parted.labels, learners, films)
     seconds = time.monotonic() - started
     experiment = _tried(spark, plan, of_learners(parted, learners), trained)
-    outcome = tell(spark, Finetuned(plan, learners, trained, experiment, seconds))
+    outcome = tell(spark, FinetuneResult(plan, learners, trained, experiment, seconds))
     for kept in (parted.rows, learners.rows):
         kept.unpersist()
     for name in (FILMS, CHECKPOINT):  # only a restart would need them
@@ -101,7 +101,7 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return outcome
 
 
-def _parted(plan: Plan) -> tuple[Parted, DataFrame | None]:
+def _parted(plan: FinetunePlan) -> tuple[Partition, DataFrame | None]:
     """Part the films of these classes, and say which validate if the split says so."""
     images = plan.known.ingested.images
     names = [name for name in columns(FEATURE_ROWS) if name != FEATURES]
@@ -112,11 +112,11 @@ def _parted(plan: Plan) -> tuple[Parted, DataFrame | None]:
 
 def _trained(
     spark: SparkSession,
-    plan: Plan,
+    plan: FinetunePlan,
     labels: tuple[str, ...],
     learners: Learners,
     films: LearnerFilms,
-) -> Trained:
+) -> TrainedNetwork:
     """Train on films that are decoded and resized already, and bring what is left to --out."""
     task = Task(
         recipe=plan.recipe,
@@ -137,7 +137,7 @@ def _trained(
     return trained
 
 
-def _data(plan: Plan, learners: Learners) -> str:
+def _data(plan: FinetunePlan, learners: Learners) -> str:
     """Say in a sentence which films the network has learned from; it travels with the weights."""
     ingest = plan.known.cfg.ingest
     described = datasets.get(ingest.dataset) if ingest.dataset else None
@@ -146,7 +146,7 @@ def _data(plan: Plan, learners: Learners) -> str:
     return f"{learners.n_train:,} films that train and {learners.n_val:,} that validate, of {named}"
 
 
-def _listed(plan: Plan, learners: Learners) -> bytes:
+def _listed(plan: FinetunePlan, learners: Learners) -> bytes:
     """List the films that it learns from, beside those that it was trained on before."""
     before = film_list.lists_of(plan.start.weights) or ()
     return film_list.pack((*before, list_films(plan.known.ingested.images, learners.rows)))
@@ -156,7 +156,9 @@ def _say(line: str) -> None:
     LOG.info(f"{JOB}: {line}")
 
 
-def _tried(spark: SparkSession, plan: Plan, parted: Parted, trained: Trained) -> Experiment:
+def _tried(
+    spark: SparkSession, plan: FinetunePlan, parted: Partition, trained: TrainedNetwork
+) -> TrainingRun:
     """Show all films to the network that has learned, and test the head that learned with it."""
     started, known, classes = time.monotonic(), plan.known, plan.classes
     wanted = with_weights(known.cfg, trained.weights).features
@@ -171,10 +173,10 @@ def _tried(spark: SparkSession, plan: Plan, parted: Parted, trained: Trained) ->
         prepared.unpersist()
     drawn = are_drawn(parted.rows)
     told = (plan.asked, known.cfg, drawn, known.ingested, made, fitted)
-    return Experiment(JOB, SECTIONS, *told)
+    return TrainingRun(JOB, SECTIONS, *told)
 
 
-def _prepared(made: Featurized, parted: Parted) -> DataFrame:
+def _prepared(made: FeatureResult, parted: Partition) -> DataFrame:
     sides = F.broadcast(parted.rows.select(PATH, IS_TEST))
     rows = made.rows.join(sides, on=PATH, how="inner")
     return heads.prepare_rows(heads.settle(rows, made.numbers), parted.labels)

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
-from spark_cxr.pipeline.ingest import Ingested, account_of, looked_at
+from spark_cxr.pipeline.ingest import IngestResult, account_of, looked_at
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.reading import COPY, Copies
 from spark_cxr.pipeline.reread import looked_at_again
@@ -33,12 +33,12 @@ NEVER = "never"
 
 
 @dataclass(frozen=True)
-class Known:
+class LearningFilms:
     """Films that were ingested."""
 
     cfg: Config
     """The settings that hold: with phantoms where no films were named."""
-    ingested: Ingested
+    ingested: IngestResult
     """Without the films of `--never`."""
     never: DataFrame | None
     """`schemas.IMAGES` of films that nothing may be learned from; None where none were named."""
@@ -49,7 +49,7 @@ class Known:
 @contextmanager
 def known_films(
     spark: SparkSession, cfg: Config, output: Output, copies: Copies
-) -> Iterator[Known]:
+) -> Iterator[LearningFilms]:
     """Ingest the films, or take what an earlier run or an earlier start of this one ingested.
 
     A film is decoded once: until the block ends there is a copy of each in the network's size.
@@ -60,24 +60,24 @@ def known_films(
         cfg, source = with_its_films(cfg, earlier, "--table"), earlier.output
         ingested = account_of(spark, source)
         if cached:
-            yield Known(cfg, ingested, None, None)
+            yield LearningFilms(cfg, ingested, None, None)
             return
         settings = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
         looking = looked_at_again(
             spark, settings, output, copies=copies, source=source, lost=CHANGED
         )
         with looking as (_, looked):
-            yield Known(cfg, ingested, None, copies_of(looked))
+            yield LearningFilms(cfg, ingested, None, copies_of(looked))
         return
     cfg, never = with_phantoms(cfg, output), cfg.finetune.never
     if cached:
-        yield Known(cfg, account_of(spark, output), _never(spark, never, output), None)
+        yield LearningFilms(cfg, account_of(spark, output), _never(spark, never, output), None)
         return
     images = (*cfg.ingest.images, *cfg.train.test_images, *never)
     looking = looked_at(spark, replace(cfg.ingest, images=images), output, copies=copies)
     with looking as (ingested, looked):
         ingested = _set_apart(ingested, never, output) if never else ingested
-        yield Known(cfg, ingested, _never(spark, never, output), copies_of(looked))
+        yield LearningFilms(cfg, ingested, _never(spark, never, output), copies_of(looked))
 
 
 def copies_of(looked: DataFrame) -> DataFrame:
@@ -89,7 +89,7 @@ def _never(spark: SparkSession, never: Sequence[str], output: Output) -> DataFra
     return spark.read.schema(IMAGES).parquet(output.table(NEVER)) if never else None
 
 
-def _set_apart(done: Ingested, never: Sequence[str], output: Output) -> Ingested:
+def _set_apart(done: IngestResult, never: Sequence[str], output: Output) -> IngestResult:
     """Part the table of films in two; groups and twins were found before that."""
     spark = done.images.sparkSession
     is_never = reduce(Column.__or__, map(is_below, never))

@@ -45,7 +45,7 @@ class Scene:
 
 
 @dataclass
-class Parted:
+class SortedFiles:
     """The files of a batch by what becomes of them."""
 
     scored: list[ScoredFile] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Parted:
     same: list[ScoredFile] = field(default_factory=list)
 
 
-def score_batch(scene: Scene, batch: Sequence[Arrival], number: int) -> Parted:
+def score_batch(scene: Scene, batch: Sequence[Arrival], number: int) -> SortedFiles:
     """Score files and commit what came of them, each file in one of the four tables."""
     seen = _look(scene, batch)
     parted = part(seen, {file.path for file in batch if file.has_waited})
@@ -71,9 +71,9 @@ def score_batch(scene: Scene, batch: Sequence[Arrival], number: int) -> Parted:
     return parted
 
 
-def part(seen: Iterable[ScoredFile], waited: set[str]) -> Parted:
+def part(seen: Iterable[ScoredFile], waited: set[str]) -> SortedFiles:
     """Part files; one that may be half copied waits for a second look before it is set aside."""
-    parted = Parted()
+    parted = SortedFiles()
     for file in seen:
         may_change = file.reason in HALF_COPIED and file.path not in waited
         if file.is_same:

@@ -128,7 +128,7 @@ def _scene(spark: SparkSession, settings: Score, output: Output) -> Scene:
 
 
 def _outcome(scene: Scene, cfg: Config, totals: Totals, output: Output) -> Outcome:
-    measures = measure_drift(totals.tally, scene.scorer.judge.reference, cfg.drift)
+    measures = measure_drift(totals.tally, scene.scorer.predictor.reference, cfg.drift)
     counts: dict[str, Any] = {
         "table": _table_of(cfg.score).address,
         "model": scene.model,

@@ -13,7 +13,7 @@ from typing import Any
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.predictor import NO_XRAY, UNLIKE
 from spark_cxr.pipeline.scored_files import ScoredFile
-from spark_cxr.verbs.score.batch import Parted
+from spark_cxr.verbs.score.batch import SortedFiles
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Totals:
         """Count the files that were set aside."""
         return self.reasons.total()
 
-    def add(self, arrived: int, parted: Parted) -> None:
+    def add(self, arrived: int, parted: SortedFiles) -> None:
         """Count the files of a batch that is committed."""
         self.batches += 1
         self.arrived += arrived

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics import LearningPoint, Metrics, learning_curve
 from spark_cxr.pipeline.evaluate import measure_predictions
-from spark_cxr.pipeline.heads import LABEL_INDEX, Recipe, fit, predictions_of
+from spark_cxr.pipeline.heads import LABEL_INDEX, HeadRecipe, fit, predictions_of
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.schemas import GROUP
 from spark_cxr.settings import Train
@@ -21,7 +21,7 @@ EIGHTHS = (1, 2, 4)
 
 def learn(
     head: Head,
-    recipe: Recipe,
+    recipe: HeadRecipe,
     prepared: DataFrame,
     labels: tuple[str, ...],
     whole: Metrics,

@@ -13,7 +13,7 @@ from spark_cxr.config import command_line
 from spark_cxr.metrics.report_records import ClassCount, RunSummary, SplitSummary, TrainingReport
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.model.manifest import read_manifest
-from spark_cxr.model.model import read_judge
+from spark_cxr.model.model import read_predictor
 from spark_cxr.output import Output
 from spark_cxr.pipeline.data_summary import (
     PHANTOMS,
@@ -28,12 +28,12 @@ from spark_cxr.pipeline.data_summary import (
 )
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.splits import is_drawn
-from spark_cxr.verbs.train.run import Experiment
+from spark_cxr.verbs.train.run import TrainingRun
 
 LEARNED = "test_images_the_network_was_trained_on"
 
 
-def counts_of(done: Experiment) -> dict[str, Any]:
+def counts_of(done: TrainingRun) -> dict[str, Any]:
     """Give the content of metrics.json."""
     fitted = done.fitted
     return {
@@ -65,14 +65,14 @@ def counts_of(done: Experiment) -> dict[str, Any]:
     }
 
 
-def headline_of(done: Experiment) -> dict[str, Any]:
+def headline_of(done: TrainingRun) -> dict[str, Any]:
     """Give the figures for the one line of JSON and run.json; metrics.json has them all."""
     names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined", LEARNED)
     figures = counts_of(done)
     return {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
 
 
-def summary_of(done: Experiment, report: str) -> str:
+def summary_of(done: TrainingRun, report: str) -> str:
     """Give the small table for the console."""
     found, overlap = done.fitted.metrics, done.fitted.overlap
     lines = [f"warning: {overlap_warning(overlap)}"] if overlap.learned else []
@@ -95,7 +95,7 @@ def summary_of(done: Experiment, report: str) -> str:
     return "\n".join(lines)
 
 
-def caveats_of(done: Experiment) -> Iterator[str]:
+def caveats_of(done: TrainingRun) -> Iterator[str]:
     """Say what a reader must know before relying on a figure."""
     yield from data_caveats(done.ingested, done.drawn)
     yield from network_caveats(done.featurized)
@@ -109,11 +109,11 @@ def caveats_of(done: Experiment) -> Iterator[str]:
         )
 
 
-def training_report(done: Experiment, predictions: DataFrame, model: Output) -> TrainingReport:
+def training_report(done: TrainingRun, predictions: DataFrame, model: Output) -> TrainingReport:
     """Gather what the report of a training says; `model` is the directory of the trained model."""
     cfg, fitted, used = done.cfg, done.fitted, done.featurized.used
-    judge, network = read_judge(model, read_manifest(model)), done.featurized.plan.network
-    check = RefusalCheck(judge, done.featurized.rows, network.size_hw)
+    predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
+    check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
     return TrainingReport(
         job=done.job,
         title=f"{fitted.head.title} on {cfg.features.backbone} features",
@@ -137,12 +137,12 @@ def training_report(done: Experiment, predictions: DataFrame, model: Output) -> 
     )
 
 
-def _class_counts(done: Experiment) -> Iterator[ClassCount]:
+def _class_counts(done: TrainingRun) -> Iterator[ClassCount]:
     for label in done.fitted.labels:
         yield ClassCount(label, *done.fitted.parted.counts[label])
 
 
-def _split(done: Experiment) -> SplitSummary:
+def _split(done: TrainingRun) -> SplitSummary:
     cfg, fitted = done.cfg, done.fitted
     known, words = fitted.parted.people.patients > 0, fitted.split_words(cfg.train)
     drawn = (("Seed", str(cfg.run.seed)), ("Share for the test", f"{cfg.train.test_fraction:g}"))
@@ -157,7 +157,7 @@ def _split(done: Experiment) -> SplitSummary:
     )
 
 
-def _run(done: Experiment, spark: SparkSession) -> RunSummary:
+def _run(done: TrainingRun, spark: SparkSession) -> RunSummary:
     flags = command_line(done.asked, done.sections)
     return RunSummary(
         commands=(f"spark-submit jobs/{done.job}.py {flags}",),

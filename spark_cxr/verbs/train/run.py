@@ -14,13 +14,13 @@ from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
-from spark_cxr.pipeline.features import Featurized, featurize_step, featurized_earlier
-from spark_cxr.pipeline.heads import HeadModel, Recipe
-from spark_cxr.pipeline.ingest import Ingested
-from spark_cxr.pipeline.partition import Parted, part
+from spark_cxr.pipeline.features import FeatureResult, featurize_step, featurized_earlier
+from spark_cxr.pipeline.heads import HeadModel, HeadRecipe
+from spark_cxr.pipeline.ingest import IngestResult
+from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import Fitted, Trial, try_out
+from spark_cxr.pipeline.trial import TrainingResult, Trial, try_out
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
@@ -32,7 +32,7 @@ OWN_JOB = ("lr", "rf", "dt")
 
 
 @dataclass(frozen=True)
-class Experiment:
+class TrainingRun:
     """All that a report tells of one training."""
 
     job: str
@@ -44,9 +44,9 @@ class Experiment:
     """The same with images of our own where none were named."""
     drawn: bool
     """All films are phantoms."""
-    ingested: Ingested
-    featurized: Featurized
-    fitted: Fitted
+    ingested: IngestResult
+    featurized: FeatureResult
+    fitted: TrainingResult
 
 
 def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
@@ -66,7 +66,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     parted.rows.unpersist()
     job, sections = job_of(name)
     drawn = are_drawn(wanted)
-    done = Experiment(job, sections, asked, cfg, drawn, ingested, featurized, fitted)
+    done = TrainingRun(job, sections, asked, cfg, drawn, ingested, featurized, fitted)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
     model = Output(output.table("model"))
@@ -83,7 +83,7 @@ def job_of(head: str) -> tuple[str, tuple[str, ...]]:
 
 def _featurized(
     spark: SparkSession, cfg: Config, output: Output
-) -> tuple[Config, Ingested, Featurized]:
+) -> tuple[Config, IngestResult, FeatureResult]:
     """Take the vectors of an earlier run, or make them; also give the settings that then hold."""
     if cfg.train.features:
         return featurized_earlier(spark, cfg)
@@ -94,18 +94,18 @@ def _featurized(
     return cfg, ingested, made
 
 
-def _recipe(cfg: Config) -> Recipe:
-    return Recipe(cfg.run.seed, balance=cfg.train.balance)
+def _recipe(cfg: Config) -> HeadRecipe:
+    return HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
 
 
 def _fit(
     head: heads.Head,
-    made: Featurized,
+    made: FeatureResult,
     images: DataFrame,
-    parted: Parted,
+    parted: Partition,
     cfg: Config,
     output: Output,
-) -> Fitted:
+) -> TrainingResult:
     started = time.monotonic()
     prepared = _prepared(made, parted, cfg).persist()
     try:
@@ -123,7 +123,7 @@ def _fit(
         prepared.unpersist()
 
 
-def _prepared(made: Featurized, parted: Parted, cfg: Config) -> DataFrame:
+def _prepared(made: FeatureResult, parted: Partition, cfg: Config) -> DataFrame:
     """Bring the sides, and folds, to the vectors: these are read once, and shuffled once."""
     sides = parted.rows.select(PATH, IS_TEST)
     if cfg.train.tune:
@@ -134,7 +134,7 @@ def _prepared(made: Featurized, parted: Parted, cfg: Config) -> DataFrame:
 
 
 def _trained(
-    head: heads.Head, recipe: Recipe, train_rows: DataFrame, asked: Train
+    head: heads.Head, recipe: HeadRecipe, train_rows: DataFrame, asked: Train
 ) -> tuple[HeadModel, Tuned | None]:
     if asked.tune:
         return tune(head, train_rows, asked.tune_folds, recipe, asked.parallelism)

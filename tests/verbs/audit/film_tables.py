@@ -1,7 +1,7 @@
 """Small tables of films written by hand, for checks that read no file."""
 
 from spark_cxr.config import defaults
-from spark_cxr.pipeline.checks.near_duplicate_checks import Known
+from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables
 
 FILMS = (
     "path string, sha256 string, label string, source string, patient_id string, "
@@ -27,7 +27,7 @@ def known(spark, rows, *pairs, kind="looks"):
     """Gather films and pairs of their names; each pair is a cluster of its own."""
     twins = [(a, b, f"sha-{a}", f"sha-{b}", kind, 0, 1.0) for a, b in pairs]
     clusters = [(f"sha-{name}", f"sha-{pair[0]}") for pair in pairs for name in pair]
-    return Known(
+    return NearDuplicateTables(
         films(spark, *rows),
         spark.createDataFrame(twins, TWINS),
         spark.createDataFrame(clusters, CLUSTERS),

@@ -5,7 +5,7 @@ import pytest
 from film_tables import SETTINGS
 
 from spark_cxr.metrics import measure
-from spark_cxr.verbs.audit.questions import Answer, Steadiness
+from spark_cxr.verbs.audit.questions import ProbeResult, Steadiness
 from spark_cxr.verbs.audit.robustness import CHANGES, judge_calibration, judge_change, judge_source
 from spark_cxr.verbs.audit.shortcuts import SHORTCUTS, judge_centre, judge_shortcut
 
@@ -92,7 +92,7 @@ def test_a_negative_is_a_warning_at_worst():
 
 def calibrated(accuracy, sure, films=FILMS):
     return judge_calibration(
-        Answer(reached(accuracy, films, sure), (sure,) * films), SETTINGS, seed=0
+        ProbeResult(reached(accuracy, films, sure), (sure,) * films), SETTINGS, seed=0
     )
 
 

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.partition import Parted, part
+from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.split_words import People
 from spark_cxr.pipeline.splits import check_split, split
 from spark_cxr.verbs.finetune.learners import choose_learners, of_learners, with_validation
@@ -19,7 +19,7 @@ def parted(spark):
     made = [(f"f{i}", f"s{i}", LABELS[i // 2 % 2], f"p{i // 2}") for i in range(160)]
     rows = spark.createDataFrame(made, "path string, sha256 string, label string, group_id string")
     rows = split(rows, "patient", 0.25, 0).persist()
-    return Parted(rows, LABELS, check_split(rows), 0, People(80, 0))
+    return Partition(rows, LABELS, check_split(rows), 0, People(80, 0))
 
 
 @pytest.fixture(scope="module")
