@@ -49,10 +49,10 @@ MAY_USE = {
 }
 """Each part of the library, and the parts that it may import besides itself."""
 
-MAY_IMPORT_SPARK = {"pipeline", "sparkdl"}
+MAY_IMPORT_SPARK = {"pipeline", "verbs", "sparkdl"}
 """Where pyspark stands at the top of a file."""
 NEVER_SPARK = {
-    *("images", "phantoms", "backbones", "heads", "metrics", "model", "report", "serve"),
+    *("images", "phantoms", "backbones", "metrics", "model", "report", "serve"),
     *("training", "console", *BASE),
 } - {"output"}
 """Where pyspark does not stand at all, unless for types."""

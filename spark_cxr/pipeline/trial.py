@@ -18,6 +18,7 @@ from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.film_tables import limits_of
 from spark_cxr.pipeline.heads import predictions_of
+from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.model_directory import FittedHead, ModelFacts, write_model
 from spark_cxr.pipeline.overlap import marked, overlap_of
 from spark_cxr.pipeline.partition import Partition, fingerprint
@@ -87,6 +88,24 @@ class TrainingResult:
 
 Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
 """Says what fewer films would have brought, beside what was measured after all of them."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """All that a report tells of one training."""
+
+    job: str
+    sections: tuple[str, ...]
+    """Those that are flags of the job."""
+    asked: Config
+    """As the user said it."""
+    cfg: Config
+    """The same with images of our own where none were named."""
+    drawn: bool
+    """All films are phantoms."""
+    ingested: IngestResult
+    featurized: FeatureResult
+    fitted: TrainingResult
 
 
 def try_out(

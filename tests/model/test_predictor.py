@@ -34,7 +34,7 @@ def opened(data):
 
 
 @pytest.fixture
-def judge(head):
+def predictor(head):
     return Predictor(LABELS, head, reference(limit=10.0))
 
 
@@ -46,7 +46,7 @@ def judge(head):
         (1.6, ("not_like_training", "not_an_xray"), False),
     ],
 )
-def test_the_further_a_film_the_less_is_said(judge, distance, flags, has_label):
+def test_the_further_a_film_the_less_is_said(predictor, distance, flags, has_label):
     told = predictor.predict(ALONG * 20 * distance)
     assert told.distance == pytest.approx(distance)
     assert told.flags == flags
@@ -55,17 +55,17 @@ def test_the_further_a_film_the_less_is_said(judge, distance, flags, has_label):
     assert sum(told.probabilities.values()) == pytest.approx(1 if has_label else 0)
 
 
-def test_a_coloured_picture_is_no_xray_however_near_it_is(judge):
+def test_a_coloured_picture_is_no_xray_however_near_it_is(predictor):
     told = predictor.predict(np.zeros(DIM), Picture(0.2))
     assert (told.label, told.flags) == ("", ("not_an_xray",))
     assert (told.confidence, dict(told.probabilities)) == (None, {})
 
 
-def test_flags_of_the_file_come_along(judge):
+def test_flags_of_the_file_come_along(predictor):
     assert predictor.predict(np.zeros(DIM), Picture(0.0, ("lateral",))).flags == ("lateral",)
 
 
-def test_a_film_has_the_same_bits_whatever_stands_beside_it(judge):
+def test_a_film_has_the_same_bits_whatever_stands_beside_it(predictor):
     rows = np.random.default_rng(0).standard_normal((33, DIM)).astype(np.float32)
     alone = [predictor.predict(row) for row in rows]
     assert alone == [predictor.predict(row) for row in rows[::-1]][::-1]

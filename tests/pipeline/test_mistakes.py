@@ -31,7 +31,7 @@ def test_a_refused_film_is_no_mistake_of_the_report(spark, films, tmp_path):
     vectors = spark.createDataFrame(
         [(path, np.zeros(DIM).tolist()) for path in films], "path string, features array<float>"
     )
-    judge = load_model(made_model(tmp_path / "model")).predictor
+    predictor = load_model(made_model(tmp_path / "model")).predictor
     check = RefusalCheck(predictor, vectors, catalog.get("fake").size_hw)
     assert [each.path for each in mistakes_of(said, check)] == ["surer.png", "less.png"]
     assert [each.path for each in mistakes_of(said)] == ["photo.png", "surer.png", "less.png"]

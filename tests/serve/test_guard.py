@@ -90,8 +90,10 @@ def test_an_error_of_the_server_is_logged_by_its_place_and_not_by_its_words(
     def fail(vector, picture):
         raise RuntimeError("DOE^JANE")
 
-    monkeypatch.setattr(server.service.batcher, "_judge", type("J", (), {"judge": fail})())
-    monkeypatch.setattr(type(server.service.batcher._judge), "judge", lambda s, v, p: fail(v, p))
+    monkeypatch.setattr(server.service.batcher, "_predictor", type("J", (), {"predict": fail})())
+    monkeypatch.setattr(
+        type(server.service.batcher._predictor), "predict", lambda s, v, p: fail(v, p)
+    )
     before = len(server.log)
     status, told = server.predict(drawn["png"])
     assert (status, told["reason"]) == (500, "failed")

@@ -14,7 +14,7 @@ from spark_cxr.schemas import LABEL, PATIENT
 
 
 @dataclass(frozen=True)
-class People:
+class PatientCounts:
     """Patients, counted."""
 
     films: int
@@ -36,7 +36,7 @@ def check_patients(images: DataFrame) -> tuple[Check, ...]:
     return (_known(found), _labels(images, found), _sides(found))
 
 
-def _count(images: DataFrame) -> People:
+def _count(images: DataFrame) -> PatientCounts:
     known = images.where(F.col(PATIENT).isNotNull())
     each = known.groupBy(PATIENT).agg(
         F.count_distinct(LABEL).alias(LABEL),
@@ -54,10 +54,10 @@ def _count(images: DataFrame) -> People:
     films, without, sides = images.agg(
         F.count(F.lit(1)), F.count_if(F.col(PATIENT).isNull()), F.count_distinct(SPLIT)
     ).collect()[0]
-    return People(films, without, sides, *(value or 0 for value in counts))
+    return PatientCounts(films, without, sides, *(value or 0 for value in counts))
 
 
-def _known(found: People) -> Check:
+def _known(found: PatientCounts) -> Check:
     title = "Whether patients are known"
     share = found.without / found.films if found.films else 0.0
     numbers = (("films", found.films), ("without_patient", found.without), ("share", share))
@@ -73,7 +73,7 @@ def _known(found: People) -> Check:
     return Check("patients_known", title, WARN, said, numbers, brief=brief)
 
 
-def _labels(images: DataFrame, found: People) -> Check:
+def _labels(images: DataFrame, found: PatientCounts) -> Check:
     name, title = "patients_in_classes", "Patients with several labels"
     if not found.patients:
         return Check(name, title, NOT_APPLICABLE, "No patient is known.")
@@ -99,7 +99,7 @@ def _labels(images: DataFrame, found: People) -> Check:
     return Check(name, title, WARN, said, numbers, grid, brief=brief)
 
 
-def _sides(found: People) -> Check:
+def _sides(found: PatientCounts) -> Check:
     name, title = "split_patients", "Patients on both sides of the publisher's split"
     if found.sides < 2 or not found.with_split:
         said = "No film with a known patient comes with a split."

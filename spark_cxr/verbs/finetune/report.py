@@ -16,7 +16,7 @@ from spark_cxr.report.epochs import draw_accuracy, draw_loss
 from spark_cxr.report.training import training_page
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.training.history import Epoch
-from spark_cxr.verbs.finetune.run import FinetuneResult
+from spark_cxr.verbs.finetune.results import FinetuneResult
 from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
 
 SOLVED = "solved once more, as logistic regression on films as they are"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -12,21 +12,19 @@ from pyspark.sql import functions as F
 
 from spark_cxr import datasets
 from spark_cxr.backbones import film_list
-from spark_cxr.backbones.cache import cache_dir
-from spark_cxr.output import Outcome, Output, is_here, locate
+from spark_cxr.output import Outcome, Output, is_here
 from spark_cxr.pipeline import heads
-from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
+from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.overlap import list_films
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import Trial, try_out
+from spark_cxr.pipeline.trial import TrainingRun, Trial, try_out
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train
-from spark_cxr.training.recipe import Recipe
 from spark_cxr.training.task import Task, TrainedNetwork
 from spark_cxr.verbs.finetune.distributed import train_together
 from spark_cxr.verbs.finetune.films import FILMS, LearnerFilms, cached_films, featurize_cached
@@ -37,9 +35,10 @@ from spark_cxr.verbs.finetune.learners import (
     of_learners,
     with_validation,
 )
-from spark_cxr.verbs.finetune.request import Start, recipe_of, start_of, with_weights
-from spark_cxr.verbs.finetune.sources import LearningFilms, known_films
-from spark_cxr.verbs.train.run import TrainingRun
+from spark_cxr.verbs.finetune.report import tell
+from spark_cxr.verbs.finetune.request import recipe_of, start_of, with_weights
+from spark_cxr.verbs.finetune.results import FinetunePlan, FinetuneResult, folder_of
+from spark_cxr.verbs.finetune.sources import known_films
 
 LOG = logging.getLogger(__name__)
 
@@ -47,40 +46,8 @@ JOB = "finetune"
 SECTIONS = FLAGS_OF["finetune"]
 
 
-@dataclass(frozen=True)
-class FinetunePlan:
-    """What is to be done, with which films."""
-
-    asked: Config
-    """As the user said it."""
-    recipe: Recipe
-    start: Start
-    known: LearningFilms
-    classes: Classes
-    output: Output
-
-
-@dataclass(frozen=True)
-class FinetuneResult:
-    """All that there is to tell of a fine-tuning."""
-
-    plan: FinetunePlan
-    learners: Learners
-    trained: TrainedNetwork
-    experiment: TrainingRun
-    seconds: float
-    """Of the training of the network, since the last restart."""
-
-    @property
-    def sheet(self) -> bytes:
-        """Read the films as the network saw them."""
-        return (_folder(self.plan.output) / SHEET).read_bytes()
-
-
 def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, split, train the network, featurize with it, evaluate its head, report."""
-    from spark_cxr.verbs.finetune.report import tell
-
     recipe, start = recipe_of(cfg), start_of(cfg)
     labels, size_hw = read_classes(cfg.train.classes).labels, start.backbone.size_hw
     with known_films(spark, cfg, output, small_copies(size_hw, labels)) as known:
@@ -125,7 +92,7 @@ def _trained(
         labels=labels,
         train=films.train,
         val=films.val,
-        folder=_folder(plan.output),
+        folder=folder_of(plan.output),
         data=_data(plan, learners),
         films=_listed(plan, learners),
     )
@@ -180,12 +147,3 @@ def _prepared(made: FeatureResult, parted: Partition) -> DataFrame:
     sides = F.broadcast(parted.rows.select(PATH, IS_TEST))
     rows = made.rows.join(sides, on=PATH, how="inner")
     return heads.prepare_rows(heads.settle(rows, made.numbers), parted.labels)
-
-
-def _folder(output: Output) -> Path:
-    """Find the training's place: --out itself, or what this machine has for one far away."""
-    if is_here(output.address):
-        return Path(locate(output.address)[1])
-    folder = cache_dir("training") / output.address.replace("/", "_").replace(":", "_")
-    folder.mkdir(exist_ok=True)
-    return folder

@@ -28,7 +28,7 @@ from spark_cxr.pipeline.data_summary import (
 )
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.splits import is_drawn
-from spark_cxr.verbs.train.run import TrainingRun
+from spark_cxr.pipeline.trial import TrainingRun
 
 LEARNED = "test_images_the_network_was_trained_on"
 

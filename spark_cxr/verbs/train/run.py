@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -14,47 +14,28 @@ from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
+from spark_cxr.pipeline.explanation_panels import training_panels
 from spark_cxr.pipeline.features import FeatureResult, featurize_step, featurized_earlier
 from spark_cxr.pipeline.heads import HeadModel, HeadRecipe
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import TrainingResult, Trial, try_out
+from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial, try_out
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
+from spark_cxr.report.training import training_page
 from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
 from spark_cxr.verbs.train.learning_curve import learn
+from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
 
 SECTIONS = FLAGS_OF["train"]
 OWN_JOB = ("lr", "rf", "dt")
 """Heads with a job of their own; `train --head NAME` fits them all."""
 
 
-@dataclass(frozen=True)
-class TrainingRun:
-    """All that a report tells of one training."""
-
-    job: str
-    sections: tuple[str, ...]
-    """Those that are flags of the job."""
-    asked: Config
-    """As the user said it."""
-    cfg: Config
-    """The same with images of our own where none were named."""
-    drawn: bool
-    """All films are phantoms."""
-    ingested: IngestResult
-    featurized: FeatureResult
-    fitted: TrainingResult
-
-
 def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
-    from spark_cxr.pipeline.explanation_panels import training_panels
-    from spark_cxr.report.training import training_page
-    from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
-
     asked, head = cfg, heads.get(name)
     training.check_recipe(head, _recipe(cfg))
     cfg, ingested, featurized = _featurized(spark, cfg, output)
