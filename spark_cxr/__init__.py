@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from spark_cxr.model import Model
 
 __all__ = ["__version__", "load_model"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def load_model(directory: str | Path, **options: Any) -> Model:

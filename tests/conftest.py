@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parent.parent
+STARTS_JOBS = ROOT / "tests" / "jobs"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a JVM, so that `make test-quick` can leave it out."""
+    for item in items:
+        uses_spark = "spark" in getattr(item, "fixturenames", ())
+        if uses_spark or STARTS_JOBS in item.path.parents:
+            item.add_marker(pytest.mark.jvm)
 
 
 @pytest.fixture(scope="session")
