@@ -29,8 +29,8 @@ cluster-demo: setup ## the same on a cluster of this machine: master, two worker
 test: setup ## the tests that take minutes, as CI runs them
 	@$(BIN)/python -m pytest
 
-test-quick: setup ## the tests that need no JVM
-	@$(BIN)/python -m pytest -m "not slow and not gpu and not jvm"
+test-quick: setup ## the tests that need no JVM and are done in about a minute
+	@$(BIN)/python -m pytest -m "not slow and not gpu and not jvm and not heavy"
 
 test-all: setup ## all tests that need no GPU, the slow ones included
 	@$(BIN)/python -m pytest -m "not gpu"

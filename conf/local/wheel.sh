@@ -16,7 +16,7 @@ rm -rf "$dist" "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c conf/constraints.txt \
   "$dist"/spark_cxr-*.whl openvino
 
-"$bin/spark-cxr" train-lr --no-learning-curve --explained 0 --resamples 50 --out "$work/R" \
+"$bin/spark-cxr" train-lr --no-learning-curve --explained 0 --resamples 100 --out "$work/R" \
   --set phantoms.count=60 --set phantoms.size=128 > "$work/log" 2>&1 \
   || { cat "$work/log" >&2; fail "Expected a model to try. Received: the error above."; }
 
