@@ -38,8 +38,8 @@ def _is_public(path: Path) -> bool:
 
 
 def _packages() -> dict[str, list[str]]:
-    """Give the public modules of each folder of the library, by the folder's dotted name."""
-    found: dict[str, list[str]] = {}
+    """Give what is public in each folder of the library, by the folder's dotted name."""
+    found = {"spark_cxr": ["spark_cxr.load_model"]}
     for path in sorted(LIBRARY.rglob("*.py")):
         if _is_public(path):
             package = ".".join(path.parent.relative_to(ROOT).parts)
@@ -47,10 +47,10 @@ def _packages() -> dict[str, list[str]]:
     return found
 
 
-def _page(package: str, modules: list[str]) -> str:
+def _page(package: str, names: list[str]) -> str:
     init = ROOT.joinpath(*package.split("."), "__init__.py")
     about = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) if init.is_file() else ""
-    return "\n\n".join([f"# {package}", about or "", *(f"::: {name}" for name in modules)])
+    return "\n\n".join([f"# {package}", about or "", *(f"::: {name}" for name in names)])
 
 
 def on_config(config: Any) -> Any:
@@ -62,9 +62,9 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Files, config: Any) -> Files:
     """Make the pages of the API."""
-    for package, modules in _packages().items():
-        name = f"api/{package}.md"
-        files.append(File.generated(config, name, content=_page(package, modules)))
+    for package, names in _packages().items():
+        path = f"api/{package}.md"
+        files.append(File.generated(config, path, content=_page(package, names)))
     return files
 
 
