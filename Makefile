@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-all test-gpu test-airflow test-clients test-workers test-matrix check bench serve-bench cxrnet results clean
+.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-workers test-oldest test-matrix lint check docs wheel bench serve-bench cxrnet results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,9 @@ cluster-demo: setup ## the same on a cluster of this machine: master, two worker
 test: setup ## the tests that take minutes, as CI runs them
 	@$(BIN)/python -m pytest
 
+test-quick: setup ## the tests that need no JVM and are done in about a minute
+	@$(BIN)/python -m pytest -m "not slow and not gpu and not jvm and not heavy"
+
 test-all: setup ## all tests that need no GPU, the slow ones included
 	@$(BIN)/python -m pytest -m "not gpu"
 
@@ -54,16 +57,26 @@ test-workers: ## two processes train one network, with PyTorch in an environment
 	@.venv-torch/bin/python -m pytest -m slow tests/training/test_averaging.py \
 		tests/verbs/finetune/test_together.py
 
-test-matrix: setup ## the tests with the oldest and the newest supported PySpark
+test-oldest: ## the tests with the oldest supported PySpark
 	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)
 	@.venv-oldest/bin/python -m pytest
-	@$(BIN)/python -m pytest
 
-check: setup ## lint, format, types and tests
+test-matrix: test-oldest test ## the tests with the oldest and the newest supported PySpark
+
+lint: setup ## lint, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
+
+check: lint test ## lint, format, types and tests
+
+docs: setup ## the documentation as a site, in site/; a warning is an error
+	@[ -x $(BIN)/mkdocs ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c conf/constraints.txt -e ".[docs]"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --quiet
+
+wheel: setup ## the wheel, in dist/, and a test of it in an environment that has nothing else
+	@conf/local/wheel.sh "$(BIN)" dist .venv-wheel
 
 bench: setup ## how fast features are made here, beside the usual ways (minutes)
 	@$(BIN)/spark-submit jobs/phantoms.py --out demo/bench/phantoms --count 400 --size 256 \
@@ -81,6 +94,6 @@ results: setup ## the table of the field: heads on our network and others, on ..
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest .venv-gpu .venv-airflow .venv-clients .venv-torch demo runs build dist conf/databricks/dist *.egg-info \
+	rm -rf .venv .venv-oldest .venv-wheel .venv-gpu .venv-airflow .venv-clients .venv-torch demo runs build dist site conf/databricks/dist *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -29,6 +29,7 @@ EXTRAS = {
     # would hold pyarrow back. SQLAlchemy and Alembic are for a store in a database, also SQLite.
     "tracking": ["mlflow-skinny>=2.16,<4", "sqlalchemy>=2", "alembic>=1.13"],
     "serve": ["fastapi>=0.115", "uvicorn>=0.30", "httptools>=0.6.3", "prometheus_client>=0.20"],
+    "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"],
     "dev": [
         "chispa>=0.10",
         # The resources of a Databricks bundle as types, to check ours against.

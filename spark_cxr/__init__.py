@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from spark_cxr.model import Model
 
 __all__ = ["__version__", "load_model"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Who wants to read what the library says configures logging; else it says nothing.
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -14,6 +14,30 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parent.parent
+STARTS_JOBS = ROOT / "tests" / "jobs"
+HEAVY = {
+    # real networks are built, trained or drawn from
+    *("training", "test_backbone_catalog", "test_cam", "test_cxrnet", "test_engines"),
+    *("test_features_of_networks", "test_network_file", "test_lungs"),
+    # whole pages with all their plots, a browser, a server that is started as a command
+    *("test_comparison_page", "test_training_page", "test_plots", "test_page", "test_browser"),
+    *("test_command", "test_hostile", "test_load", "test_results"),
+    # MLflow
+    *("tracking", "test_pyfunc"),
+    # many resamplings, many broken files
+    *("test_bands", "test_resample", "test_mutations", "test_codec_process"),
+}
+"""Folders and files of tests that take long without a JVM."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a JVM or takes long, so that `make test-quick` can leave it out."""
+    for item in items:
+        uses_spark = "spark" in getattr(item, "fixturenames", ())
+        if uses_spark or STARTS_JOBS in item.path.parents:
+            item.add_marker(pytest.mark.jvm)
+        if item.path.stem in HEAVY or item.path.parent.name in HEAVY:
+            item.add_marker(pytest.mark.heavy)
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,7 @@ def test_setup_has_the_version_of_the_package(package: dict[str, Any]) -> None:
 
 
 def test_setup_has_the_extras_of_the_issue(package: dict[str, Any]) -> None:
-    wanted = {"local", "cpu", "gpu", "dicom", "report", "tracking", "serve", "dev"}
+    wanted = {"local", "cpu", "gpu", "dicom", "report", "tracking", "serve", "docs", "dev"}
     assert wanted <= set(package["extras_require"])
 
 
@@ -113,7 +113,7 @@ def test_packages_that_are_pinned_are_those_that_setup_names(package: dict[str, 
     text = (ROOT / "conf/constraints.txt").read_text(encoding="utf-8")
     pinned = {line.split("==")[0].split("[")[0].lower() for line in text.splitlines() if line}
     needed = [*package["install_requires"]]
-    installed = ("local", "dicom", "report", "tracking", "dev")
+    installed = ("local", "dicom", "report", "tracking", "docs", "dev")
     needed += [line for extra in installed for line in extras(package, extra)]
     names = {line.split(">")[0].split("[")[0].lower() for line in needed}
     assert names - pinned == set()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import HEAVY
+
 ROOT = Path(__file__).resolve().parents[1]
 JOBS = sorted(path for path in (ROOT / "jobs").glob("*.py") if path.stem != "__init__")
 FILES = [*sorted((ROOT / "spark_cxr").rglob("*.py")), *JOBS]
@@ -151,6 +153,11 @@ def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
 def test_names_of_test_files_are_unique() -> None:
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_what_the_quick_tests_leave_out_is_there() -> None:
+    there = {path.stem for path in (ROOT / "tests").rglob("*")}
+    assert {name for name in HEAVY if name not in there} == set()
 
 
 # The rules themselves, on code that breaks each

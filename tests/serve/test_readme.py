@@ -1,4 +1,4 @@
-"""What README tells a reader to type at a server is answered as README says."""
+"""What the page of `serve` tells a reader to type at a server is answered as the page says."""
 
 import json
 import re
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-LINES = re.findall(r"^(?:curl|printf) .*http://127\.0\.0\.1:8080/.*$", README, re.MULTILINE)
+PAGE = (Path(__file__).resolve().parents[2] / "docs/verbs/serve.md").read_text(encoding="utf-8")
+LINES = re.findall(r"^(?:curl|printf) .*http://127\.0\.0\.1:8080/.*$", PAGE, re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("bash") and shutil.which("curl")), reason="needs bash and curl"
@@ -27,7 +27,7 @@ def typed(line, server, model, drawn, folder):
     return done.stdout
 
 
-def test_readme_has_lines_for_every_kind_of_client():
+def test_page_has_lines_for_every_kind_of_client():
     for path in ("/predict", "/invocations", "/v2/models", "/model", "/metrics"):
         assert any(path in line for line in LINES), path
 

@@ -74,7 +74,7 @@ def test_arrays_go_through_a_network(spark, adding_file):
     assert [row.y for row in made.collect()] == [[6.0, 60.0], None]
 
 
-def test_a_transformer_of_arrays_can_be_saved(adding_file, tmp_path):
+def test_a_transformer_of_arrays_can_be_saved(spark, adding_file, tmp_path):
     stage = KerasTransformer(inputCol="x", outputCol="y", modelFile=adding_file)
     stage.save(str(tmp_path / "stage"))
     assert KerasTransformer.load(str(tmp_path / "stage")).getModelFile() == adding_file
