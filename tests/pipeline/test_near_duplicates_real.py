@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from tests.pipeline.test_dedup import LEAST, table
+from tests.pipeline.test_near_duplicates import LEAST, table
 
 from spark_cxr.images.decode import decode
 from spark_cxr.images.thumbnail import thumbnail

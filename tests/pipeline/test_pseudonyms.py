@@ -7,8 +7,9 @@ import pytest
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.phantoms import phantoms
+from spark_cxr.pipeline.film_pass import TableFile
 from spark_cxr.pipeline.pseudonyms import pseudonym, pseudonymised
-from spark_cxr.pipeline.reading import WANTED, File, Recipe, look_at
+from spark_cxr.pipeline.reading import WANTED, Reading, looking_pass
 
 
 def test_a_pseudonym_is_a_keyed_digest_of_the_id():
@@ -39,9 +40,10 @@ def test_a_pass_without_a_key_names_no_patient():
     drawn = phantoms(4, 0, 64, ("dicom",), 0, masks=False, marker="none")
     content = next(phantom.data for phantom in drawn)
     row = {"path": ["p/Miller/a.dcm"], "modified": [None], "bytes": [1], "content": [content]}
-    file = File(pa.RecordBatch.from_pydict(row | {WANTED: [False]}), 0)
+    file = TableFile(pa.RecordBatch.from_pydict(row | {WANTED: [[False]]}), 0)
 
     def patient(key):
-        return look_at(file, Recipe(DEFAULT_LIMITS, key, "p/([^/]+)/"), None).note["patient_id"]
+        reading = Reading(DEFAULT_LIMITS, key, "p/([^/]+)/")
+        return looking_pass(reading).open(file).note["patient_id"]
 
     assert (patient(None), patient(b"k")) == (None, pseudonym(b"k", "Miller"))
