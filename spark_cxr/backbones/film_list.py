@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones.weights import Weights, embedded_file
 from spark_cxr.errors import WeightsError
+from spark_cxr.images.fingerprint import Stack, pieces, signs, unpacked
 from spark_cxr.images.likeness import closer
-from spark_cxr.images.thumbnail import Stack, pieces, signs, unpacked
 
 MEMBER = "spark_cxr.films"
 """In a Keras file."""

@@ -1,13 +1,17 @@
-"""A user's own Keras file as a row of the catalog, read without Keras."""
+"""A user's own Keras file as a row of the catalog, read without Keras.
+
+A network that was fine-tuned here says where it comes from: in `spark_cxr.json` in its file.
+"""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spark_cxr.backbones import catalog, provenance
+from spark_cxr.backbones import catalog
 from spark_cxr.backbones.cache import digest
 from spark_cxr.backbones.catalog import KNOWN_FILES, NORMALISINGS, Backbone, KnownFile
 from spark_cxr.errors import ConfigError, WeightsError
@@ -19,6 +23,7 @@ FITTING = {
     3: tuple(name for name in NORMALISINGS if name != "grey"),
 }
 """The normalisings that a network of so many channels can have."""
+PROVENANCE = "spark_cxr.json"
 
 
 def is_own(name: str) -> bool:
@@ -57,7 +62,7 @@ def read_own(path: Path, normalising: str) -> Backbone:
 
 
 def _known(path: Path) -> KnownFile:
-    told = provenance.read(path)
+    told = read_provenance(path)
     if told is not None:
         return KnownFile(told.normalising, told.licence, told.citation)
     return KNOWN_FILES.get(digest(path), KnownFile("", "as its owner says", ""))
@@ -93,3 +98,48 @@ def _input_shapes(config: dict[str, Any]) -> list[Any]:
         for layer in layers
         if layer.get("class_name") == "InputLayer"
     ]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a network comes from, and what its file would not tell."""
+
+    backbone: str
+    normalising: str
+    licence: str
+    """Of what it started from."""
+    citation: str
+    started_from: str
+    started_from_sha256: str
+    data: str
+    """What it has learned on, in words, with the licence."""
+    labels: tuple[str, ...]
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON knows it."""
+        return asdict(self)
+
+
+def without_folder(origin: str) -> str:
+    """Leave out where on this machine a file lies: the network may go to others."""
+    return origin if "://" in origin else Path(origin).name
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """Read what a Keras file says of itself; None of a file that was not made here.
+
+    Raises:
+        WeightsError: it says something else than this version wrote.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if PROVENANCE not in archive.namelist():
+            return None
+        try:
+            told = json.loads(archive.read(PROVENANCE))
+            return Provenance(**told | {"labels": tuple(told["labels"])})
+        except (ValueError, KeyError, TypeError) as error:
+            received = f"{path} ({error})"
+            raise WeightsError(f"a network with {PROVENANCE}", received, "Train it again") from None

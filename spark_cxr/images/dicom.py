@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.dicom_frame import (
+from spark_cxr.images.dicom_pixels import (
     GREY,
     WAY_OUT,
     colour,
+    grey_table,
     patterns,
+    read_greys,
     read_layout,
     stored_samples,
 )
-from spark_cxr.images.dicom_grey import grey_table, read_greys
 from spark_cxr.images.film import Film, Limits
 from spark_cxr.images.quiet import mute_loggers
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.thumbnail import Stack, evened, halved
+from spark_cxr.images.fingerprint import Stack, evened, halved
 
 VARIANTS = ("looks", "inverted", "mirrored", "mirrored_inverted")
 """How a twin can differ: not at all, as a negative, as a mirror image, or as both."""

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spark_cxr.images.png import png_file
-from spark_cxr.phantoms.dicom import (
+from spark_cxr.images.raster import png_file
+from spark_cxr.phantoms.drawing import Drawing
+from spark_cxr.phantoms.encoding import (
     EXPLICIT,
     JPEG,
     RLE,
@@ -15,12 +16,15 @@ from spark_cxr.phantoms.dicom import (
     dicom_file,
     encapsulate,
     encode_dicom,
+    encode_jpeg,
+    encode_png,
     film_elements,
     pack,
+    png_rows,
     store,
+    to_8_bits,
+    zlib_stored,
 )
-from spark_cxr.phantoms.drawing import Drawing
-from spark_cxr.phantoms.encoding import encode_jpeg, encode_png, png_rows, to_8_bits, zlib_stored
 
 _MPEG4 = "1.2.840.10008.1.2.4.102"
 _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.backbones.engines.fake import CELLS as FAKE_CELLS
-from spark_cxr.backbones.occlusion import CELLS, MASKS, occlude, rise
+from spark_cxr.backbones.maps import CELLS, MASKS, occlude, rise
 
 FILM = np.random.default_rng(1).integers(90, 110, (64, 64, 3), dtype=np.uint8)
 FILM[8:16, 40:48] = 255

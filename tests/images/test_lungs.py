@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from spark_cxr.images.decode import decode
-from spark_cxr.images.lungs import estimate_lungs
-from spark_cxr.images.regions import SIDE, cells_of
+from spark_cxr.images.regions import SIDE, cells_of, estimate_lungs
 from spark_cxr.phantoms import phantoms
 
 

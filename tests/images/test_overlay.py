@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spark_cxr.images.heat import blend, levels, place
-from spark_cxr.images.overlay import Words, bounded, heat_png, overlay_png
-from spark_cxr.images.png import encode_png
+from spark_cxr.images.heat import Words, blend, bounded, heat_png, levels, overlay_png, place
 from spark_cxr.images.prepare import resize
+from spark_cxr.images.raster import encode_png
 
 RNG = np.random.default_rng(3)
 FIELD = RNG.standard_normal((7, 7)).astype(np.float32)

@@ -1,10 +1,16 @@
-"""Which devices there are, told without importing a framework."""
+"""The devices of a host, found without a framework, and claimed by one of Keras' backends.
+
+A device that was named is never replaced in silence.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from spark_cxr.errors import ConfigError, SetupError
@@ -36,3 +42,81 @@ def check_device(device: str) -> str:
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", device):
         raise ConfigError("features.device as auto, cpu, gpu or gpu:N", device, "Say auto")
     return device
+
+
+def claim(backend: str, device: str, threads: int) -> str:
+    """Resolve auto, cpu, gpu or gpu:N to a device that is there, and set the backend up for it."""
+    check_device(device)
+    _SET_THREADS[backend](threads)
+    if device == "cpu":
+        return "cpu:0"
+    count = count_gpus(backend)
+    if device == "auto":
+        return "gpu:0" if count else "cpu:0"
+    index = int(device.partition(":")[2] or 0)
+    if index >= count:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
+        received = f"{count} that {backend} sees (CUDA_VISIBLE_DEVICES: {visible})"
+        way_out = (
+            "Check nvidia-smi and pip install 'spark-cxr[gpu]', or run on the CPU: --device cpu"
+        )
+        raise SetupError(f"GPU {index}", received, way_out)
+    return f"gpu:{index}"
+
+
+def count_gpus(backend: str) -> int:
+    """Count the GPUs that a backend sees."""
+    return _COUNT_GPUS[backend]()
+
+
+def _tensorflow_gpus() -> int:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        # Otherwise the first worker takes all memory of every GPU. TensorFlow refuses this once a
+        # GPU is in use, and where the user has divided it into logical devices.
+        with suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return len(gpus)
+
+
+def _jax_gpus() -> int:
+    try:
+        return len(import_module("jax").devices("gpu"))
+    except RuntimeError:
+        return 0
+
+
+def _torch_gpus() -> int:
+    torch = import_module("torch")
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
+
+
+def _tensorflow_threads(threads: int) -> None:
+    import tensorflow as tf
+
+    # Only before TensorFlow's first operation; a second network in a worker keeps the number.
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _torch_threads(threads: int) -> None:
+    import_module("torch").set_num_threads(threads)
+
+
+_COUNT_GPUS: dict[str, Callable[[], int]] = {
+    "tensorflow": _tensorflow_gpus,
+    "jax": _jax_gpus,
+    "torch": _torch_gpus,
+    "openvino": lambda: 0,
+    "numpy": lambda: 0,
+}
+_SET_THREADS: dict[str, Callable[[int], None]] = {
+    "tensorflow": _tensorflow_threads,
+    "jax": lambda _: None,
+    "torch": _torch_threads,
+    "openvino": lambda _: None,
+    "numpy": lambda _: None,
+}
