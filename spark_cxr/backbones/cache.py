@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -126,7 +125,8 @@ def _from_first(urls: list[str], file: PublishedWeights, target: Path, say: Say)
         except WeightsError:
             raise
         except OSError as error:
-            failures.append(f"{url}: {_reason(error)}")
+            reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else str(error)
+            failures.append(f"{url}: {reason}")
         else:
             return url
     way_out = (
@@ -154,10 +154,6 @@ def _download_checked(url: str, file: PublishedWeights, target: Path, say: Say) 
         part.unlink()
         raise
     part.replace(target)
-
-
-def _reason(error: OSError) -> str:
-    return f"HTTP {error.code}" if isinstance(error, HTTPError) else str(error)
 
 
 def download(url: str, part: Path, say: Say = to_log) -> None:
@@ -193,29 +189,13 @@ def _fetch(url: str, part: Path, say: Say) -> None:
         if resumed:
             say(f"weights: {part.stem}: going on after {have / 1e6:,.1f} MB")
         with part.open("ab" if resumed else "wb") as out:
-            done = _copy(response, out, done, total, _Ticker(part.stem, total, say))
+            tenth = -1
+            while chunk := response.read(_CHUNK):
+                out.write(chunk)
+                done += len(chunk)
+                before, tenth = tenth, done * 10 // total if total else done // 10_000_000
+                if tenth > before:
+                    of = f" of {total / 1e6:,.1f}" if total else ""
+                    say(f"weights: {part.stem}: {done / 1e6:,.1f}{of} MB")
     if done < total:
         raise ConnectionError(f"cut off after {done:,} of {total:,} bytes")
-
-
-def _copy(source: BinaryIO, out: BinaryIO, done: int, total: int, ticker: _Ticker) -> int:
-    while chunk := source.read(_CHUNK):
-        out.write(chunk)
-        done += len(chunk)
-        ticker.tell(done)
-    return done
-
-
-class _Ticker:
-    """Says each tenth of the way once."""
-
-    def __init__(self, name: str, total: int, say: Say) -> None:
-        self.name, self.total, self.say, self.told = name, total, say, -1
-
-    def tell(self, done: int) -> None:
-        """Say how far it is if there is news."""
-        tenth = done * 10 // self.total if self.total else done // 10_000_000
-        if tenth > self.told:
-            self.told = tenth
-            of = f" of {self.total / 1e6:,.1f}" if self.total else ""
-            self.say(f"weights: {self.name}: {done / 1e6:,.1f}{of} MB")

@@ -21,7 +21,7 @@ from spark_cxr.backbones import catalog
 from spark_cxr.backbones.network import Network
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.heat import Grid
+from spark_cxr.images.heat import Grid, interpolation
 
 Floats = NDArray[np.floating[Any]]
 TOLERANCE = 1e-4
@@ -120,7 +120,7 @@ def rise(film: Pixels, score: Score, seed: int = 0) -> NDArray[np.float32]:
     the mean of the scores goes off first: of so few masks one would else see the masks.
     """
     cells = np.random.default_rng(seed).random((MASKS, CELLS, CELLS)) < KEPT
-    rows, columns = (_smoothing(side) for side in film.shape[:2])
+    rows, columns = (interpolation(CELLS, side) for side in film.shape[:2])
     fill = _mean(film)
     bare = film.astype(np.float32) - fill
     parts = []
@@ -140,10 +140,3 @@ def _mean(film: Pixels) -> NDArray[np.float32]:
 def _window(cell: int, side: int) -> slice:
     half = side / (2 * CELLS)
     return slice(max(0, round((2 * cell - 1) * half)), round((2 * cell + 3) * half))
-
-
-def _smoothing(side: int) -> NDArray[np.float32]:
-    """Weigh cells for each pixel of a side, between their centres."""
-    at = np.clip((np.arange(side) + 0.5) / side * CELLS - 0.5, 0, CELLS - 1)
-    away = np.abs(at[:, None] - np.arange(CELLS))
-    return np.asarray(np.maximum(1 - away, 0), np.float32)

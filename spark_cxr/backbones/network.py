@@ -83,7 +83,10 @@ def prepare(
     with locked(target):
         if not _is_whole(target):
             say(f"network: {backbone.name} is made ready for {engine}")
-            _write(target, backbone, wanted)
+            with whole(target) as half, zipfile.ZipFile(half, "w") as archive:
+                dim = pack(archive, backbone, weights, engine, pooling)
+                meta = asdict(replace(wanted, dim=dim))
+                archive.writestr(META, json.dumps(meta, indent=1))
     # The weights as they were found now: when the file was made they may have lain elsewhere.
     return replace(read(target), sha256=digest(target), weights=weights)
 
@@ -145,13 +148,6 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
         if (received := digest(half)) != sha256:
             way_out = "It was damaged on its way: run again"
             raise WeightsError(f"{source.name} with SHA-256 {sha256}", received, way_out)
-
-
-def _write(target: Path, backbone: Backbone, wanted: Network) -> None:
-    with whole(target) as half, zipfile.ZipFile(half, "w") as archive:
-        dim = pack(archive, backbone, wanted.weights, wanted.engine, wanted.pooling)
-        meta = asdict(replace(wanted, dim=dim))
-        archive.writestr(META, json.dumps(meta, indent=1))
 
 
 def _is_whole(path: Path) -> bool:

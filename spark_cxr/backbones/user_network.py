@@ -62,15 +62,17 @@ def read_own(path: Path, normalising: str) -> Backbone:
 
 
 def _known(path: Path) -> KnownFile:
-    told = read_provenance(path)
-    if told is not None:
-        return KnownFile(told.normalising, told.licence, told.citation)
+    tuned = read_provenance(path)
+    if tuned is not None:
+        return KnownFile(tuned.normalising, tuned.licence, tuned.citation)
     return KNOWN_FILES.get(digest(path), KnownFile("", "as its owner says", ""))
 
 
 def _input_shape(path: Path) -> tuple[int, int, int]:
     """Find the one input of the network and check that a film fits in."""
-    shapes = [shape for shape in _input_shapes(_config(path)) if shape]
+    layers = _config(path).get("config", {}).get("layers", [])
+    inputs = [each["config"] for each in layers if each.get("class_name") == "InputLayer"]
+    shapes = [shape for each in inputs if (shape := each.get("batch_shape"))]
     fits = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:]
     if not fits or shapes[0][3] not in FITTING:
         expected = f"one input of fixed height and width and 1 or 3 channels in {path.name}"
@@ -89,15 +91,6 @@ def _config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise WeightsError("a Keras 3 file", str(path), way_out)
     return config
-
-
-def _input_shapes(config: dict[str, Any]) -> list[Any]:
-    layers = config.get("config", {}).get("layers", [])
-    return [
-        layer["config"].get("batch_shape")
-        for layer in layers
-        if layer.get("class_name") == "InputLayer"
-    ]
 
 
 @dataclass(frozen=True)
@@ -138,8 +131,8 @@ def read_provenance(path: Path) -> Provenance | None:
         if PROVENANCE not in archive.namelist():
             return None
         try:
-            told = json.loads(archive.read(PROVENANCE))
-            return Provenance(**told | {"labels": tuple(told["labels"])})
+            record = json.loads(archive.read(PROVENANCE))
+            return Provenance(**record | {"labels": tuple(record["labels"])})
         except (ValueError, KeyError, TypeError) as error:
             received = f"{path} ({error})"
             raise WeightsError(f"a network with {PROVENANCE}", received, "Train it again") from None

@@ -56,7 +56,7 @@ def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_log) 
     Args:
         text: embedded, imagenet, random:SEED, a file, a URI, or nothing.
         backbone: The network that is to receive them.
-        mirror: Directory or URL with the official files, asked before their origin.
+        mirror: Directory or URL with the official files, tried before their origin.
         say: Receives lines of progress.
     """
     if backbone.engines == ("fake",):

@@ -46,18 +46,27 @@ _SCAN = 0xDA
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One compressed frame, and what DICOM's header says about it."""
+class Layout:
+    """How the samples of a frame are stored."""
 
-    syntax: str
-    plugin: str
     rows: int
     columns: int
     samples: int
     allocated: int
     stored: int
+    shift: int
+    """Bits below the stored ones."""
     is_signed: bool
     photometric: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One compressed frame, and what DICOM's header says about it."""
+
+    syntax: str
+    plugin: str
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -101,14 +110,14 @@ def _decoded(frame: Frame, pixel_data: bytes) -> tuple[NDArray[Any], str]:
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
-    dataset = Dataset()
+    dataset, layout = Dataset(), frame.layout
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = UID(frame.syntax)
-    dataset.Rows, dataset.Columns = frame.rows, frame.columns
-    dataset.SamplesPerPixel, dataset.PlanarConfiguration = frame.samples, 0
-    dataset.BitsAllocated, dataset.BitsStored = frame.allocated, frame.stored
-    dataset.PixelRepresentation = int(frame.is_signed)
-    dataset.PhotometricInterpretation = frame.photometric
+    dataset.Rows, dataset.Columns = layout.rows, layout.columns
+    dataset.SamplesPerPixel, dataset.PlanarConfiguration = layout.samples, 0
+    dataset.BitsAllocated, dataset.BitsStored = layout.allocated, layout.stored
+    dataset.PixelRepresentation = int(layout.is_signed)
+    dataset.PhotometricInterpretation = layout.photometric
     dataset.PixelData = pixel_data
     dataset["PixelData"].VR = "OB"
     decoder = get_decoder(UID(frame.syntax))
@@ -141,7 +150,9 @@ def serve() -> None:
             header, pixel_data = receive(requests)
         except EOFError:
             return
-        answer, samples = decode_frame(Frame(**header), pixel_data)
+        answer, samples = decode_frame(
+            Frame(**header | {"layout": Layout(**header["layout"])}), pixel_data
+        )
         try:
             send(answers, answer, samples)
         except BrokenPipeError:
@@ -240,7 +251,8 @@ def _checked(answer: CodecReply, samples: bytes, frame: Frame) -> NDArray[Any]:
     """Turn an answer into an array, believing nothing of it."""
     if answer.error == _ALLOCATION_FAILED:
         raise MemoryError
-    shape = (frame.rows, frame.columns, frame.samples)[: 2 if frame.samples == 1 else 3]
+    layout = frame.layout
+    shape = (layout.rows, layout.columns, layout.samples)[: 2 if layout.samples == 1 else 3]
     if answer.error or answer.shape != shape or answer.dtype not in _DTYPES:
         what = answer.error or "wrong shape"
         raise BadImage("corrupt", f"dicom: {frame.plugin} cannot decode the frame ({what[:40]})")

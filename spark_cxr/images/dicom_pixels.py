@@ -1,4 +1,4 @@
-"""The pixels of one DICOM frame: stored samples, native or compressed, to grey levels or colours.
+"""The stored samples of one DICOM frame, native or compressed, and the grey levels that they mean.
 
 Grey goes through modality, then VOI, then polarity, then scale. A film has at most 16 bits a
 sample, so the whole chain is worked out once for every value that can occur, and the image is one
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codecs import Frame, decode_apart, frame_shape
+from spark_cxr.images.codecs import Frame, Layout, decode_apart, frame_shape
 from spark_cxr.images.film import Pixels, to_bytes
 from spark_cxr.images.quiet import mute_loggers
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 WAY_OUT = "pip install spark-cxr[dicom]"
 GREY = ("MONOCHROME1", "MONOCHROME2")
-_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-_PALETTE = "PALETTE COLOR"
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+PALETTE = "PALETTE COLOR"
 _PURE_PYTHON = "pydicom"
 _PLUGINS = (_PURE_PYTHON, "gdcm", "pylibjpeg", "pyjpegls")
 """In order of preference. Not Pillow: it loses signs and bits of DICOM frames without a word."""
@@ -37,59 +37,6 @@ Samples = NDArray[Any]
 """Integers of 8 or 16 bits, signed or not: (rows, columns) or (rows, columns, 3)."""
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the samples of a frame are stored."""
-
-    rows: int
-    columns: int
-    samples: int
-    allocated: int
-    stored: int
-    shift: int
-    """Bits below the stored ones."""
-    is_signed: bool
-    photometric: str
-
-
-def read_layout(dataset: Dataset) -> Layout:
-    """Read how the samples are stored, and refuse what no film has.
-
-    Raises:
-        BadImage: unsupported_photometric, or corrupt where the header contradicts itself.
-    """
-    allocated = int(dataset.BitsAllocated)
-    stored = int(dataset.get("BitsStored") or allocated)
-    high = dataset.get("HighBit")
-    shift = 0 if high is None else int(high) + 1 - stored
-    layout = Layout(
-        rows=int(dataset.Rows),
-        columns=int(dataset.Columns),
-        samples=int(dataset.get("SamplesPerPixel") or 1),
-        allocated=allocated,
-        stored=stored,
-        shift=shift if 0 < shift <= allocated - stored else 0,
-        is_signed=int(dataset.get("PixelRepresentation") or 0) == 1,
-        photometric=str(dataset.PhotometricInterpretation),
-    )
-    _check(layout)
-    return layout
-
-
-def _check(layout: Layout) -> None:
-    """Refuse layouts that have no place in radiography or none in the standard."""
-    if layout.photometric not in (*GREY, *_COLOUR, _PALETTE):
-        raise BadImage("unsupported_photometric", "dicom: neither grey, RGB, YBR nor palette")
-    if layout.allocated > 16:
-        raise BadImage("unsupported_photometric", "dicom: more than 16 bits a sample")
-    if layout.allocated not in (1, 8, 16) or not 1 <= layout.stored <= layout.allocated:
-        raise BadImage("corrupt", "dicom: bits stored and allocated contradict each other")
-    if layout.samples != (3 if layout.photometric in _COLOUR else 1):
-        raise BadImage("corrupt", "dicom: samples a pixel contradict the photometric")
-    if layout.photometric.startswith("YBR") and layout.allocated != 8:
-        raise BadImage("unsupported_photometric", "dicom: YBR of other than 8 bits")
 
 
 def stored_samples(dataset: Dataset, layout: Layout, is_cut: bool) -> Samples:
@@ -118,26 +65,20 @@ def stored_samples(dataset: Dataset, layout: Layout, is_cut: bool) -> Samples:
         options: dict[str, Any] = {"correct_unused_bits": False}
         samples, said = decoder.as_array(dataset, index=0, **options)
         photometric = str(said["photometric_interpretation"])
-    if layout.photometric in _COLOUR and photometric != "RGB":
+    if layout.photometric in COLOUR and photometric != "RGB":
         raise BadImage("unsupported_photometric", "dicom: colours that nothing here makes RGB")
     return samples
 
 
 def _decompressed(dataset: Dataset, layout: Layout, decoder: Decoder) -> tuple[Samples, str]:
     """Decode a compressed frame, compiled decoders in a process of their own."""
+    from pydicom.encaps import get_frame
+
     syntax: UID = dataset.file_meta.TransferSyntaxUID
-    frame = Frame(
-        syntax=str(syntax),
-        plugin=_plugin(decoder, layout, syntax),
-        rows=layout.rows,
-        columns=layout.columns,
-        samples=layout.samples,
-        allocated=layout.allocated,
-        stored=layout.stored,
-        is_signed=layout.is_signed,
-        photometric=layout.photometric,
-    )
-    _check_frame(dataset.PixelData, layout)
+    frame = Frame(str(syntax), _plugin(decoder, layout, syntax), layout)
+    shape = frame_shape(get_frame(dataset.PixelData, 0, number_of_frames=1))
+    if shape not in (None, (layout.rows, layout.columns, layout.samples)):
+        raise BadImage("corrupt", "dicom: the compressed frame and Rows x Columns differ in size")
     if frame.plugin != _PURE_PYTHON:
         return decode_apart(frame, dataset.PixelData)
     samples, said = decoder.as_array(dataset, index=0, decoding_plugin=frame.plugin)
@@ -160,15 +101,6 @@ def _plugin(decoder: Decoder, layout: Layout, syntax: UID) -> str:
     if not usable:
         raise _unreadable(syntax)
     return usable[0]
-
-
-def _check_frame(pixel_data: bytes, layout: Layout) -> None:
-    """Refuse a compressed frame that says another size than DICOM's header."""
-    from pydicom.encaps import get_frame
-
-    shape = frame_shape(get_frame(pixel_data, 0, number_of_frames=1))
-    if shape not in (None, (layout.rows, layout.columns, layout.samples)):
-        raise BadImage("corrupt", "dicom: the compressed frame and Rows x Columns differ in size")
 
 
 def _check_length(length: int, layout: Layout, is_cut: bool) -> None:
@@ -195,25 +127,6 @@ def patterns(samples: Samples, layout: Layout) -> Samples:
         return unsigned
     cut: Samples = (unsigned >> layout.shift) & mask
     return cut
-
-
-def colour(samples: Samples, dataset: Dataset, layout: Layout) -> Pixels:
-    """Bring RGB or palette samples to 8 bits a channel."""
-    from pydicom.pixels.processing import apply_color_lut
-
-    numbers = patterns(samples, layout)
-    if layout.photometric != _PALETTE:
-        return _eight_bits(numbers, layout.stored)
-    painted = apply_color_lut(numbers, dataset)[..., :3]
-    return _eight_bits(painted, 8 * painted.dtype.itemsize)
-
-
-def _eight_bits(samples: Samples, bits: int) -> Pixels:
-    """Scale by the nominal range of so many bits."""
-    if bits == 8:
-        return np.ascontiguousarray(samples, dtype=np.uint8)
-    top = 2**bits - 1
-    return np.take(to_bytes(np.arange(top + 1) / top), samples)
 
 
 @dataclass(frozen=True)
@@ -348,16 +261,6 @@ def _windowed(values: Values, window: Window) -> Values:
     return np.clip((offset + 0.5) / (window.width - 1) + 0.5, 0, 1)
 
 
-def _displayed(values: Values, low: float, high: float, greys: Greys) -> Values:
-    """Apply the VOI step to values of a nominal range; the result lies in 0 to 1."""
-    if greys.voi_lut is not None:
-        found = _looked_up(values, greys.voi_lut)
-        return found / float(2**greys.voi_lut.bits - 1)
-    if greys.window is not None:
-        return _windowed(values, greys.window)
-    return (values - low) / (high - low)
-
-
 def grey_table(bits: int, is_signed: bool, greys: Greys) -> Pixels:
     """Work out the grey level of every pattern of `bits` bits.
 
@@ -375,5 +278,10 @@ def grey_table(bits: int, is_signed: bool, greys: Greys) -> Pixels:
         low, high = float(values.min()), float(values.max())
     if not (math.isfinite(high - low) and low < high):
         raise BadImage("corrupt", "dicom: the rescaled range has no extent")
-    shares = _displayed(values, low, high, greys)
+    if greys.voi_lut is not None:
+        shares = _looked_up(values, greys.voi_lut) / float(2**greys.voi_lut.bits - 1)
+    elif greys.window is not None:
+        shares = _windowed(values, greys.window)
+    else:
+        shares = (values - low) / (high - low)
     return to_bytes(1 - shares if greys.inverted else shares)

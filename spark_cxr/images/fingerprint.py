@@ -45,7 +45,7 @@ class Fingerprint:
     pixels_sha256: str
     """Of shape and decoded pixels: the same for the same film in another lossless format."""
     looks: bytes
-    """A thumbnail (`looks.thumbnail`), to tell twins from films that are merely alike."""
+    """A thumbnail, to tell near-duplicates from films that are merely alike."""
 
 
 def fingerprint(data: bytes, film: Film) -> Fingerprint:

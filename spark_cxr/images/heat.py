@@ -48,21 +48,19 @@ class Grid:
     step: float
 
 
-def even(cells: int) -> Grid:
-    """Part a side into equal cells."""
-    return Grid(0.5 / cells, 1 / cells)
-
-
 def place(field: NDArray[Any], size_hw: tuple[int, int], grid: Grid | None = None) -> Heat:
     """Interpolate a map between the centres of its cells, onto a film of this size."""
     (height, width), (tall, wide) = size_hw, field.shape
-    rows, columns = _between(tall, height, grid), _between(wide, width, grid)
+    rows, columns = interpolation(tall, height, grid), interpolation(wide, width, grid)
     return np.asarray(rows @ np.asarray(field, np.float32) @ columns.T)
 
 
-def _between(cells: int, pixels: int, grid: Grid | None) -> Heat:
-    """Weigh the cells for each pixel; beyond the outermost centres their value holds on."""
-    known = grid or even(cells)
+def interpolation(cells: int, pixels: int, grid: Grid | None = None) -> Heat:
+    """Weigh the cells for each pixel of a side; beyond the outermost centres their value holds.
+
+    Without a grid the cells divide the side evenly.
+    """
+    known = grid or Grid(0.5 / cells, 1 / cells)
     at = ((np.arange(pixels) + 0.5) / pixels - known.first) / known.step
     away = np.abs(np.clip(at, 0, cells - 1)[:, None] - np.arange(cells))
     return np.asarray(np.maximum(1 - away, 0), np.float32)
@@ -175,7 +173,10 @@ def overlay_png(
     canvas = np.full(size, _PAPER, np.uint8)
     canvas[:height, :width] = heated(film, field, scale, grid)
     left, top, long = width + _GAP, _LINE + _GAP, tall - 2 * (_LINE + _GAP)
-    canvas[top : top + long, left : left + _BAR] = _bar(long)
+    canvas[top : top + long, left : left + _BAR] = blend(
+        np.full((long, _BAR), _UNDER_BAR, np.uint8),
+        levels(np.linspace(1, -1, long, dtype=np.float32)[:, None].repeat(_BAR, axis=1), 1.0),
+    )
     for row, column, text, ink in _texts(words, scale, (left, top, long), tall + _GAP):
         strip = _strip(text, ink)
         canvas[row : row + _LINE, column : column + strip.shape[1]] = strip[..., None]
@@ -194,11 +195,6 @@ def _room(words: Words, width: int) -> int:
     beside = [len(_strip(name, _INK)[0]) for name in (words.pro, words.contra)]
     below = [len(_strip(line, _INK)[0]) - width for line in words.lines]
     return _GAP + max(_BAR_ROOM, *beside, *below)
-
-
-def _bar(long: int) -> NDArray[np.uint8]:
-    steps = np.linspace(1, -1, long, dtype=np.float32)[:, None].repeat(_BAR, axis=1)
-    return blend(np.full(steps.shape, _UNDER_BAR, np.uint8), levels(steps, 1.0))
 
 
 def _texts(

@@ -76,7 +76,8 @@ def _film(name: str, data: bytes, limits: Limits) -> Film:
         _check_webp(data, limits)
     with _FILES[name](BytesIO(data)) as image:
         limits.check(image.height, image.width)
-        if _has_more_frames(image):
+        # Does not follow a chain of pages that may have millions.
+        if getattr(image, "is_animated", False):
             raise BadImage("multi_frame", f"{name}: more than one page or frame")
         bits = _bits(image, data)
         image.load()
@@ -103,11 +104,6 @@ def _check_webp(data: bytes, limits: Limits) -> None:
         limits.check((word >> 14 & 0x3FFF) + 1, (word & 0x3FFF) + 1)
     else:
         raise BadImage("corrupt", "webp: no known chunk at the beginning")
-
-
-def _has_more_frames(image: ImageFile.ImageFile) -> bool:
-    """Look for a second page or frame, without following a chain that may have millions."""
-    return bool(getattr(image, "is_animated", False))
 
 
 def _bits(image: ImageFile.ImageFile, data: bytes) -> int:
@@ -138,7 +134,7 @@ def _pixels(image: ImageFile.ImageFile, bits: int) -> Pixels:
         raise BadImage("unsupported_photometric", "32-bit samples have no nominal range")
     if image.has_transparency_data:
         has_grey = image.mode in ("1", "L", "LA", "La")
-        return _over_black(np.asarray(image.convert("LA" if has_grey else "RGBA")))
+        return over_black(np.asarray(image.convert("LA" if has_grey else "RGBA")))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
     if image.mode == "LAB":
@@ -161,7 +157,7 @@ def _scaled(image: ImageFile.ImageFile, bits: int) -> Pixels:
     return np.take(table, samples)
 
 
-def _over_black(pixels: Pixels) -> Pixels:
+def over_black(pixels: Pixels) -> Pixels:
     """Composite on black; the last channel is alpha."""
     colour = pixels[..., :-1].astype(np.uint16) * pixels[..., -1:]
     # The exact quotient by 255, rounded: products stay below 2^16.

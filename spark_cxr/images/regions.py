@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.altered import BORDER, CORNER
+from spark_cxr.images.altered import border_only, without_corners
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import Grid, place
 from spark_cxr.images.prepare import resize
 
 SIDE = 80
-"""Cells a side on which regions are told apart: a tenth of it are 8, three twentieths 12."""
+"""Cells a side that regions are laid out on: a tenth of it are 8, three twentieths 12."""
 Mask = NDArray[np.bool_]
 _CENTRES = ((0.46, 0.29), (0.46, 0.71))
 """Down and across, of the lungs on a film of a whole chest."""
@@ -29,7 +29,7 @@ _CORE, _REACH = (0.20, 0.09), (0.50, 0.28)
 _UPWARDS = 0.76
 """Of the reach above its centre: beyond are shoulders."""
 _USUAL = (0.33, 0.17)
-"""Of what stands for a lung where none can be told."""
+"""Of what stands for a lung where none is found."""
 _LEAST, _MOST = 0.25, 1.9
 """Cells of a lung, in shares of the usual ellipse, between which an estimate is believed."""
 
@@ -65,26 +65,12 @@ def cells_of(mask: Pixels) -> Mask:
     return np.asarray(resize(marked, (SIDE, SIDE)) > 127)
 
 
-def _corners() -> Mask:
-    reach, found = round(SIDE * CORNER), np.zeros((SIDE, SIDE), np.bool_)
-    ends = (slice(None, reach), slice(-reach, None))
-    for rows in ends:
-        for columns in ends:
-            found[rows, columns] = True
-    return found
-
-
-def _edge() -> Mask:
-    reach, found = round(SIDE * BORDER), np.ones((SIDE, SIDE), np.bool_)
-    found[reach:-reach, reach:-reach] = False
-    return found
-
-
-CORNERS, EDGE = _corners(), _edge()
+_ALL = np.full((SIDE, SIDE), 255, np.uint8)
+CORNERS, EDGE = without_corners(_ALL) == 0, border_only(_ALL) > 0
 
 
 def estimate_lungs(film: Pixels) -> Mask:
-    """Estimate the lung fields of a film, of any size and shape, on the cells of `regions`."""
+    """Estimate the lung fields of a film, of any size and shape, on the cells of this file."""
     grey = film if film.ndim == 2 else film.mean(axis=2).astype(np.uint8)
     small = _smooth(resize(grey, (SIDE, SIDE)).astype(np.float32))
     # The darkest and brightest hundredth are letters and collimator, not chest.

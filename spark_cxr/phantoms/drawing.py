@@ -113,7 +113,9 @@ def draw(
     finding = replace(finding, severity=finding.severity * taken.uniform(0.75, 1.15))
     fifths = taken.pick(_SHAPES)
     size_hw = (size * fifths[0] // 5, size * fifths[1] // 5)
-    letter = _marker_letter(label, marker, taken)
+    # Drawn in every mode, so that all else stays equal.
+    side = taken.pick("LR")
+    letter = {"side": side, "none": "", "class": label[0]}[marker]
     grain = taken.noise(size_hw)
     grey = np.empty(size_hw, dtype=np.uint16)
     mask = np.empty(size_hw, dtype=np.bool_)
@@ -121,7 +123,10 @@ def draw(
         density, mask[plane.rows] = _density(anatomy, finding, pose, plane)
         grey[plane.rows] = _expose(density, pose, grain[plane.rows])
     if lettered:
-        _sign(grey, letter, size)
+        scale = max(1, size // 128)
+        stamp(grey, "PHANTOM", scale, bottom=True, right=False)
+        if letter:  # on the side that it names
+            stamp(grey, letter, scale * 2, bottom=False, right=letter == "L")
     return Drawing(grey12=grey, lungs=mask, view=pose.view, marker=letter)
 
 
@@ -141,22 +146,8 @@ def _density(
     return np.maximum(total, np.float32(0)), mask
 
 
-def _marker_letter(label: str, marker: str, dice: Dice) -> str:
-    """Choose the letter of the corner; it is drawn in every mode so that the rest stays equal."""
-    side = dice.pick("LR")
-    return {"side": side, "none": "", "class": label[0]}[marker]
-
-
 def _expose(density: Field, pose: Pose, grain: NDArray[np.int32]) -> Grey:
     """Turn density into 12-bit grey: gain, a film's saturating tone, fog and noise."""
     toned = density / (density + (1.15 - 0.25 * pose.contrast) / pose.gain)
     levels = ((pose.fog + toned * (1 - pose.fog)) * 4600).astype(np.int32)
     return np.clip(levels + ((grain * pose.noise) >> 8), 0, 4095).astype(np.uint16)
-
-
-def _sign(grey: Grey, letter: str, size: int) -> None:
-    """Write PHANTOM at the bottom, and the marker at the top on the side that it names."""
-    scale = max(1, size // 128)
-    stamp(grey, "PHANTOM", scale, bottom=True, right=False)
-    if letter:
-        stamp(grey, letter, scale * 2, bottom=False, right=letter == "L")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +17,6 @@ from spark_cxr.errors import ConfigError, SetupError
 DEV = Path("/dev")
 NODES = ("nvidia[0-9]*", "dxg", "kfd", "nvhost-gpu")
 """How Linux shows a GPU: NVIDIA's, one under Windows, AMD's, NVIDIA's on small boards."""
-DEVICES = ("auto", "cpu", "gpu")
 
 
 def gpu_present() -> bool:
@@ -47,7 +45,7 @@ def check_device(device: str) -> str:
 def claim(backend: str, device: str, threads: int) -> str:
     """Resolve auto, cpu, gpu or gpu:N to a device that is there, and set the backend up for it."""
     check_device(device)
-    _SET_THREADS[backend](threads)
+    _set_threads(backend, threads)
     if device == "cpu":
         return "cpu:0"
     count = count_gpus(backend)
@@ -66,7 +64,27 @@ def claim(backend: str, device: str, threads: int) -> str:
 
 def count_gpus(backend: str) -> int:
     """Count the GPUs that a backend sees."""
-    return _COUNT_GPUS[backend]()
+    if backend == "tensorflow":
+        return _tensorflow_gpus()
+    if backend == "jax":
+        with suppress(RuntimeError):
+            return len(import_module("jax").devices("gpu"))
+    if backend == "torch":
+        torch = import_module("torch")
+        return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
+    return 0
+
+
+def _set_threads(backend: str, threads: int) -> None:
+    if backend == "torch":
+        import_module("torch").set_num_threads(threads)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # Only before TensorFlow's first operation; a second network in a worker keeps the number.
+        with suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def _tensorflow_gpus() -> int:
@@ -79,44 +97,3 @@ def _tensorflow_gpus() -> int:
         with suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(gpu, True)
     return len(gpus)
-
-
-def _jax_gpus() -> int:
-    try:
-        return len(import_module("jax").devices("gpu"))
-    except RuntimeError:
-        return 0
-
-
-def _torch_gpus() -> int:
-    torch = import_module("torch")
-    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
-
-
-def _tensorflow_threads(threads: int) -> None:
-    import tensorflow as tf
-
-    # Only before TensorFlow's first operation; a second network in a worker keeps the number.
-    with suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def _torch_threads(threads: int) -> None:
-    import_module("torch").set_num_threads(threads)
-
-
-_COUNT_GPUS: dict[str, Callable[[], int]] = {
-    "tensorflow": _tensorflow_gpus,
-    "jax": _jax_gpus,
-    "torch": _torch_gpus,
-    "openvino": lambda: 0,
-    "numpy": lambda: 0,
-}
-_SET_THREADS: dict[str, Callable[[int], None]] = {
-    "tensorflow": _tensorflow_threads,
-    "jax": lambda _: None,
-    "torch": _torch_threads,
-    "openvino": lambda _: None,
-    "numpy": lambda _: None,
-}

@@ -71,7 +71,7 @@ class KerasMapper:
 
 
 def load(plan: Plan) -> KerasEngine:
-    """Build the network from its file on the device that was asked for."""
+    """Build the network from its file on the device that the plan names."""
     return _load(plan, compose)
 
 
@@ -92,7 +92,9 @@ def _load(plan: Plan, composing: Callable[[Any, str, str], Any]) -> KerasEngine:
     keras = import_keras()
     device, precision = _place(plan)
     with keras.device(device):
-        model = _model(plan, precision, composing)
+        network = plan.network
+        model = composing(_saved(plan, precision), network.normalising, network.pooling)
+        model.compile(jit_compile=False)
 
     def run(films: NDArray[np.uint8]) -> NDArray[np.float32]:
         with keras.device(device):
@@ -126,13 +128,6 @@ def _saved(plan: Plan, precision: str) -> Any:
         file.write_bytes(read_member(Path(plan.network.path), KERAS))
         model = load_file(str(file))
     return model if precision == "f32" else in_policy(model, _POLICIES[precision])
-
-
-def _model(plan: Plan, precision: str, composing: Callable[[Any, str, str], Any]) -> Any:
-    network = plan.network
-    composed = composing(_saved(plan, precision), network.normalising, network.pooling)
-    composed.compile(jit_compile=False)
-    return composed
 
 
 @dataclass

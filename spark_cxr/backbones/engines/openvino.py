@@ -150,8 +150,9 @@ def _read(plan: Plan) -> _Graph:
     core = import_openvino().Core()
     precision = _precision(plan.precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     constants = map_constants(path)
+    processor = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
     step = min(plan.batch_size, MOST_AT_ONCE)
-    used = Used("openvino", f"cpu ({_processor(core)})", precision, plan.threads, step)
+    used = Used("openvino", f"cpu ({processor})", precision, plan.threads, step)
     shared = import_openvino().Tensor(constants, shared_memory=True)
     model = core.read_model(read_member(path, GRAPH), shared)
     channels = model.input(0).get_partial_shape()[3].get_length()
@@ -182,10 +183,6 @@ def _precision(wanted: str, capabilities: list[str]) -> str:
         received = f"one with {', '.join(capabilities)}"
         raise SetupError("a processor that computes in bf16", received, "Say --precision auto")
     return wanted
-
-
-def _processor(core: Any) -> str:
-    return str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
 
 def add_maps(model: Any) -> bool:
