@@ -20,7 +20,7 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.cache import digest
 from spark_cxr.errors import ConfigError
 
-HERE = Path(__file__).parent
+HERE = Path(catalog.__file__).parent
 
 
 def embed(source: Path, package: Path = HERE) -> str:

@@ -177,7 +177,7 @@ def test_cells_look_where_the_catalog_says(row: Backbone) -> None:
     """Change a patch of noise, and find the middle of what changes in the maps."""
     whole = catalog.get(row.name)
     plan, side = plan_of(whole, "openvino"), whole.size_hw[0]
-    grid = cam.grid_of(row.name)
+    grid = cam.grid_of(plan.network)
     assert grid is not None
     film = np.full((side, side, 3), 128, np.uint8)
     shifts = []
