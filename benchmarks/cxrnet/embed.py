@@ -15,11 +15,12 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from spark_cxr.backbones import catalog, film_list, provenance
+from spark_cxr.backbones import catalog, film_list
+from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.cache import digest
 from spark_cxr.errors import ConfigError
 
-HERE = Path(__file__).parent
+HERE = Path(catalog.__file__).parent
 
 
 def embed(source: Path, package: Path = HERE) -> str:
@@ -43,12 +44,12 @@ def _copy(source: Path, target: Path) -> None:
         for info in found.infolist():
             if info.filename == film_list.MEMBER:
                 continue
-            says = info.filename == provenance.MEMBER
+            says = info.filename == own.PROVENANCE
             made.writestr(info, _renamed(source) if says else found.read(info))
 
 
 def _renamed(source: Path) -> str:
-    row, told = catalog.get(catalog.SHIPPED), provenance.read(source)
+    row, told = catalog.get(catalog.SHIPPED), own.read_provenance(source)
     if told is None:
         return ""
     named = replace(
@@ -56,7 +57,7 @@ def _renamed(source: Path) -> str:
         backbone=row.name,
         licence=row.licence,
         citation=row.citation,
-        started_from=provenance.without_folder(told.started_from),
+        started_from=own.without_folder(told.started_from),
     )
     return json.dumps(named.to_json(), indent=1)
 

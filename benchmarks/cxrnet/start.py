@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cxrnet.grey import to_grey
 from spark_cxr.backbones import user_network as own
-from spark_cxr.backbones.grey import to_grey
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import load
 

@@ -88,10 +88,11 @@ def _row(
     name: str,
     normalising: str,
     spatial: tuple[str, int, int, float],
-    urls: tuple[str, str],
+    stem: str,
     md5s: tuple[str, str],
     terms: tuple[str, str],
     side: int = 224,
+    notop: str = "_notop",
 ) -> Backbone:
     layer, cells, dim, first_centre = spatial
     return Backbone(
@@ -104,15 +105,11 @@ def _row(
         spatial_layer=layer,
         spatial_shape=(cells, cells, dim),
         first_centre=first_centre,
-        weights=PublishedWeights(urls[0], md5s[0]),
-        top_weights=PublishedWeights(urls[1], md5s[1]),
+        weights=PublishedWeights(f"{stem}{notop}.h5", md5s[0]),
+        top_weights=PublishedWeights(f"{stem}.h5", md5s[1]),
         licence=terms[0],
         citation=terms[1],
     )
-
-
-def _pair(stem: str, notop: str = "_notop") -> tuple[str, str]:
-    return f"{stem}{notop}.h5", f"{stem}.h5"
 
 
 BACKBONES = {
@@ -137,7 +134,7 @@ BACKBONES = {
         "ResNet50",
         "caffe",
         ("conv5_block3_out", 7, 2048, 0.5),
-        _pair(f"{_TENSORFLOW}/resnet/resnet50_{_KERNELS}"),
+        f"{_TENSORFLOW}/resnet/resnet50_{_KERNELS}",
         ("4d473c1dd8becc155b73f8504c6f6626", "2cb95161c43110f7111970584f804107"),
         ("MIT", "He et al., Deep Residual Learning for Image Recognition, arXiv:1512.03385"),
     ),
@@ -145,7 +142,7 @@ BACKBONES = {
         "InceptionV3",
         "tf",
         ("mixed10", 8, 2048, 37.5),
-        _pair(f"{_TENSORFLOW}/inception_v3/inception_v3_{_KERNELS}"),
+        f"{_TENSORFLOW}/inception_v3/inception_v3_{_KERNELS}",
         ("bcbd6486424b2319ff4ef7d526e38f63", "9a0d58056eeedaa3f26cb7ebd46da564"),
         ("Apache-2.0", "Szegedy et al., Rethinking the Inception Architecture, arXiv:1512.00567"),
         side=299,
@@ -154,7 +151,7 @@ BACKBONES = {
         "VGG16",
         "caffe",
         ("block5_pool", 7, 512, 16.0),
-        _pair(f"{_TENSORFLOW}/vgg16/vgg16_{_KERNELS}"),
+        f"{_TENSORFLOW}/vgg16/vgg16_{_KERNELS}",
         ("6d6bbae143d832006294945121d1f1fc", "64373286793e3c8b2b4e3219cbf3544b"),
         ("CC-BY-4.0", "Simonyan & Zisserman, Very Deep Convolutional Networks, arXiv:1409.1556"),
     ),
@@ -162,7 +159,7 @@ BACKBONES = {
         "VGG19",
         "caffe",
         ("block5_pool", 7, 512, 16.0),
-        _pair(f"{_TENSORFLOW}/vgg19/vgg19_{_KERNELS}"),
+        f"{_TENSORFLOW}/vgg19/vgg19_{_KERNELS}",
         ("253f8cb515780f3b799900260a226db6", "cbe5617147190e668d6c5d5026f83318"),
         ("CC-BY-4.0", "Simonyan & Zisserman, Very Deep Convolutional Networks, arXiv:1409.1556"),
     ),
@@ -170,7 +167,7 @@ BACKBONES = {
         "ResNet152V2",
         "tf",
         ("post_relu", 7, 2048, 0.5),
-        _pair(f"{_TENSORFLOW}/resnet/resnet152v2_{_KERNELS}"),
+        f"{_TENSORFLOW}/resnet/resnet152v2_{_KERNELS}",
         ("ed17cf2e0169df9d443503ef94b23b33", "a49b44d1979771252814e80f8ec446f9"),
         (
             "BSD-3-Clause",
@@ -181,7 +178,7 @@ BACKBONES = {
         "Xception",
         "tf",
         ("block14_sepconv2_act", 10, 2048, 5.5),
-        _pair(f"{_TENSORFLOW}/xception/xception_{_KERNELS}"),
+        f"{_TENSORFLOW}/xception/xception_{_KERNELS}",
         ("b0042744bf5b25fce3cb969f33bebb97", "0a58e3b7378bc2990ea3b43d5981f1f6"),
         ("MIT", "Chollet, Xception: Depthwise Separable Convolutions, arXiv:1610.02357"),
         side=299,
@@ -190,7 +187,7 @@ BACKBONES = {
         "DenseNet121",
         "torch",
         ("relu", 7, 1024, 14.5),
-        _pair(f"{_TENSORFLOW}/densenet/densenet121_{_KERNELS}"),
+        f"{_TENSORFLOW}/densenet/densenet121_{_KERNELS}",
         ("30ee3e1110167f948a6b9946edeeb738", "9d60b8095a5708f2dcce2bca79d332c7"),
         ("BSD-3-Clause", "Huang et al., Densely Connected Networks, arXiv:1608.06993"),
     ),
@@ -198,7 +195,7 @@ BACKBONES = {
         "EfficientNetB0",
         "none",
         ("top_activation", 7, 1280, 31.5),
-        _pair(f"{_KERAS}/efficientnetb0"),
+        f"{_KERAS}/efficientnetb0",
         ("50bc09e76180e00e4465e1a485ddc09d", "902e53a9f72be733fc0bcb005b3ebbac"),
         ("Apache-2.0", "Tan & Le, EfficientNet: Rethinking Model Scaling, arXiv:1905.11946"),
     ),
@@ -206,9 +203,10 @@ BACKBONES = {
         "MobileNetV2",
         "tf",
         ("out_relu", 7, 1280, 31.5),
-        _pair(f"{_TENSORFLOW}/mobilenet_v2/mobilenet_v2_{_KERNELS}_1.0_224", "_no_top"),
+        f"{_TENSORFLOW}/mobilenet_v2/mobilenet_v2_{_KERNELS}_1.0_224",
         ("", ""),
         ("Apache-2.0", "Sandler et al., Inverted Residuals, arXiv:1801.04381"),
+        notop="_no_top",
     ),
 }
 

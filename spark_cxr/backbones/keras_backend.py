@@ -13,7 +13,7 @@ from types import ModuleType
 from spark_cxr.errors import SetupError
 
 BACKENDS = ("tensorflow", "jax", "torch")
-"""In the order in which they are looked for."""
+"""In the order of preference."""
 _STDERR = 2
 _BANNER = (b"before absl::InitializeLog()", b"oneDNN custom operations are on")
 
@@ -43,15 +43,15 @@ def _without_banner() -> Iterator[None]:
         yield
         return
     before = os.dup(_STDERR)
-    with tempfile.TemporaryFile() as told:
-        os.dup2(told.fileno(), _STDERR)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), _STDERR)
         try:
             yield
         finally:
             os.dup2(before, _STDERR)
             os.close(before)
-            told.seek(0)
-            for line in told:
+            held.seek(0)
+            for line in held:
                 if not any(words in line for words in _BANNER):
                     os.write(_STDERR, line)
 

@@ -146,7 +146,7 @@ def load_weights(model: Any, backbone: Backbone, weights: Weights) -> None:
         received = _brief(weights.path, error)
         raise WeightsError(f"weights of {backbone.name}", received, way_out) from None
     if weights.kind == "imagenet" and backbone.constructor.startswith("EfficientNet"):
-        _mend_efficientnet(model)
+        _correct_efficientnet(model)
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def _nothing_skipped() -> Iterator[None]:
         yield
 
 
-def _mend_efficientnet(model: Any) -> None:
+def _correct_efficientnet(model: Any) -> None:
     """Divide by the square root of the deviation once more, as Keras does with these files.
 
     keras.applications adds a Rescaling layer for weights="imagenet" only (TensorFlow issue

@@ -1,13 +1,17 @@
-"""A user's own Keras file as a row of the catalog, read without Keras."""
+"""A user's own Keras file as a row of the catalog, read without Keras.
+
+A network that was fine-tuned here says where it comes from: in `spark_cxr.json` in its file.
+"""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spark_cxr.backbones import catalog, provenance
+from spark_cxr.backbones import catalog
 from spark_cxr.backbones.cache import digest
 from spark_cxr.backbones.catalog import KNOWN_FILES, NORMALISINGS, Backbone, KnownFile
 from spark_cxr.errors import ConfigError, WeightsError
@@ -19,6 +23,7 @@ FITTING = {
     3: tuple(name for name in NORMALISINGS if name != "grey"),
 }
 """The normalisings that a network of so many channels can have."""
+PROVENANCE = "spark_cxr.json"
 
 
 def is_own(name: str) -> bool:
@@ -57,15 +62,17 @@ def read_own(path: Path, normalising: str) -> Backbone:
 
 
 def _known(path: Path) -> KnownFile:
-    told = provenance.read(path)
-    if told is not None:
-        return KnownFile(told.normalising, told.licence, told.citation)
+    tuned = read_provenance(path)
+    if tuned is not None:
+        return KnownFile(tuned.normalising, tuned.licence, tuned.citation)
     return KNOWN_FILES.get(digest(path), KnownFile("", "as its owner says", ""))
 
 
 def _input_shape(path: Path) -> tuple[int, int, int]:
     """Find the one input of the network and check that a film fits in."""
-    shapes = [shape for shape in _input_shapes(_config(path)) if shape]
+    layers = _config(path).get("config", {}).get("layers", [])
+    inputs = [each["config"] for each in layers if each.get("class_name") == "InputLayer"]
+    shapes = [shape for each in inputs if (shape := each.get("batch_shape"))]
     fits = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:]
     if not fits or shapes[0][3] not in FITTING:
         expected = f"one input of fixed height and width and 1 or 3 channels in {path.name}"
@@ -86,10 +93,46 @@ def _config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _input_shapes(config: dict[str, Any]) -> list[Any]:
-    layers = config.get("config", {}).get("layers", [])
-    return [
-        layer["config"].get("batch_shape")
-        for layer in layers
-        if layer.get("class_name") == "InputLayer"
-    ]
+@dataclass(frozen=True)
+class Provenance:
+    """Where a network comes from, and what its file would not tell."""
+
+    backbone: str
+    normalising: str
+    licence: str
+    """Of what it started from."""
+    citation: str
+    started_from: str
+    started_from_sha256: str
+    data: str
+    """What it has learned on, in words, with the licence."""
+    labels: tuple[str, ...]
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON knows it."""
+        return asdict(self)
+
+
+def without_folder(origin: str) -> str:
+    """Leave out where on this machine a file lies: the network may go to others."""
+    return origin if "://" in origin else Path(origin).name
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """Read what a Keras file says of itself; None of a file that was not made here.
+
+    Raises:
+        WeightsError: it says something else than this version wrote.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if PROVENANCE not in archive.namelist():
+            return None
+        try:
+            record = json.loads(archive.read(PROVENANCE))
+            return Provenance(**record | {"labels": tuple(record["labels"])})
+        except (ValueError, KeyError, TypeError) as error:
+            received = f"{path} ({error})"
+            raise WeightsError(f"a network with {PROVENANCE}", received, "Train it again") from None

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
-from spark_cxr.backbones import provenance
-from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
+from spark_cxr.backbones.cache import (
+    Say,
+    cache_dir,
+    digest,
+    download,
+    locked,
+    obtain,
+    to_log,
+    whole,
+)
 from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
-from spark_cxr.backbones.download import Say, download, to_log
-from spark_cxr.backbones.published import obtain
+from spark_cxr.backbones.user_network import read_provenance
 from spark_cxr.errors import ConfigError, WeightsError
 from spark_cxr.packaged import folder_of
 
@@ -49,7 +56,7 @@ def resolve(text: str, backbone: Backbone, mirror: str = "", say: Say = to_log) 
     Args:
         text: embedded, imagenet, random:SEED, a file, a URI, or nothing.
         backbone: The network that is to receive them.
-        mirror: Directory or URL with the official files, asked before their origin.
+        mirror: Directory or URL with the official files, tried before their origin.
         say: Receives lines of progress.
     """
     if backbone.engines == ("fake",):
@@ -126,7 +133,7 @@ def _file(text: str, backbone: Backbone, say: Say) -> Weights:
     if official and digest(path, "md5") == official:
         # Keras builds some networks otherwise for its own files: what counts is what it is.
         return Weights("imagenet", str(path), digest(path), text, backbone.licence)
-    tuned = provenance.read(path)
+    tuned = read_provenance(path)
     licence = tuned.licence if tuned else "as its owner says"
     return Weights("file", str(path), digest(path), text, licence)
 

@@ -1,4 +1,4 @@
-"""Films with a part taken away or turned: what a classifier is asked to do without, or to bear.
+"""Films with a part removed or turned: what a classifier should do without, or put up with.
 
 What is taken away becomes black. All work on a film in the size of the network, but for the crop,
 which is cut from the film as it was.

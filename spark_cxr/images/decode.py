@@ -35,13 +35,6 @@ _NOT_READ = (
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
 
-def _is_bmp(data: bytes) -> bool:
-    """Tell a bitmap from a text that happens to begin with BM."""
-    return data[:2] == b"BM" and struct.unpack_from("<I", data[:18] + bytes(18), 14)[0] in (
-        _BMP_HEADERS
-    )
-
-
 def sniff(data: bytes) -> str:
     """Name the format by content.
 
@@ -53,7 +46,9 @@ def sniff(data: bytes) -> str:
     for name, offset, magic in _READ:
         if data.startswith(magic, offset):
             return name
-    if _is_bmp(data):
+    # A text may happen to begin with BM, too: the length of the header decides.
+    header = struct.unpack_from("<I", data[:18] + bytes(18), 14)[0]
+    if data[:2] == b"BM" and header in _BMP_HEADERS:
         return "bmp"
     if is_bare_dataset(data):
         return "dicom"

@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.dicom_frame import (
+from spark_cxr.images.codecs import Layout
+from spark_cxr.images.dicom_pixels import (
+    COLOUR,
     GREY,
+    PALETTE,
     WAY_OUT,
-    colour,
+    Samples,
+    grey_table,
     patterns,
-    read_layout,
+    read_greys,
     stored_samples,
 )
-from spark_cxr.images.dicom_grey import grey_table, read_greys
-from spark_cxr.images.film import Film, Limits
+from spark_cxr.images.film import Film, Limits, Pixels, to_bytes
 from spark_cxr.images.quiet import mute_loggers
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_PALETTE = [
+_PALETTE_KEYWORDS = [
     f"{kind}{colour}PaletteColorLookupTable{part}"
     for kind in ("", "Segmented")
     for colour in ("Red", "Green", "Blue")
@@ -38,7 +41,7 @@ _KEYWORDS = [
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("BurnedInAnnotation", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope"),
     *("VOILUTFunction", "ModalityLUTSequence", "VOILUTSequence", "PresentationLUTShape"),
-    *_PALETTE,
+    *_PALETTE_KEYWORDS,
     *("FloatPixelData", "DoubleFloatPixelData", "PixelData"),
 ]
 """All that is ever read: what is not parsed can neither leak nor fail."""
@@ -101,17 +104,19 @@ def _film(source: _Source, limits: Limits) -> Film:
     with np.errstate(all="ignore"):
         dataset = _parsed(source, limits)
         _check(dataset, limits, source.ran_out)
-        layout = read_layout(dataset)
+        layout = _layout(dataset)
         greys = read_greys(dataset) if layout.photometric in GREY else None
         stored = stored_samples(dataset, layout, source.ran_out)
         if greys is None:
-            pixels = colour(stored, dataset, layout)
+            pixels = _colour(stored, dataset, layout)
         else:
             table = grey_table(layout.stored, layout.is_signed, greys)
             pixels = np.take(table, patterns(stored, layout))
     view = _VIEWS.get(str(dataset.get("ViewPosition") or "").strip().upper())
+    # A missing id and an empty one are the same.
+    patient = str(dataset.get("PatientID") or "").strip() or None
     flags = _flags(dataset, view, greys is not None and greys.window_ignored)
-    return Film(pixels, "dicom", layout.stored, _patient(dataset), view, flags)
+    return Film(pixels, "dicom", layout.stored, patient, view, flags)
 
 
 def _flags(dataset: Dataset, view: str | None, window_ignored: bool) -> tuple[str, ...]:
@@ -125,11 +130,6 @@ def _flags(dataset: Dataset, view: str | None, window_ignored: bool) -> tuple[st
         "other_modality": bool(modality) and modality not in _FILM_MODALITIES,
     }
     return tuple(flag for flag, holds in claims.items() if holds)
-
-
-def _patient(dataset: Dataset) -> str | None:
-    """Read the patient's id as it is; a missing one and an empty one are the same."""
-    return str(dataset.get("PatientID") or "").strip() or None
 
 
 def _parsed(source: _Source, limits: Limits) -> Dataset:
@@ -185,3 +185,60 @@ def _check(dataset: Dataset, limits: Limits, ran_out: bool) -> None:
         raise BadImage("truncated", "dicom: ends before its pixels")
     has_sense = "SOPClassUID" in dataset or "Rows" in dataset
     raise BadImage("no_pixel_data" if has_sense else "corrupt", "dicom: no PixelData element")
+
+
+def _layout(dataset: Dataset) -> Layout:
+    """Read how the samples are stored, and refuse what no film has.
+
+    Raises:
+        BadImage: unsupported_photometric, or corrupt where the header contradicts itself.
+    """
+    allocated = int(dataset.BitsAllocated)
+    stored = int(dataset.get("BitsStored") or allocated)
+    high = dataset.get("HighBit")
+    shift = 0 if high is None else int(high) + 1 - stored
+    layout = Layout(
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        samples=int(dataset.get("SamplesPerPixel") or 1),
+        allocated=allocated,
+        stored=stored,
+        shift=shift if 0 < shift <= allocated - stored else 0,
+        is_signed=int(dataset.get("PixelRepresentation") or 0) == 1,
+        photometric=str(dataset.PhotometricInterpretation),
+    )
+    _check_layout(layout)
+    return layout
+
+
+def _check_layout(layout: Layout) -> None:
+    """Refuse layouts that have no place in radiography or none in the standard."""
+    if layout.photometric not in (*GREY, *COLOUR, PALETTE):
+        raise BadImage("unsupported_photometric", "dicom: neither grey, RGB, YBR nor palette")
+    if layout.allocated > 16:
+        raise BadImage("unsupported_photometric", "dicom: more than 16 bits a sample")
+    if layout.allocated not in (1, 8, 16) or not 1 <= layout.stored <= layout.allocated:
+        raise BadImage("corrupt", "dicom: bits stored and allocated contradict each other")
+    if layout.samples != (3 if layout.photometric in COLOUR else 1):
+        raise BadImage("corrupt", "dicom: samples a pixel contradict the photometric")
+    if layout.photometric.startswith("YBR") and layout.allocated != 8:
+        raise BadImage("unsupported_photometric", "dicom: YBR of other than 8 bits")
+
+
+def _colour(samples: Samples, dataset: Dataset, layout: Layout) -> Pixels:
+    """Bring RGB or palette samples to 8 bits a channel."""
+    from pydicom.pixels.processing import apply_color_lut
+
+    numbers = patterns(samples, layout)
+    if layout.photometric != PALETTE:
+        return _eight_bits(numbers, layout.stored)
+    painted = apply_color_lut(numbers, dataset)[..., :3]
+    return _eight_bits(painted, 8 * painted.dtype.itemsize)
+
+
+def _eight_bits(samples: Samples, bits: int) -> Pixels:
+    """Scale by the nominal range of so many bits."""
+    if bits == 8:
+        return np.ascontiguousarray(samples, dtype=np.uint8)
+    top = 2**bits - 1
+    return np.take(to_bytes(np.arange(top + 1) / top), samples)

@@ -18,7 +18,7 @@ class Limits:
     max_pixels: int = 100_000_000
     """A 43 x 43 cm film at 50 µm has 74 million pixels; more than this is a bomb or a mistake."""
     min_side: int = 32
-    """Below 32 pixels no lung field can be told from another."""
+    """Below 32 pixels lung fields cannot be told apart."""
 
     def check(self, height: int, width: int) -> None:
         """Refuse by the size that a header promises, before any pixel is decoded."""

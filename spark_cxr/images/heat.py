@@ -1,4 +1,4 @@
-"""A map of few cells → heat on a film's own pixels, and its colours.
+"""A map of few cells → heat on a film's own pixels, its colours, and the PNG with bar and words.
 
 A film is squashed to the size of the network without cropping, so cell i of n stands for the share
 (i .. i + 1) / n of the film's side, whatever its shape.
@@ -6,12 +6,18 @@ A film is squashed to the size of the network without cropping, so cell i of n s
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import floor, log10
+from functools import lru_cache
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spark_cxr.images.film import Pixels
+from spark_cxr.images.prepare import scaled
+from spark_cxr.images.raster import encode_png
 
 Heat = NDArray[np.float32]
 STRONGEST = 0.8
@@ -23,6 +29,15 @@ _LIGHTNESS = (0.52, 0.77)
 """In OKLab, of no heat and of the strongest; the same for both hues."""
 _CHROMA = {_WARM: (0.11, 0.14), _COLD: (0.11, 0.10)}
 """As much of it as screens have at these."""
+LONGEST = 1024
+"""Pixels of the longer side, at most: a film as wide as a screen."""
+_BAR, _GAP = 18, 10
+_BAR_ROOM = 96
+_LINE = 20
+_TEXT = 14
+_PAPER, _INK, _FAINT = 16, 235, 160
+_UNDER_BAR = 96
+"""The grey that the colours of the bar lie over: about a film's mean."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +48,19 @@ class Grid:
     step: float
 
 
-def even(cells: int) -> Grid:
-    """Part a side into equal cells."""
-    return Grid(0.5 / cells, 1 / cells)
-
-
 def place(field: NDArray[Any], size_hw: tuple[int, int], grid: Grid | None = None) -> Heat:
     """Interpolate a map between the centres of its cells, onto a film of this size."""
     (height, width), (tall, wide) = size_hw, field.shape
-    rows, columns = _between(tall, height, grid), _between(wide, width, grid)
+    rows, columns = interpolation(tall, height, grid), interpolation(wide, width, grid)
     return np.asarray(rows @ np.asarray(field, np.float32) @ columns.T)
 
 
-def _between(cells: int, pixels: int, grid: Grid | None) -> Heat:
-    """Weigh the cells for each pixel; beyond the outermost centres their value holds on."""
-    known = grid or even(cells)
+def interpolation(cells: int, pixels: int, grid: Grid | None = None) -> Heat:
+    """Weigh the cells for each pixel of a side; beyond the outermost centres their value holds.
+
+    Without a grid the cells divide the side evenly.
+    """
+    known = grid or Grid(0.5 / cells, 1 / cells)
     at = ((np.arange(pixels) + 0.5) / pixels - known.first) / known.step
     away = np.abs(np.clip(at, 0, cells - 1)[:, None] - np.arange(cells))
     return np.asarray(np.maximum(1 - away, 0), np.float32)
@@ -119,3 +132,90 @@ def _to_srgb(lab: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 _COLOURS = _colours()
+
+
+@dataclass(frozen=True)
+class Words:
+    """What stands below and beside the film."""
+
+    lines: Sequence[str]
+    pro: str
+    """The class that warm colours speak for."""
+    contra: str
+    """And that cold ones do."""
+
+
+def bounded(pixels: Pixels, longest: int) -> Pixels:
+    """Shrink a film in grey so that neither side is longer than `longest`; 0: leave it."""
+    grey = pixels if pixels.ndim == 2 else np.rint(pixels.mean(axis=2)).astype(np.uint8)
+    return scaled(grey, longest) if 0 < longest < max(grey.shape) else grey
+
+
+def film_png(film: Pixels) -> bytes:
+    """Draw a grey film as it is."""
+    return encode_png(film)
+
+
+def heat_png(
+    field: NDArray[np.float32], size_hw: tuple[int, int], scale: float, grid: Grid | None = None
+) -> bytes:
+    """Draw heat alone, for a page that lays it over its film."""
+    return encode_png(layer(levels(place(field, size_hw, grid), scale)))
+
+
+def overlay_png(
+    film: Pixels, field: NDArray[np.float32], scale: float, words: Words, grid: Grid | None = None
+) -> bytes:
+    """Draw a grey film, at the top left and pixel for pixel, with its heat and what it means."""
+    height, width = film.shape
+    tall = max(height, 6 * _LINE)
+    size = (tall + 2 * _GAP + _LINE * len(words.lines), width + _GAP + _room(words, width), 3)
+    canvas = np.full(size, _PAPER, np.uint8)
+    canvas[:height, :width] = heated(film, field, scale, grid)
+    left, top, long = width + _GAP, _LINE + _GAP, tall - 2 * (_LINE + _GAP)
+    canvas[top : top + long, left : left + _BAR] = blend(
+        np.full((long, _BAR), _UNDER_BAR, np.uint8),
+        levels(np.linspace(1, -1, long, dtype=np.float32)[:, None].repeat(_BAR, axis=1), 1.0),
+    )
+    for row, column, text, ink in _texts(words, scale, (left, top, long), tall + _GAP):
+        strip = _strip(text, ink)
+        canvas[row : row + _LINE, column : column + strip.shape[1]] = strip[..., None]
+    return encode_png(canvas)
+
+
+def heated(
+    film: Pixels, field: NDArray[np.float32], scale: float, grid: Grid | None = None
+) -> Pixels:
+    """Lay heat over a grey film."""
+    return blend(film, levels(place(field, (film.shape[0], film.shape[1]), grid), scale))
+
+
+def _room(words: Words, width: int) -> int:
+    """Say how wide the paper right of the film has to be for all words to fit."""
+    beside = [len(_strip(name, _INK)[0]) for name in (words.pro, words.contra)]
+    below = [len(_strip(line, _INK)[0]) - width for line in words.lines]
+    return _GAP + max(_BAR_ROOM, *beside, *below)
+
+
+def _texts(
+    words: Words, scale: float, bar: tuple[int, int, int], first: int
+) -> Iterator[tuple[int, int, str, int]]:
+    """Give row, column, text and ink of all that is written."""
+    left, top, long = bar
+    yield top - _LINE, left, words.pro, _INK
+    yield top + long, left, words.contra, _INK
+    for share, sign in ((0.0, f"+{scale:g}"), (0.5, "0"), (1.0, f"-{scale:g}")):
+        yield round(top + share * (long - _LINE)), left + _BAR + 6, sign, _FAINT
+    for number, line in enumerate(words.lines):
+        yield first + number * _LINE, _GAP, line, _FAINT if number else _INK
+
+
+@lru_cache(maxsize=256)
+def _strip(text: str, ink: int) -> NDArray[np.uint8]:
+    """Write a line of text: most lines stand on many films."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(_TEXT)
+    picture = Image.new("L", (ceil(font.getlength(text)) + 1, _LINE), _PAPER)
+    ImageDraw.Draw(picture).text((0, 1), text, ink, font)
+    return np.asarray(picture)

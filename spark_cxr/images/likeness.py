@@ -7,7 +7,7 @@ each axis), first at half size, then at full size. What counts is the correlatio
 after local contrast was evened out, in the part that both show.
 
 Measured on 10,747 public films: 171 pairs reach 0.93, and the thirty least alike of them are,
-looked at by eye, one film saved twice; from 0.86 to 0.89 there is no pair. Copies that were cropped
+on inspection, one film saved twice; from 0.86 to 0.89 there is no pair. Copies that were cropped
 by 2, 4 and 8 % come to 0.95 or more (all but one in twenty of 100 films). Of 1,000 drawn films,
 several of each patient, no two reach 0.93, which is why `ingest.likeness` asks for that.
 """
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.thumbnail import Stack, evened, halved
+from spark_cxr.images.fingerprint import Stack, evened, halved
 
 VARIANTS = ("looks", "inverted", "mirrored", "mirrored_inverted")
-"""How a twin can differ: not at all, as a negative, as a mirror image, or as both."""
+"""How a near-duplicate can differ: not at all, as a negative, as a mirror image, or as both."""
 
 Scores = NDArray[np.float32]
 _BATCH = 256
@@ -73,25 +73,21 @@ def likeness(ones: Stack, others: Stack) -> Scores:
 
 def _likeness(ones: Stack, others: Stack) -> Scores:
     small, small_others = halved(ones), halved(others)
-    still = _no_fit(len(ones))
+    start = np.tile(np.array((1, 0), np.float32), (len(ones), 1))
+    still = _Fit(start, start)
     scores = _score(small, small_others, still)
     hopeful = scores >= _HOPELESS
-    fit = _fitted(small[hopeful], small_others[hopeful], still.among(hopeful), 6)
+    fit = _improved(small[hopeful], small_others[hopeful], still.among(hopeful), 6)
     rough = _score(small[hopeful], small_others[hopeful], fit)
     scores[hopeful] = np.minimum(rough, _UNLIKELY)
     likely = rough >= _UNLIKELY
     chosen = np.flatnonzero(hopeful)[likely]
-    fit = _fitted(ones[chosen], others[chosen], fit.among(likely), 3)
+    fit = _improved(ones[chosen], others[chosen], fit.among(likely), 3)
     scores[chosen] = _score(ones[chosen], others[chosen], fit)
     return scores
 
 
-def _no_fit(count: int) -> _Fit:
-    start = np.tile(np.array((1, 0), np.float32), (count, 1))
-    return _Fit(start, start)
-
-
-def _fitted(ones: Stack, others: Stack, fit: _Fit, rounds: int) -> _Fit:
+def _improved(ones: Stack, others: Stack, fit: _Fit, rounds: int) -> _Fit:
     """Improve a fit by Gauss-Newton steps that lessen the difference of the evened films."""
     one, other = evened(ones, 3), evened(others, 3)
     slopes = _slopes(one)

@@ -1,14 +1,17 @@
-"""PNG, JPEG, TIFF, BMP and WebP → `Film`, by Pillow.
+"""PNG, JPEG, TIFF, BMP and WebP → `Film`, by Pillow; and pixels → PNG, by hand.
 
 Pillow's file classes are called directly: `Image.open` would look at the file's content again,
-load every plugin, and apply a pixel limit that is one global for the whole process.
+load every plugin, and apply a pixel limit that is one global for the whole process. Writing a PNG
+by hand is twice as fast as Pillow, which tries five filters on each row.
 """
 
 import struct
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -40,6 +43,13 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
 }
 """From the EXIF orientation to what sets the image upright; 1 and nonsense stay."""
+GREY, RGB, RGBA = 0, 2, 6
+"""Kinds of pixels as PNG numbers them."""
+_KINDS = {(): GREY, (3,): RGB, (4,): RGBA}
+_UP = 2
+"""The filter that writes each row as its difference from the row above."""
+_FAST = 1
+"""Films are noise to zlib: a higher level takes three times as long for a tenth of the bytes."""
 
 
 def read_raster(name: str, data: bytes, limits: Limits) -> Film:
@@ -66,7 +76,8 @@ def _film(name: str, data: bytes, limits: Limits) -> Film:
         _check_webp(data, limits)
     with _FILES[name](BytesIO(data)) as image:
         limits.check(image.height, image.width)
-        if _has_more_frames(image):
+        # Does not follow a chain of pages that may have millions.
+        if getattr(image, "is_animated", False):
             raise BadImage("multi_frame", f"{name}: more than one page or frame")
         bits = _bits(image, data)
         image.load()
@@ -93,11 +104,6 @@ def _check_webp(data: bytes, limits: Limits) -> None:
         limits.check((word >> 14 & 0x3FFF) + 1, (word & 0x3FFF) + 1)
     else:
         raise BadImage("corrupt", "webp: no known chunk at the beginning")
-
-
-def _has_more_frames(image: ImageFile.ImageFile) -> bool:
-    """Look for a second page or frame, without following a chain that may have millions."""
-    return bool(getattr(image, "is_animated", False))
 
 
 def _bits(image: ImageFile.ImageFile, data: bytes) -> int:
@@ -128,7 +134,7 @@ def _pixels(image: ImageFile.ImageFile, bits: int) -> Pixels:
         raise BadImage("unsupported_photometric", "32-bit samples have no nominal range")
     if image.has_transparency_data:
         has_grey = image.mode in ("1", "L", "LA", "La")
-        return _over_black(np.asarray(image.convert("LA" if has_grey else "RGBA")))
+        return over_black(np.asarray(image.convert("LA" if has_grey else "RGBA")))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
     if image.mode == "LAB":
@@ -151,7 +157,7 @@ def _scaled(image: ImageFile.ImageFile, bits: int) -> Pixels:
     return np.take(table, samples)
 
 
-def _over_black(pixels: Pixels) -> Pixels:
+def over_black(pixels: Pixels) -> Pixels:
     """Composite on black; the last channel is alpha."""
     colour = pixels[..., :-1].astype(np.uint16) * pixels[..., -1:]
     # The exact quotient by 255, rounded: products stay below 2^16.
@@ -171,3 +177,28 @@ def _ends_early(name: str, data: bytes) -> bool:
     if name == "bmp":
         return len(data) < int.from_bytes(data[2:6], "little")
     return False
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Write grey (height, width), RGB or RGBA (height, width, 3 or 4) pixels."""
+    height, width = pixels.shape[:2]
+    lines = pixels.reshape(height, -1)
+    rows = np.empty((height, 1 + lines.shape[1]), np.uint8)
+    rows[:, 0] = _UP
+    rows[0, 1:] = lines[0]
+    np.subtract(lines[1:], lines[:-1], out=rows[1:, 1:])  # modulo 256, as PNG wants it
+    stream = zlib.compress(rows.data, _FAST)
+    return png_file(stream, (height, width), kind=_KINDS[pixels.shape[2:]])
+
+
+def png_file(stream: bytes, size_hw: tuple[int, int], bits: int = 8, kind: int = GREY) -> bytes:
+    """Frame a zlib stream as a PNG file of this size."""
+    height, width = size_hw
+    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    chunks = (_chunk(b"IHDR", head), _chunk(b"IDAT", stream), _chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    """Frame one PNG chunk with its length and checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

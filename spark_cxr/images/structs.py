@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.prepare import to_network
+from spark_cxr.images.raster import over_black
 
 FIELDS = ("height", "width", "nChannels", "mode", "data")
-"""What a film is made from; `origin` only says where it comes from."""
+"""What a film consists of; `origin` only says where it comes from."""
 INVALID = -1
 """What Spark's own reader writes into all numbers of an image that it could not decode."""
 AVERAGING = ("SCALE_AREA_AVERAGING", "SCALE_SMOOTH")
@@ -49,7 +50,7 @@ class StructPreparation:
 
     scale_hint: str = "SCALE_AREA_AVERAGING"
     lift_grey: bool = False
-    """Whether one-channel images are made lighter, as sparkdl's JVM code did by mistake."""
+    """Whether to brighten one-channel images, as sparkdl's JVM code did by mistake."""
 
 
 def type_of(array: NDArray[Any]) -> OcvType:
@@ -89,21 +90,14 @@ def to_film(row: Sequence[Any], size_hw: tuple[int, int], preparing: StructPrepa
     array = array_of(height, width, channels, mode, bytes(row[-1]))
     if array.dtype != np.uint8:
         raise BadImage("corrupt", "an image struct of floating-point numbers")
-    pixels = array[..., 0] if channels == 1 else _red_first(array)
+    if channels == 4:  # what is transparent lies on black, as everywhere in spark_cxr
+        array = over_black(array)
+    pixels = array[..., 0] if channels == 1 else np.ascontiguousarray(array[..., ::-1])
     if channels == 1 and preparing.lift_grey:
         pixels = lifted(pixels)
     if preparing.scale_hint in NEAREST:
         pixels = _nearest(pixels, size_hw)
     return to_network(pixels, size_hw)
-
-
-def _red_first(array: Pixels) -> Pixels:
-    """Turn the channels round; what is transparent lies on black, as everywhere in spark_cxr."""
-    colours = np.ascontiguousarray(array[..., 2::-1])
-    if array.shape[2] == 4:
-        weighed = colours.astype(np.uint16) * array[..., 3:]
-        return ((weighed + 127) // 255).astype(np.uint8)
-    return colours
 
 
 def lifted(grey: Pixels) -> Pixels:

@@ -15,7 +15,7 @@ from spark_cxr.backbones import maps as cam
 from spark_cxr.backbones.engines import Mapper, load, load_mapper
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector
-from spark_cxr.backbones.occlusion import occlude, rise
+from spark_cxr.backbones.maps import occlude, rise
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.heads.portable.linear import Linear

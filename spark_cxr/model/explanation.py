@@ -10,8 +10,17 @@ from numpy.typing import NDArray
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.heat import Grid, nice_scale, place
-from spark_cxr.images.overlay import LONGEST, Words, bounded, film_png, heat_png, overlay_png
+from spark_cxr.images.heat import (
+    LONGEST,
+    Grid,
+    Words,
+    bounded,
+    film_png,
+    heat_png,
+    nice_scale,
+    overlay_png,
+    place,
+)
 from spark_cxr.model.attribution import FilmMaps
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.settings import nearest

@@ -1,7 +1,7 @@
 """Drawn, clearly artificial chest films: what the whole project is tried on without one patient.
 
-dice → anatomy (who, how they stand) → thorax, bones, findings (tissue along each ray)
-→ drawing (grey levels, lettering) → encoding, dicom, broken (bytes) → series (a whole set)
+anatomy (who, how they stand) → thorax, findings (tissue along each ray) → drawing (grey levels,
+lettering) → encoding, broken (bytes) → series (a whole set)
 """
 
 from spark_cxr.phantoms.broken import KINDS

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spark_cxr.images.png import png_file
-from spark_cxr.phantoms.dicom import (
+from spark_cxr.images.raster import png_file
+from spark_cxr.phantoms.drawing import Drawing
+from spark_cxr.phantoms.encoding import (
     EXPLICIT,
     JPEG,
     RLE,
@@ -15,18 +16,22 @@ from spark_cxr.phantoms.dicom import (
     dicom_file,
     encapsulate,
     encode_dicom,
+    encode_jpeg,
+    encode_png,
     film_elements,
     pack,
+    png_rows,
     store,
+    to_8_bits,
+    zlib_stored,
 )
-from spark_cxr.phantoms.drawing import Drawing
-from spark_cxr.phantoms.encoding import encode_jpeg, encode_png, png_rows, to_8_bits, zlib_stored
 
 _MPEG4 = "1.2.840.10008.1.2.4.102"
 _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
 _BOMB_SIDE = 40_000
 _TINY_SIDE = 20
 _PAGE = b"<!DOCTYPE html>\n<title>403 Forbidden</title>\n<p>The download of this film failed.</p>\n"
+"""What a web server says in the place of a film."""
 
 
 def break_film(reason: str, drawing: Drawing, owner: Owner, format: str) -> bytes:
@@ -48,20 +53,10 @@ def _whole(drawing: Drawing, owner: Owner, format: str) -> bytes:
     return encode_dicom(drawing, owner, "MONOCHROME2", EXPLICIT)
 
 
-def _empty(drawing: Drawing, owner: Owner, format: str) -> bytes:
-    """Leave nothing, as a full disk does."""
-    return b""
-
-
 def _truncated(drawing: Drawing, owner: Owner, format: str) -> bytes:
     """Stop after three fifths, as a broken connection does."""
     whole = _whole(drawing, owner, format)
     return whole[: len(whole) * 3 // 5]
-
-
-def _not_an_image(drawing: Drawing, owner: Owner, format: str) -> bytes:
-    """Hold what a web server says in the place of a film."""
-    return _PAGE
 
 
 def _unsupported_transfer_syntax(drawing: Drawing, owner: Owner, format: str) -> bytes:
@@ -156,9 +151,9 @@ def _corrupt(drawing: Drawing, owner: Owner, format: str) -> bytes:
 
 
 _WAYS: dict[str, Callable[[Drawing, Owner, str], bytes]] = {
-    "empty": _empty,
+    "empty": lambda _drawing, _owner, _format: b"",  # as a full disk leaves it
     "truncated": _truncated,
-    "not_an_image": _not_an_image,
+    "not_an_image": lambda _drawing, _owner, _format: _PAGE,
     "unsupported_transfer_syntax": _unsupported_transfer_syntax,
     "unsupported_photometric": _unsupported_photometric,
     "no_pixel_data": _no_pixel_data,

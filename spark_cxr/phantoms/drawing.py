@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.phantoms.anatomy import (
     Anatomy,
+    Dice,
     Field,
     Plane,
     Pose,
@@ -14,15 +15,64 @@ from spark_cxr.phantoms.anatomy import (
     sample_anatomy,
     sample_pose,
 )
-from spark_cxr.phantoms.bones import skeleton
-from spark_cxr.phantoms.dice import Dice
 from spark_cxr.phantoms.findings import Finding, opacity, sample_finding
-from spark_cxr.phantoms.lettering import Grey, stamp
-from spark_cxr.phantoms.thorax import belly, body, heart, hila_and_vessels, mediastinum, shape_lungs
+from spark_cxr.phantoms.thorax import (
+    belly,
+    body,
+    heart,
+    hila_and_vessels,
+    mediastinum,
+    shape_lungs,
+    skeleton,
+)
 
+Grey = NDArray[np.uint16]
+
+_GLYPHS = {
+    "A": (".###.", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
+    "C": (".####", "#....", "#....", "#....", "#....", "#....", ".####"),
+    "H": ("#...#", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
+    "L": ("#....", "#....", "#....", "#....", "#....", "#....", "#####"),
+    "M": ("#...#", "##.##", "#.#.#", "#.#.#", "#...#", "#...#", "#...#"),
+    "N": ("#...#", "##..#", "##..#", "#.#.#", "#..##", "#..##", "#...#"),
+    "O": (".###.", "#...#", "#...#", "#...#", "#...#", "#...#", ".###."),
+    "P": ("####.", "#...#", "#...#", "####.", "#....", "#....", "#...."),
+    "R": ("####.", "#...#", "#...#", "####.", "#.#..", "#..#.", "#...#"),
+    "T": ("#####", "..#..", "..#..", "..#..", "..#..", "..#..", "..#.."),
+}
 MARKERS = ("side", "none", "class")
 _SHAPES = ((5, 5), (5, 5), (6, 5), (5, 6))
 """Height and width in fifths of the short side: square, upright, lying."""
+
+
+def stamp(film: Grey, text: str, scale: int, *, bottom: bool, right: bool) -> None:
+    """Write `text` into a corner of the film, white with a dark rim, readable on any ground."""
+    letters = _bitmap(text, scale)
+    rim = _grown(letters, max(1, scale // 2))
+    height, width = letters.shape
+    margin = max(2, min(film.shape) // 40)
+    top = film.shape[0] - margin - height if bottom else margin
+    left = film.shape[1] - margin - width if right else margin
+    ground = film[top : top + height, left : left + width]
+    ground[rim] >>= 2
+    ground[letters] = 4000
+
+
+def _bitmap(text: str, scale: int) -> NDArray[np.bool_]:
+    """Set `text` one pixel apart with one empty pixel around, each pixel `scale` wide."""
+    rows = [".".join(_GLYPHS[letter][row] for letter in text) for row in range(7)]
+    dots = np.array([[dot == "#" for dot in row] for row in rows])
+    return np.pad(dots, 1).repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _grown(letters: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
+    """Return the letters thickened by `steps` pixels on every side."""
+    grown = letters.copy()
+    for axis in (0, 1):
+        thin = grown.copy()
+        for step in range(1, steps + 1):
+            grown |= np.roll(thin, step, axis) | np.roll(thin, -step, axis)
+    return grown
 
 
 @dataclass(frozen=True)
@@ -63,7 +113,9 @@ def draw(
     finding = replace(finding, severity=finding.severity * taken.uniform(0.75, 1.15))
     fifths = taken.pick(_SHAPES)
     size_hw = (size * fifths[0] // 5, size * fifths[1] // 5)
-    letter = _marker_letter(label, marker, taken)
+    # Drawn in every mode, so that all else stays equal.
+    side = taken.pick("LR")
+    letter = {"side": side, "none": "", "class": label[0]}[marker]
     grain = taken.noise(size_hw)
     grey = np.empty(size_hw, dtype=np.uint16)
     mask = np.empty(size_hw, dtype=np.bool_)
@@ -71,7 +123,10 @@ def draw(
         density, mask[plane.rows] = _density(anatomy, finding, pose, plane)
         grey[plane.rows] = _expose(density, pose, grain[plane.rows])
     if lettered:
-        _sign(grey, letter, size)
+        scale = max(1, size // 128)
+        stamp(grey, "PHANTOM", scale, bottom=True, right=False)
+        if letter:  # on the side that it names
+            stamp(grey, letter, scale * 2, bottom=False, right=letter == "L")
     return Drawing(grey12=grey, lungs=mask, view=pose.view, marker=letter)
 
 
@@ -91,22 +146,8 @@ def _density(
     return np.maximum(total, np.float32(0)), mask
 
 
-def _marker_letter(label: str, marker: str, dice: Dice) -> str:
-    """Choose the letter of the corner; it is drawn in every mode so that the rest stays equal."""
-    side = dice.pick("LR")
-    return {"side": side, "none": "", "class": label[0]}[marker]
-
-
 def _expose(density: Field, pose: Pose, grain: NDArray[np.int32]) -> Grey:
     """Turn density into 12-bit grey: gain, a film's saturating tone, fog and noise."""
     toned = density / (density + (1.15 - 0.25 * pose.contrast) / pose.gain)
     levels = ((pose.fog + toned * (1 - pose.fog)) * 4600).astype(np.int32)
     return np.clip(levels + ((grain * pose.noise) >> 8), 0, 4095).astype(np.uint16)
-
-
-def _sign(grey: Grey, letter: str, size: int) -> None:
-    """Write PHANTOM at the bottom, and the marker at the top on the side that it names."""
-    scale = max(1, size // 128)
-    stamp(grey, "PHANTOM", scale, bottom=True, right=False)
-    if letter:
-        stamp(grey, letter, scale * 2, bottom=False, right=letter == "L")

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spark_cxr.errors import ConfigError
-from spark_cxr.phantoms.anatomy import Field, Plane, bump, clouds, ramp
-from spark_cxr.phantoms.dice import Dice
+from spark_cxr.phantoms.anatomy import Dice, Field, Plane, bump, clouds, ramp
 from spark_cxr.phantoms.thorax import Lungs
 
 CLASSES = ("No_findings", "Pneumonia", "COVID-19")

@@ -7,11 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spark_cxr.errors import ConfigError
+from spark_cxr.phantoms.anatomy import Dice
 from spark_cxr.phantoms.broken import KINDS, break_film, format_of
-from spark_cxr.phantoms.dice import Dice
-from spark_cxr.phantoms.dicom import PHOTOMETRICS, SYNTAXES, Owner, encode_dicom
 from spark_cxr.phantoms.drawing import MARKERS, Drawing, draw
-from spark_cxr.phantoms.encoding import encode_jpeg, encode_mask, encode_png, to_8_bits
+from spark_cxr.phantoms.encoding import (
+    PHOTOMETRICS,
+    SYNTAXES,
+    Owner,
+    encode_dicom,
+    encode_jpeg,
+    encode_mask,
+    encode_png,
+    to_8_bits,
+)
 from spark_cxr.phantoms.findings import CLASSES
 
 FORMATS = {"png": "png", "jpeg": "jpg", "dicom": "dcm"}

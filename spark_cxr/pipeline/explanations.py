@@ -15,7 +15,7 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
-from spark_cxr.images.overlay import bounded
+from spark_cxr.images.heat import bounded
 from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
 from spark_cxr.model.explanation import Explanation, explanations
 from spark_cxr.model.predictor import NO_XRAY, Picture, Predictor, look_at_film

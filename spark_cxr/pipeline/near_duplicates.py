@@ -22,8 +22,8 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_cxr.images.fingerprint import BITS, bands, hashes, unpacked
 from spark_cxr.images.likeness import VARIANTS, closer, likeness, variant
-from spark_cxr.images.thumbnail import BITS, bands, hashes, unpacked
 from spark_cxr.pipeline.components import components
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import (

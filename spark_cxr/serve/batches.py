@@ -20,9 +20,9 @@ from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmViews, opener
-from spark_cxr.images.overlay import LONGEST, bounded
-from spark_cxr.images.png import encode_png
+from spark_cxr.images.heat import LONGEST, bounded
 from spark_cxr.images.prepare import scaled
+from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
 from spark_cxr.serve.refusals import busy
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from spark_cxr.backbones import catalog, keras_model, published, weights
-from spark_cxr.backbones.cache import cache_dir, locked, whole
+from spark_cxr.backbones import cache, catalog, keras_model, weights
+from spark_cxr.backbones.cache import cache_dir, locked, to_log, whole
 from spark_cxr.backbones.catalog import Backbone, PublishedWeights
-from spark_cxr.backbones.download import to_log
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.settings import Features
@@ -45,7 +44,7 @@ def class_names(mirror: str = "") -> list[tuple[str, str]]:
 
     The file stands beside the weights: in the mirror of an air-gapped site too.
     """
-    path, _ = published.obtain(CLASSES, mirror, to_log)
+    path, _ = cache.obtain(CLASSES, mirror, to_log)
     index = json.loads(path.read_text(encoding="utf-8"))
     return [tuple(index[str(number)]) for number in range(len(index))]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from spark_cxr.backbones.engines import accelerators
+from spark_cxr.backbones.engines.devices import count_gpus
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.settings import nearest
@@ -28,7 +28,7 @@ _SLOW_IN_BF16 = ("DepthwiseConv2D", "SeparableConv2D")
 def policy_for(precision: str, layers: Iterable[Any]) -> str:
     """Give Keras' name for the precision that is asked for, or suits layers and process best."""
     backend = import_keras().backend.backend()
-    gpus = accelerators.count_gpus(backend)
+    gpus = count_gpus(backend)
     resolved = _resolve(precision, backend, gpus)
     if precision == "auto" and not gpus and any(map(_is_slow_in_bf16, layers)):
         resolved = "f32"

@@ -7,8 +7,8 @@ from itertools import islice
 import numpy as np
 
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.png import encode_png
 from spark_cxr.images.prepare import scaled
+from spark_cxr.images.raster import encode_png
 from spark_cxr.training.batches import Batch, Feed
 
 ACROSS, DOWN = 8, 6

@@ -15,7 +15,7 @@ from typing import Any
 
 from spark_cxr.backbones import film_list
 from spark_cxr.backbones.cache import whole
-from spark_cxr.backbones.provenance import MEMBER, Provenance, without_folder
+from spark_cxr.backbones.user_network import PROVENANCE, Provenance, without_folder
 from spark_cxr.training.task import Task
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -31,7 +31,7 @@ def write(model: Any, task: Task, target: Path) -> None:
             for name, content in sorted(_members(file).items()):
                 archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
             about = json.dumps(provenance(task).to_json(), indent=1, ensure_ascii=False)
-            archive.writestr(zipfile.ZipInfo(MEMBER, _EPOCH), about)
+            archive.writestr(zipfile.ZipInfo(PROVENANCE, _EPOCH), about)
             if task.films:
                 archive.writestr(zipfile.ZipInfo(film_list.MEMBER, _EPOCH), task.films)
 

@@ -14,16 +14,15 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.cxrnet import embed
+from benchmarks.cxrnet.grey import to_grey
 from benchmarks.cxrnet.start import TEXTURE, begin
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.backbones.grey import to_grey
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import build, compose
 from spark_cxr.backbones.network import prepare
-from spark_cxr.backbones.provenance import MEMBER, Provenance
-from spark_cxr.backbones.user_network import find
+from spark_cxr.backbones.user_network import PROVENANCE, Provenance, find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.decode import decode
@@ -114,12 +113,12 @@ def test_embedding_changes_a_file_and_its_digest_and_nothing_else(tmp_path: Path
     told = Provenance("begin", "grey", "", "", "/home/x/b.keras", "0", "films", ("a", "b"), 3)
     with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
         archive.writestr("model.weights.h5", b"trained anew")
-        archive.writestr(MEMBER, json.dumps(told.to_json()))
+        archive.writestr(PROVENANCE, json.dumps(told.to_json()))
     sha256 = embed.embed(tmp_path / "new.keras", tmp_path)
     embedded = tmp_path / "embedded/cxrnet.keras"
     with zipfile.ZipFile(embedded) as archive:
         assert archive.read("model.weights.h5") == b"trained anew"
-        says = json.loads(archive.read(MEMBER))
+        says = json.loads(archive.read(PROVENANCE))
     assert (says["backbone"], says["started_from"], says["seed"]) == ("CXRNet", "b.keras", 3)
     assert ROW.embedded is not None
     assert sha256 == hashlib.sha256(embedded.read_bytes()).hexdigest()
@@ -129,7 +128,7 @@ def test_embedding_changes_a_file_and_its_digest_and_nothing_else(tmp_path: Path
 
 def test_file_names_no_folder_of_whoever_made_it() -> None:
     with zipfile.ZipFile(resolve("", ROW).path) as archive:
-        says = json.loads(archive.read(MEMBER))
+        says = json.loads(archive.read(PROVENANCE))
     assert says["backbone"] == "CXRNet"
     assert "/" not in says["started_from"]
 

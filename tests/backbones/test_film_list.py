@@ -17,8 +17,7 @@ from spark_cxr.backbones.film_list import EXACT, NEAR, FilmList, film_rows, list
 from spark_cxr.backbones.weights import Weights, resolve
 from spark_cxr.errors import WeightsError
 from spark_cxr.images.decode import decode
-from spark_cxr.images.fingerprint import fingerprint
-from spark_cxr.images.thumbnail import thumbnail
+from spark_cxr.images.fingerprint import fingerprint, thumbnail
 from spark_cxr.phantoms import phantoms
 
 SALT = bytes(range(16))

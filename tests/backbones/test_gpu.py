@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones.engines import load
-from spark_cxr.backbones.engines.accelerators import claim
+from spark_cxr.backbones.engines.devices import claim
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector, featurize
 from spark_cxr.backbones.keras_backend import import_keras

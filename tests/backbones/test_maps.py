@@ -1,4 +1,4 @@
-"""Class activation maps: exact where the vector is the mean of the maps, and refused elsewhere."""
+"""Maps: margins spread over a film, exactly; and films with parts hidden."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from spark_cxr.backbones import catalog
 from spark_cxr.backbones import maps as cam
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.engines import load, load_mapper
+from spark_cxr.backbones.engines.fake import CELLS as FAKE_CELLS
 from spark_cxr.backbones.engines.plan import Mapped, Plan
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import build, normalise
+from spark_cxr.backbones.maps import CELLS, MASKS, occlude, rise
 from spark_cxr.backbones.network import prepare
 from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
@@ -175,7 +177,7 @@ def test_cells_look_where_the_catalog_says(row: Backbone) -> None:
     """Change a patch of noise, and find the middle of what changes in the maps."""
     whole = catalog.get(row.name)
     plan, side = plan_of(whole, "openvino"), whole.size_hw[0]
-    grid = cam.grid_of(row.name)
+    grid = cam.grid_of(plan.network)
     assert grid is not None
     film = np.full((side, side, 3), 128, np.uint8)
     shifts = []
@@ -188,3 +190,72 @@ def test_cells_look_where_the_catalog_says(row: Backbone) -> None:
         cell = (np.arange(len(change)) * change).sum() / change.sum()
         shifts.append((grid.first + cell * grid.step) * side - across)
     assert abs(np.mean(shifts)) < 8
+
+
+FILM = np.random.default_rng(1).integers(90, 110, (64, 64, 3), dtype=np.uint8)
+FILM[8:16, 40:48] = 255
+"""Cell (1, 5) of 8 x 8 is bright."""
+
+
+def brightness(films):
+    """Score by the known place alone: a margin for it, and one that nothing changes."""
+    at = films[:, 8:16, 40:48].mean(axis=(1, 2, 3), dtype=np.float64)
+    return np.stack([at, np.zeros(len(at))], axis=1)
+
+
+@pytest.mark.parametrize("method", [occlude, rise])
+def test_heat_is_where_the_score_looks(method):
+    found = method(FILM, brightness)
+    assert found.shape == (2, CELLS, CELLS)
+    assert np.unravel_index(found[0].argmax(), found[0].shape) == (1, 5)
+    np.testing.assert_array_equal(found[1], 0)
+
+
+def test_fall_of_a_hidden_window_is_what_the_score_loses():
+    fill = FILM.mean(axis=(0, 1)).astype(np.uint8).mean()
+    assert occlude(FILM, brightness)[0, 1, 5] == pytest.approx(255 - fill, abs=1)
+
+
+def test_windows_far_away_change_nothing():
+    found = occlude(FILM, brightness)[0]
+    np.testing.assert_array_equal(found[4:], 0)
+    np.testing.assert_array_equal(found[:, :3], 0)
+
+
+@pytest.mark.parametrize(("method", "passes"), [(occlude, CELLS**2 + 1), (rise, MASKS)])
+def test_number_of_passes_is_fixed(method, passes):
+    counted = []
+    method(FILM, lambda films: counted.append(len(films)) or brightness(films))
+    assert sum(counted) == passes
+
+
+def test_random_masks_are_the_same_for_the_same_seed():
+    np.testing.assert_array_equal(rise(FILM, brightness, 3), rise(FILM, brightness, 3))
+    assert (rise(FILM, brightness, 3) != rise(FILM, brightness, 4)).any()
+
+
+def test_tree_on_one_feature_is_explained_by_the_cells_of_that_feature():
+    """A stump whose feature is one known cell of the film: hiding the cell changes its mind."""
+    from spark_cxr.heads.portable.trees import Trees
+
+    stump = Trees(
+        feature=np.array([37, 0, 0]),
+        threshold=np.array([150.0, np.inf, np.inf]),
+        left=np.array([1, 1, 2]),
+        right=np.array([2, 1, 2]),
+        value=np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]),
+        roots=np.array([0]),
+        depth=np.array([1]),
+        link="share",
+    )
+    film = np.full((64, 64, 3), 100, np.uint8)
+    row, column = divmod(37, FAKE_CELLS)
+    film[row * 4 : row * 4 + 4, column * 4 : column * 4 + 4] = 255
+
+    def score(films):
+        cells = films.reshape(len(films), FAKE_CELLS, 4, FAKE_CELLS, 4, 3).mean(axis=(2, 4, 5))
+        return stump.margins(cells.reshape(len(films), -1).astype(np.float64))
+
+    found = occlude(film, score)[1]
+    assert found[row // 2, column // 2] == pytest.approx(0.7)
+    np.testing.assert_allclose(np.unique(found), [0, 0.7], rtol=1e-6)

@@ -116,6 +116,8 @@ def test_executor_without_the_file_says_where_it_looked(tmp_path: Path) -> None:
 
 def test_two_processes_build_one_file(tiny_network: Path, cache: Path) -> None:
     code = (
+        "import logging\n"
+        "logging.basicConfig(level=logging.INFO)\n"
         "from spark_cxr.backbones.network import prepare\n"
         "from spark_cxr.backbones.user_network import find\n"
         "from spark_cxr.backbones.weights import resolve\n"

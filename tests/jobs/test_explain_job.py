@@ -15,8 +15,7 @@ from jobs.score import JOB as SCORE
 from spark_cxr import job
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.decode import decode
-from spark_cxr.images.heat import blend, levels, place
-from spark_cxr.images.overlay import bounded
+from spark_cxr.images.heat import blend, bounded, levels, place
 from spark_cxr.schemas import EXPLANATIONS, columns
 from tests.quick import defaults
 

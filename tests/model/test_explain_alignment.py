@@ -11,11 +11,11 @@ from PIL import Image
 from spark_cxr.backbones.engines import load
 from spark_cxr.backbones.engines.fake import CELLS
 from spark_cxr.heads.portable.linear import Linear
-from spark_cxr.images.png import encode_png
+from spark_cxr.images.raster import encode_png
 from spark_cxr.model import load_model
 from spark_cxr.model.predictor import Predictor
-from spark_cxr.phantoms.dicom import EXPLICIT, Owner, encode_dicom
 from spark_cxr.phantoms.drawing import Drawing
+from spark_cxr.phantoms.encoding import EXPLICIT, Owner, encode_dicom
 from tests.quick import fake_plan
 
 CELL = (4, 11)

@@ -10,7 +10,7 @@ from pydicom.pixels import apply_voi_lut
 from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images.decode import decode
 from spark_cxr.phantoms import CLASSES, FORMATS, KINDS, Phantom, Series, draw, make, phantoms, plan
-from spark_cxr.phantoms.dicom import EXPLICIT, JPEG, RLE, Owner, encode_dicom
+from spark_cxr.phantoms.encoding import EXPLICIT, JPEG, RLE, Owner, encode_dicom
 
 # Formats, read by others than wrote them
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame
 
 from spark_cxr.images.decode import decode
+from spark_cxr.images.fingerprint import thumbnail
 from spark_cxr.images.prepare import resize
-from spark_cxr.images.thumbnail import thumbnail
 from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.components import joined
 from spark_cxr.pipeline.near_duplicates import clusters, conflicts, find_twins, regroup

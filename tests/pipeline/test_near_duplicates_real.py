@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 from tests.pipeline.test_near_duplicates import LEAST, table
 
 from spark_cxr.images.decode import decode
-from spark_cxr.images.thumbnail import thumbnail
+from spark_cxr.images.fingerprint import thumbnail
 from spark_cxr.output import Output
 from spark_cxr.pipeline.near_duplicates import clusters, conflicts, find_twins
 from spark_cxr.pipeline.staging import staged

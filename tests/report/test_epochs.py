@@ -3,7 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 
-from spark_cxr.images.png import encode_png
+from spark_cxr.images.raster import encode_png
 from spark_cxr.metrics.report_records import EpochPoint, LearningSummary
 from spark_cxr.report.epochs import draw_accuracy, draw_loss, learned
 

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from spark_cxr.backbones import keras_model, provenance, weights
+from spark_cxr.backbones import keras_model, weights
 from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import WeightsError
 from spark_cxr.training import tuned
@@ -29,7 +29,7 @@ def test_the_file_is_opened_by_keras_with_the_same_weights(written, body):
 
 
 def test_the_file_says_where_it_comes_from(written, task):
-    told = provenance.read(written)
+    told = own.read_provenance(written)
     assert told is not None
     assert (told.backbone, told.normalising, told.seed) == ("tiny", "tf", 7)
     assert (told.data, told.labels) == ("drawn stripes, CC0", ("one", "two", "three"))
@@ -72,13 +72,13 @@ def test_weights_fit_into_a_network_of_the_same_layers(written, body):
 
 
 def test_a_file_that_was_not_trained_here_says_nothing(body, tmp_path):
-    assert provenance.read(body) is None
+    assert own.read_provenance(body) is None
     (tmp_path / "no.keras").write_bytes(b"no zip")
-    assert provenance.read(tmp_path / "no.keras") is None
+    assert own.read_provenance(tmp_path / "no.keras") is None
 
 
 def test_a_file_of_another_version_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
-        archive.writestr(provenance.MEMBER, json.dumps({"labels": [], "colour": "grey"}))
+        archive.writestr(own.PROVENANCE, json.dumps({"labels": [], "colour": "grey"}))
     with pytest.raises(WeightsError, match=r"Expected a network with spark_cxr\.json"):
-        provenance.read(tmp_path / "new.keras")
+        own.read_provenance(tmp_path / "new.keras")

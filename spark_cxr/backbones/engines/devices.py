@@ -1,10 +1,15 @@
-"""Which devices there are, told without importing a framework."""
+"""The devices of a host, found without a framework, and claimed by one of Keras' backends.
+
+A device that was named is never replaced in silence.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from spark_cxr.errors import ConfigError, SetupError
@@ -12,7 +17,6 @@ from spark_cxr.errors import ConfigError, SetupError
 DEV = Path("/dev")
 NODES = ("nvidia[0-9]*", "dxg", "kfd", "nvhost-gpu")
 """How Linux shows a GPU: NVIDIA's, one under Windows, AMD's, NVIDIA's on small boards."""
-DEVICES = ("auto", "cpu", "gpu")
 
 
 def gpu_present() -> bool:
@@ -36,3 +40,60 @@ def check_device(device: str) -> str:
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", device):
         raise ConfigError("features.device as auto, cpu, gpu or gpu:N", device, "Say auto")
     return device
+
+
+def claim(backend: str, device: str, threads: int) -> str:
+    """Resolve auto, cpu, gpu or gpu:N to a device that is there, and set the backend up for it."""
+    check_device(device)
+    _set_threads(backend, threads)
+    if device == "cpu":
+        return "cpu:0"
+    count = count_gpus(backend)
+    if device == "auto":
+        return "gpu:0" if count else "cpu:0"
+    index = int(device.partition(":")[2] or 0)
+    if index >= count:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
+        received = f"{count} that {backend} sees (CUDA_VISIBLE_DEVICES: {visible})"
+        way_out = (
+            "Check nvidia-smi and pip install 'spark-cxr[gpu]', or run on the CPU: --device cpu"
+        )
+        raise SetupError(f"GPU {index}", received, way_out)
+    return f"gpu:{index}"
+
+
+def count_gpus(backend: str) -> int:
+    """Count the GPUs that a backend sees."""
+    if backend == "tensorflow":
+        return _tensorflow_gpus()
+    if backend == "jax":
+        with suppress(RuntimeError):
+            return len(import_module("jax").devices("gpu"))
+    if backend == "torch":
+        torch = import_module("torch")
+        return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
+    return 0
+
+
+def _set_threads(backend: str, threads: int) -> None:
+    if backend == "torch":
+        import_module("torch").set_num_threads(threads)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # Only before TensorFlow's first operation; a second network in a worker keeps the number.
+        with suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _tensorflow_gpus() -> int:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        # Otherwise the first worker takes all memory of every GPU. TensorFlow refuses this once a
+        # GPU is in use, and where the user has divided it into logical devices.
+        with suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return len(gpus)

@@ -25,8 +25,8 @@ class FakeEngine:
     def features(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Average to cells, take out the film's own exposure, project."""
         # Film by film: in one product the last bits of a film would depend on its neighbours.
-        made = [film @ self.projection for film in _centred_cells(batch)]
-        return np.asarray(made, dtype=np.float32).reshape(len(batch), -1)
+        rows = [film @ self.projection for film in _centred_cells(batch)]
+        return np.asarray(rows, dtype=np.float32).reshape(len(batch), -1)
 
     @property
     def mapper(self) -> FakeEngine:

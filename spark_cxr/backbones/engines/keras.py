@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import network_file as packing
-from spark_cxr.backbones.engines import accelerators
-from spark_cxr.backbones.engines.halving import Halving
+from spark_cxr.backbones.engines.devices import claim
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import compose, compose_with_maps, in_policy, last_maps
 from spark_cxr.backbones.keras_model import load as load_file
+from spark_cxr.backbones.network import KERAS, read_member
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.prepare import to_channels
 
 _POLICIES = {"f32": "float32", "bf16": "mixed_bfloat16", "f16": "mixed_float16"}
+Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+_WORDS = ("resource_exhausted", "out of memory", "resourceexhausted", "outofmemory")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class KerasMapper:
 
 
 def load(plan: Plan) -> KerasEngine:
-    """Build the network from its file on the device that was asked for."""
+    """Build the network from its file on the device that the plan names."""
     return _load(plan, compose)
 
 
@@ -91,7 +92,9 @@ def _load(plan: Plan, composing: Callable[[Any, str, str], Any]) -> KerasEngine:
     keras = import_keras()
     device, precision = _place(plan)
     with keras.device(device):
-        model = _model(plan, precision, composing)
+        network = plan.network
+        model = composing(_saved(plan, precision), network.normalising, network.pooling)
+        model.compile(jit_compile=False)
 
     def run(films: NDArray[np.uint8]) -> NDArray[np.float32]:
         with keras.device(device):
@@ -104,7 +107,7 @@ def _load(plan: Plan, composing: Callable[[Any, str, str], Any]) -> KerasEngine:
 
 def _place(plan: Plan) -> tuple[str, str]:
     """Claim the device, and say in which precision it computes."""
-    device = accelerators.claim(import_keras().backend.backend(), plan.device, plan.threads)
+    device = claim(import_keras().backend.backend(), plan.device, plan.threads)
     return device, _precision(plan.precision, device)
 
 
@@ -121,14 +124,45 @@ def _precision(wanted: str, device: str) -> str:
 def _saved(plan: Plan, precision: str) -> Any:
     """Load a network's layers once for all that is composed of them."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / packing.KERAS
-        file.write_bytes(packing.read_member(Path(plan.network.path), packing.KERAS))
+        file = Path(folder) / KERAS
+        file.write_bytes(read_member(Path(plan.network.path), KERAS))
         model = load_file(str(file))
     return model if precision == "f32" else in_policy(model, _POLICIES[precision])
 
 
-def _model(plan: Plan, precision: str, composing: Callable[[Any, str, str], Any]) -> Any:
-    network = plan.network
-    composed = composing(_saved(plan, precision), network.normalising, network.pooling)
-    composed.compile(jit_compile=False)
-    return composed
+@dataclass
+class Halving:
+    """Runs batches, in parts where one is too large for the device."""
+
+    run: Run
+    limit: int
+    """Films at once; halved each time the device has no more room."""
+
+    def features(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run all films of a batch, whatever its size."""
+        vectors, start = list[NDArray[np.float32]](), 0
+        while start < len(batch):
+            films = batch[start : start + self.limit]
+            try:
+                vectors.append(self.run(_padded(films, self.limit))[: len(films)])
+            except Exception as error:
+                if self.limit == 1 or not is_out_of_memory(error):
+                    raise
+                self.limit = max(1, self.limit // 2)
+            else:
+                start += len(films)
+        return np.concatenate(vectors)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Recognise a device without room by TensorFlow's, JAX' and PyTorch's names for it."""
+    text = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(word in text for word in _WORDS)
+
+
+def _padded(films: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:
+    """Fill up to the next power of two: each new size would be compiled anew."""
+    size = min(limit, 1 << (len(films) - 1).bit_length())
+    if size == len(films):
+        return films
+    return np.concatenate([films, np.repeat(films[-1:], size - len(films), axis=0)])

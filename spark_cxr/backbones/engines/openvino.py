@@ -1,4 +1,9 @@
-"""Networks on a CPU, by OpenVINO: no TensorFlow, a few hundred megabytes a worker."""
+"""Networks on a CPU, by OpenVINO: no TensorFlow, a few hundred megabytes a worker.
+
+The last maps, which the global pooling takes the mean of, are found in the graph and not written
+into the network's file: files and model directories that were made before stay as they are, and a
+graph without the second output is compiled as ever.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import network_file as packing
-from spark_cxr.backbones.engines.graph_maps import add_maps
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
-from spark_cxr.backbones.openvino_runtime import import_openvino
+from spark_cxr.backbones.network import GRAPH, import_openvino, map_constants, read_member
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.images.prepare import to_channels
 
@@ -24,6 +27,10 @@ MOST_AT_ONCE = 8
 FEW = 0.7
 """Share of a step up to which its films are faster one by one: ResNet50 in bf16 takes 59 ms for a
 step of 8, however many are wanted, and 10.2 ms for one film (two threads, Xeon with AMX)."""
+_PASSES_ON = ("Convert", "Reshape", "Squeeze")
+"""Operations between the pooling and the output that change no number."""
+_CHANNELS_FIRST = (2, 3)
+_CHANNELS_LAST = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -142,11 +149,12 @@ def _read(plan: Plan) -> _Graph:
     network, path = plan.network, Path(plan.network.path)
     core = import_openvino().Core()
     precision = _precision(plan.precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-    constants = packing.map_constants(path)
+    constants = map_constants(path)
+    processor = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
     step = min(plan.batch_size, MOST_AT_ONCE)
-    used = Used("openvino", f"cpu ({_processor(core)})", precision, plan.threads, step)
+    used = Used("openvino", f"cpu ({processor})", precision, plan.threads, step)
     shared = import_openvino().Tensor(constants, shared_memory=True)
-    model = core.read_model(packing.read_member(path, packing.GRAPH), shared)
+    model = core.read_model(read_member(path, GRAPH), shared)
     channels = model.input(0).get_partial_shape()[3].get_length()
     model.reshape([step, *network.size_hw, channels])
     return _Graph(core, model, network.dim, used, constants)
@@ -177,5 +185,31 @@ def _precision(wanted: str, capabilities: list[str]) -> str:
     return wanted
 
 
-def _processor(core: Any) -> str:
-    return str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
+def add_maps(model: Any) -> bool:
+    """Give a graph of one output its last maps, channels first, as a second; False: it has none."""
+    pooling = _pooling(model)
+    if pooling is None:
+        return False
+    maps = pooling.input_value(0)
+    if _axes(pooling) == _CHANNELS_LAST:
+        ops = import_openvino().opset13
+        maps = ops.transpose(maps, ops.constant([0, 3, 1, 2])).output(0)
+    model.add_outputs(maps)
+    model.validate_nodes_and_infer_types()
+    return True
+
+
+def _pooling(model: Any) -> Any | None:
+    """Find the mean over height and width that the output is; None where it is none."""
+    node = model.get_results()[0].input_value(0).get_node()
+    while node.get_type_name() in _PASSES_ON:
+        node = node.input_value(0).get_node()
+    is_mean = node.get_type_name() == "ReduceMean" and len(node.get_input_shape(0)) == 4
+    if is_mean and _axes(node) in (_CHANNELS_FIRST, _CHANNELS_LAST):
+        return node
+    return None
+
+
+def _axes(pooling: Any) -> tuple[int, ...]:
+    axes = pooling.input_value(1).get_node().get_data()
+    return tuple(sorted(int(axis) % 4 for axis in axes.ravel()))

@@ -18,8 +18,8 @@ from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.images import altered
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, View
-from spark_cxr.images.lungs import estimate_lungs
 from spark_cxr.images.prepare import resize, to_network
+from spark_cxr.images.regions import estimate_lungs
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.reading import COPY, Copies, film_of_copy, packed

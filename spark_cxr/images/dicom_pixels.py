@@ -1,9 +1,10 @@
-"""From stored DICOM values to grey levels: modality, then VOI, then polarity, then scale.
+"""The stored samples of one DICOM frame, native or compressed, and the grey levels that they mean.
 
-A film has at most 16 bits a sample, so the whole chain is worked out once for every value that
-can occur, and the image is one look-up: exact, and fast whatever the chain contains. pydicom's
-own steps are not used here: its `apply_windowing` turns the picture round for a negative slope
-and its `apply_modality_lut` takes 8 or 16 bits only.
+Grey goes through modality, then VOI, then polarity, then scale. A film has at most 16 bits a
+sample, so the whole chain is worked out once for every value that can occur, and the image is one
+look-up: exact, and fast whatever the chain contains. pydicom's own steps are not used here: its
+`apply_windowing` inverts the picture for a negative slope and its `apply_modality_lut` takes 8 or
+16 bits only.
 """
 
 from __future__ import annotations
@@ -16,13 +17,116 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
+from spark_cxr.images.codecs import Frame, Layout, decode_apart, frame_shape
 from spark_cxr.images.film import Pixels, to_bytes
+from spark_cxr.images.quiet import mute_loggers
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.pixels.decoders.base import Decoder
+    from pydicom.uid import UID
 
+WAY_OUT = "pip install spark-cxr[dicom]"
+GREY = ("MONOCHROME1", "MONOCHROME2")
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+PALETTE = "PALETTE COLOR"
+_PURE_PYTHON = "pydicom"
+_PLUGINS = (_PURE_PYTHON, "gdcm", "pylibjpeg", "pyjpegls")
+"""In order of preference. Not Pillow: it loses signs and bits of DICOM frames without a word."""
+Samples = NDArray[Any]
+"""Integers of 8 or 16 bits, signed or not: (rows, columns) or (rows, columns, 3)."""
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 Values = NDArray[np.float64]
+
+
+def stored_samples(dataset: Dataset, layout: Layout, is_cut: bool) -> Samples:
+    """Decode the one frame.
+
+    Args:
+        dataset: with its transfer syntax in `file_meta`.
+        layout: what the header says about the frame.
+        is_cut: the file ends in the middle of an element, which tells truncated from corrupt.
+
+    Raises:
+        BadImage: unsupported_transfer_syntax, truncated or corrupt.
+    """
+    from pydicom.pixels.decoders.base import get_decoder
+
+    syntax: UID = dataset.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise _unreadable(syntax) from None
+    if syntax.is_encapsulated:
+        samples, photometric = _decompressed(dataset, layout, decoder)
+    else:
+        _check_length(len(dataset.PixelData), layout, is_cut)
+        # Unused bits are left to `patterns`, which knows HighBit.
+        options: dict[str, Any] = {"correct_unused_bits": False}
+        samples, said = decoder.as_array(dataset, index=0, **options)
+        photometric = str(said["photometric_interpretation"])
+    if layout.photometric in COLOUR and photometric != "RGB":
+        raise BadImage("unsupported_photometric", "dicom: colours that nothing here makes RGB")
+    return samples
+
+
+def _decompressed(dataset: Dataset, layout: Layout, decoder: Decoder) -> tuple[Samples, str]:
+    """Decode a compressed frame, compiled decoders in a process of their own."""
+    from pydicom.encaps import get_frame
+
+    syntax: UID = dataset.file_meta.TransferSyntaxUID
+    frame = Frame(str(syntax), _plugin(decoder, layout, syntax), layout)
+    shape = frame_shape(get_frame(dataset.PixelData, 0, number_of_frames=1))
+    if shape not in (None, (layout.rows, layout.columns, layout.samples)):
+        raise BadImage("corrupt", "dicom: the compressed frame and Rows x Columns differ in size")
+    if frame.plugin != _PURE_PYTHON:
+        return decode_apart(frame, dataset.PixelData)
+    samples, said = decoder.as_array(dataset, index=0, decoding_plugin=frame.plugin)
+    return samples, str(said["photometric_interpretation"])
+
+
+def _unreadable(syntax: UID) -> BadImage:
+    """Say which encoding has no decoder here."""
+    return BadImage("unsupported_transfer_syntax", f"dicom: {syntax.name}; {WAY_OUT}")
+
+
+def _plugin(decoder: Decoder, layout: Layout, syntax: UID) -> str:
+    """Choose the decoder for a compressed frame."""
+    from pydicom.uid import JPEGExtended12Bit
+
+    mute_loggers()  # the decoders' modules are in by now
+    usable = [name for name in _PLUGINS if name in decoder.available_plugins]
+    if syntax == JPEGExtended12Bit and layout.stored > 8:
+        usable = [name for name in usable if name != "gdcm"]  # it has 8 bits for this one
+    if not usable:
+        raise _unreadable(syntax)
+    return usable[0]
+
+
+def _check_length(length: int, layout: Layout, is_cut: bool) -> None:
+    """Refuse native pixels that are fewer than Rows x Columns."""
+    bits = layout.rows * layout.columns * layout.samples * layout.allocated
+    if layout.photometric == "YBR_FULL_422":
+        bits = bits // 3 * 2
+    if length < (bits + 7) // 8:
+        reason = "truncated" if is_cut else "corrupt"
+        raise BadImage(reason, f"dicom: {length} bytes of pixels instead of {(bits + 7) // 8}")
+
+
+def patterns(samples: Samples, layout: Layout) -> Samples:
+    """Cut the stored bits out of what was allocated, as unsigned numbers.
+
+    The rest may hold anything, by PS3.5 8.1.1: old files keep overlays there.
+    """
+    width = samples.dtype.itemsize
+    unsigned: Samples = samples.astype(samples.dtype.newbyteorder("="), copy=False).view(
+        f"u{width}"
+    )
+    mask = 2**layout.stored - 1
+    if layout.shift == 0 and layout.stored == 8 * width:
+        return unsigned
+    cut: Samples = (unsigned >> layout.shift) & mask
+    return cut
 
 
 @dataclass(frozen=True)
@@ -157,16 +261,6 @@ def _windowed(values: Values, window: Window) -> Values:
     return np.clip((offset + 0.5) / (window.width - 1) + 0.5, 0, 1)
 
 
-def _displayed(values: Values, low: float, high: float, greys: Greys) -> Values:
-    """Apply the VOI step to values of a nominal range; the result lies in 0 to 1."""
-    if greys.voi_lut is not None:
-        found = _looked_up(values, greys.voi_lut)
-        return found / float(2**greys.voi_lut.bits - 1)
-    if greys.window is not None:
-        return _windowed(values, greys.window)
-    return (values - low) / (high - low)
-
-
 def grey_table(bits: int, is_signed: bool, greys: Greys) -> Pixels:
     """Work out the grey level of every pattern of `bits` bits.
 
@@ -184,5 +278,10 @@ def grey_table(bits: int, is_signed: bool, greys: Greys) -> Pixels:
         low, high = float(values.min()), float(values.max())
     if not (math.isfinite(high - low) and low < high):
         raise BadImage("corrupt", "dicom: the rescaled range has no extent")
-    shares = _displayed(values, low, high, greys)
+    if greys.voi_lut is not None:
+        shares = _looked_up(values, greys.voi_lut) / float(2**greys.voi_lut.bits - 1)
+    elif greys.window is not None:
+        shares = _windowed(values, greys.window)
+    else:
+        shares = (values - low) / (high - low)
     return to_bytes(1 - shares if greys.inverted else shares)

@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images import dicom_frame
+from spark_cxr.images import dicom_pixels
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
 
@@ -173,7 +173,7 @@ def test_unknown_encoding_names_itself_and_the_way_out():
 
 
 def test_missing_gdcm_names_the_way_out(monkeypatch):
-    monkeypatch.setattr(dicom_frame, "_PLUGINS", ("pydicom",))
+    monkeypatch.setattr(dicom_pixels, "_PLUGINS", ("pydicom",))
     with pytest.raises(BadImage) as refused:
         decode(encapsulated(jpeg(RAMP_SEEN), RAMP_SEEN, JPEGBaseline8Bit))
     assert refused.value.reason == "unsupported_transfer_syntax"

@@ -7,7 +7,7 @@ import pytest
 from dicom_writer import compressed, dicom
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images import codec_process
+from spark_cxr.images import codecs
 from spark_cxr.images.decode import decode
 
 pytest.importorskip("gdcm")
@@ -21,28 +21,28 @@ def film() -> bytes:
 
 @pytest.fixture(autouse=True)
 def _no_child_before_or_after():
-    codec_process.close_children()
+    codecs.close_children()
     yield
-    codec_process.close_children()
+    codecs.close_children()
 
 
 @pytest.mark.parametrize("code", ["import os; os.abort()", "print('{}', flush=True)"])
 def test_child_that_dies_or_babbles_makes_the_film_corrupt(film, monkeypatch, code):
-    monkeypatch.setattr(codec_process, "_CODE", code)
+    monkeypatch.setattr(codecs, "_CODE", code)
     with pytest.raises(BadImage, match="corrupt: dicom: gdcm breaks down"):
         decode(film)
 
 
 def test_child_that_hangs_makes_the_film_corrupt(film, monkeypatch):
-    monkeypatch.setattr(codec_process, "_CODE", "import time; time.sleep(60)")
-    monkeypatch.setattr(codec_process, "_SECONDS", 0.2)
+    monkeypatch.setattr(codecs, "_CODE", "import time; time.sleep(60)")
+    monkeypatch.setattr(codecs, "_SECONDS", 0.2)
     with pytest.raises(BadImage, match="corrupt: dicom: gdcm breaks down"):
         decode(film)
 
 
 def test_next_film_after_a_death_is_decoded(film, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(codec_process, "_CODE", "import os; os.abort()")
+        patch.setattr(codecs, "_CODE", "import os; os.abort()")
         with pytest.raises(BadImage):
             decode(film)
     assert decode(film).pixels.shape == (40, 48)
@@ -50,9 +50,9 @@ def test_next_film_after_a_death_is_decoded(film, monkeypatch):
 
 def test_child_is_kept_for_the_next_film(film):
     decode(film)
-    (child,) = codec_process._idle
+    (child,) = codecs._idle
     decode(film)
-    assert codec_process._idle == [child]
+    assert codecs._idle == [child]
 
 
 def test_refused_frame_does_not_cost_the_child(film):
@@ -60,14 +60,14 @@ def test_refused_frame_does_not_cost_the_child(film):
     with pytest.raises(BadImage):
         decode(film[:start] + bytes(20) + film[start + 20 :])
     decode(film)
-    assert len(codec_process._idle) == 1
+    assert len(codecs._idle) == 1
 
 
 def test_no_room_for_a_process_is_out_of_memory(film, monkeypatch):
     def refuse(*_args, **_options):
         raise OSError
 
-    monkeypatch.setattr(codec_process.subprocess, "Popen", refuse)
+    monkeypatch.setattr(codecs.subprocess, "Popen", refuse)
     with pytest.raises(BadImage) as caught:
         decode(film)
     assert caught.value.reason == "out_of_memory"

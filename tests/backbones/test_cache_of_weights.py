@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from loopback import Site
 
+from spark_cxr.backbones.cache import obtain
 from spark_cxr.backbones.catalog import PublishedWeights
-from spark_cxr.backbones.published import obtain
 from spark_cxr.errors import WeightsError
 
 DATA = bytes(range(256)) * 4000
@@ -158,7 +158,7 @@ def test_two_processes_download_once(site: Site) -> None:
     file = published(site)
     code = (
         "from spark_cxr.backbones.catalog import PublishedWeights\n"
-        "from spark_cxr.backbones.published import obtain\n"
+        "from spark_cxr.backbones.cache import obtain\n"
         f"print(obtain(PublishedWeights({file.url!r}, {file.md5!r}), '', lambda _: None)[0])"
     )
     started = [
