@@ -14,8 +14,8 @@ from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
 from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
 from spark_cxr.backbones.download import Say, download, to_log
 from spark_cxr.backbones.published import obtain
+from spark_cxr.config import folder_of
 from spark_cxr.errors import ConfigError, WeightsError
-from spark_cxr.packaged import folder_of
 
 EXPECTED = "features.weights as embedded, imagenet, random:SEED, a file or a URI"
 RANDOM_CAVEAT = (

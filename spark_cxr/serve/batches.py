@@ -24,7 +24,7 @@ from spark_cxr.images.overlay import LONGEST, bounded
 from spark_cxr.images.png import encode_png
 from spark_cxr.images.prepare import scaled
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
-from spark_cxr.serve.refusals import busy
+from spark_cxr.serve.bodies import busy
 
 
 @dataclass(frozen=True)

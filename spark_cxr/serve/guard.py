@@ -22,7 +22,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from spark_cxr.serve.refusals import Refusal
+from spark_cxr.serve.bodies import Refusal
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FILMS = (1, 2, 4, 8, 16, 32)

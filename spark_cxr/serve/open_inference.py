@@ -21,9 +21,8 @@ from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import CONFIDENCE, IMAGE, LABEL, REASON, row
 from spark_cxr.serve.answers import named
 from spark_cxr.serve.batches import FilmAnswer
-from spark_cxr.serve.bodies import Sent, body_of, checked, json_of
+from spark_cxr.serve.bodies import Refusal, Sent, body_of, checked, json_of
 from spark_cxr.serve.predict import json_response
-from spark_cxr.serve.refusals import Refusal
 from spark_cxr.serve.service import Service
 
 PROBABILITIES = "probabilities"

@@ -18,8 +18,7 @@ from starlette.responses import Response
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import FilmAnswer
-from spark_cxr.serve.bodies import Sent, body_of, images_sent
-from spark_cxr.serve.refusals import UNPROCESSABLE, Refusal, refused
+from spark_cxr.serve.bodies import UNPROCESSABLE, Refusal, Sent, body_of, images_sent, refused
 from spark_cxr.serve.service import Service
 
 LARGE = 1 << 20

@@ -11,9 +11,8 @@ from starlette.responses import Response
 from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import IMAGE, Value, kinds, row
 from spark_cxr.serve.batches import FilmAnswer
-from spark_cxr.serve.bodies import Sent, body_of, checked, json_of, media_type, of_json
+from spark_cxr.serve.bodies import Refusal, Sent, body_of, checked, json_of, media_type, of_json
 from spark_cxr.serve.predict import answer_images, json_response, parted, predict
-from spark_cxr.serve.refusals import Refusal
 from spark_cxr.serve.service import Service
 
 SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")

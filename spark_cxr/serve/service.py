@@ -22,9 +22,8 @@ from spark_cxr.model.predictor import Prediction
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, named, text_of
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, Look, Looking, look
-from spark_cxr.serve.bodies import Room, Sent
+from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
 from spark_cxr.serve.guard import Gauges
-from spark_cxr.serve.refusals import Refusal, busy
 from spark_cxr.settings import Serve
 
 MOST_WAITING = 8

@@ -6,7 +6,8 @@ import socket
 import pytest
 from running import running
 
-from benchmarks.load import LOAD, limit_of
+from benchmarks.load import limit_of
+from spark_cxr.cli import LOAD
 
 TOKEN = "0123456789abcdef0123"
 

@@ -14,8 +14,7 @@ from spark_cxr.images.decode import decode
 from spark_cxr.model import model as scoring
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve import batches
-from spark_cxr.serve.bodies import split
-from spark_cxr.serve.refusals import STATUS_OF, Refusal
+from spark_cxr.serve.bodies import STATUS_OF, Refusal, split
 from tests.images.dicom_writer import dicom
 
 BOUNDARY = "limit-0123"
