@@ -14,10 +14,8 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from pyspark.cloudpickle import register_pickle_by_value
 from pyspark.sql import SparkSession
 
-from benchmarks.bench import peers
 from benchmarks.bench.arena import Contestant, open_arena
 from benchmarks.bench.contestants import CONTESTANTS, names_of
 from benchmarks.bench.films import BenchFilms, copied
@@ -32,8 +30,6 @@ LOG = logging.getLogger(__name__)
 
 def bench_step(spark: SparkSession, cfg: Config, output: Output) -> Benched:
     """Let each contestant run `rounds` times in turn, each time after a few uncounted films."""
-    # Workers have spark_cxr, but not benchmarks/: the functions of the peers travel whole.
-    register_pickle_by_value(peers)
     names, load = names_of(cfg), os.getloadavg()[0]
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spark_cxr-bench-"))

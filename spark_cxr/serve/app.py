@@ -36,8 +36,8 @@ Complain = Callable[[Refusal, str], Mapping[str, str]]
 
 def plainly(refusal: Refusal, request_id: str) -> Mapping[str, str]:
     """Say why, as the product's own routes do."""
-    told = {"reason": refusal.reason, "detail": refusal.detail}
-    return {**told, "request_id": request_id}
+    fields = {"reason": refusal.reason, "detail": refusal.detail}
+    return {**fields, "request_id": request_id}
 
 
 def as_open_inference(refusal: Refusal, _: str) -> Mapping[str, str]:
@@ -48,8 +48,8 @@ def as_open_inference(refusal: Refusal, _: str) -> Mapping[str, str]:
 def as_mlflow(refusal: Refusal, request_id: str) -> Mapping[str, str]:
     """Say why, in the words that MLflow's clients look for, beside our own."""
     code = "BAD_REQUEST" if refusal.status < 500 else "TEMPORARILY_UNAVAILABLE"
-    told = {"error_code": code, "message": f"{refusal.reason}: {refusal.detail}"}
-    return {**plainly(refusal, request_id), **told}
+    fields = {"error_code": code, "message": f"{refusal.reason}: {refusal.detail}"}
+    return {**plainly(refusal, request_id), **fields}
 
 
 COMPLAINTS: Mapping[Complain, type] = {
@@ -136,9 +136,9 @@ ROUTES = (
     Route("/v2/health/live", "GET", open_inference.live, "Does it live", V2, is_open=True),
     Route("/v2/health/ready", "GET", open_inference.live, "Is it ready", V2, is_open=True),
     *(
-        Route(f"{root}{end}", method, handle, told, V2, takes=takes, complain=as_open_inference)
+        Route(f"{root}{end}", method, handle, summary, V2, takes=takes, complain=as_open_inference)
         for root in (_MODEL, _VERSION)
-        for end, method, handle, told, takes in (
+        for end, method, handle, summary, takes in (
             ("", "GET", open_inference.metadata, "What goes in and comes out", ""),
             ("/ready", "GET", open_inference.ready, "Is the model ready", ""),
             ("/infer", "POST", open_inference.infer, "Classify the films of a tensor", "infer"),
@@ -254,12 +254,12 @@ REFUSALS = {
 
 def extra(route: Route) -> dict[str, Any]:
     """Describe what a route takes."""
-    told: dict[str, Any] = {"parameters": [*_path_parameters(route), *_query(route)]}
+    described: dict[str, Any] = {"parameters": [*_path_parameters(route), *_query(route)]}
     if route.takes:
-        told["requestBody"] = {"required": True, "content": BODIES[route.takes]}
+        described["requestBody"] = {"required": True, "content": BODIES[route.takes]}
     if not route.is_open:
-        told["security"] = [{}, {"token": []}]
-    return told
+        described["security"] = [{}, {"token": []}]
+    return described
 
 
 def _query(route: Route) -> list[dict[str, Any]]:
@@ -297,7 +297,7 @@ def api(service: Service, say: Say = LOG.info) -> FastAPI:
         yield
         service.close()
 
-    made = FastAPI(
+    app = FastAPI(
         title="spark_cxr",
         version=__version__,
         description=NOTICE,
@@ -307,11 +307,11 @@ def api(service: Service, say: Say = LOG.info) -> FastAPI:
         exception_handlers={HTTPException: _no_route},
     )
     for route in ROUTES:
-        _add(made, route, service, say)
-    return made
+        _add(app, route, service, say)
+    return app
 
 
-def _add(made: FastAPI, route: Route, service: Service, say: Say) -> None:
+def _add(app: FastAPI, route: Route, service: Service, say: Say) -> None:
     complaints: dict[int | str, dict[str, Any]] = {
         status: {"description": REFUSALS[status], "model": COMPLAINTS[route.complain]}
         for status in statuses(route)
@@ -319,7 +319,7 @@ def _add(made: FastAPI, route: Route, service: Service, say: Say) -> None:
     good: dict[int | str, dict[str, Any]] = {
         200: {"description": "The answer", "content": {route.media_type: {}}}
     }
-    made.add_api_route(
+    app.add_api_route(
         route.path,
         _endpoint(route, service, say),
         methods=[route.method],
@@ -340,14 +340,14 @@ def _endpoint(route: Route, service: Service, say: Say) -> Callable[[Request], A
         try:
             return await route.handle(service, request)
         except Refusal as refusal:
-            told = refusal
+            answer = refusal
         except BadImage as bad:
-            told = refused(bad)
+            answer = refused(bad)
         except Exception as error:  # noqa: BLE001 - one request must not end the others
             say(f"id={request.state.id} {_place(error)}")
-            told = Refusal(500, "failed", "the server failed; its log has the place")
-        body = route.complain(told, request.state.id)
-        return json_response(body, told.status, told.headers)
+            answer = Refusal(500, "failed", "the server failed; its log has the place")
+        body = route.complain(answer, request.state.id)
+        return json_response(body, answer.status, answer.headers)
 
     return answered
 
@@ -364,5 +364,5 @@ async def _no_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers: Mapping[str, str] = getattr(error, "headers", None) or {}
     reason = {404: "not_found", 405: "wrong_method"}.get(status, "refused")
-    told = Refusal(status, reason, "see /docs for what can be asked")
-    return json_response(plainly(told, request.state.id), status, headers)
+    refusal = Refusal(status, reason, "see /docs for what can be asked")
+    return json_response(plainly(refusal, request.state.id), status, headers)

@@ -51,12 +51,12 @@ class Refusal(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """Give the headers that belong to the status."""
-        told = {"connection": "close"} if self.closes else {}
+        headers = {"connection": "close"} if self.closes else {}
         if self.status == 503:
-            told["retry-after"] = str(RETRY_S)
+            headers["retry-after"] = str(RETRY_S)
         if self.status == 401:
-            told["www-authenticate"] = 'Bearer realm="spark_cxr"'
-        return told
+            headers["www-authenticate"] = 'Bearer realm="spark_cxr"'
+        return headers
 
 
 def busy(detail: str) -> Refusal:
@@ -140,10 +140,10 @@ async def body_of(request: Request, room: Room, most: int, seconds: float) -> As
 
 
 def _promised(request: Request) -> int:
-    told = request.headers.get("content-length", "0")
-    if not (told.isascii() and told.isdigit() and len(told) < 16):
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit() and len(length) < 16):
         raise Refusal(400, "bad_length", "Content-Length is no number", closes=True)
-    return int(told)
+    return int(length)
 
 
 def _too_large(most: int) -> Refusal:
@@ -217,15 +217,15 @@ def checked(found: Sequence[Sent], most: int) -> list[Sent]:
     return list(found)
 
 
-def of_json(told: Any, most: int) -> list[Sent]:
+def of_json(value: Any, most: int) -> list[Sent]:
     """Find the images of `JSON_FORM`.
 
     Raises:
         Refusal: 400, it has another form, or 413, too many images.
     """
     images = None
-    if isinstance(told, dict):
-        images = told.get("images", [told["image"]] if "image" in told else None)
+    if isinstance(value, dict):
+        images = value.get("images", [value["image"]] if "image" in value else None)
     if not isinstance(images, list) or not all(isinstance(each, str) for each in images):
         raise Refusal(400, "bad_json", f"expected {JSON_FORM}")
     if len(images) > most:

@@ -68,8 +68,8 @@ class Gauges:
 
     def watch(self, name: str, measure: Callable[[], float]) -> None:
         """Measure something each time that the counters are read."""
-        told = f"{name.replace('_', ' ').capitalize()}."
-        Gauge(f"{PREFIX}_{name}", told, registry=self.registry).set_function(measure)
+        text = f"{name.replace('_', ' ').capitalize()}."
+        Gauge(f"{PREFIX}_{name}", text, registry=self.registry).set_function(measure)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -203,8 +203,8 @@ def _headers(given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tupl
 
 
 async def _answer(send: Send, refusal: Refusal, request_id: str) -> None:
-    told = {"reason": refusal.reason, "detail": refusal.detail, "request_id": request_id}
-    body = json.dumps(told).encode()
+    fields = {"reason": refusal.reason, "detail": refusal.detail, "request_id": request_id}
+    body = json.dumps(fields).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     pairs = [(k.encode(), v.encode()) for k, v in (headers | refusal.headers).items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
