@@ -20,12 +20,13 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from spark_cxr.backbones import engines
+from spark_cxr.console import say
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.decode import decode
 from spark_cxr.images.prepare import to_network
 from spark_cxr.model.model import load_model
 from spark_cxr.serve.batches import STEP
-from spark_cxr.serve.command import Verb, read_token
+from spark_cxr.serve.command import read_token
 from spark_cxr.settings import Config, Load
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".dcm"}
@@ -63,12 +64,12 @@ def measure(cfg: Config) -> dict[str, Any]:
     rounds = []
     for clients in _counts(settings.clients):
         told = asyncio.run(_round(target, clients, settings.seconds)).summary()
-        LOAD.say(", ".join(f"{name} {value}" for name, value in told.items()))
+        say("load", ", ".join(f"{name} {value}" for name, value in told.items()))
         rounds.append(told)
     if not settings.model:
         return {"rounds": rounds}
     limit = round(limit_of(settings.model, films), 2)
-    LOAD.say(f"decoding, resizing and the network alone: {limit} films/s on these cores")
+    say("load", f"decoding, resizing and the network alone: {limit} films/s on these cores")
     best = max(each["per_second"] for each in rounds)
     return {"rounds": rounds, "limit": limit, "share_of_limit": round(best / limit, 3)}
 
@@ -162,6 +163,3 @@ def limit_of(model_dir: str, films: Sequence[bytes]) -> float:
     began = time.perf_counter()
     engine.features(batch)
     return len(films) / (looking + time.perf_counter() - began)
-
-
-LOAD = Verb("load", "Measure how fast a server answers", ("load",), measure)

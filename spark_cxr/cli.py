@@ -1,7 +1,7 @@
-"""`spark-cxr VERB …`: the jobs of jobs/ for whoever installed the package with pip, and `serve`.
+"""`spark-cxr VERB …`: the jobs of jobs/ for those who installed the package, `serve` and `load`.
 
-`serve` is no job: spark-submit would start a Java that nothing uses. Nothing of Spark is imported
-here before a job is asked for.
+The last two are no jobs: spark-submit would start a Java that nothing uses. Nothing of Spark is
+imported here before a job starts.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from spark_cxr import __version__
+from spark_cxr.config import find_benchmarks
+from spark_cxr.console import Verb
 from spark_cxr.errors import ConfigError
-from spark_cxr.settings import nearest
+from spark_cxr.settings import Config, nearest
 
 JOBS = (
     *("phantoms", "ingest", "featurize"),
@@ -22,7 +24,7 @@ JOBS = (
     *("compare", "score", "explain", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
-OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "benchmarks.load:LOAD"}
+OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "spark_cxr.cli:LOAD"}
 """Verbs that are no jobs, and where they are."""
 
 
@@ -71,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(__version__)
         return
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_overview())
+        lines = [f"  {name:<12} {get(name).summary}" for name in names()]
+        print("\n".join(["usage: spark-cxr VERB [flags]", "", *lines, "", "spark-cxr VERB --help"]))
         return
     try:
         verb = get(words[0])
@@ -81,9 +84,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(verb.exit_code(words[1:]))
 
 
-def _overview() -> str:
-    lines = [f"  {name:<12} {get(name).summary}" for name in names()]
-    return "\n".join(["usage: spark-cxr VERB [flags]", "", *lines, "", "spark-cxr VERB --help"])
+def _load(cfg: Config) -> dict[str, Any]:
+    find_benchmarks()
+    from benchmarks.load import measure
+
+    return measure(cfg)
+
+
+LOAD = Verb("load", "Measure how fast a server answers", ("load",), _load)
 
 
 def _run(name: str) -> None:

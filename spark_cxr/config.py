@@ -1,27 +1,68 @@
-"""Where settings come from: conf/base.toml, then --conf FILE, then --set key=value, then flags."""
+"""Where settings come from: conf/base.toml, then --conf FILE, then --set key=value, then flags.
+
+A job has one flag for each field of its sections; a value is read as its field wants it, within its
+limits. conf/ lies in the installed package, also when that is a zip, or beside it in a checkout.
+"""
 
 from __future__ import annotations
 
+import argparse
+import math
 import shlex
+import sys
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import Field, fields
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
 
-from spark_cxr.errors import ConfigError
-from spark_cxr.flags import flagged_items, make_parser
-from spark_cxr.packaged import PACKAGE, folder_of
-from spark_cxr.settings import SECTIONS, Config, nearest
-from spark_cxr.values import checked
+from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.settings import SECTIONS, WITHOUT_OUT, Config, nearest
 
 Values = dict[str, dict[str, Any]]
+PACKAGE = Path(__file__).parent
+
+
+def folder_of(part: str) -> Path:
+    """Give a folder of the package, like `conf` or `backbones/embedded`, as one on this disk."""
+    if PACKAGE.parent.is_file():  # the wheel itself, that --py-files has sent
+        return Path(_unpacked(PACKAGE.parent, part).name) / PACKAGE.name / part
+    return PACKAGE / part
+
+
+@cache
+def _unpacked(archive: Path, part: str) -> TemporaryDirectory[str]:
+    """Unpack a folder of an archive once; the copy goes when the process ends."""
+    folder = TemporaryDirectory(prefix="spark_cxr-")
+    inside = f"{PACKAGE.name}/{part}/"
+    with zipfile.ZipFile(archive) as files:
+        files.extractall(folder.name, [n for n in files.namelist() if n.startswith(inside)])
+    return folder
 
 
 def conf_dir() -> Path:
     """Find the folder conf/: inside the installed package, or beside it in a checkout."""
     installed = folder_of("conf")
     return installed if installed.is_dir() else PACKAGE.parent / "conf"
+
+
+def find_benchmarks() -> None:
+    """Make benchmarks/, which lies beside the package in a checkout, importable.
+
+    Raises:
+        SetupError: spark_cxr was installed without its checkout.
+    """
+    root = PACKAGE.parent
+    if not (root / "benchmarks" / "bench").is_dir():
+        way_out = "Clone the repository and run this there"
+        received = f"a package without benchmarks/ in {root}"
+        raise SetupError("a checkout of spark_cxr", received, way_out)
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
 
 
 def resolve(job: str, summary: str, sections: Sequence[str], argv: Sequence[str]) -> Config:
@@ -124,3 +165,156 @@ def _merge(values: Values, changes: Mapping[str, Mapping[str, Any]], where: str)
                     f"a key of conf/base.toml in {where}", f"{section}.{key}", way_out
                 )
             values[section][key] = value
+
+
+# One flag for each field
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one ConfigError instead of a usage text and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """Name the nearest good flag where one is unknown."""
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown == message:
+            raise ConfigError(f"flags of {self.prog}", message, f"See {self.prog} --help")
+        way_out = nearest(unknown.split()[0].split("=")[0], flags)
+        stop = "" if way_out.endswith("?") else "."
+        way_out = f"{way_out}{stop} See {self.prog} --help"
+        raise ConfigError(f"flags of {self.prog}", unknown, way_out)
+
+
+def make_parser(
+    job: str,
+    summary: str,
+    sections: Sequence[str],
+    values: Mapping[str, Mapping[str, Any]],
+    texts: Mapping[tuple[str, str], str],
+) -> argparse.ArgumentParser:
+    """Make the parser of a job that uses `sections`, with defaults and texts of conf/base.toml."""
+    parser = _Parser(prog=job, description=summary, allow_abbrev=False)
+    parser.add_argument("--conf", metavar="FILE.toml", help="settings to put over the defaults")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="one setting: section.key=x"
+    )
+    for section, item in flagged_items(sections):
+        text = f"{texts[section, item.name]} [{_shown(values[section][item.name])}]"
+        parser.add_argument(
+            f"--{item.name.replace('_', '-')}", help=text.replace("%", "%%"), **_flag(item)
+        )
+    return parser
+
+
+def _flag(item: Field[Any]) -> dict[str, Any]:
+    if item.type == "bool":
+        return {"action": argparse.BooleanOptionalAction, "default": None}
+    metavar = {"Paths": "PATH", "Names": "A,B", "int": "N", "float": "X"}.get(
+        str(item.type), "WORD"
+    )
+    if "bare" in item.metadata:
+        return {"metavar": metavar, "nargs": "?", "const": item.metadata["bare"]}
+    return {"metavar": metavar} | ({"nargs": "+"} if item.type == "Paths" else {})
+
+
+def _shown(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def flagged_items(sections: Sequence[str]) -> Iterator[tuple[str, Field[Any]]]:
+    """Give the fields that a job with these sections has flags for, with their section."""
+    names = sections if set(sections) & WITHOUT_OUT else ("run", *sections)
+    return ((name, item) for name in names for item in fields(SECTIONS[name]))
+
+
+# One value, as its field wants it
+
+
+def checked(section: str, item: Field[Any], raw: Any) -> Any:
+    """Read one value as its field wants it, or say what was expected."""
+    key = f"{section}.{item.name}"
+    try:
+        value = _READERS[str(item.type)](raw)
+    except (TypeError, ValueError):
+        kind, way_out = _KINDS[str(item.type)]
+        raise ConfigError(f"{key} as {kind}", f"{key}={raw!r}", way_out) from None
+    _keep_limits(key, item.metadata, value)
+    return value
+
+
+def _keep_limits(key: str, limits: Mapping[str, Any], value: Any) -> None:
+    choices = limits.get("choices", ())
+    for word in value or ("",) if choices and isinstance(value, tuple) else (value,):
+        others = limits.get("others", ())
+        is_other = any(fnmatch(word.lower(), pattern) for pattern in others)
+        if choices and word not in choices and not is_other:
+            expected = f"{key} from {', '.join(filter(None, (*choices, *others)))}"
+            raise ConfigError(expected, f"{key}={word}", nearest(word, choices))
+    least, most = limits.get("least"), limits.get("most")
+    if (least is not None and value < least) or (most is not None and value > most):
+        upper = "" if most is None else f" and at most {most}"
+        expected = f"{key} at least {least}{upper}"
+        raise ConfigError(expected, f"{key}={value}", "Choose a value in range")
+
+
+def _read_bool(raw: Any) -> bool:
+    word = str(raw).lower()
+    if word not in ("true", "false"):
+        raise ValueError(raw)
+    return word == "true"
+
+
+def _read_int(raw: Any) -> int:
+    if isinstance(raw, bool | float):
+        raise TypeError(raw)
+    return int(raw)
+
+
+def _read_float(raw: Any) -> float:
+    if isinstance(raw, bool):
+        raise TypeError(raw)
+    if not math.isfinite(value := float(raw)):
+        raise ValueError(raw)
+    return value
+
+
+def _read_str(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise TypeError(raw)
+    return raw
+
+
+def _read_names(raw: Any) -> tuple[str, ...]:
+    words = raw.split(",") if isinstance(raw, str) else _read_list(raw)
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def _read_paths(raw: Any) -> tuple[str, ...]:
+    paths = [raw] if isinstance(raw, str) else _read_list(raw)
+    if not all(path.strip() for path in paths):
+        raise ValueError(raw)  # an empty path would mean the current folder
+    return tuple(paths)
+
+
+def _read_list(raw: Any) -> list[str]:
+    if not isinstance(raw, list | tuple):
+        raise TypeError(raw)
+    return [_read_str(word) for word in raw]
+
+
+_READERS = {
+    "bool": _read_bool,
+    "int": _read_int,
+    "float": _read_float,
+    "str": _read_str,
+    "Names": _read_names,
+    "Paths": _read_paths,
+}
+_KINDS = {
+    "bool": ("true or false", "Write true or false"),
+    "int": ("a whole number", "Write it like 3"),
+    "float": ("a number", "Write it like 0.5"),
+    "str": ("text", "Put it in quotes"),
+    "Names": ("names with commas between", "Write them like a,b"),
+    "Paths": ("paths", "Name folders or files"),
+}

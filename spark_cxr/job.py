@@ -1,5 +1,7 @@
 """The frame of every job: arguments → settings → session → run → one line of JSON → exit code.
 
+Also which place a run may take: a new one, or one that an earlier run has left without a result.
+
 Spark is imported when a job that needs it runs, so that `--help` and `phantoms` do without.
 """
 
@@ -10,8 +12,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module, metadata
@@ -19,11 +21,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr import __version__
-from spark_cxr.claim import Claim, claimed
-from spark_cxr.config import resolve
-from spark_cxr.console import lines_on_stderr
-from spark_cxr.errors import SetupError, SparkCxrError
-from spark_cxr.output import RECORD, VECTORS, Outcome, Output
+from spark_cxr.config import find_benchmarks, flagged_items, resolve
+from spark_cxr.console import lines_on_stderr, refuse, say
+from spark_cxr.errors import OutputError, SetupError, SparkCxrError
+from spark_cxr.output import (
+    KEY,
+    RECORD,
+    VECTORS,
+    Outcome,
+    Output,
+    absolute,
+    is_here,
+    only_writer,
+    open_output,
+    record_of,
+    sweep,
+)
 from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
@@ -32,8 +45,12 @@ if TYPE_CHECKING:
 PACKAGES = ("numpy", "pillow", "pyarrow", "pandas", "pydicom", "pyspark", "openvino", "keras")
 TRACKED = "track"
 """Jobs with this section tell MLflow of what they have left in --out."""
+BENCHMARK = "bench"
+"""The job with this section runs what lies in benchmarks/, which no wheel carries."""
 KEPT = {"compare": ("films", "--table"), "finetune": ("", ""), "train": ("vectors", "--features")}
 """What a run that was refused has made, by section of its job, and the flag that takes it."""
+REPORTS_TO = ("track", "registry")
+"""Sections that say where a run is reported, and nothing of what it does."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +84,20 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
     try:
         cfg = resolve(job.name, job.summary, job.sections, argv)
         _check(job, cfg)
-        print(json.dumps(_run(job, _session(job), cfg)), flush=True)
+        spark = None
+        if job.needs_spark:
+            from spark_cxr.pipeline.session import open_session
+
+            spark = open_session(job.name)
+        print(json.dumps(_run(job, spark, cfg)), flush=True)
     except SparkCxrError as error:
-        return _refuse(job, str(error))
+        return refuse(job.name, error)
     except _spark_errors() as error:
         way_out = "The whole message stands in run.json"
-        return _refuse(job, str(SparkCxrError("Spark to finish", _gist(str(error)), way_out)))
+        return refuse(job.name, SparkCxrError("Spark to finish", _gist(str(error)), way_out))
     except OSError as error:
-        expected, way_out = "files that can be read and written", "Mend that and run again"
-        return _refuse(job, str(SparkCxrError(expected, str(error), way_out)))
+        expected, way_out = "files that can be read and written", "Correct that and run again"
+        return refuse(job.name, SparkCxrError(expected, str(error), way_out))
     return 0
 
 
@@ -89,6 +111,8 @@ def _check(job: Job, cfg: Config) -> None:
     """Refuse what the settings and the files that they name show to be wrong, before a JVM runs."""
     if not job.needs_spark:
         return
+    if BENCHMARK in job.sections:
+        find_benchmarks()
     try:
         import_module("pyspark")
     except ImportError as error:
@@ -97,14 +121,6 @@ def _check(job: Job, cfg: Config) -> None:
     from spark_cxr.verbs.preflight import preflight
 
     preflight(cfg, job.sections)
-
-
-def _session(job: Job) -> SparkSession | None:
-    if not job.needs_spark:
-        return None
-    from spark_cxr.pipeline.session import open_session
-
-    return open_session(job.name)
 
 
 def _spark_errors() -> tuple[type[Exception], ...]:
@@ -125,11 +141,6 @@ def _run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
         return _run_into(output, job, spark, cfg)
 
 
-def _claimed(job: Job, cfg: Config) -> AbstractContextManager[Output]:
-    address = cfg.run.out or f"runs/{job.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    return claimed(address, Claim(job.name, job.sections, job.goes_on, cfg))
-
-
 def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
     record = _record(job, spark, cfg)
     output.write_json(RECORD, {**record, "status": "running"})
@@ -138,7 +149,7 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
         outcome = job.run(spark, cfg, output)
     except BaseException as error:
         if isinstance(error, SparkCxrError):
-            _tell_what_is_kept(error, job, output)
+            _name_kept_vectors(error, job, output)
         why = str(error) or type(error).__name__
         with suppress(OSError):  # a full disk must not hide what went wrong
             output.write_json(RECORD, {**record, "status": "failed", "error": why})
@@ -149,13 +160,13 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     if TRACKED in job.sections:
         from spark_cxr.verbs.track import track
 
-        if told := track(job.name, cfg, output):
-            ended |= told
+        if tracked := track(job.name, cfg, output):
+            ended |= tracked
             output.write_json(RECORD, {**record, **ended})
     return {"job": job.name, "out": output.address, **ended}
 
 
-def _tell_what_is_kept(error: SparkCxrError, job: Job, output: Output) -> None:
+def _name_kept_vectors(error: SparkCxrError, job: Job, output: Output) -> None:
     """Add to the way out that the vectors need not be made again, where they are all there."""
     what, flag = next((KEPT[name] for name in KEPT if name in job.sections), ("", ""))
     if flag and len(error.args) == 3 and output.read_bytes(VECTORS) is not None:
@@ -165,26 +176,21 @@ def _tell_what_is_kept(error: SparkCxrError, job: Job, output: Output) -> None:
         error.args = (expected, received, f"{way_out}{stop} {kept}, with another --out")
 
 
-def _refuse(job: Job, line: str) -> int:
-    _say(job, " ".join(line.splitlines()))
-    return 2
-
-
-def _say(job: Job, line: str) -> None:
-    print(f"{job.name}: {line}", file=sys.stderr, flush=True)
-
-
 def _gist(message: str) -> str:
     """Find the telling line of what Spark says: a worker's own error, else the first."""
     lines = [line for line in message.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("An error occurred while calling")]
+    found = [line for line in lines if not line.startswith("An error occurred while calling")]
     starts = [n for n, line in enumerate(lines) if "Traceback (most recent call last)" in line]
     if starts:
-        told = [line for line in lines[starts[-1] + 1 :] if not line[0].isspace()] or told
-    return told[0].lstrip(": ") if told else "no word from Spark"
+        found = [line for line in lines[starts[-1] + 1 :] if not line[0].isspace()] or found
+    return found[0].lstrip(": ") if found else "no word from Spark"
 
 
 def _record(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
+    versions = {"spark_cxr": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
     session: dict[str, Any] = {}
     if spark:
         from spark_cxr.pipeline.session import describe
@@ -194,19 +200,11 @@ def _record(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]
         "job": job.name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": asdict(cfg),
-        "versions": _versions(),
+        "versions": versions,
         "git": _git_revision(),
         "host": platform.node(),
         **session,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return {"spark_cxr": __version__, "python": platform.python_version(), **found}
 
 
 def _git_revision() -> str | None:
@@ -216,7 +214,95 @@ def _git_revision() -> str | None:
         return None
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return told.stdout.strip() or None
+    return answer.stdout.strip() or None
+
+
+# Which place a run may take
+
+
+@contextmanager
+def _claimed(job: Job, cfg: Config) -> Iterator[Output]:
+    """Claim --out: a new place, or that of a run which has failed there and left no result.
+
+    A run that is refused before it leaves anything leaves no directory either.
+    """
+    address = cfg.run.out or f"runs/{job.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    with only_writer(address):
+        output = Output(absolute(address).rstrip("/") or "/")
+        record = _earlier_record(output)
+        if not cfg.run.overwrite and _goes_on(job, cfg, output, record):
+            say(job.name, f"goes on in {address}")
+            yield output
+            return
+        replaces = not cfg.run.overwrite and _is_replaced(job, record)
+        output = open_output(address, cfg.run.overwrite or replaces, _inputs(cfg))
+        if replaces:
+            say(job.name, f"takes the place of the run that failed in {address}")
+        is_new = not output.names()
+        try:
+            yield output
+        except SparkCxrError:
+            if is_new and not set(output.names()) - {RECORD, KEY}:
+                output.withdraw()
+            raise
+
+
+def _earlier_record(output: Output) -> dict[str, Any]:
+    """Read the record of an earlier run, and sweep up after one that was killed.
+
+    The lock says that no run of this machine is at work there; one of another machine may be.
+    """
+    record: dict[str, Any] = {}
+    with suppress(OSError):  # `open_output` says it better
+        record = record_of(output)
+    status, host = record.get("status", "ok"), record.get("host")
+    if status != "ok" and (status != "running" or host == platform.node()):
+        sweep(output)
+    return record
+
+
+def _is_replaced(job: Job, record: Mapping[str, Any]) -> bool:
+    return record.get("status") == "failed" and record.get("job") == job.name
+
+
+def _goes_on(job: Job, cfg: Config, output: Output, record: Mapping[str, Any]) -> bool:
+    """Tell whether the same command was cut off; what another one has half done is not lost."""
+    if not job.goes_on or record.get("status") not in ("running", "failed"):
+        return False
+    try:
+        _check_same(job, cfg, record)
+    except OutputError:
+        has_begun = job.goes_on in output.names() or not is_here(output.address)
+        if has_begun or not _is_replaced(job, record):
+            raise
+        return False
+    return True
+
+
+def _check_same(job: Job, cfg: Config, record: Mapping[str, Any]) -> None:
+    """Refuse to go on with what another command, or another version, has begun."""
+    way_out = "Give the same, choose another --out, or begin anew with --overwrite"
+    earlier = (record["job"], record["versions"]["spark_cxr"])
+    if earlier != (job.name, __version__):
+        expected = f"an --out in which {job.name} of {__version__} was cut off, or a new one"
+        raise OutputError(expected, f"--out={cfg.run.out} of {' '.join(earlier)}", way_out)
+    settings = json.loads(json.dumps(asdict(cfg)))
+    sections = [name for name in job.sections if name not in REPORTS_TO]
+    for section, item in flagged_items(sections):
+        now, then = (of[section].get(item.name) for of in (settings, record["config"]))
+        if now != then and item.name not in ("out", "overwrite"):
+            expected = f"the settings of the run that was cut off in --out={cfg.run.out}"
+            raise OutputError(expected, f"{section}.{item.name}={now}, then {then}", way_out)
+
+
+def _inputs(cfg: Config) -> tuple[str, ...]:
+    labels = () if cfg.ingest.labels in ("", "folder", "none") else (cfg.ingest.labels,)
+    named = (
+        *(cfg.audit.manifest, cfg.audit.lung_masks, cfg.explain.model, cfg.explain.table),
+        *(cfg.features.table, cfg.train.features),
+    )
+    folders = (*cfg.ingest.images, *cfg.train.test_images, *cfg.finetune.never)
+    return (*folders, *labels, *filter(None, named))

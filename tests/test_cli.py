@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_cxr import __version__, cli
+from spark_cxr import __version__, cli, config
 from spark_cxr.errors import ConfigError
 
+ROOT = Path(__file__).resolve().parents[1]
 CAPTURE = pytest.CaptureFixture[str]
 
 
@@ -101,3 +102,20 @@ def test_spark_cxr_reads_the_command_line(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(sys, "argv", ["spark-cxr", "--version"])
     cli.main()
     assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("verb", ["bench", "load"])
+def test_benchmark_of_an_installed_package_is_refused_with_the_way_out(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: CAPTURE
+) -> None:
+    (tmp_path / "spark_cxr").mkdir()
+    (tmp_path / "spark_cxr/conf").symlink_to(ROOT / "conf")
+    monkeypatch.setattr(config, "PACKAGE", tmp_path / "spark_cxr")
+    assert (ended(verb, "--images", "films"), capsys.readouterr()) == (
+        2,
+        (
+            "",
+            f"{verb}: Expected a checkout of spark_cxr. Received: a package without benchmarks/ in "
+            f"{tmp_path}. Clone the repository and run this there.\n",
+        ),
+    )

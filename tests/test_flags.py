@@ -3,9 +3,8 @@ from dataclasses import fields
 import pytest
 
 from spark_cxr.cli import get, names
-from spark_cxr.config import conf_dir, help_texts, read_toml, resolve
+from spark_cxr.config import conf_dir, flagged_items, help_texts, make_parser, read_toml, resolve
 from spark_cxr.errors import ConfigError
-from spark_cxr.flags import flagged_items, make_parser
 from spark_cxr.settings import SECTIONS, Config
 
 ALL_FLAGS = (

@@ -35,7 +35,7 @@ def test_spark_cxr_itself_brings_nothing_heavy() -> None:
     assert brought_by(["spark_cxr"]) & (SPARK | NETWORKS | LAZY | ARRAYS) == set()
 
 
-@pytest.mark.parametrize("part", ["errors", "settings", "flags", "config", "datasets", "schemas"])
+@pytest.mark.parametrize("part", ["errors", "settings", "config", "datasets", "schemas"])
 def test_base_file_brings_nothing_heavy(part: str) -> None:
     assert brought_by([f"spark_cxr.{part}"]) & (SPARK | NETWORKS | LAZY | ARRAYS) == set()
 
@@ -65,7 +65,7 @@ def test_jobs_frame_and_pipeline_bring_spark_and_no_networks() -> None:
 
 
 def test_verbs_can_be_listed_without_the_packages_that_serve() -> None:
-    brought = brought_by(["spark_cxr.serve.command", "benchmarks.load"])
+    brought = brought_by(["spark_cxr.cli", "spark_cxr.serve.command"])
     assert brought & {"starlette", "anyio", "pandas"} == set()
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from spark_cxr import __version__, cli, schemas
+from spark_cxr.config import flagged_items
 from spark_cxr.errors import REASONS, ConfigError
-from spark_cxr.flags import flagged_items
 from spark_cxr.settings import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[1]

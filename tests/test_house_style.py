@@ -1,4 +1,4 @@
-"""The house rules (DESIGN §5) that a program can check."""
+"""The house rules (DESIGN §4) that a program can check."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ FILES = [*sorted((ROOT / "spark_cxr").rglob("*.py")), *JOBS]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 FUNCTION_LINES = 40
-FILE_LINES = 300
+FILE_LINES = 500
 JOB_LINES = 30
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc"}
 ML_NAMES = re.compile(r"(set|get|is|has|read|image)[A-Z]|transformSchema|copyValues|fitMultiple")
@@ -134,7 +134,7 @@ def test_library_uses_nothing_that_spark_connect_does_not_have() -> None:
     assert found == []
 
 
-def test_no_file_is_longer_than_300_lines() -> None:
+def test_no_file_is_longer_than_500_lines() -> None:
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
     assert {str(path): n for path, n in lengths.items() if n > FILE_LINES} == {}
 

@@ -220,7 +220,7 @@ def test_file_system_that_gives_up_exits_2_with_one_line(
     assert (code, capsys.readouterr().err) == (
         2,
         "fake: Expected files that can be read and written. "
-        "Received: [Errno 28] No space left on device. Mend that and run again.\n",
+        "Received: [Errno 28] No space left on device. Correct that and run again.\n",
     )
 
 
@@ -410,7 +410,7 @@ def test_out_that_became_unwritable_is_refused(
     assert (run_again(out), capsys.readouterr().err) == (
         2,
         "fake: Expected files that can be read and written. "
-        f"Received: [Errno 13] Failed to open local file '{out}'. Mend that and run again.\n",
+        f"Received: [Errno 13] Failed to open local file '{out}'. Correct that and run again.\n",
     )
 
 

@@ -4,12 +4,10 @@ from typing import Any
 import pytest
 
 from spark_cxr import cli
-from spark_cxr.config import defaults
+from spark_cxr.config import checked, defaults, flagged_items
 from spark_cxr.errors import ConfigError
-from spark_cxr.flags import flagged_items
 from spark_cxr.phantoms import FORMATS, MARKERS
 from spark_cxr.settings import SECTIONS, Config, nearest
-from spark_cxr.values import checked
 
 FIELDS = [(name, item) for name, section in SECTIONS.items() for item in fields(section)]
 

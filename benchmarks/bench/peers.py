@@ -8,6 +8,7 @@ recipe builds its model anew for each, and batches that are cut short are traced
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
+from pyspark.cloudpickle import register_pickle_by_value
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import ArrayType, FloatType
@@ -44,6 +46,9 @@ from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import to_network
 from spark_cxr.schemas import FEATURES, PATH
 from spark_cxr.settings import Features
+
+# Workers have spark_cxr but not benchmarks/: what they run of this file travels whole.
+register_pickle_by_value(sys.modules[__name__])
 
 VECTOR = "array<float>"
 FILES_AT_ONCE = 256

@@ -2,7 +2,7 @@
 
     python -m benchmarks.cxrnet.embed FILE.keras
 
-It is copied to `embedded/` beside this file, under our own name, the list of films that it was
+It is copied to `spark_cxr/backbones/embedded/`, under our own name, the list of films that it was
 trained on into a file beside it, and its SHA-256 into the catalog. Those three are all that changes
 when the network has been trained anew.
 """
@@ -20,11 +20,11 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.cache import digest
 from spark_cxr.errors import ConfigError
 
-HERE = Path(catalog.__file__).parent
+BACKBONES = Path(catalog.__file__).parent
 
 
-def embed(source: Path, package: Path = HERE) -> str:
-    """Put the file into the folder of this package, and its digest into the row; give that."""
+def embed(source: Path, package: Path = BACKBONES) -> str:
+    """Put the file into spark_cxr/backbones, and its digest into the row; give that."""
     file = catalog.get(catalog.SHIPPED).embedded
     if file is None:
         raise ConfigError("a network that ships with spark_cxr", catalog.SHIPPED, "See the catalog")

@@ -21,8 +21,8 @@ from spark_cxr.backbones.cache import (
 )
 from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
 from spark_cxr.backbones.user_network import read_provenance
+from spark_cxr.config import folder_of
 from spark_cxr.errors import ConfigError, WeightsError
-from spark_cxr.packaged import folder_of
 
 EXPECTED = "features.weights as embedded, imagenet, random:SEED, a file or a URI"
 RANDOM_CAVEAT = (

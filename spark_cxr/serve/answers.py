@@ -107,27 +107,27 @@ def named(manifest: Manifest) -> Named:
     return Named(manifest.name, manifest.identity.removeprefix(f"{manifest.name}-"))
 
 
-def answer(seen: FilmAnswer, uncertain: float, heat: Heat | None = None) -> Answer:
+def answer(film_answer: FilmAnswer, uncertain: float, heat: Heat | None = None) -> Answer:
     """Put into words what was found."""
-    told = seen.prediction
-    if told.bad:
-        return Answer(error=fault(told.bad))
+    prediction = film_answer.prediction
+    if prediction.bad:
+        return Answer(error=fault(prediction.bad))
     return Answer(
-        label=told.label or None,
-        confidence=told.confidence,
-        probabilities=told.probabilities or None,
-        is_uncertain=is_uncertain(told, uncertain),
-        training_distance=told.distance,
-        flags=[Flag(name, MEANINGS[name]) for name in told.flags],
-        file=seen.file,
-        film_png=None if seen.png is None else text_of(seen.png),
+        label=prediction.label or None,
+        confidence=prediction.confidence,
+        probabilities=prediction.probabilities or None,
+        is_uncertain=is_uncertain(prediction, uncertain),
+        training_distance=prediction.distance,
+        flags=[Flag(name, MEANINGS[name]) for name in prediction.flags],
+        file=film_answer.file,
+        film_png=None if film_answer.png is None else text_of(film_answer.png),
         heat=heat,
     )
 
 
-def is_uncertain(told: Prediction, limit: float) -> bool:
+def is_uncertain(prediction: Prediction, limit: float) -> bool:
     """Say whether a class is named that the model is not sure of."""
-    return told.confidence is not None and told.confidence <= limit
+    return prediction.confidence is not None and prediction.confidence <= limit
 
 
 def fault(bad: BadImage) -> Fault:

@@ -1,10 +1,14 @@
-"""The application: the table of routes on FastAPI, behind the guard."""
+"""The application: every route in one table, put on FastAPI behind the guard.
+
+The table says what answers, who may ask, and what /openapi.json says of it.
+"""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -14,24 +18,269 @@ from starlette.types import ASGIApp
 
 from spark_cxr import __version__
 from spark_cxr.errors import BadImage
-from spark_cxr.serve.answers import NOTICE
+from spark_cxr.model.rows import IMAGE
+from spark_cxr.serve import open_inference, page, predict, sagemaker
+from spark_cxr.serve.answers import NOTICE, Answers, Complaint, Failure
+from spark_cxr.serve.bodies import Refusal, refused
 from spark_cxr.serve.guard import LOG, Guard, Say
 from spark_cxr.serve.predict import json_response
-from spark_cxr.serve.refusals import Refusal, refused
-from spark_cxr.serve.routes import (
-    COMPLAINTS,
-    REFUSALS,
-    ROUTES,
-    Route,
-    extra,
-    is_open,
-    plainly,
-    statuses,
-)
+from spark_cxr.serve.sagemaker import SHAPES
 from spark_cxr.serve.service import Service
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+Handle = Callable[[Service, Request], Awaitable[Response]]
+Complain = Callable[[Refusal, str], Mapping[str, str]]
+
+
+def plainly(refusal: Refusal, request_id: str) -> Mapping[str, str]:
+    """Say why, as the product's own routes do."""
+    fields = {"reason": refusal.reason, "detail": refusal.detail}
+    return {**fields, "request_id": request_id}
+
+
+def as_open_inference(refusal: Refusal, _: str) -> Mapping[str, str]:
+    """Say why, as version 2 of the protocol has it."""
+    return {"error": f"{refusal.reason}: {refusal.detail}"}
+
+
+def as_mlflow(refusal: Refusal, request_id: str) -> Mapping[str, str]:
+    """Say why, in the words that MLflow's clients look for, beside our own."""
+    code = "BAD_REQUEST" if refusal.status < 500 else "TEMPORARILY_UNAVAILABLE"
+    fields = {"error_code": code, "message": f"{refusal.reason}: {refusal.detail}"}
+    return {**plainly(refusal, request_id), **fields}
+
+
+COMPLAINTS: Mapping[Complain, type] = {
+    plainly: Complaint,
+    as_mlflow: Complaint,
+    as_open_inference: Failure,
+}
+"""The form of what each of them says."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address."""
+
+    path: str
+    method: str
+    handle: Handle
+    summary: str
+    tag: str
+    is_open: bool = False
+    """For everybody, also where a token is asked for."""
+    takes: str = ""
+    """What its body is: a key of `openapi.BODIES`; empty for none."""
+    gives: type | None = None
+    media_type: str = "application/json"
+    complain: Complain = plainly
+
+
+PREDICT, PAGE, SAGEMAKER, V2 = "predict", "page", "SageMaker and MLflow", "Open Inference"
+_MODEL = "/v2/models/{name}"
+_VERSION = "/v2/models/{name}/versions/{version}"
+
+ROUTES = (
+    Route(
+        "/predict",
+        "POST",
+        predict.predict,
+        "Classify films",
+        PREDICT,
+        takes="images",
+        gives=Answers,
+    ),
+    Route("/model", "GET", predict.card, "The model's card", PREDICT),
+    Route("/health", "GET", predict.health, "Is it well, and how busy", PREDICT, is_open=True),
+    Route(
+        "/metrics",
+        "GET",
+        predict.metrics,
+        "Counters for Prometheus",
+        PREDICT,
+        media_type="text/plain",
+    ),
+    Route("/", "GET", page.index, "The page", PAGE, is_open=True, media_type="text/html"),
+    Route(
+        "/docs",
+        "GET",
+        page.docs,
+        "The routes, described",
+        PAGE,
+        is_open=True,
+        media_type="text/html",
+    ),
+    Route("/static/{name}", "GET", page.static, "Files of the page", PAGE, True, media_type="*/*"),
+    Route("/examples", "GET", page.examples, "Films to try", PAGE, is_open=True),
+    Route("/examples/{name}", "GET", page.example, "A film to try", PAGE, True, media_type="*/*"),
+    Route("/ping", "GET", sagemaker.ping, "Is it well", SAGEMAKER, is_open=True),
+    Route(
+        "/execution-parameters",
+        "GET",
+        sagemaker.execution_parameters,
+        "How a batch transform should send",
+        SAGEMAKER,
+    ),
+    Route(
+        "/invocations",
+        "POST",
+        sagemaker.invocations,
+        "Classify films, or the rows of a table",
+        SAGEMAKER,
+        takes="invocations",
+        complain=as_mlflow,
+    ),
+    Route("/v2", "GET", open_inference.server, "What server this is", V2),
+    Route("/v2/health/live", "GET", open_inference.live, "Does it live", V2, is_open=True),
+    Route("/v2/health/ready", "GET", open_inference.live, "Is it ready", V2, is_open=True),
+    *(
+        Route(f"{root}{end}", method, handle, summary, V2, takes=takes, complain=as_open_inference)
+        for root in (_MODEL, _VERSION)
+        for end, method, handle, summary, takes in (
+            ("", "GET", open_inference.metadata, "What goes in and comes out", ""),
+            ("/ready", "GET", open_inference.ready, "Is the model ready", ""),
+            ("/infer", "POST", open_inference.infer, "Classify the films of a tensor", "infer"),
+        )
+    ),
+)
+OPEN_PREFIXES = ("/static/", "/examples/")
+_OPEN = {route.path for route in ROUTES if route.is_open} | {"/openapi.json"}
+
+
+def is_open(path: str) -> bool:
+    """Say whether a path is for everybody, token or not: nothing of a model or a film is there."""
+    return path in _OPEN or path.startswith(OPEN_PREFIXES)
+
+
+_BINARY = {"type": "string", "format": "binary", "minLength": 1}
+_BASE64 = {"type": "string", "contentEncoding": "base64"}
+_IMAGES = {
+    "image/png": {"schema": _BINARY},
+    "image/jpeg": {"schema": _BINARY},
+    "application/dicom": {"schema": _BINARY},
+    "application/octet-stream": {"schema": _BINARY},
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {IMAGE: {"type": "array", "items": _BINARY, "minItems": 1}},
+            "required": [IMAGE],
+        }
+    },
+    "application/json": {
+        "schema": {
+            "oneOf": [
+                {"type": "object", "properties": {IMAGE: _BASE64}, "required": [IMAGE]},
+                {
+                    "type": "object",
+                    "properties": {"images": {"type": "array", "items": _BASE64, "minItems": 1}},
+                    "required": ["images"],
+                },
+            ]
+        }
+    },
+}
+_TABLE = {
+    "type": "object",
+    "description": f"A table with a column {IMAGE} in base64, in one of these shapes",
+    "properties": {shape: {} for shape in SHAPES},
+    "minProperties": 1,
+}
+_TENSOR = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "inputs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "name": {"const": IMAGE},
+                    "datatype": {"const": "BYTES"},
+                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                    "data": {"type": "array", "items": _BASE64, "minItems": 1},
+                },
+                "required": ["name", "datatype", "shape", "data"],
+            },
+        },
+    },
+    "required": ["inputs"],
+}
+BODIES: dict[str, Any] = {
+    "images": _IMAGES,
+    "invocations": {**_IMAGES, "application/json": {"schema": _TABLE}},
+    "infer": {"application/json": {"schema": _TENSOR}},
+}
+"""Kinds of content by what a route takes."""
+
+PARAMETERS = {
+    "images": [
+        {
+            "name": "explain",
+            "in": "query",
+            "description": "1, or the class for which to say where in the film it is seen",
+            "schema": {"type": "string"},
+        },
+        {
+            "name": "film",
+            "in": "query",
+            "description": "1: the film in 8 bits as well, for a browser",
+            "schema": {"type": "string", "enum": ["0", "1"]},
+        },
+        {
+            "name": "errors",
+            "in": "query",
+            "description": "inline: 200 with a reason in the place of each image that is no film",
+            "schema": {"type": "string", "enum": ["inline"]},
+        },
+    ]
+}
+
+REFUSALS = {
+    400: "The request is not what it should be",
+    401: "A token is asked for and was not given",
+    403: "A browser asks on behalf of another site",
+    404: "There is no such thing",
+    408: "The request came too slowly",
+    413: "Too many bytes, pixels, images or values",
+    415: "No image of a kind that is read",
+    422: "An image that cannot become a film",
+    503: "Busy: come again after Retry-After seconds",
+}
+
+
+def extra(route: Route) -> dict[str, Any]:
+    """Describe what a route takes."""
+    described: dict[str, Any] = {"parameters": [*_path_parameters(route), *_query(route)]}
+    if route.takes:
+        described["requestBody"] = {"required": True, "content": BODIES[route.takes]}
+    if not route.is_open:
+        described["security"] = [{}, {"token": []}]
+    return described
+
+
+def _query(route: Route) -> list[dict[str, Any]]:
+    return PARAMETERS.get(route.takes, [])
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    schema = {"type": "string", "minLength": 1}
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+
+
+def statuses(route: Route) -> list[int]:
+    """Name the refusals that a route may answer with."""
+    body = (400, 408, 413, 415, 422, 503) if route.takes else ()
+    named = (404,) if "{" in route.path else ()
+    closed = () if route.is_open else (401, 403)
+    return sorted({*body, *named, *closed})
+
+
+# The application
 
 
 def make_app(service: Service, token: str = "", say: Say = LOG.info) -> ASGIApp:
@@ -48,7 +297,7 @@ def api(service: Service, say: Say = LOG.info) -> FastAPI:
         yield
         service.close()
 
-    made = FastAPI(
+    app = FastAPI(
         title="spark_cxr",
         version=__version__,
         description=NOTICE,
@@ -58,11 +307,11 @@ def api(service: Service, say: Say = LOG.info) -> FastAPI:
         exception_handlers={HTTPException: _no_route},
     )
     for route in ROUTES:
-        _add(made, route, service, say)
-    return made
+        _add(app, route, service, say)
+    return app
 
 
-def _add(made: FastAPI, route: Route, service: Service, say: Say) -> None:
+def _add(app: FastAPI, route: Route, service: Service, say: Say) -> None:
     complaints: dict[int | str, dict[str, Any]] = {
         status: {"description": REFUSALS[status], "model": COMPLAINTS[route.complain]}
         for status in statuses(route)
@@ -70,7 +319,7 @@ def _add(made: FastAPI, route: Route, service: Service, say: Say) -> None:
     good: dict[int | str, dict[str, Any]] = {
         200: {"description": "The answer", "content": {route.media_type: {}}}
     }
-    made.add_api_route(
+    app.add_api_route(
         route.path,
         _endpoint(route, service, say),
         methods=[route.method],
@@ -91,14 +340,14 @@ def _endpoint(route: Route, service: Service, say: Say) -> Callable[[Request], A
         try:
             return await route.handle(service, request)
         except Refusal as refusal:
-            told = refusal
+            answer = refusal
         except BadImage as bad:
-            told = refused(bad)
+            answer = refused(bad)
         except Exception as error:  # noqa: BLE001 - one request must not end the others
             say(f"id={request.state.id} {_place(error)}")
-            told = Refusal(500, "failed", "the server failed; its log has the place")
-        body = route.complain(told, request.state.id)
-        return json_response(body, told.status, told.headers)
+            answer = Refusal(500, "failed", "the server failed; its log has the place")
+        body = route.complain(answer, request.state.id)
+        return json_response(body, answer.status, answer.headers)
 
     return answered
 
@@ -115,5 +364,5 @@ async def _no_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers: Mapping[str, str] = getattr(error, "headers", None) or {}
     reason = {404: "not_found", 405: "wrong_method"}.get(status, "refused")
-    told = Refusal(status, reason, "see /docs for what can be asked")
-    return json_response(plainly(told, request.state.id), status, headers)
+    refusal = Refusal(status, reason, "see /docs for what can be asked")
+    return json_response(plainly(refusal, request.state.id), status, headers)

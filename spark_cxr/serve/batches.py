@@ -24,7 +24,7 @@ from spark_cxr.images.heat import LONGEST, bounded
 from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
-from spark_cxr.serve.refusals import busy
+from spark_cxr.serve.bodies import busy
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Ticket:
     shows: bool
     explains: bool
     answer: Future[FilmAnswer] = field(default_factory=Future)
-    looked: Look | None = None
+    look: Look | None = None
 
 
 class Batcher:
@@ -176,7 +176,7 @@ class Batcher:
             with self._changed:
                 self._coming -= 1
                 if isinstance(found, Look):
-                    ticket.looked = found
+                    ticket.look = found
                     self._ready.append(ticket)
                 self._changed.notify_all()
         if isinstance(found, BadImage):
@@ -204,14 +204,14 @@ class Batcher:
             return [self._ready.popleft() for _ in range(count)] if count else None
 
     def _predict(self, tickets: Sequence[Ticket]) -> None:
-        wanted = [(t, t.looked) for t in tickets if t.looked and not t.answer.cancelled()]
+        wanted = [(t, t.look) for t in tickets if t.look and not t.answer.cancelled()]
         if not wanted:
             return
-        vectors = self._engine.features(np.stack([looked.pixels for _, looked in wanted]))
-        for (ticket, looked), vector in zip(wanted, vectors, strict=True):
-            told = self._predictor.predict(vector, looked.picture)
-            kept = looked if ticket.explains else None
-            _settle(ticket, FilmAnswer(told, looked.file, looked.png, kept))
+        vectors = self._engine.features(np.stack([look.pixels for _, look in wanted]))
+        for (ticket, look), vector in zip(wanted, vectors, strict=True):
+            prediction = self._predictor.predict(vector, look.picture)
+            kept = look if ticket.explains else None
+            _settle(ticket, FilmAnswer(prediction, look.file, look.png, kept))
         self._ran(len(wanted))
 
 

@@ -1,7 +1,8 @@
-"""The body of a request → the images in it, within limits of size, time and of what all hold.
+"""The body of a request → the images in it, or the refusal that is its answer.
 
-A body is raw, multipart/form-data, or base64 in JSON; multipart is taken apart in memory, because
-frameworks put large parts on the disk.
+There are limits of size, of time and of what all requests hold together. A body is raw,
+multipart/form-data, or base64 in JSON; multipart is taken apart in memory, because frameworks put
+large parts on the disk.
 """
 
 from __future__ import annotations
@@ -17,9 +18,57 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from spark_cxr.errors import BadImage
+from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.model.encoding import from_text
-from spark_cxr.serve.refusals import Refusal, busy
+
+RETRY_S = 1
+"""Seconds after which a client that was turned away should come again."""
+
+STATUS_OF = {
+    "empty": 400,
+    "not_an_image": 415,
+    "unsupported_transfer_syntax": 415,
+    "unsupported_photometric": 415,
+    "too_large": 413,
+    "out_of_memory": 503,
+    "unreadable": 503,
+}
+"""Of the reasons of `errors.REASONS`; the others are files that cannot become a film: 422."""
+UNPROCESSABLE = 422
+
+
+class Refusal(Exception):
+    """A request that is answered with a reason and nothing else."""
+
+    def __init__(self, status: int, reason: str, detail: str, *, closes: bool = False) -> None:
+        """Keep what the answer says; `closes` where the rest of the body is not read."""
+        super().__init__(reason, detail)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.closes = closes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Give the headers that belong to the status."""
+        headers = {"connection": "close"} if self.closes else {}
+        if self.status == 503:
+            headers["retry-after"] = str(RETRY_S)
+        if self.status == 401:
+            headers["www-authenticate"] = 'Bearer realm="spark_cxr"'
+        return headers
+
+
+def busy(detail: str) -> Refusal:
+    """Ask a client to come again."""
+    return Refusal(503, "busy", f"{detail}; come again in {RETRY_S} s")
+
+
+def refused(bad: BadImage) -> Refusal:
+    """Turn an image that cannot become pixels into the answer for whoever sent it alone."""
+    status = STATUS_OF.get(bad.reason, UNPROCESSABLE)
+    return Refusal(status, bad.reason, f"{REASONS[bad.reason]} ({bad.detail})")
+
 
 MOST_VALUES = 50_000
 """Values of a JSON body: text of 64 MB that is all commas would be gigabytes of objects."""
@@ -91,10 +140,10 @@ async def body_of(request: Request, room: Room, most: int, seconds: float) -> As
 
 
 def _promised(request: Request) -> int:
-    told = request.headers.get("content-length", "0")
-    if not (told.isascii() and told.isdigit() and len(told) < 16):
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit() and len(length) < 16):
         raise Refusal(400, "bad_length", "Content-Length is no number", closes=True)
-    return int(told)
+    return int(length)
 
 
 def _too_large(most: int) -> Refusal:
@@ -168,15 +217,15 @@ def checked(found: Sequence[Sent], most: int) -> list[Sent]:
     return list(found)
 
 
-def of_json(told: Any, most: int) -> list[Sent]:
+def of_json(value: Any, most: int) -> list[Sent]:
     """Find the images of `JSON_FORM`.
 
     Raises:
         Refusal: 400, it has another form, or 413, too many images.
     """
     images = None
-    if isinstance(told, dict):
-        images = told.get("images", [told["image"]] if "image" in told else None)
+    if isinstance(value, dict):
+        images = value.get("images", [value["image"]] if "image" in value else None)
     if not isinstance(images, list) or not all(isinstance(each, str) for each in images):
         raise Refusal(400, "bad_json", f"expected {JSON_FORM}")
     if len(images) > most:

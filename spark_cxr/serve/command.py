@@ -1,66 +1,21 @@
-"""`spark-cxr serve`: settings → model → a server that answers until it is told to stop.
-
-Beside it what `spark-cxr load` shares: a verb that is no job, and the token that requests bring.
-"""
+"""`spark-cxr serve`: settings → model → a server that answers until it is stopped."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from spark_cxr.config import resolve
-from spark_cxr.console import lines_on_stderr
-from spark_cxr.errors import ConfigError, SetupError, SparkCxrError
+from spark_cxr.console import Verb, say
+from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.settings import Config, Serve
-
-INTERRUPTED = 130
-"""What shells call a program that Ctrl-C has ended."""
-
-
-@dataclass(frozen=True)
-class Verb:
-    """What stands behind a word, with the flags of its sections."""
-
-    name: str
-    summary: str
-    sections: tuple[str, ...]
-    run: Callable[[Config], dict[str, Any]]
-
-    @lines_on_stderr()
-    def exit_code(self, argv: Sequence[str]) -> int:
-        """Run it: 0 and a line of JSON on stdout, or 2 with one line on stderr."""
-        try:
-            told = self.run(resolve(self.name, self.summary, self.sections, argv))
-        except SparkCxrError as error:
-            return self._refuse(error)
-        except OSError as error:
-            expected, way_out = "files that can be read", "Mend that and start again"
-            return self._refuse(SparkCxrError(expected, str(error), way_out))
-        except KeyboardInterrupt:  # before there was anything to end well
-            return INTERRUPTED
-        print(json.dumps({"job": self.name, "status": "ok", **told}), flush=True)
-        return 0
-
-    def _refuse(self, error: SparkCxrError) -> int:
-        self.say(" ".join(str(error).splitlines()))
-        return 2
-
-    def say(self, line: str) -> None:
-        """Tell the person who has started it."""
-        print(f"{self.name}: {line}", file=sys.stderr, flush=True)
-
 
 TOKEN = "SPARK_CXR_TOKEN"
 SHORTEST_TOKEN = 16
@@ -72,13 +27,13 @@ def read_token(path: str) -> str:
     Raises:
         ConfigError: The file cannot be read, or the token is too short to be one.
     """
-    told = os.environ.get(TOKEN, "")
+    text = os.environ.get(TOKEN, "")
     if path:
         try:
-            told = (Path(path).read_text(encoding="ascii").splitlines() or [""])[0]
+            text = (Path(path).read_text(encoding="ascii").splitlines() or [""])[0]
         except (OSError, ValueError) as error:
             raise ConfigError("a file with a token", f"{path} ({error})", "See --help") from None
-    token, is_meant = told.strip(), bool(path or told)
+    token, is_meant = text.strip(), bool(path or text)
     if is_meant and (len(token) < SHORTEST_TOKEN or not token.isascii()):
         expected = f"a token of at least {SHORTEST_TOKEN} signs in --token-file or {TOKEN}"
         raise ConfigError(expected, f"one of {len(token)}", "Make one: openssl rand -hex 32")
@@ -173,8 +128,8 @@ def _say_where(settings: Serve, port: int, token: str, seconds: float) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}/"
     if settings.host not in LOOPBACK and not token:
-        SERVER.say(f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
-    SERVER.say(f"{url} is ready after {seconds:.1f} s. Ctrl-C ends.")
+        say(SERVER.name, f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
+    say(SERVER.name, f"{url} is ready after {seconds:.1f} s. Ctrl-C ends.")
     if settings.open:
         timer = threading.Timer(0.5, _browse, [url])
         timer.daemon = True

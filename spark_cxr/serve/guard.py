@@ -22,7 +22,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from spark_cxr.serve.refusals import Refusal
+from spark_cxr.serve.bodies import Refusal
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FILMS = (1, 2, 4, 8, 16, 32)
@@ -68,8 +68,8 @@ class Gauges:
 
     def watch(self, name: str, measure: Callable[[], float]) -> None:
         """Measure something each time that the counters are read."""
-        told = f"{name.replace('_', ' ').capitalize()}."
-        Gauge(f"{PREFIX}_{name}", told, registry=self.registry).set_function(measure)
+        text = f"{name.replace('_', ' ').capitalize()}."
+        Gauge(f"{PREFIX}_{name}", text, registry=self.registry).set_function(measure)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -203,8 +203,8 @@ def _headers(given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tupl
 
 
 async def _answer(send: Send, refusal: Refusal, request_id: str) -> None:
-    told = {"reason": refusal.reason, "detail": refusal.detail, "request_id": request_id}
-    body = json.dumps(told).encode()
+    fields = {"reason": refusal.reason, "detail": refusal.detail, "request_id": request_id}
+    body = json.dumps(fields).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     pairs = [(k.encode(), v.encode()) for k, v in (headers | refusal.headers).items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": pairs})

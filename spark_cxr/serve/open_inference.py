@@ -21,9 +21,8 @@ from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import CONFIDENCE, IMAGE, LABEL, REASON, row
 from spark_cxr.serve.answers import named
 from spark_cxr.serve.batches import FilmAnswer
-from spark_cxr.serve.bodies import Sent, body_of, checked, json_of
+from spark_cxr.serve.bodies import Refusal, Sent, body_of, checked, json_of
 from spark_cxr.serve.predict import json_response
-from spark_cxr.serve.refusals import Refusal
 from spark_cxr.serve.service import Service
 
 PROBABILITIES = "probabilities"
@@ -40,8 +39,7 @@ async def live(_: Service, __: Request) -> Response:
 
 async def server(_: Service, __: Request) -> Response:
     """Say what server this is."""
-    told = {"name": "spark_cxr", "version": __version__, "extensions": EXTENSIONS}
-    return json_response(told)
+    return json_response({"name": "spark_cxr", "version": __version__, "extensions": EXTENSIONS})
 
 
 async def ready(service: Service, request: Request) -> Response:
@@ -76,32 +74,32 @@ async def infer(service: Service, request: Request) -> Response:
     _known(service, request)
     settings = service.settings
     async with body_of(request, service.room, settings.max_body_bytes, settings.seconds) as body:
-        told, binary = _parted(body, request.headers.get(JSON_LENGTH))
-        images = _images(told, binary, settings.max_images)
-        seen = await service.see(request, images)
-    return json_response(_response(service, told, seen))
+        message, binary = _split_body(body, request.headers.get(JSON_LENGTH))
+        images = _images(message, binary, settings.max_images)
+        answers = await service.see(request, images)
+    return json_response(_response(service, message, answers))
 
 
 def _known(service: Service, request: Request) -> None:
     """Refuse a model or a version that is not this one."""
-    asked, here = request.path_params, named(service.model.manifest)
-    if asked["name"] != here.name or asked.get("version", here.version) != here.version:
+    params, here = request.path_params, named(service.model.manifest)
+    if params["name"] != here.name or params.get("version", here.version) != here.version:
         raise Refusal(404, "unknown_model", f"here is {here.name}, version {here.version}")
 
 
-def _parted(body: bytes, length: str | None) -> tuple[dict[str, Any], bytes]:
-    """Part the JSON from the raw tensors behind it."""
+def _split_body(body: bytes, length: str | None) -> tuple[dict[str, Any], bytes]:
+    """Split the JSON from the raw tensors behind it."""
     if length is not None and not (length.isascii() and length.isdigit() and len(length) < 16):
         raise Refusal(400, "bad_length", f"{JSON_LENGTH} is no number")
     end = len(body) if length is None else int(length)
-    told = json_of(body[:end])
-    if not isinstance(told, dict):
+    message = json_of(body[:end])
+    if not isinstance(message, dict):
         raise _wrong("an object")
-    return told, body[end:]
+    return message, body[end:]
 
 
-def _images(told: dict[str, Any], binary: bytes, most: int) -> list[Sent]:
-    inputs = told.get("inputs")
+def _images(message: dict[str, Any], binary: bytes, most: int) -> list[Sent]:
+    inputs = message.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         raise _wrong(f"one input, {IMAGE}")
     tensor = inputs[0]
@@ -149,17 +147,19 @@ def _elements(binary: bytes) -> Iterator[bytes]:
         yield binary[at - length : at]
 
 
-def _response(service: Service, told: dict[str, Any], seen: Sequence[FilmAnswer]) -> dict[str, Any]:
-    """Give the outputs that were asked for, all if none was."""
+def _response(
+    service: Service, message: dict[str, Any], answers: Sequence[FilmAnswer]
+) -> dict[str, Any]:
+    """Give the outputs that the request names, or all of them."""
     name, labels = named(service.model.manifest), service.model.labels
-    rows = [row(each.prediction, labels) for each in seen]
+    rows = [row(each.prediction, labels) for each in answers]
     values: dict[str, list[Any]] = {
         LABEL: [each[0] or "" for each in rows],
         CONFIDENCE: [each[1] for each in rows],
         PROBABILITIES: [share for each in rows for share in each[2:-1]],
         REASON: [each[-1] or "" for each in rows],
     }
-    wanted = _wanted(told)
+    wanted = _wanted(message)
     outputs = [
         {
             "name": each,
@@ -170,16 +170,16 @@ def _response(service: Service, told: dict[str, Any], seen: Sequence[FilmAnswer]
         for each in wanted
     ]
     answered: dict[str, Any] = {"model_name": name.name, "model_version": name.version}
-    if isinstance(told.get("id"), str):
-        answered["id"] = told["id"][:200]
+    if isinstance(message.get("id"), str):
+        answered["id"] = message["id"][:200]
     return {**answered, "outputs": outputs}
 
 
-def _wanted(told: dict[str, Any]) -> list[str]:
-    asked = told.get("outputs") or []
-    if not isinstance(asked, list):
+def _wanted(message: dict[str, Any]) -> list[str]:
+    outputs = message.get("outputs") or []
+    if not isinstance(outputs, list):
         raise _wrong("outputs as a list")
-    names = [each.get("name") if isinstance(each, dict) else None for each in asked]
+    names = [each.get("name") if isinstance(each, dict) else None for each in outputs]
     if not all(isinstance(each, str) and each in OUTPUTS for each in names):
         raise _wrong(f"outputs from {', '.join(OUTPUTS)}")
     return [str(each) for each in names] or list(OUTPUTS)

@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from spark_cxr.phantoms import CLASSES, phantoms
 from spark_cxr.report.style import CSS
+from spark_cxr.serve.bodies import Refusal
 from spark_cxr.serve.predict import json_response
-from spark_cxr.serve.refusals import Refusal
 from spark_cxr.serve.service import Service
 
 SIDE = 512

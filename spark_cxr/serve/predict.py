@@ -18,8 +18,7 @@ from starlette.responses import Response
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
 from spark_cxr.serve.batches import FilmAnswer
-from spark_cxr.serve.bodies import Sent, body_of, images_sent
-from spark_cxr.serve.refusals import UNPROCESSABLE, Refusal, refused
+from spark_cxr.serve.bodies import UNPROCESSABLE, Refusal, Sent, body_of, images_sent, refused
 from spark_cxr.serve.service import Service
 
 LARGE = 1 << 20
@@ -50,68 +49,70 @@ async def predict(service: Service, request: Request) -> Response:
     """Answer for one image or several, in any of the forms in which they may come."""
     settings, kind = service.settings, request.headers.get("content-type", "")
     async with body_of(request, service.room, settings.max_body_bytes, settings.seconds) as body:
-        images = await parted(
+        images = await read_body(
             body, partial(images_sent, content_type=kind, most=settings.max_images)
         )
         return await answer_images(service, request, images)
 
 
-async def parted(body: bytes, read: Callable[[bytes], Found]) -> Found:
+async def read_body(body: bytes, read: Callable[[bytes], Found]) -> Found:
     """Take a body apart; a large one in a thread, so that other connections go on."""
     return await asyncio.to_thread(read, body) if len(body) > LARGE else read(body)
 
 
 async def answer_images(service: Service, request: Request, images: Sequence[Sent]) -> Response:
     """Look at the images of a request, and say what they are."""
-    asked, name = _asked(service, request), named(service.model.manifest)
-    seen = await service.see(request, images, asked.shows, asked.label is not None)
-    if not asked.is_inline:
-        _refuse_all_bad(seen)
-    told = [await _answer(service, each, asked) for each in seen]
+    options, name = _options(service, request), named(service.model.manifest)
+    films = await service.see(request, images, options.shows, options.label is not None)
+    if not options.is_inline:
+        _refuse_all_bad(films)
+    answers = [await _answer(service, each, options) for each in films]
     spent = round(1000 * (time.perf_counter() - request.state.started), 2)
-    return json_response(asdict(Answers(told, name, spent, request.state.id)))
+    return json_response(asdict(Answers(answers, name, spent, request.state.id)))
 
 
-def _asked(service: Service, request: Request) -> AnswerOptions:
+def _options(service: Service, request: Request) -> AnswerOptions:
     query = request.query_params
     shows = query.get("film", "").lower() in ("1", "true")
     label = _wanted_label(service.model.labels, query.get("explain", ""))
     return AnswerOptions(shows, label, query.get("errors", "") == "inline")
 
 
-def _wanted_label(labels: Sequence[str], asked: str) -> str | None:
+def _wanted_label(labels: Sequence[str], word: str) -> str | None:
     """Read ?explain: None where no heat is wanted, "" for the class that the answer names.
 
     Raises:
         Refusal: 400, it is a label that the model does not have.
     """
-    if asked.lower() in ("", "0", "false"):
+    if word.lower() in ("", "0", "false"):
         return None
-    if asked.lower() in ("1", "true"):
+    if word.lower() in ("1", "true"):
         return ""
-    if asked not in labels:
+    if word not in labels:
         raise Refusal(400, "unknown_label", f"explain is 1 or one of {', '.join(labels)}")
-    return asked
+    return word
 
 
-def _refuse_all_bad(seen: Sequence[FilmAnswer]) -> None:
+def _refuse_all_bad(films: Sequence[FilmAnswer]) -> None:
     """Refuse a request of which no image is a film."""
-    bad = [each.prediction.bad for each in seen]
+    bad = [each.prediction.bad for each in films]
     found = [each for each in bad if each is not None]
-    if len(found) < len(seen):
+    if len(found) < len(films):
         return
     if len(found) == 1:
         raise refused(found[0])
     counts = Counter(each.reason for each in found)
-    told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-    raise Refusal(UNPROCESSABLE, "no_film", f"none of the {len(seen)} images is one: {told}")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    raise Refusal(UNPROCESSABLE, "no_film", f"none of the {len(films)} images is one: {reasons}")
 
 
-async def _answer(service: Service, seen: FilmAnswer, asked: AnswerOptions) -> Answer:
-    told, heat = seen.prediction, None
-    if asked.label is not None and told.label and seen.look:
-        heat = await service.explainer.explain(seen.look, told, asked.label or told.label)
-    return answer(seen, service.settings.uncertain, heat)
+async def _answer(service: Service, film: FilmAnswer, options: AnswerOptions) -> Answer:
+    prediction, heat = film.prediction, None
+    if options.label is not None and prediction.label and film.look:
+        heat = await service.explainer.explain(
+            film.look, prediction, options.label or prediction.label
+        )
+    return answer(film, service.settings.uncertain, heat)
 
 
 async def health(service: Service, _: Request) -> Response:
@@ -133,20 +134,20 @@ async def card(service: Service, _: Request) -> Response:
 
 def card_of(service: Service) -> dict[str, Any]:
     """Collect the model's card."""
-    told, settings = service.model.manifest, service.settings
+    manifest, settings = service.model.manifest, service.settings
     return {
-        "model": asdict(named(told)),
+        "model": asdict(named(manifest)),
         "notice": NOTICE,
-        "labels": told.labels,
-        "head": told.head,
-        "backbone": told.backbone,
-        "weights": asdict(told.weights),
-        "caveat": FAKE_CAVEAT if told.backbone == "fake" else told.weights.caveat,
-        "overlap": told.overlap,
-        "metrics": told.metrics,
-        "split": told.split,
-        "data": told.data,
-        "versions": told.versions,
+        "labels": manifest.labels,
+        "head": manifest.head,
+        "backbone": manifest.backbone,
+        "weights": asdict(manifest.weights),
+        "caveat": FAKE_CAVEAT if manifest.backbone == "fake" else manifest.weights.caveat,
+        "overlap": manifest.overlap,
+        "metrics": manifest.metrics,
+        "split": manifest.split,
+        "data": manifest.data,
+        "versions": manifest.versions,
         "engine": asdict(service.engine.used),
         "uncertain": settings.uncertain,
         "limits": {

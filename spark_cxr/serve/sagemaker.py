@@ -11,28 +11,27 @@ from starlette.responses import Response
 from spark_cxr.model.encoding import from_text
 from spark_cxr.model.rows import IMAGE, Value, kinds, row
 from spark_cxr.serve.batches import FilmAnswer
-from spark_cxr.serve.bodies import Sent, body_of, checked, json_of, media_type, of_json
-from spark_cxr.serve.predict import answer_images, json_response, parted, predict
-from spark_cxr.serve.refusals import Refusal
+from spark_cxr.serve.bodies import Refusal, Sent, body_of, checked, json_of, media_type, of_json
+from spark_cxr.serve.predict import answer_images, json_response, predict, read_body
 from spark_cxr.serve.service import Service
 
 SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
 """As MLflow's scoring server names them; exactly one stands in a request."""
 
 
-def images_of_table(told: Any, most: int) -> list[Sent] | None:
+def images_of_table(value: Any, most: int) -> list[Sent] | None:
     """Find the images of a table, base64 in its column `image`; None where this is no table.
 
     Raises:
         Refusal: 400, the table has another form, or 413, too many rows.
     """
-    named = [shape for shape in SHAPES if isinstance(told, dict) and shape in told]
+    named = [shape for shape in SHAPES if isinstance(value, dict) and shape in value]
     if not named:
         return None
     if len(named) > 1:
         raise _wrong(f"one of {', '.join(SHAPES)}, and no two")
     read = _split if named[0] == "dataframe_split" else _rows
-    cells = read(told[named[0]])
+    cells = read(value[named[0]])
     if len(cells) > most:
         raise Refusal(413, "too_many_images", f"{len(cells)} rows, at most {most} at once")
     return checked([from_text(each) for each in cells], most)
@@ -75,10 +74,10 @@ def _wrong(expected: str) -> Refusal:
     return Refusal(400, "bad_table", f"expected {expected}")
 
 
-def answer_rows(seen: Sequence[FilmAnswer], labels: Sequence[str]) -> list[dict[str, Value]]:
+def answer_rows(films: Sequence[FilmAnswer], labels: Sequence[str]) -> list[dict[str, Value]]:
     """Give each image its row, as a model logged to MLflow does."""
     columns = kinds(labels)
-    return [dict(zip(columns, row(each.prediction, labels), strict=True)) for each in seen]
+    return [dict(zip(columns, row(each.prediction, labels), strict=True)) for each in films]
 
 
 MEGABYTE = 1 << 20
@@ -110,10 +109,10 @@ async def invocations(service: Service, request: Request) -> Response:
     if media_type(request.headers.get("content-type", "")) != "application/json":
         return await predict(service, request)
     async with body_of(request, service.room, settings.max_body_bytes, settings.seconds) as body:
-        told = await parted(body, json_of)
-        images = images_of_table(told, settings.max_images)
+        value = await read_body(body, json_of)
+        images = images_of_table(value, settings.max_images)
         if images is None:
-            return await answer_images(service, request, of_json(told, settings.max_images))
-        seen = await service.see(request, images)
-    rows = answer_rows(seen, service.model.labels)
+            return await answer_images(service, request, of_json(value, settings.max_images))
+        films = await service.see(request, images)
+    rows = answer_rows(films, service.model.labels)
     return json_response({"predictions": rows})

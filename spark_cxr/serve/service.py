@@ -22,9 +22,8 @@ from spark_cxr.model.predictor import Prediction
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, named, text_of
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, Look, Looking, look
-from spark_cxr.serve.bodies import Room, Sent
+from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
 from spark_cxr.serve.guard import Gauges
-from spark_cxr.serve.refusals import Refusal, busy
 from spark_cxr.settings import Serve
 
 MOST_WAITING = 8
@@ -115,13 +114,13 @@ class Service:
         finally:
             for each in waiting:
                 each.cancel()
-        seen = [
+        answers = [
             FilmAnswer(Prediction(bad=each)) if isinstance(each, BadImage) else next(done)
             for each in images
         ]
-        for one in seen:
+        for one in answers:
             self.gauges.said(_result(one.prediction))
-        return seen
+        return answers
 
     async def _before_gone(
         self, request: Request, wanted: asyncio.Future[list[FilmAnswer]]
@@ -155,8 +154,8 @@ async def _gone(request: Request) -> None:
         await asyncio.sleep(0)
 
 
-def _result(told: Prediction) -> str:
-    return told.bad.reason if told.bad else told.label or "not_an_xray"
+def _result(prediction: Prediction) -> str:
+    return prediction.bad.reason if prediction.bad else prediction.label or "not_an_xray"
 
 
 def open_service(settings: Serve) -> Service:

@@ -1,9 +1,13 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from pyspark import cloudpickle
 
+from benchmarks.bench import peers
 from benchmarks.bench.contestants import CONTESTANTS
 from benchmarks.bench.frameworks import is_missing
 from benchmarks.bench.results import Benched, Pass, Scale, Spent, report, table
@@ -83,6 +87,15 @@ def test_each_counted_round_stands_in_bench_json_and_the_lead_in_does_not(tiny):
     assert list(kept) == ["product", "engine_process", "spark_alone", "engine_alone"]
     assert {len(each["images_per_second"]) for each in kept.values()} == {2}
     assert said["contestants"] == kept
+
+
+def test_functions_of_peers_run_where_benchmarks_is_not(tmp_path):
+    known = peers.KerasNetwork("MobileNetV2", (64, 64), ())
+    (tmp_path / "sent").write_bytes(cloudpickle.dumps((peers.no_network(8), peers.film_of, known)))
+    code = "import pickle; _, _, known = pickle.load(open('sent', 'rb')); print(known.size_hw)"
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("(64, 64)\n", "")
 
 
 def test_ratios_are_of_medians():

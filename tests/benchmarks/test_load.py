@@ -4,9 +4,10 @@ import json
 import socket
 
 import pytest
-from running import running
 
-from benchmarks.load import LOAD, limit_of
+from benchmarks.load import limit_of
+from spark_cxr.cli import LOAD
+from tests.serve.running import running
 
 TOKEN = "0123456789abcdef0123"
 

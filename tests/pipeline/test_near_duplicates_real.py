@@ -5,13 +5,13 @@ import hashlib
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from tests.pipeline.test_near_duplicates import LEAST, table
 
 from spark_cxr.images.decode import decode
 from spark_cxr.images.fingerprint import thumbnail
 from spark_cxr.output import Output
 from spark_cxr.pipeline.near_duplicates import clusters, conflicts, find_twins
 from spark_cxr.pipeline.staging import staged
+from tests.pipeline.test_near_duplicates import LEAST, table
 
 SURE = 0.95
 """Correlation that no two strangers reach: the most alike of the ten million pairs come to 0.91."""

@@ -5,11 +5,11 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from running import running
 
 import spark_cxr
 from spark_cxr.phantoms import phantoms
 from tests.serve.made_model import made_model
+from tests.serve.running import running
 
 
 @pytest.fixture(scope="session")

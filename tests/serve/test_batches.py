@@ -10,7 +10,7 @@ from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import BadImage
 from spark_cxr.model.predictor import Picture, Prediction
 from spark_cxr.serve.batches import Batcher, FileFacts, Look
-from spark_cxr.serve.refusals import Refusal
+from spark_cxr.serve.bodies import Refusal
 
 FULL = 4
 

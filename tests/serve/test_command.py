@@ -15,7 +15,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from spark_cxr.serve.command import SERVER, TOKEN, Verb, claim
+from spark_cxr.console import Verb
+from spark_cxr.serve.command import SERVER, TOKEN, claim
 
 READY = re.compile(r"serve: (http://\S+/) is ready after")
 

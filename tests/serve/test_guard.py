@@ -5,8 +5,8 @@ import re
 import pytest
 from running import running, until
 
+from spark_cxr.serve.app import ROUTES
 from spark_cxr.serve.guard import HEADERS, POLICY
-from spark_cxr.serve.routes import ROUTES
 
 TOKEN = "0123456789abcdef0123"
 CLOSED = [route.path for route in ROUTES if not route.is_open and "{" not in route.path]

@@ -10,12 +10,11 @@ from PIL import Image
 
 from spark_cxr.backbones import engines
 from spark_cxr.errors import REASONS
+from spark_cxr.images import film_pass
 from spark_cxr.images.decode import decode
 from spark_cxr.model import model as scoring
 from spark_cxr.phantoms import phantoms
-from spark_cxr.serve import batches
-from spark_cxr.serve.bodies import split
-from spark_cxr.serve.refusals import STATUS_OF, Refusal
+from spark_cxr.serve.bodies import STATUS_OF, Refusal, split
 from tests.images.dicom_writer import dicom
 
 BOUNDARY = "limit-0123"
@@ -160,12 +159,12 @@ def large():
 def test_a_film_that_is_explained_is_decoded_once_and_shown_to_one_network(
     server, drawn, monkeypatch
 ):
-    decoded, real = [], batches.decode
-    for module in (batches, scoring):
+    decoded, real = [], film_pass.decode
+    for module in (film_pass, scoring):
         monkeypatch.setattr(module, "decode", lambda *a: decoded.append(a) or real(*a))
     assert server.predict(drawn["dicom"], "?explain=1&film=1")[0] == 200
     assert len(decoded) == 1
-    plan = server.service.model.recipe.plan
+    plan = server.service.model.plan
     assert engines.load_mapper(plan) is engines.load(plan) is server.service.engine
 
 

@@ -289,7 +289,7 @@ def test_two_servers_of_a_process_count_apart():
 
 
 def test_document_describes_every_route_and_every_refusal_by_its_form(server):
-    from spark_cxr.serve.routes import ROUTES
+    from spark_cxr.serve.app import ROUTES
 
     _, told = server.told("GET", "/openapi.json")
     assert {(path, method.upper()) for path, each in told["paths"].items() for method in each} == {

@@ -1,0 +1,343 @@
+"""The settings of every job as frozen records, with the limits that their values must keep to.
+
+Defaults and help texts stand in conf/base.toml and nowhere else; here are types and limits.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+Paths = tuple[str, ...]
+"""Several words on the command line: --images A B."""
+Names = tuple[str, ...]
+"""One word with commas on the command line: --formats png,jpeg."""
+UNMATCHED = ("error", "keep")
+"""What becomes of files without a row in the label file, and of rows without a file."""
+EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
+"""How a decision may be explained; `auto` takes what fits network and head."""
+PEERS = (
+    *("product", "recipe", "predict_batch", "ray_data", "daft"),
+    *("keras_process", "engine_process", "spark_alone", "engine_alone"),
+)
+"""Whom `bench` lets run side by side."""
+
+
+def setting(**limits: Any) -> Any:
+    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean."""
+    return field(metadata=limits)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Section [run]: what every job takes."""
+
+    out: str
+    overwrite: bool
+    seed: int = setting(least=0, most=2**63 - 1)
+
+
+@dataclass(frozen=True)
+class Phantoms:
+    """Section [phantoms]: what to draw."""
+
+    count: int = setting(least=1)
+    size: int = setting(least=64, most=4096)
+    formats: Names = setting(choices=("png", "jpeg", "dicom"))
+    bad: int = setting(least=0)
+    masks: bool = setting()
+    marker: str = setting(choices=("side", "class", "none"))
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """Section [ingest]: which files, and what is known about them."""
+
+    images: Paths
+    labels: str
+    dataset: str
+    key_column: str
+    label_column: str
+    patient_column: str
+    patient_regex: str
+    unmatched: str = setting(choices=("", *UNMATCHED))
+    max_bad: float = setting(least=0, most=1)
+    max_bytes: int = setting(least=1, most=2_000_000_000)
+    max_pixels: int = setting(least=1)
+    min_side: int = setting(least=1)
+    likeness: float = setting(least=0.8, most=1)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Section [features]: how a film becomes a vector."""
+
+    table: str
+    backbone: str
+    weights: str
+    mirror: str
+    engine: str
+    device: str
+    cache: str
+    normalising: str = setting(choices=("", "caffe", "tf", "torch", "none", "grey"))
+    precision: str = setting(choices=("auto", "f32", "bf16", "f16"))
+    batch_size: int = setting(least=1)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Section [train]: which classes, which split."""
+
+    features: str
+    classes: Names
+    test_images: Paths
+    split: str = setting(choices=("patient", "image"), others=("column:*", "*.csv"))
+    crossing: str = setting(choices=("error", "drop", "keep"))
+    test_fraction: float = setting(least=0.01, most=0.99)
+    resamples: int = setting(least=100)
+    learning_curve: bool = setting()
+    explained: int = setting(least=0, most=20)
+    balance: bool = setting()
+    tune: bool = setting()
+    tune_folds: int = setting(least=2)
+    parallelism: int = setting(least=1)
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Section [finetune]: how a network is trained further on films."""
+
+    head: Names
+    dropout: float = setting(least=0, most=0.95)
+    batch_norm: bool = setting()
+    layers: str = setting()
+    warm_epochs: int = setting(least=0)
+    epochs: int = setting(least=0)
+    calm_epochs: int = setting(least=0)
+    train_batch_size: int = setting(least=1)
+    learning_rate: float = setting(least=0, most=10)
+    warm_learning_rate: float = setting(least=0, most=10)
+    optimiser: str = setting(choices=("adam", "adamw", "sgd"))
+    schedule: str = setting(choices=("cosine", "plateau", "constant"))
+    weight_decay: float = setting(least=0, most=1)
+    average: float = setting(least=0, most=1)
+    loss: str = setting(choices=("crossentropy", "focal"))
+    label_smoothing: float = setting(least=0, most=0.9)
+    focal_gamma: float = setting(least=0, most=10)
+    balance_by: str = setting(choices=("none", "weights", "sampling"))
+    best_by: str = setting(choices=("accuracy", "loss", "last"))
+    patience: int = setting(least=0)
+    distil: float = setting(least=0, most=100)
+    refit: bool = setting()
+    val_fraction: float = setting(least=0.01, most=0.5)
+    augment: float = setting(least=0, most=3)
+    mirror_films: bool = setting()
+    never: Paths = setting()
+    workers: int = setting(least=0, most=1024)
+    train_precision: str = setting(choices=("auto", "f32", "bf16", "f16"))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Section [gate]: from where on a film is unlike those of the training."""
+
+    false_alarms: float = setting(least=0.0001, most=0.5)
+    far: float = setting(least=1.0)
+    colour: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
+class AnyHead:
+    """Section [any_head]: which head the job `train` fits."""
+
+    head: str
+
+
+@dataclass(frozen=True)
+class Track:
+    """Section [track]: the MLflow store that is told of the run."""
+
+    mlflow: str = setting(bare="session")
+    experiment: str = setting()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Section [registry]: under which name MLflow keeps the model."""
+
+    register: str
+    alias: str
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Section [compare]: who is compared, over which folds."""
+
+    backbones: Names
+    heads: Names
+    folds: int = setting(least=2, most=20)
+    splits: Names = setting(choices=("patient", "image"), others=("column:*",))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Section [bench]: who is measured side by side."""
+
+    peers: Names = setting(choices=("", *PEERS))
+    rounds: int = setting(least=1)
+    limit: int = setting(least=2)
+    scaling: bool = setting()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Section [audit]: what is asked of the data, and from where on an answer is bad."""
+
+    manifest: str
+    split_column: str
+    same_labels: Names
+    lung_masks: str
+    films_per_label: int = setting(least=0)
+    examples: int = setting(least=0, most=100)
+    warn_way: float = setting(least=0, most=1)
+    fail_way: float = setting(least=0, most=1)
+    warn_association: float = setting(least=0, most=1)
+    fail_association: float = setting(least=0, most=1)
+    warn_changed: float = setting(least=0, most=1)
+    fail_changed: float = setting(least=0, most=1)
+    heat: bool = setting()
+    warn_heat: float = setting(least=1.0)
+    fail_heat: float = setting(least=1.0)
+    warn_alike: float = setting(least=0, most=1)
+    fail_alike: float = setting(least=0, most=1)
+    warn_ece: float = setting(least=0, most=1)
+    fail_ece: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Section [explain]: which films, how, and what is drawn of them."""
+
+    model: str
+    table: str
+    where: str
+    limit: int = setting(least=0)
+    method: str = setting(choices=EXPLAIN_METHODS)
+    label: str = setting()
+    scale: float = setting(least=0.0)
+    exact: bool = setting()
+    pictures: bool = setting()
+    longest: int = setting(least=0)
+    shown: int = setting(least=0, most=50)
+    batch_size: int = setting(least=1)
+    device: str = setting()
+
+
+@dataclass(frozen=True)
+class Score:
+    """Section [score]: which model scores which films into which table."""
+
+    model: str
+    images: Paths
+    table: str
+    rescore: bool
+    watch: bool
+    interval: float = setting(least=0.1)
+    wait: bool = setting()
+    max_files_per_trigger: int = setting(least=1, most=1_000_000)
+    max_bytes_per_trigger: int = setting(least=1)
+    max_bytes: int = setting(least=1, most=2_000_000_000)
+    format: str = setting(choices=("parquet", "delta"))
+    also: str = setting(choices=("", "csv", "jsonl"))
+    explain: int = setting(least=0, most=100_000)
+    batch_size: int = setting(least=1)
+    device: str = setting()
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Section [drift]: how far films may move from those of the training without a warning."""
+
+    warn_share: float = setting(least=0, most=1)
+    warn_confidence: float = setting(least=0, most=1)
+    warn_distance: float = setting(least=0.0)
+    warn_unlike: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Section [serve]: which model answers, where, and what a request may cost."""
+
+    model: str
+    host: str
+    port: int = setting(least=0, most=65535)
+    token_file: str = setting()
+    open: bool = setting()
+    threads: int = setting(least=0, most=1024)
+    device: str = setting()
+    max_body_bytes: int = setting(least=1, most=2_000_000_000)
+    max_image_pixels: int = setting(least=1)
+    max_images: int = setting(least=1, most=10_000)
+    max_waiting: int = setting(least=1, most=100_000)
+    max_held_bytes: int = setting(least=1)
+    seconds: float = setting(least=0.1, most=3600)
+    uncertain: float = setting(least=0, most=1)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Section [load]: which server is asked, by how many."""
+
+    url: str
+    images: Paths
+    clients: Names
+    seconds: float = setting(least=0.1, most=3600)
+    model: str = setting()
+    token_file: str = setting()
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one run."""
+
+    run: Run
+    phantoms: Phantoms
+    ingest: Ingest
+    features: Features
+    train: Train
+    finetune: Finetune
+    gate: Gate
+    any_head: AnyHead
+    track: Track
+    registry: Registry
+    compare: Compare
+    bench: Bench
+    audit: Audit
+    score: Score
+    explain: Explain
+    drift: Drift
+    serve: Serve
+    load: Load
+
+
+SECTIONS: dict[str, Any] = get_type_hints(Config)
+WITHOUT_OUT = frozenset(("score", "serve", "load"))
+"""Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
+
+
+_TRAIN = ("phantoms", "ingest", "features", "train", "gate")
+FLAGS_OF = {
+    "train": (*_TRAIN, "track", "registry"),
+    "finetune": (*_TRAIN, "finetune", "track", "registry"),
+    "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
+    "audit": ("ingest", "features", "audit"),
+}
+"""The sections that are flags of a job, where reports write its command line out again."""
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Say which known word was probably meant, or list them all."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}"
