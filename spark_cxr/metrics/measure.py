@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics import calibration, ranks
-from spark_cxr.metrics.bands import add_bands
-from spark_cxr.metrics.intervals import intervals
-from spark_cxr.metrics.records import Curves, Intervals, Metrics, RocCurve, Values
+from spark_cxr.metrics.counts import optional
+from spark_cxr.metrics.intervals import add_bands, intervals
+from spark_cxr.metrics.records import Curves, Intervals, Metrics, RocCurve
 from spark_cxr.metrics.resample import Statistics, bootstrap, prepare, statistics, sum_cells
-from spark_cxr.metrics.sample import Floats, Sample, make_sample
+from spark_cxr.metrics.sample import Sample, make_sample
 
 
 def measure(
@@ -70,14 +70,14 @@ def _assemble(
         accuracy=float(whole.accuracy[0]),
         majority=float(cells.sum(axis=1).max() / sample.n),
         f1_macro=float(whole.f1_macro[0]),
-        auc_macro=_optional(whole.auc_macro)[0],
+        auc_macro=optional(whole.auc_macro)[0],
         log_loss=float(whole.log_loss[0]),
         brier=float(whole.brier[0]),
         ece=curves.reliability.ece,
-        precision=_optional(whole.precision[0]),
-        recall=_optional(whole.recall[0]),
-        f1=_optional(whole.f1[0]),
-        auc=_optional(whole.auc[0]),
+        precision=optional(whole.precision[0]),
+        recall=optional(whole.recall[0]),
+        f1=optional(whole.f1[0]),
+        auc=optional(whole.auc[0]),
         average_precision=tuple(
             None if curve is None else curve.average_precision for curve in curves.precision_recall
         ),
@@ -103,8 +103,3 @@ def _trace(sample: Sample) -> Curves:
         ),
         reliability=calibration.reliability(sample.confidence, sample.predicted == sample.truth),
     )
-
-
-def _optional(values: Floats) -> Values:
-    """Turn NaN, which JSON does not know, into None."""
-    return tuple(None if np.isnan(value) else float(value) for value in values)

@@ -1,7 +1,7 @@
 """The page of a comparison: which is ahead and whether that is shown, the ranking, the details."""
 
 from spark_cxr.metrics import Difference, wording
-from spark_cxr.metrics.comparison_records import (
+from spark_cxr.metrics.comparison_results import (
     ComparisonOutcome,
     ComparisonReport,
     ComparisonRow,
@@ -90,8 +90,10 @@ def _ranking(report: ComparisonReport) -> Html:
     )
     caption = f"All but the second accuracy by {by}" if both else f"Split by {by}"
     caption += ", with 95 % intervals from resampling whole groups"
-    told = table(caption, headings, rows, class_="wide dense")
-    return section("Ranking", figure(Html(_lanes(report)), _lanes_caption(report)), told)
+    ranking = table(caption, headings, rows, class_="wide dense")
+    strokes = " Small strokes: the folds one by one." if report.split.folds > 1 else ""
+    key = f"Dot: accuracy on all films together. Line: its interval.{strokes}"
+    return section("Ranking", figure(Html(_lanes(report)), key), ranking)
 
 
 def _row(place: int, row: ComparisonRow, both: bool, lists: bool) -> tuple[str, ...]:
@@ -150,11 +152,6 @@ def _dot(outcome: ComparisonOutcome | None) -> dots.Dot | None:
         return None
     found = outcome.metrics
     return dots.Dot(found.accuracy, found.intervals.accuracy, outcome.folds)
-
-
-def _lanes_caption(report: ComparisonReport) -> str:
-    strokes = " Small strokes: the folds one by one." if report.split.folds > 1 else ""
-    return f"Dot: accuracy on all films together. Line: its interval.{strokes}"
 
 
 def _duel(report: ComparisonReport) -> Html:
@@ -221,8 +218,8 @@ def _published(report: ComparisonReport) -> Html:
         (each.who, each.task, each.split, each.source, percent(each.accuracy))
         for each in report.published
     )
-    told = table("Published figures", headings, rows, numbers_from=4)
-    return section("What others found", element("p", lead), told)
+    figures = table("Published figures", headings, rows, numbers_from=4)
+    return section("What others found", element("p", lead), figures)
 
 
 def _data(report: ComparisonReport) -> Html:

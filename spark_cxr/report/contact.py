@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spark_cxr.metrics.report_records import ClassPanels, ContactSheet, Panel, Shelf
+from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.metrics.wording import counted, percent
 from spark_cxr.report import sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section

@@ -18,7 +18,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from spark_cxr.errors import BadImage
-from spark_cxr.model.encoding import from_text
+from spark_cxr.model.exchange import from_text
 from spark_cxr.serve.refusals import Refusal, busy
 
 MOST_VALUES = 50_000

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from spark_cxr.model.rows import IMAGE
+from spark_cxr.model.exchange import IMAGE
 from spark_cxr.serve import open_inference, page, predict, sagemaker
 from spark_cxr.serve.answers import Answers, Complaint, Failure
 from spark_cxr.serve.refusals import Refusal
