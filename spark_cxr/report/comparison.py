@@ -98,9 +98,11 @@ def _ranking(report: ComparisonReport) -> Html:
 
 def _row(place: int, row: ComparisonRow, both: bool, lists: bool) -> tuple[str, ...]:
     found, between = row.outcome.metrics, row.outcome.metrics.intervals
+    count = row.overlap.learned if row.overlap else None
+    learned = "not known" if count is None else f"{count:,}"
     return (
         with_small(f"{place}. {row.head}", row.backbone),
-        *((_learned(row),) if lists else ()),
+        *((learned,) if lists else ()),
         _accuracy(row.outcome),
         *((_accuracy(row.by_image), _gap(row)) if both else ()),
         _difference(row.behind.accuracy) if row.behind else "",
@@ -112,12 +114,6 @@ def _row(place: int, row: ComparisonRow, both: bool, lists: bool) -> tuple[str, 
         f"{row.outcome.fit_seconds:,.1f}",
         wording.NOT_DEFINED if row.images_per_second is None else f"{row.images_per_second:,.1f}",
     )
-
-
-def _learned(row: ComparisonRow) -> str:
-    if row.overlap is None or row.overlap.learned is None:
-        return "not known"
-    return f"{row.overlap.learned:,}"
 
 
 def _accuracy(outcome: ComparisonOutcome | None) -> str:
@@ -238,10 +234,9 @@ def _data(report: ComparisonReport) -> Html:
 
 
 def _splits(report: ComparisonReport) -> Html:
-    tested = report.best.outcome.metrics
+    tested = report.best.outcome.metrics.n
     known = [split for split in (report.split, report.image_split) if split is not None]
-    parts = (part for split in known for part in _split(split, tested.n))
-    return section("Splits", *parts)
+    return section("Splits", *(part for split in known for part in _split(split, tested)))
 
 
 def _split(split: FoldSummary, tested: int) -> tuple[Html, ...]:

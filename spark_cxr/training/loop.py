@@ -114,12 +114,8 @@ def _course(task: Task, say: Say, members: Team) -> Course:
             task.folder / SHEET, artifacts.contact_sheet(replace(feed, share=still.share), still)
         )
     check = replace(check, share=members.share)
-    quiet = say if not members.share.number else _nothing
-    return Course(recipe, trainee, feed, still, check, memory, members, quiet)
-
-
-def _nothing(line: str) -> None:
-    """Leave talking to the first process."""
+    only_first = say if not members.share.number else lambda line: None
+    return Course(recipe, trainee, feed, still, check, memory, members, only_first)
 
 
 def _epochs(course: Course, saved: Saved | None, keeper: _Keeper, folder: Path) -> History:

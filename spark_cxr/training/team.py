@@ -78,27 +78,23 @@ class ProcessGroup:
 
     def averaging(self, optimiser: Any) -> Any:
         """Make an optimiser average the gradients of all before it moves the weights."""
-        apply = optimiser.apply
+        torch, apply = import_module("torch"), optimiser.apply
 
         def averaged(gradients: Sequence[Any], variables: Any = None) -> None:
-            apply(_mean(gradients, self.share.of), variables)
+            # As one long vector: one message a step.
+            flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+            torch.distributed.all_reduce(flat)
+            parts = torch.split(flat / self.share.of, [each.numel() for each in gradients])
+            pairs = zip(gradients, parts, strict=True)
+            apply([part.view_as(gradient) for gradient, part in pairs], variables)
 
         optimiser.apply = averaged
         return optimiser
 
 
-def _mean(gradients: Sequence[Any], processes: int) -> list[Any]:
-    """Average gradients over all processes, as one long vector: one message a step."""
-    torch = import_module("torch")
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    torch.distributed.all_reduce(flat)
-    parts = torch.split(flat / processes, [gradient.numel() for gradient in gradients])
-    return [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
-
-
 @contextmanager
 def joined() -> Iterator[ProcessGroup]:
-    """Be one of the processes that train; each is told by its environment which one it is.
+    """Be one of the processes that train; its environment says which one.
 
     What torchrun and Spark's TorchDistributor start: RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT
     are set, and `loop.train` is called with the group in each. All processes see the task's folder
@@ -123,11 +119,7 @@ def joined() -> Iterator[ProcessGroup]:
 
 
 def need_torch() -> None:
-    """Refuse to train in several processes where PyTorch is not installed.
-
-    Raises:
-        SetupError: so it is.
-    """
+    """Refuse to train in several processes where PyTorch is not installed."""
     if find_spec("torch") is None:
         way_out = "pip install 'spark-cxr[torch]', or train in one process: --workers 0"
         raise SetupError("PyTorch, for training in several processes", "none", way_out)
@@ -137,7 +129,7 @@ def check_torch() -> None:
     """Refuse to be one of several processes without PyTorch, or with another backend of Keras.
 
     Raises:
-        SetupError: so it is.
+        SetupError: One of the two is the case.
     """
     need_torch()
     keras = sys.modules.get("keras")
