@@ -13,8 +13,8 @@ from typing import Any
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads.portable import PortableHead, Stage
+from spark_cxr.heads.portable.layers import read_perceptron
 from spark_cxr.heads.portable.linear import SVC_SLOPE, read_linear_svc, read_logistic_regression
-from spark_cxr.heads.portable.perceptron import read_perceptron
 from spark_cxr.heads.portable.trees import BOOSTING_SLOPE, read_boosted, read_forest, read_tree
 from spark_cxr.settings import nearest
 

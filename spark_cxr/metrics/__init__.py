@@ -5,11 +5,8 @@ there for who needs one piece. Numpy only.
 """
 
 from spark_cxr.metrics.calibration import reliability
-from spark_cxr.metrics.learning import LearningPoint, learning_curve
-from spark_cxr.metrics.measure import measure
-from spark_cxr.metrics.overlap import Overlap
+from spark_cxr.metrics.measure import Overlap, Part, measure, measure_parts
 from spark_cxr.metrics.paired import Difference, Paired, compare_paired, mcnemar
-from spark_cxr.metrics.parts import Part, measure_parts
 from spark_cxr.metrics.ranks import area_under_roc, precision_recall, roc, sensitivity_at
 from spark_cxr.metrics.records import (
     Averages,
@@ -17,10 +14,12 @@ from spark_cxr.metrics.records import (
     Curves,
     Interval,
     Intervals,
+    LearningPoint,
     Metrics,
     PrecisionRecallCurve,
     Reliability,
     RocCurve,
+    learning_curve,
 )
 
 __all__ = [

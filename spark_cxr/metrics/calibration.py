@@ -1,13 +1,15 @@
-"""Whether stated probabilities can be trusted."""
+"""Whether stated probabilities can be trusted, and how wrong they may look by chance alone."""
 
 import numpy as np
 
-from spark_cxr.metrics.counts import ratio
+from spark_cxr.metrics.counts import optional, ratio
 from spark_cxr.metrics.records import Reliability
 from spark_cxr.metrics.sample import Flags, Floats, Sample
 
 FLOOR = 1e-15
 """Least probability in a logarithm, as in Spark's MulticlassClassificationEvaluator."""
+
+DRAWS = 400
 
 
 def log_losses(sample: Sample) -> Floats:
@@ -37,11 +39,20 @@ def reliability(confidence: Floats, right: Flags, bins: int = 10) -> Reliability
     return Reliability(
         edges=tuple(edges.tolist()),
         counts=tuple(counts.astype(int).tolist()),
-        confidence=_optional(ratio(stated, counts)),
-        right=_optional(ratio(found, counts)),
+        confidence=optional(ratio(stated, counts)),
+        right=optional(ratio(found, counts)),
         ece=float(np.abs(stated - found).sum() / len(confidence)),
     )
 
 
-def _optional(values: Floats) -> tuple[float | None, ...]:
-    return tuple(None if np.isnan(value) else float(value) for value in values)
+def honest_ece(confidence: Floats, seed: int = 0, share: float = 0.975) -> float:
+    """Give the calibration error that an honest classifier stays below in most test sets.
+
+    With few films the error is never 0, however honest the probabilities: so draw which films it
+    would be right on, as often as it says itself, and measure.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [
+        reliability(confidence, rng.random(len(confidence)) < confidence).ece for _ in range(DRAWS)
+    ]
+    return float(np.quantile(drawn, share))

@@ -1,4 +1,9 @@
-"""Measures of a confusion matrix, or of a whole stack of them at once: (..., truth, predicted)."""
+"""Measures of tables of counts.
+
+Those of a confusion matrix also take a whole stack of them: (..., truth, predicted).
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,6 +38,11 @@ def ratio(part: Floats, whole: Floats) -> Floats:
     return quotient
 
 
+def optional(values: Floats) -> tuple[float | None, ...]:
+    """Turn NaN, which JSON does not know, into None."""
+    return tuple(None if np.isnan(value) else float(value) for value in values)
+
+
 def mean_defined(values: Floats) -> Floats:
     """Average over the last axis, leaving NaN out; NaN where nothing is left."""
     defined = ~np.isnan(values)
@@ -41,3 +51,20 @@ def mean_defined(values: Floats) -> Floats:
 
 def _diagonal(confusions: Floats) -> Floats:
     return np.diagonal(confusions, axis1=-2, axis2=-1)
+
+
+def cramers_v(counts: Sequence[Sequence[int]]) -> float | None:
+    """Give Cramér's V of a table of counts; None where a property has one value only.
+
+    0: knowing the row says nothing of the column. 1: it says all. Rows and columns without any
+    count are left aside.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    least = min(table.shape) - 1
+    if least < 1:
+        return None
+    total = table.sum()
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / total
+    chi_squared = float(((table - expected) ** 2 / expected).sum())
+    return float(np.sqrt(chi_squared / (total * least)))

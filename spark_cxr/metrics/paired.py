@@ -78,7 +78,8 @@ def compare_paired(
         )
     a, b = (make_sample(truth, each, labels, groups) for each in (first, second))
     whole, drawn = _differences(a, b, resamples, seed)
-    only_first, only_second = _discordant(a, b)
+    right, other_right = a.predicted == a.truth, b.predicted == b.truth
+    only_first, only_second = int((right & ~other_right).sum()), int((other_right & ~right).sum())
     return Paired(
         n=a.n,
         groups=a.n_groups,
@@ -118,18 +119,13 @@ def _differences(a: Sample, b: Sample, resamples: int, seed: int) -> tuple[Float
 
 
 def _ahead(cells: tuple[Floats, Floats], weights: Floats) -> Floats:
-    first, second = (_scores(np.tensordot(weights.T, each, axes=1)) for each in cells)
+    confusions = (np.tensordot(weights.T, each, axes=1) for each in cells)
+    first, second = (
+        np.stack([counts.accuracy(each), counts.mean_defined(counts.f1(each))])
+        for each in confusions
+    )
     return first - second
-
-
-def _scores(confusions: Floats) -> Floats:
-    return np.stack([counts.accuracy(confusions), counts.mean_defined(counts.f1(confusions))])
 
 
 def _difference(value: float, drawn: Floats) -> Difference:
     return Difference(float(value), percentile_interval(drawn), float((drawn > 0).mean()))
-
-
-def _discordant(a: Sample, b: Sample) -> tuple[int, int]:
-    first, second = a.predicted == a.truth, b.predicted == b.truth
-    return int((first & ~second).sum()), int((second & ~first).sum())

@@ -206,3 +206,24 @@ _WHOLE: Sequence[str] = (
 
 def _pair(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """One size of training set, on the same test films as every other."""
+
+    n_train: int
+    accuracy: float
+    interval: Interval | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give all numbers by name."""
+        return asdict(self)
+
+
+def learning_curve(measured: Sequence[tuple[int, Metrics]]) -> tuple[LearningPoint, ...]:
+    """Make a curve of (training images, what was measured), the smallest training first."""
+    return tuple(
+        LearningPoint(n_train, metrics.accuracy, metrics.intervals.accuracy)
+        for n_train, metrics in sorted(measured, key=lambda each: each[0])
+    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from spark_cxr.metrics import Interval, LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.checks import FAIL, PASS, WARN, Check, count_statuses
-from spark_cxr.metrics.report_records import SplitSummary, TrainingReport
+from spark_cxr.metrics.results import SplitSummary, TrainingReport
 
 THIN = "\u202f"
 """Narrow no-break space, so that 87.2 % stays on one line."""
@@ -21,13 +21,13 @@ def printable(text: str) -> str:
 
     File names are bytes: some decode to half characters, and some are made to deceive.
     """
-    return "".join("\ufffd" if _is_unfit(sign) else sign for sign in text)
 
+    def is_unfit(sign: str) -> bool:
+        if sign in "\n\t":
+            return False
+        return unicodedata.category(sign) in ("Cc", "Cs", "Cn") or sign in _TURNING
 
-def _is_unfit(sign: str) -> bool:
-    if sign in "\n\t":
-        return False
-    return unicodedata.category(sign) in ("Cc", "Cs", "Cn") or sign in _TURNING
+    return "".join("\ufffd" if is_unfit(sign) else sign for sign in text)
 
 
 def percent(share: float | None) -> str:
@@ -175,8 +175,8 @@ def audit_in_words(checks: Sequence[Check]) -> str:
     counts = count_statuses(checks)
     words = ((FAIL, "failed"), (WARN, "warned"), (PASS, "passed"))
     said = ", ".join(f"{counts[status]} {word}" for status, word in words if counts[status])
-    asked = sum(counts[status] for status, _ in words)
-    return f"Of {counted(asked, 'check')}, {said}." if asked else "No check could be made."
+    done = sum(counts[status] for status, _ in words)
+    return f"Of {counted(done, 'check')}, {said}." if done else "No check could be made."
 
 
 def overlap_in_words(found: Overlap) -> str:

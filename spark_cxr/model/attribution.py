@@ -75,8 +75,8 @@ class Attribution:
         return list(self._mapped(films))
 
     def _mapped(self, films: Pixels) -> Iterator[FilmMaps]:
-        seen = _mapper(self.plan).maps(films)
-        for vector, maps in zip(seen.vectors, seen.maps, strict=True):
+        mapped = _mapper(self.plan).maps(films)
+        for vector, maps in zip(mapped.vectors, mapped.maps, strict=True):
             contrasts, margins = self._held_against(vector)
             others = list(contrasts)
             found = self._weighed(vector, maps, others)
@@ -116,7 +116,7 @@ class Attribution:
 def make_attribution(
     method: str, head: PortableHead, plan: Plan, exact: bool = False
 ) -> Attribution:
-    """Choose the method where none is asked for, and refuse one that cannot be."""
+    """Choose the method where none is named, and refuse one that cannot be."""
     method = check_method(method, head)
     if method in _OCCLUDING:
         return Attribution(method, head, plan)

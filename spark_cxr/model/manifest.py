@@ -88,25 +88,25 @@ class Manifest:
 
 def write_manifest(output: Output, manifest: Manifest) -> None:
     """Write model.json, sealed."""
-    told = asdict(manifest)
-    output.write_json(NAME, {**told, SEAL: _seal(told)})
+    entries = asdict(manifest)
+    output.write_json(NAME, {**entries, SEAL: _seal(entries)})
 
 
 def read_manifest(directory: Output) -> Manifest:
     """Read model.json and check that it is whole and of a format that is known here."""
-    told = _read_json(directory)
-    if told.get("format") != FORMAT:
-        found = told.get("format")
+    entries = _read_json(directory)
+    if entries.get("format") != FORMAT:
+        found = entries.get("format")
         is_newer = isinstance(found, int) and found > FORMAT
         way_out = "Upgrade spark_cxr" if is_newer else "Train again with this version"
         raise InputError(f"a model directory of format {FORMAT}", f"format {found}", way_out)
-    if told.pop(SEAL, "") != _seal(told):
+    if entries.pop(SEAL, "") != _seal(entries):
         raise _changed(directory, NAME)
     try:
-        told = {"overlap": {}, **told}
-        known = {item.name: told[item.name] for item in fields(Manifest)}
-        known |= {"labels": tuple(told["labels"]), "weights": Origin(**told["weights"])}
-        return Manifest(**known | {"limits": Limits(**told["limits"])})
+        entries = {"overlap": {}, **entries}
+        known = {item.name: entries[item.name] for item in fields(Manifest)}
+        known |= {"labels": tuple(entries["labels"]), "weights": Origin(**entries["weights"])}
+        return Manifest(**known | {"limits": Limits(**entries["limits"])})
     except (KeyError, TypeError) as error:
         received = f"{directory.table(NAME)} ({error})"
         raise InputError("a model.json with all its entries", received, "Train again") from None
@@ -146,8 +146,8 @@ def _digest(store: fs.FileSystem, path: str) -> str:
     return state.hexdigest()
 
 
-def _seal(told: Mapping[str, Any]) -> str:
-    text = json.dumps(told, sort_keys=True, ensure_ascii=False)
+def _seal(entries: Mapping[str, Any]) -> str:
+    text = json.dumps(entries, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
@@ -155,13 +155,13 @@ def _read_json(directory: Output) -> dict[str, Any]:
     way_out = "Name the model/ of a training"
     try:
         text = directory.read_bytes(NAME)
-        told = json.loads(text or b"null")
+        entries = json.loads(text or b"null")
     except (OSError, ValueError) as error:
         received = f"{directory.table(NAME)} ({error})"
         raise InputError("a model directory", received, way_out) from None
-    if not isinstance(told, dict):
+    if not isinstance(entries, dict):
         raise InputError("a model directory", f"no {directory.table(NAME)}", way_out)
-    return told
+    return entries
 
 
 def _changed(directory: Output, name: str) -> InputError:

@@ -46,8 +46,8 @@ class Model:
     def predict(self, images: bytes | Sequence[bytes]) -> list[Prediction]:
         """Look at encoded images: one prediction for each, in order; a bad one says why."""
         contents = [images] if isinstance(images, bytes) else list(images)
-        looking = prediction_pass(self.plan, self.limits, self.predictor)
-        return next(looking.rows([[Content(content or b"") for content in contents]]))
+        films = prediction_pass(self.plan, self.limits, self.predictor)
+        return next(films.rows([[Content(content or b"") for content in contents]]))
 
     def explain(
         self, content: bytes | Pixels, *, label: str = "", method: str = "auto", exact: bool = False

@@ -92,8 +92,8 @@ class Predictor:
     def _flags(self, distance: float, picture: Picture) -> tuple[str, ...]:
         unlike, known = distance > 1, self.reference
         no_xray = distance > known.far or picture.coloured > known.colour
-        told = ((UNLIKE, unlike), (NO_XRAY, no_xray))
-        return (*picture.flags, *(name for name, holds in told if holds))
+        found = ((UNLIKE, unlike), (NO_XRAY, no_xray))
+        return (*picture.flags, *(name for name, holds in found if holds))
 
 
 def prediction_pass(
@@ -119,8 +119,8 @@ def look_at_film(
 ) -> tuple[Picture, Pixels]:
     """Say of a film what its pixels and its file say, and give it as the network takes it."""
     shown = to_network(pixels, size_hw)
-    seen = (INVERTED,) if looks_inverted(shown) else ()
-    return Picture(coloured_share(shown, pixels.ndim == 2), (*flags, *seen)), shown
+    inverted = (INVERTED,) if looks_inverted(shown) else ()
+    return Picture(coloured_share(shown, pixels.ndim == 2), (*flags, *inverted)), shown
 
 
 def looks_inverted(pixels: Pixels) -> bool:

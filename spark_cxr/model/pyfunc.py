@@ -15,10 +15,9 @@ from typing import Any
 import pandas as pd
 
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.model.encoding import from_base64, from_data_uri
+from spark_cxr.model.exchange import IMAGE, from_base64, from_data_uri, kinds, row
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.predictor import Prediction
-from spark_cxr.model.rows import IMAGE, kinds, row
 from spark_cxr.output import locate
 
 AT_ONCE = 256
@@ -52,9 +51,9 @@ class PyfuncModel:
         images = list(model_input[IMAGE])
         parts = (images[at : at + AT_ONCE] for at in range(0, len(images), AT_ONCE))
         labels = self.model.labels
-        told = [row(each, labels) for part in parts for each in looked_at(self.model, part)]
+        rows = [row(each, labels) for part in parts for each in predictions_of(self.model, part)]
         # Of type object: in others a null is NaN, which is no JSON.
-        return pd.DataFrame(told, columns=list(kinds(labels)), dtype=object)
+        return pd.DataFrame(rows, columns=list(kinds(labels)), dtype=object)
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:
@@ -62,12 +61,12 @@ def _load_pyfunc(path: str) -> PyfuncModel:
     return PyfuncModel(load_model(path))
 
 
-def looked_at(model: Model, images: Sequence[Any]) -> Iterator[Prediction]:
+def predictions_of(model: Model, images: Sequence[Any]) -> Iterator[Prediction]:
     """Predict each image, wherever it is; one that cannot be had says why, like a bad one."""
     contents = [content_of(image) for image in images]
-    told = iter(model.predict([each for each in contents if isinstance(each, bytes)]))
+    predictions = iter(model.predict([each for each in contents if isinstance(each, bytes)]))
     for each in contents:
-        yield Prediction(bad=each) if isinstance(each, BadImage) else next(told)
+        yield Prediction(bad=each) if isinstance(each, BadImage) else next(predictions)
 
 
 def content_of(image: Any) -> bytes | BadImage:

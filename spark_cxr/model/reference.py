@@ -1,4 +1,4 @@
-"""What the training films look like to the network, so that a film unlike them can be told.
+"""What the training films look like to the network, so that a film unlike them can be told apart.
 
 The features of the training are described by their mean, their main axes and one spread for all
 that is left (probabilistic PCA, Tipping & Bishop 1999). How far a film may lie from that is not
@@ -104,14 +104,14 @@ def unpack(data: bytes) -> Reference:
     """Read what `pack` has written."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            told = {name: stored[name] for name in stored.files}
-        mean, axes, variances = (told[name].astype(np.float64) for name in _ARRAYS)
-        shares = zip(told["labels"].tolist(), told["shares"].tolist(), strict=True)
-        plain = {name: float(told[name]) for name in _plain()}
+            arrays = {name: stored[name] for name in stored.files}
+        mean, axes, variances = (arrays[name].astype(np.float64) for name in _ARRAYS)
+        shares = zip(arrays["labels"].tolist(), arrays["shares"].tolist(), strict=True)
+        plain = {name: float(arrays[name]) for name in _plain()}
     except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         received = f"reference.npz ({error})"
         raise InputError("the reference of a model", received, "Train again") from None
-    cloud = Cloud(mean, axes, variances, float(told["rest"]))
+    cloud = Cloud(mean, axes, variances, float(arrays["rest"]))
     return Reference(cloud, shares=dict(shares), **plain)
 
 

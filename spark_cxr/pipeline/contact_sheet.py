@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.images.film import Limits
 from spark_cxr.images.heat import Grid, bounded, heated
-from spark_cxr.metrics.report_records import ClassPanels, ContactSheet, Panel, Shelf
+from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.model.attribution import METHODS
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.pipeline.explanations import ExplainTask

@@ -14,7 +14,7 @@ from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import PublishedResult
 from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics import measure_parts
-from spark_cxr.metrics.report_records import (
+from spark_cxr.metrics.results import (
     AuditSummary,
     ClassCount,
     DataSummary,

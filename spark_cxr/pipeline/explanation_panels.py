@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.trees import Trees
-from spark_cxr.metrics.report_records import ClassPanels
+from spark_cxr.metrics.results import ClassPanels
 from spark_cxr.model.attribution import METHODS
 from spark_cxr.model.explanation import scale_of
 from spark_cxr.model.manifest import read_manifest

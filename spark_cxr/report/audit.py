@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from spark_cxr.metrics import wording
 from spark_cxr.metrics.checks import (
@@ -15,10 +16,15 @@ from spark_cxr.metrics.checks import (
     Side,
     count_statuses,
 )
-from spark_cxr.metrics.report_records import Row, RunSummary
+from spark_cxr.metrics.results import Row, RunSummary
+from spark_cxr.metrics.wording import percent, printable
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
-from spark_cxr.report.reach import draw_reach
 from spark_cxr.report.sections import NOTICE, STATUS_WORDS, caveats, how_it_ran, notice
+from spark_cxr.report.svg import INK, draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _KINDS = {
     "bytes": "the same file",
@@ -28,6 +34,12 @@ _KINDS = {
     "mirrored": "mirror images of each other",
     "mirrored_inverted": "mirrored negatives of each other",
 }
+
+WIDTH, LINE, TOP, BOTTOM = 440.0, 24.0, 22.0, 36.0
+LEFT = 0.3
+"""Share of the width for names."""
+REAL = "Your classifier"
+_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#7a7a7a"
 
 
 @dataclass(frozen=True)
@@ -69,21 +81,21 @@ def audit_page(report: AuditReport) -> str:
 def verdict(checks: Sequence[Check]) -> str:
     """Say in a sentence what the checks come to."""
     counts = count_statuses(checks)
-    asked = len(checks) - counts[NOT_APPLICABLE]
+    done = len(checks) - counts[NOT_APPLICABLE]
     fails, warnings = counts[FAIL], wording.counted(counts[WARN], "warning")
     if fails:
         also = f", and there {_are(counts[WARN])} {warnings}" if counts[WARN] else ""
         return (
-            f"Do not trust a good figure on these films as they are: {fails} of {asked} checks "
+            f"Do not trust a good figure on these films as they are: {fails} of {done} checks "
             f"{'fails' if fails == 1 else 'fail'}{also}."
         )
     if counts[WARN]:
         return (
-            f"Read figures on these films with care: none of {asked} checks fails, and there "
+            f"Read figures on these films with care: none of {done} checks fails, and there "
             f"{_are(counts[WARN])} {warnings}."
         )
     return (
-        f"None of {asked} checks finds a problem with these films. That does not prove that a "
+        f"None of {done} checks finds a problem with these films. That does not prove that a "
         "figure holds at another hospital."
     )
 
@@ -181,3 +193,53 @@ def _film(side: Side) -> Html:
         ]
     )
     return figure(image, caption, class_="film")
+
+
+def draw_reach(checks: Sequence[Check]) -> str:
+    """Draw the accuracy of each check that has one beside the real one; empty if there is none."""
+    shown = [check for check in checks if "real_accuracy" in dict(check.numbers)]
+    if not shown:
+        return ""
+    found = dict(shown[0].numbers)
+    bars = [(REAL, found["real_accuracy"] or 0.0, _BLUE)]
+    bars += [
+        (
+            c.title,
+            dict(c.numbers)["accuracy"] or 0.0,
+            _ORANGE if c.status in (FAIL, WARN) else _GREY,
+        )
+        for c in shown
+    ]
+    size = (WIDTH, TOP + BOTTOM + LINE * len(bars))
+
+    def pen(figure: "Figure") -> None:
+        box = (LEFT, BOTTOM / size[1], 0.97 - LEFT - 0.1, 1 - (TOP + BOTTOM) / size[1])
+        axes = figure.add_axes(box)
+        _bars(axes, bars)
+        _lines(axes, found)
+
+    words = "; ".join(f"{name} {percent(share)}" for name, share, _ in bars)
+    return draw("reach", "What classifiers reach that see less", words, size, pen)
+
+
+def _bars(axes: "Axes", bars: Sequence[tuple[str, float, str]]) -> None:
+    places = range(len(bars))
+    axes.barh(places, [share for _, share, _ in bars], color=[c for *_, c in bars], height=0.62)
+    for place, (_, share, _) in zip(places, bars, strict=True):
+        axes.text(share + 0.015, place, percent(share), va="center", fontsize=9)
+    axes.set_yticks(list(places), [printable(name) for name, *_ in bars])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100\u202f%"])
+    axes.set_xlabel("Test films classified correctly")
+    axes.tick_params(axis="y", length=0)
+
+
+def _lines(axes: "Axes", found: dict[str, float | int | None]) -> None:
+    """Mark chance by a line, and the interval of the real result by a band."""
+    chance, low, high = found["majority"], found["real_low"], found["real_high"]
+    if chance is not None:
+        axes.axvline(chance, color=INK, linewidth=0.9, linestyle=(0, (3, 2)))
+        axes.text(chance, -0.55, "commonest label", va="bottom", ha="center", fontsize=9)
+    if low is not None and high is not None:
+        axes.axvspan(low, high, color=_BLUE, alpha=0.14, linewidth=0)

@@ -1,7 +1,7 @@
 """The page of a comparison: which is ahead and whether that is shown, the ranking, the details."""
 
 from spark_cxr.metrics import Difference, wording
-from spark_cxr.metrics.comparison_records import (
+from spark_cxr.metrics.comparison_results import (
     ComparisonOutcome,
     ComparisonReport,
     ComparisonRow,
@@ -90,15 +90,19 @@ def _ranking(report: ComparisonReport) -> Html:
     )
     caption = f"All but the second accuracy by {by}" if both else f"Split by {by}"
     caption += ", with 95 % intervals from resampling whole groups"
-    told = table(caption, headings, rows, class_="wide dense")
-    return section("Ranking", figure(Html(_lanes(report)), _lanes_caption(report)), told)
+    ranking = table(caption, headings, rows, class_="wide dense")
+    strokes = " Small strokes: the folds one by one." if report.split.folds > 1 else ""
+    key = f"Dot: accuracy on all films together. Line: its interval.{strokes}"
+    return section("Ranking", figure(Html(_lanes(report)), key), ranking)
 
 
 def _row(place: int, row: ComparisonRow, both: bool, lists: bool) -> tuple[str, ...]:
     found, between = row.outcome.metrics, row.outcome.metrics.intervals
+    count = row.overlap.learned if row.overlap else None
+    learned = "not known" if count is None else f"{count:,}"
     return (
         with_small(f"{place}. {row.head}", row.backbone),
-        *((_learned(row),) if lists else ()),
+        *((learned,) if lists else ()),
         _accuracy(row.outcome),
         *((_accuracy(row.by_image), _gap(row)) if both else ()),
         _difference(row.behind.accuracy) if row.behind else "",
@@ -110,12 +114,6 @@ def _row(place: int, row: ComparisonRow, both: bool, lists: bool) -> tuple[str, 
         f"{row.outcome.fit_seconds:,.1f}",
         wording.NOT_DEFINED if row.images_per_second is None else f"{row.images_per_second:,.1f}",
     )
-
-
-def _learned(row: ComparisonRow) -> str:
-    if row.overlap is None or row.overlap.learned is None:
-        return "not known"
-    return f"{row.overlap.learned:,}"
 
 
 def _accuracy(outcome: ComparisonOutcome | None) -> str:
@@ -150,11 +148,6 @@ def _dot(outcome: ComparisonOutcome | None) -> dots.Dot | None:
         return None
     found = outcome.metrics
     return dots.Dot(found.accuracy, found.intervals.accuracy, outcome.folds)
-
-
-def _lanes_caption(report: ComparisonReport) -> str:
-    strokes = " Small strokes: the folds one by one." if report.split.folds > 1 else ""
-    return f"Dot: accuracy on all films together. Line: its interval.{strokes}"
 
 
 def _duel(report: ComparisonReport) -> Html:
@@ -221,8 +214,8 @@ def _published(report: ComparisonReport) -> Html:
         (each.who, each.task, each.split, each.source, percent(each.accuracy))
         for each in report.published
     )
-    told = table("Published figures", headings, rows, numbers_from=4)
-    return section("What others found", element("p", lead), told)
+    figures = table("Published figures", headings, rows, numbers_from=4)
+    return section("What others found", element("p", lead), figures)
 
 
 def _data(report: ComparisonReport) -> Html:
@@ -241,10 +234,9 @@ def _data(report: ComparisonReport) -> Html:
 
 
 def _splits(report: ComparisonReport) -> Html:
-    tested = report.best.outcome.metrics
+    tested = report.best.outcome.metrics.n
     known = [split for split in (report.split, report.image_split) if split is not None]
-    parts = (part for split in known for part in _split(split, tested.n))
-    return section("Splits", *parts)
+    return section("Splits", *(part for split in known for part in _split(split, tested)))
 
 
 def _split(split: FoldSummary, tested: int) -> tuple[Html, ...]:

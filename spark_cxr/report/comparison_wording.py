@@ -1,7 +1,7 @@
 """A comparison in words: which is ahead, by how much, and how much of it is only leak."""
 
 from spark_cxr.metrics import Difference, Paired
-from spark_cxr.metrics.comparison_records import ComparisonReport, ComparisonRow, FoldSummary
+from spark_cxr.metrics.comparison_results import ComparisonReport, ComparisonRow, FoldSummary
 from spark_cxr.metrics.wording import (
     against_majority,
     counted,
@@ -44,7 +44,7 @@ def duel(report: ComparisonReport) -> str:
     second, paired = report.rows[1], report.rows[1].behind
     if not paired.only_first + paired.only_second:
         return f"{second.name} was right on the very same films."
-    return f"{_lead(second, paired.accuracy)}{_judged(paired)}"
+    return f"{_lead(second, paired.accuracy)}{_certainty(paired)}"
 
 
 def _lead(second: ComparisonRow, ahead: Difference) -> str:
@@ -53,7 +53,7 @@ def _lead(second: ComparisonRow, ahead: Difference) -> str:
     return f"It is ahead of {second.name} by {points(ahead.value)} points"
 
 
-def _judged(paired: Paired) -> str:
+def _certainty(paired: Paired) -> str:
     between = paired.accuracy.interval
     if between is None:
         return "; there are too few groups for an interval of the difference."
@@ -134,28 +134,28 @@ def _gaps(report: ComparisonReport) -> str:
 
 
 def _moved(report: ComparisonReport) -> str:
-    above, told = _above_zero(report)
+    above, measured = _above_zero(report)
     if not above:
         return ": no leak shows"
-    return f"; for {above} of {told} the interval of the gap stays above zero: there it is leak"
+    return f"; for {above} of {measured} the interval of the gap stays above zero: there it is leak"
 
 
 def _flattered(report: ComparisonReport) -> str:
-    above, told = _above_zero(report)
-    if told and not above:
+    above, measured = _above_zero(report)
+    if measured and not above:
         return ", but the interval of no such gap stays above zero: no leak is shown"
-    if above < told:
+    if above < measured:
         return (
             ": that much is leak, not skill, though the interval of the gap stays above zero for "
-            f"{above} of {told} only"
+            f"{above} of {measured} only"
         )
     return ": that much is leak, not skill"
 
 
 def _above_zero(report: ComparisonReport) -> tuple[int, int]:
-    """Count the gaps whose interval stays above zero, and those that have been judged at all."""
-    told = [row.leak.accuracy for row in report.rows if row.leak is not None]
-    return sum(map(_is_above_zero, told)), len(told)
+    """Count the gaps whose interval stays above zero, and those that have one."""
+    gaps = [row.leak.accuracy for row in report.rows if row.leak is not None]
+    return sum(map(_is_above_zero, gaps)), len(gaps)
 
 
 def _chosen(report: ComparisonReport) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spark_cxr.metrics.report_records import ClassPanels, ContactSheet, Panel, Shelf
+from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.metrics.wording import counted, percent
 from spark_cxr.report import sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section
@@ -37,7 +37,10 @@ def contact_page(sheet: ContactSheet) -> str:
         element("p", HOW_TO_READ, class_="remarks"),
         element("p", NO_PROOF, class_="remarks"),
         sections.caveats((f"{sheet.caveat}.",) if sheet.caveat else ()),
-        *(_class(each) for each in sheet.classes),
+        *(
+            section(f"{each.label}, {counted(each.films, 'film')}", _shelves(each.shelves))
+            for each in sheet.classes
+        ),
         section("How it was made", facts(rows)),
         element("footer", element("p", sections.NOTICE)),
     )
@@ -64,10 +67,6 @@ def _shelves(found: tuple[Shelf, ...], heading: str = "h3") -> Html:
         for shelf in found
         if shelf.panels
     )
-
-
-def _class(each: ClassPanels) -> Html:
-    return section(f"{each.label}, {counted(each.films, 'film')}", _shelves(each.shelves))
 
 
 def _panel(panel: Panel) -> Html:

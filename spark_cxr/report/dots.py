@@ -114,14 +114,13 @@ def _draw_key(figure: "Figure", kinds: Sequence[str], size: tuple[float, float])
 def _room(lanes: Sequence[Lane]) -> tuple[float, float]:
     """Give the ends of the axis: all that is drawn, and a little air."""
     every = [dot for lane in lanes for dot in lane.dots if dot is not None]
-    shares = [share for dot in every for share in (dot.value, *dot.folds, *_ends(dot.interval))]
+    shares = [share for dot in every for share in (dot.value, *dot.folds)]
+    shares += [
+        end for dot in every if dot.interval for end in (dot.interval.low, dot.interval.high)
+    ]
     low, high = 100 * min(shares), 100 * max(shares)
     air = max(0.5, 0.04 * (high - low))
     return low - air, min(100.5, high + air)
-
-
-def _ends(interval: Interval | None) -> tuple[float, ...]:
-    return () if interval is None else (interval.low, interval.high)
 
 
 def _logarithmic(axes: "Axes", across: list[int]) -> None:

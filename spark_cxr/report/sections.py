@@ -5,17 +5,11 @@ from collections.abc import Iterable
 from spark_cxr.errors import REASONS
 from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part, wording
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
-from spark_cxr.metrics.report_records import (
-    AuditSummary,
-    Mistake,
-    PartTable,
-    QuarantineCount,
-    RunSummary,
-)
+from spark_cxr.metrics.results import AuditSummary, Mistake, PartTable, QuarantineCount, RunSummary
 from spark_cxr.metrics.wording import decimal, decimal_range, percent, percent_range
 from spark_cxr.report import dots, plots
 from spark_cxr.report.html import Html, element, facts, figure, join, picture, section, table
-from spark_cxr.report.matrix import draw_confusion
+from spark_cxr.report.plots import draw_confusion
 
 NOTICE = "Research use only. Not for diagnosis."
 NOTHING = Html("")
@@ -36,19 +30,19 @@ def notice() -> Html:
 def caveats(sentences: tuple[str, ...], found: AuditSummary | None = None) -> Html:
     """Say prominently what a reader must know before relying on a figure, and what failed."""
     failed = [check for check in found.checks if check.status == FAIL] if found else []
-    told = [*sentences, *(check.sentence for check in failed)]
-    if not told:
+    warnings = [*sentences, *(check.sentence for check in failed)]
+    if not warnings:
         return NOTHING
-    lines = element("ul", *(element("li", sentence) for sentence in told))
+    lines = element("ul", *(element("li", sentence) for sentence in warnings))
     return element("aside", element("h2", "Before you rely on this"), lines, class_="caveats")
 
 
 def overlaps(found: Iterable[Overlap]) -> Html:
     """Say above a figure which of its films a network was trained on; nothing where none was."""
-    told = [wording.overlap_warning(each) for each in found if each.learned]
-    if not told:
+    warnings = [wording.overlap_warning(each) for each in found if each.learned]
+    if not warnings:
         return NOTHING
-    lines = (element("p", element("strong", sentence)) for sentence in told)
+    lines = (element("p", element("strong", sentence)) for sentence in warnings)
     return element("aside", *lines, class_="caveats", role="note")
 
 
@@ -214,10 +208,10 @@ def learning(curve: tuple[LearningPoint, ...]) -> Html:
         for each in curve
     )
     caption = "Accuracy on the same test images after training on more and more of the rest"
-    told = table(caption, ("Training images", "Accuracy", "Interval"), rows)
+    figures = table(caption, ("Training images", "Accuracy", "Interval"), rows)
     drawn = figure(Html(dots.draw_learning(curve)), "Lines across the points: their intervals.")
     remark = element("p", wording.learning_remark(curve))
-    both = element("div", drawn, told, class_="plots")
+    both = element("div", drawn, figures, class_="plots")
     return section("Would more films help?", remark, both)
 
 

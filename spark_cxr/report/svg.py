@@ -15,7 +15,7 @@ from spark_cxr.errors import SetupError
 from spark_cxr.metrics.wording import printable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 INK = "#010203"
 """Stands for currentColor, which matplotlib does not know."""
@@ -69,14 +69,9 @@ def draw(
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=(size[0] / 72, size[1] / 72))
         pen(figure)
-        text = _save(figure)
-    return _embed(text, name, title, description)
-
-
-def _save(figure: "Figure") -> str:
-    file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return file.getvalue()
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return _embed(file.getvalue(), name, title, description)
 
 
 def _embed(text: str, name: str, title: str, description: str) -> str:

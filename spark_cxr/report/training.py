@@ -1,10 +1,31 @@
-"""The page of one training run: the verdict first, then what it rests on."""
+"""The page of one training run: the verdict first, then what it rests on, and how it learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import wording
-from spark_cxr.metrics.report_records import DataSummary, TrainingReport
-from spark_cxr.metrics.wording import percent
-from spark_cxr.report import contact, epochs, sections
-from spark_cxr.report.html import Html, element, facts, join, page, section, table
+from spark_cxr.metrics.results import DataSummary, EpochPoint, LearningSummary, TrainingReport
+from spark_cxr.metrics.wording import decimal, percent
+from spark_cxr.report import contact, sections
+from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
+from spark_cxr.report.svg import INK, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KEYS = ("Training", "Validation")
+HEIGHT = 235.0
+LOSS = (
+    "Training on films that change from epoch to epoch, validation on films as they are. Where the "
+    "one falls and the other rises, the network learns its films by heart."
+)
+SEEN = (
+    "Above: films as they are. Below them the same as the network saw them, and others. What tells "
+    "the classes apart must still be there, and what only tells the sources apart should not."
+)
 
 
 def training_page(report: TrainingReport) -> str:
@@ -21,7 +42,7 @@ def training_page(report: TrainingReport) -> str:
         sections.classes(report.metrics),
         sections.pictures(report.metrics),
         sections.parts(report.parts),
-        epochs.learned(report.learned),
+        how_it_learned(report.learned),
         sections.learning(report.learning),
         sections.mistakes(report.mistakes),
         contact.training_panels(report.panels, report.heat),
@@ -77,3 +98,103 @@ def _split(report: TrainingReport) -> Html:
         *split.notes,
     )
     return section("Split", facts(rows))
+
+
+def draw_loss(epochs: Sequence[EpochPoint], best: int) -> str:
+    """Draw the loss of training and validation, with the best epoch marked."""
+    pairs = [(each.loss, each.val_loss) for each in epochs]
+    return _draw("loss", "Loss, epoch by epoch", "Loss", epochs, pairs, best, decimal)
+
+
+def draw_accuracy(epochs: Sequence[EpochPoint], best: int) -> str:
+    """Draw the accuracy, with the best epoch marked."""
+    pairs = [(each.accuracy, each.val_accuracy) for each in epochs]
+    title = "Accuracy, epoch by epoch"
+    return _draw("accuracy", title, "Accuracy, %", epochs, pairs, best, percent, 100)
+
+
+def how_it_learned(found: LearningSummary | None) -> Html:
+    """Show how the network learned; nothing where none did."""
+    if found is None or not found.epochs:
+        return sections.NOTHING
+    best = found.epochs[found.best - 1]
+    drawn = (
+        figure(Html(draw_loss(found.epochs, found.best)), LOSS),
+        figure(
+            Html(draw_accuracy(found.epochs, found.best)),
+            f"{percent(best.val_accuracy)} of {found.n_val:,} validation films were classified "
+            f"correctly after epoch {found.best}, whose weights were kept.",
+        ),
+    )
+    return join(
+        [
+            section("How it learned", element("div", *drawn, class_="plots"), _table(found)),
+            _augmented(found.sheet),
+        ]
+    )
+
+
+def _draw(
+    name: str,
+    title: str,
+    what: str,
+    epochs: Sequence[EpochPoint],
+    pairs: Sequence[tuple[float, float]],
+    best: int,
+    word: Callable[[float | None], str],
+    unit: float = 1,
+) -> str:
+    """Draw two curves over the epochs."""
+    size = (WIDTH, HEIGHT)
+    words = (
+        f"epoch {each.number}: training {word(train)}, validation {word(val)}"
+        for each, (train, val) in zip(epochs, pairs, strict=True)
+    )
+
+    def pen(figure: Figure) -> None:
+        axes = add_axes(figure, size, left=LEFT + 6, bottom=BOTTOM)
+        across = [each.number for each in epochs]
+        for place, line in enumerate(zip(*pairs, strict=True)):
+            style: dict[str, Any] = {
+                "color": COLOURS[place],
+                "linestyle": DASHES[place],
+                "linewidth": 1.8,
+            }
+            shown = [unit * value for value in line]
+            axes.plot(across, shown, marker="o", markersize=3.5, label=KEYS[place], **style)
+        axes.axvline(best, color=INK, alpha=0.4, linewidth=0.8)
+        axes.set(ylabel=what)
+        axes.set_xlabel(f"Epoch; the line marks the best, {best}")
+        axes.set_xticks(across[:: max(1, -(-len(across) // 12))])  # a dozen epochs at most
+        axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
+        axes.legend(frameon=False, fontsize=9.5)
+
+    return draw(name, title, "; ".join(words), size, pen)
+
+
+def _table(found: LearningSummary) -> Html:
+    headings = (
+        *("Epoch", "Phase", "Learning rate", "Loss", "Accuracy"),
+        *("Validation loss", "Validation accuracy", "Images/s"),
+    )
+    rows = (
+        (
+            f"{each.number}{' (kept)' if each.number == found.best else ''}",
+            each.phase,
+            f"{each.learning_rate:.2g}",
+            decimal(each.loss),
+            percent(each.accuracy),
+            decimal(each.val_loss),
+            percent(each.val_accuracy),
+            f"{each.images_per_second:,.1f}",
+        )
+        for each in found.epochs
+    )
+    return table("Epoch by epoch", headings, rows, numbers_from=2, class_="wide dense")
+
+
+def _augmented(sheet: bytes) -> Html:
+    if not sheet:
+        return sections.NOTHING
+    shown = figure(picture(sheet, "Films as they are and as the network saw them"), SEEN, "sheet")
+    return section("What the network saw", shown)

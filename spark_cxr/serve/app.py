@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from spark_cxr import __version__
 from spark_cxr.errors import BadImage
-from spark_cxr.model.rows import IMAGE
+from spark_cxr.model.exchange import IMAGE
 from spark_cxr.serve import open_inference, page, predict, sagemaker
 from spark_cxr.serve.answers import NOTICE, Answers, Complaint, Failure
 from spark_cxr.serve.bodies import Refusal, refused

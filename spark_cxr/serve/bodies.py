@@ -19,7 +19,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from spark_cxr.errors import REASONS, BadImage
-from spark_cxr.model.encoding import from_text
+from spark_cxr.model.exchange import from_text
 
 RETRY_S = 1
 """Seconds after which a client that was turned away should come again."""

@@ -17,8 +17,7 @@ from starlette.responses import Response
 
 from spark_cxr import __version__
 from spark_cxr.errors import BadImage
-from spark_cxr.model.encoding import from_text
-from spark_cxr.model.rows import CONFIDENCE, IMAGE, LABEL, REASON, row
+from spark_cxr.model.exchange import CONFIDENCE, IMAGE, LABEL, REASON, from_text, row
 from spark_cxr.serve.answers import named
 from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import Refusal, Sent, body_of, checked, json_of

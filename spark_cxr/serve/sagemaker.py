@@ -8,8 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from spark_cxr.model.encoding import from_text
-from spark_cxr.model.rows import IMAGE, Value, kinds, row
+from spark_cxr.model.exchange import IMAGE, Value, from_text, kinds, row
 from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import Refusal, Sent, body_of, checked, json_of, media_type, of_json
 from spark_cxr.serve.predict import answer_images, json_response, predict, read_body

@@ -11,8 +11,7 @@ from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import InputError
 from spark_cxr.sparkdl import keras_file
-from spark_cxr.training.cache import Arrays, CachedFilms
-from spark_cxr.training.draw import SPREAD, Draw, Read
+from spark_cxr.training.cache import SPREAD, Arrays, CachedFilms, Draw, Read
 
 BATCH = 32
 """Keras' own default."""

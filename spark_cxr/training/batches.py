@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.training.augment import augment
-from spark_cxr.training.balance import rows_of_epoch
-from spark_cxr.training.cache import Arrays, CachedFilms
-from spark_cxr.training.draw import SPREAD, Draw
+from spark_cxr.training.cache import SPREAD, Arrays, CachedFilms, Draw
 from spark_cxr.training.recipe import STILL, Augment, Recipe
+from spark_cxr.training.targets import Numbers, rows_of_epoch
 
 Floats = NDArray[np.float32]
-Numbers = NDArray[np.int64]
 _OF_AUGMENTING = 1
 """Keeps these seeds apart from those of the draw."""
 
@@ -136,7 +134,11 @@ class Feed:
     ) -> Batch:
         numbers = rows[places]
         films = [
-            augment(pixels[int(row)], self.strengths, self._rng(epoch, int(place)))
+            augment(
+                pixels[int(row)],
+                self.strengths,
+                np.random.default_rng([self.seed, epoch, int(place), _OF_AUGMENTING]),
+            )
             for row, place in zip(numbers, places, strict=True)
         ]
         labels = self.labels[numbers]
@@ -145,9 +147,6 @@ class Feed:
         weights = np.ones(classes) if self.is_drawn_by_weight else self.weights
         targets = (shares + self.smoothing / classes) * weights[labels][:, None]
         return Batch(np.stack(films)[..., None], targets.astype(np.float32), counts, numbers)
-
-    def _rng(self, epoch: int, place: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, epoch, place, _OF_AUGMENTING])
 
 
 def training_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: Recipe) -> Feed:

@@ -1,4 +1,4 @@
-"""Images in a Parquet cache, read back a few rows at a time.
+"""Images in a Parquet cache, read back a few rows at a time: in their order, or mixed by a seed.
 
 A row has `shape` (array<int>), `pixels` (their bytes in this order: uint8, or float32 where there
 are four times as many) and, where there is one, `target` (a number, or an array of them). Rows are
@@ -8,6 +8,7 @@ numbered in the order of the files' names.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -22,6 +23,10 @@ from spark_cxr.output import locate
 TARGET = "target"
 Arrays = tuple[NDArray[Any], ...]
 """Images, and their targets where there are any: one row of each array for each row read."""
+
+SPREAD = 4
+"""Runs of a batch's length that are mixed: what is held in memory, in batches."""
+Read = Callable[[int, int], Arrays]
 
 
 @dataclass(frozen=True)
@@ -108,3 +113,42 @@ def _targets(rows: pa.Table) -> NDArray[Any]:
     if pa.types.is_list(column.type):
         return np.asarray(column.to_pylist(), np.float32)
     return np.asarray(column.to_numpy())
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The rows from `start` to `stop`, and how they are to be cut into batches."""
+
+    start: int
+    stop: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Count the batches of an epoch."""
+        return -(-(self.stop - self.start) // self.batch_size)
+
+    def window(self, read: Read, epoch: int, number: int) -> list[Arrays]:
+        """Read the batches of one window of an epoch, `SPREAD` of them.
+
+        Runs of neighbouring rows are drawn from all rows, and the rows of a window are mixed. The
+        same seed gives the same batches, epoch by epoch.
+        """
+        runs = self._order(self.steps, epoch)[number * SPREAD : (number + 1) * SPREAD]
+        parts = [read(*self._rows(int(run))) for run in runs]
+        arrays = tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+        order = self._order(len(arrays[0]), epoch, number)
+        cuts = range(0, len(order), self.batch_size)
+        picks = [order[cut : cut + self.batch_size] for cut in cuts]
+        return [tuple(array[pick] for array in arrays) for pick in picks]
+
+    def _rows(self, run: int) -> tuple[int, int]:
+        start = self.start + run * self.batch_size
+        return start, min(start + self.batch_size, self.stop)
+
+    def _order(self, count: int, *where: int) -> NDArray[np.int64]:
+        if not self.shuffle:
+            return np.arange(count)
+        return np.random.default_rng([self.seed, *where]).permutation(count)

@@ -19,10 +19,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.backbones.cache import whole
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.training import history
-from spark_cxr.training.cache import CachedFilms
-from spark_cxr.training.history import History
-from spark_cxr.training.task import Task
+from spark_cxr.training.task import History, Task
 
 FORMAT = 1
 STATE = "state.npz"
@@ -73,19 +70,19 @@ def key(task: Task) -> str:
         task.backbone.normalising,
         task.weights.sha256,
         task.labels,
-        *(_of_films(films) for films in (task.train, task.val)),
+        # Films are identified by how many there are of which class, one after the other.
+        *(
+            hashlib.sha256(films.targets().tobytes()).hexdigest()
+            for films in (task.train, task.val)
+        ),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _of_films(films: CachedFilms) -> str:
-    """Identify films by how many there are of which class, one after the other."""
-    return hashlib.sha256(films.targets().tobytes()).hexdigest()
-
-
 def write(folder: Path, task_key: str, saved: Saved) -> None:
     """Replace the state in the folder by this one."""
-    meta = {"key": task_key, "state": _to_json(saved.state)}
+    state = asdict(saved.state) | {"history": saved.state.history.to_json()}
+    meta = {"key": task_key, "state": state}
     arrays = {f"model.{i}": value for i, value in enumerate(saved.model)}
     arrays |= {f"optimiser.{i}": value for i, value in enumerate(saved.optimiser)}
     _write(folder / STATE, {"meta": np.array(json.dumps(meta)), **arrays})
@@ -142,13 +139,9 @@ def _values(archive: Any, name: str) -> Iterator[NDArray[Any]]:
     return (archive[f"{name}.{i}"] for i in range(count))
 
 
-def _to_json(state: State) -> dict[str, Any]:
-    return asdict(state) | {"history": state.history.to_json()}
-
-
 def _from_json(state: dict[str, Any]) -> State:
-    told = history.from_json(state["history"])
-    return State(**state | {"sums": Sums(**state["sums"]), "history": told})
+    history = History.from_json(state["history"])
+    return State(**state | {"sums": Sums(**state["sums"]), "history": history})
 
 
 def values(variables: Sequence[Any]) -> Values:

@@ -1,6 +1,6 @@
 """What the network trains on: the precision that is fast here.
 
-One process has one device; several GPUs are shared by as many processes (`averaging`).
+One process has one device; several GPUs are shared by as many processes (`team`).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _SLOW_IN_BF16 = ("DepthwiseConv2D", "SeparableConv2D")
 
 
 def policy_for(precision: str, layers: Iterable[Any]) -> str:
-    """Give Keras' name for the precision that is asked for, or suits layers and process best."""
+    """Give Keras' name for the given precision, or the one that suits layers and process best."""
     backend = import_keras().backend.backend()
     gpus = count_gpus(backend)
     resolved = _resolve(precision, backend, gpus)
-    if precision == "auto" and not gpus and any(map(_is_slow_in_bf16, layers)):
+    if (
+        precision == "auto"
+        and not gpus
+        and any(type(layer).__name__ in _SLOW_IN_BF16 for layer in layers)
+    ):
         resolved = "f32"
     return POLICIES[resolved]
-
-
-def _is_slow_in_bf16(layer: Any) -> bool:
-    return type(layer).__name__ in _SLOW_IN_BF16
 
 
 def _resolve(wanted: str, backend: str, gpus: int) -> str:

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.images.altered import mirrored, without_corners
 from spark_cxr.images.film import Pixels
-from spark_cxr.training import losses, network
+from spark_cxr.training import network, optimisation
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
-from spark_cxr.training.folded import FoldedHead
-from spark_cxr.training.history import Epoch
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.refit import LabelledVectors, refit_if_better
-from spark_cxr.training.task import Say
+from spark_cxr.training.refit import FoldedHead, LabelledVectors, refit_if_better
+from spark_cxr.training.task import Epoch, Say
 from spark_cxr.training.team import Team
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -31,7 +29,7 @@ Change = Callable[[Pixels], Pixels]
 Rate = Callable[[int], float]
 """Gives the learning rate of a step of this epoch."""
 Keep = Callable[[State], None]
-"""Is told of each step, and may write it down."""
+"""Receives the state after each step, and may write it down."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,9 @@ def learn(course: Course, state: State, rate: Rate, keep: Keep) -> State:
     since = said_at = time.monotonic() - state.sums.seconds
     for batch in course.train.batches(state.epoch, state.step):
         optimiser.learning_rate = rate(state.step)
-        told = _step(course, batch)
+        results = _step(course, batch)
         now = time.monotonic()
-        state = replace(state, step=state.step + 1, sums=_added(state.sums, told, batch))
+        state = replace(state, step=state.step + 1, sums=_added(state.sums, results, batch))
         state = replace(state, sums=replace(state.sums, seconds=now - since))
         if now - said_at >= SECONDS_BETWEEN_LINES:
             said_at = now
@@ -76,12 +74,14 @@ def _step(course: Course, batch: Batch) -> dict[str, float]:
     return dict(model.train_on_batch(batch.films, targets, counts, return_dict=True))
 
 
-def _added(sums: Sums, told: dict[str, float], batch: Batch) -> Sums:
+def _added(sums: Sums, results: dict[str, float], batch: Batch) -> Sums:
     films = float(batch.counts.sum())
-    hits = next(value for name, value in told.items() if name.endswith(losses.hits.__name__))
+    hits = next(
+        value for name, value in results.items() if name.endswith(optimisation.hits.__name__)
+    )
     return replace(
         sums,
-        loss=sums.loss + float(told["loss"]) * len(batch.films),
+        loss=sums.loss + float(results["loss"]) * len(batch.films),
         hits=sums.hits + float(hits) * films,
         films=sums.films + films,
         rows=sums.rows + len(batch.films),
@@ -103,13 +103,13 @@ def line(recipe: Recipe, state: State, steps: int, processes: int) -> str:
     return ", ".join(parts)
 
 
-def summary(told: Epoch) -> str:
+def summary(epoch: Epoch) -> str:
     """Word what an epoch has given."""
     return (
-        f"epoch {told.number} is over after {clock(told.seconds)} "
-        f"({told.images_per_second:,.1f} images/s): "
-        f"loss {told.loss:.4f}, accuracy {100 * told.accuracy:.1f} %, "
-        f"validation loss {told.val_loss:.4f}, accuracy {100 * told.val_accuracy:.1f} %"
+        f"epoch {epoch.number} is over after {clock(epoch.seconds)} "
+        f"({epoch.images_per_second:,.1f} images/s): "
+        f"loss {epoch.loss:.4f}, accuracy {100 * epoch.accuracy:.1f} %, "
+        f"validation loss {epoch.val_loss:.4f}, accuracy {100 * epoch.val_accuracy:.1f} %"
     )
 
 
@@ -124,12 +124,12 @@ def clock(seconds: float) -> str:
 
 def validate(course: Course) -> tuple[float, float]:
     """Give loss and accuracy on the films that do not train, each class weighed as in training."""
-    ops, loss = import_keras().ops, losses.get(course.recipe)
+    ops, loss = import_keras().ops, optimisation.get_loss(course.recipe)
     sums: NDArray[np.float64] = np.zeros(3)
     for batch in course.val.batches(0):
         margins = network.said(course.trainee.model, batch.films)[CLASSES]
         pair = (ops.convert_to_tensor(batch.targets), ops.convert_to_tensor(margins))
-        each, hits = (ops.convert_to_numpy(judge(*pair)) for judge in (loss, losses.hits))
+        each, hits = (ops.convert_to_numpy(measure(*pair)) for measure in (loss, optimisation.hits))
         # In f64, so that the order of the batches does not show.
         sums += np.stack([each, hits, np.ones_like(each)]).astype(np.float64) @ batch.counts
     total, right, films = course.team.total(sums)
@@ -155,10 +155,10 @@ def remember(trainee: Trainee, films: Feed) -> Floats:
 def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
     """Solve the last layer for what the network now says of films as they are.
 
-    Where the recipe erases corners or mirrors films, it is also asked about them so.
+    Where the recipe erases corners or mirrors films, it is also shown them so.
     """
-    asked = course.recipe.augment
-    others = ((asked.erase, without_corners), (asked.mirror, mirrored))
+    augment = course.recipe.augment
+    others = ((augment.erase, without_corners), (augment.mirror, mirrored))
     ways: list[Change] = [np.asarray, *(change for is_wanted, change in others if is_wanted)]
     val = replace(course.val, share=course.still.share)
     train, check = (

@@ -14,26 +14,15 @@ import numpy as np
 from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.cache import whole
 from spark_cxr.errors import ConfigError, SparkCxrError
-from spark_cxr.training import (
-    balance,
-    checkpoint,
-    epoch,
-    folded,
-    network,
-    optimisers,
-    schedules,
-    sheet,
-    targets,
-    tuned,
-)
+from spark_cxr.training import artifacts, checkpoint, epoch, network, optimisation, targets
 from spark_cxr.training.batches import checking_feed, training_feed
 from spark_cxr.training.checkpoint import Saved, State
 from spark_cxr.training.epoch import Course
-from spark_cxr.training.history import Epoch, History
 from spark_cxr.training.network import ALL, CALM, HEAD
+from spark_cxr.training.optimisation import Moment
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.schedules import Moment
-from spark_cxr.training.task import Say, Task, TrainedNetwork
+from spark_cxr.training.refit import fold
+from spark_cxr.training.task import Epoch, History, Say, Task, TrainedNetwork
 from spark_cxr.training.team import Alone, Team, align
 
 CALM_RATE = 0.05
@@ -101,8 +90,8 @@ def train(task: Task, say: Say, members: Team | None = None) -> TrainedNetwork:
 
 def _check(recipe: Recipe, processes: int) -> None:
     """Refuse what would only be found out later."""
-    balance.check(recipe.balance)
-    schedules.get(recipe.schedule)
+    targets.check_balance(recipe.balance)
+    optimisation.get_schedule(recipe.schedule)
     if recipe.warm_epochs + recipe.epochs + recipe.calm_epochs < 1:
         raise ConfigError("at least one epoch", "0", "Say --epochs 10")
     if recipe.batch_size % processes:
@@ -114,21 +103,19 @@ def _check(recipe: Recipe, processes: int) -> None:
 def _course(task: Task, say: Say, members: Team) -> Course:
     """Build the network, and what feeds it."""
     recipe, numbers = task.recipe, targets.training_targets(task)
-    weights = balance.class_weights(numbers, len(task.labels), recipe.balance)
+    weights = targets.class_weights(numbers, len(task.labels), recipe.balance)
     feed = replace(training_feed(task.train, numbers, weights, recipe), share=members.share)
     check = checking_feed(task.val, targets.checking_targets(task), weights, recipe)
     trainee = network.build(task.backbone, task.weights, recipe, len(task.labels))
     still = checking_feed(task.train, numbers, weights, recipe)
     memory = epoch.remember(trainee, still) if recipe.distil else None
     if not members.share.number:
-        _write(task.folder / SHEET, sheet.contact_sheet(replace(feed, share=still.share), still))
+        _write(
+            task.folder / SHEET, artifacts.contact_sheet(replace(feed, share=still.share), still)
+        )
     check = replace(check, share=members.share)
-    quiet = say if not members.share.number else _nothing
-    return Course(recipe, trainee, feed, still, check, memory, members, quiet)
-
-
-def _nothing(line: str) -> None:
-    """Leave talking to the first process."""
+    only_first = say if not members.share.number else lambda line: None
+    return Course(recipe, trainee, feed, still, check, memory, members, only_first)
 
 
 def _epochs(course: Course, saved: Saved | None, keeper: _Keeper, folder: Path) -> History:
@@ -175,7 +162,7 @@ def _begin(course: Course, phase: str, saved: Saved | None) -> Course:
         CALM: (CALM_RATE * recipe.learning_rate, recipe.calm_epochs),
     }[phase]
     steps = epochs * course.train.steps(0)
-    scaled = optimisers.scaled(optimisers.get(recipe, rate, steps), trainee.policy)
+    scaled = optimisation.scaled(optimisation.get_optimiser(recipe, rate, steps), trainee.policy)
     trainee.learn(phase, recipe, course.team.averaging(scaled))
     trainee.model.optimizer.build(trainee.model.trainable_variables)
     if saved is not None and phase == _phase_of(saved.state, recipe):
@@ -195,10 +182,10 @@ def _one_epoch(course: Course, phase: str, state: State, keeper: _Keeper) -> Sta
     state = epoch.learn(course, state, rate, keeper.maybe)
     align(course.trainee.model.non_trainable_variables, course.team)
     with course.trainee.averaged():
-        told = _told(course, phase, state, rate(state.step - 1))
-        history = History((*state.history.epochs, told))
+        over = _summed_up(course, phase, state, rate(state.step - 1))
+        history = History((*state.history.epochs, over))
         keeper.write_if_best(history)
-    course.say(epoch.summary(told))
+    course.say(epoch.summary(over))
     state = State(epoch=state.epoch + 1, history=history)
     keeper.write(state)
     return state
@@ -211,7 +198,7 @@ def _rates(course: Course, phase: str, state: State) -> epoch.Rate:
         return lambda step: recipe.warm_learning_rate
     if phase == CALM:
         return lambda step: CALM_RATE * recipe.learning_rate
-    schedule, steps = schedules.get(recipe.schedule), course.train.steps(state.epoch)
+    schedule, steps = optimisation.get_schedule(recipe.schedule), course.train.steps(state.epoch)
     losses = [each.val_loss for each in state.history.of(ALL)]
     before = len(losses) * steps
 
@@ -221,7 +208,7 @@ def _rates(course: Course, phase: str, state: State) -> epoch.Rate:
     return rate
 
 
-def _told(course: Course, phase: str, state: State, rate: float) -> Epoch:
+def _summed_up(course: Course, phase: str, state: State, rate: float) -> Epoch:
     """Put together what an epoch has given."""
     sums = state.sums
     loss, hits, films, rows = course.team.total(
@@ -256,9 +243,9 @@ def _finish(task: Task, course: Course, history: History, folder: Path) -> Train
         # Built again, in f32 and without what training has set in its layers.
         plain = keras_model.build(task.backbone, task.weights)
         plain.set_weights(trainee.body.get_weights())
-        tuned.write(plain, task, target)
+        artifacts.write_weights(plain, task, target)
     course.team.total(np.zeros(1))
-    head, is_refitted = folded.fold(trainee.head), False
+    head, is_refitted = fold(trainee.head), False
     if task.recipe.refit and not course.team.share.number:
         head, is_refitted = epoch.refit(course, head)
     return TrainedNetwork(target, head, history, best.number, is_refitted)

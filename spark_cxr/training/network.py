@@ -16,7 +16,7 @@ from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import nearest
-from spark_cxr.training import devices, losses
+from spark_cxr.training import devices, optimisation
 from spark_cxr.training.recipe import Recipe
 
 CLASSES, MEMORY = "classes", "memory"
@@ -54,9 +54,11 @@ class Trainee:
         outputs = (CLASSES, MEMORY) if recipe.distil else (CLASSES,)
         self.model.compile(
             optimizer=optimiser,
-            loss=dict(zip(outputs, (losses.get(recipe), losses.distance), strict=False)),
+            loss=dict(
+                zip(outputs, (optimisation.get_loss(recipe), optimisation.distance), strict=False)
+            ),
             loss_weights=dict(zip(outputs, (1.0, recipe.distil), strict=False)),
-            weighted_metrics={CLASSES: [losses.hits]},
+            weighted_metrics={CLASSES: [optimisation.hits]},
             jit_compile=False,
         )
 

@@ -1,7 +1,9 @@
-"""The last layer solved once more, on films as they are: logistic regression on what goes into it.
+"""The head that has learned, as arrays without Keras, and its last layer solved once more.
 
-Steps of one length suit a network, and hardly its last layer, whose inputs differ a hundredfold in
-size; it is also the one layer for which there is a best solution that can be computed.
+Batch normalisation is folded into the layers. The last layer is then solved as logistic regression
+on what goes into it, on films as they are: steps of one length suit a network, and hardly its last
+layer, whose inputs differ a hundredfold in size; it is also the one layer for which the best
+solution can be computed.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.heads.portable.dense import Dense
-from spark_cxr.heads.portable.links import softmax
-from spark_cxr.training.batches import Numbers
-from spark_cxr.training.folded import FoldedHead
+from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.heads.portable.layers import Dense
+from spark_cxr.heads.portable.linear import Floats, Linear, softmax
+from spark_cxr.training.targets import Numbers
+
+FoldedHead: TypeAlias = Linear | Dense
 
 SHRINKAGE = 0.08
 """How much weights are held back, times features / films: half of what a head of logistic
@@ -23,6 +27,37 @@ regression takes, since these features were made for these classes."""
 STEPS, CLOSE = 3000, 1e-5
 """Steps at most; fewer when the slope is as small as this."""
 Array: TypeAlias = NDArray[Any]
+
+
+def fold(head: Any) -> FoldedHead:
+    """Read a head of dense layers, normalised before the first or behind each."""
+    layers = import_keras().layers
+    weights, biases = list[Floats](), list[Floats]()
+    before: tuple[Floats, Floats] | None = None
+    for layer in head.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            scale, shift = _affine(layer)
+            if weights:
+                weights[-1], biases[-1] = weights[-1] * scale, biases[-1] * scale + shift
+            else:
+                before = scale, shift
+        elif isinstance(layer, layers.Dense):
+            kernel, bias = (np.asarray(each, np.float64) for each in layer.get_weights())
+            if before is not None:
+                kernel, bias = before[0][:, None] * kernel, before[1] @ kernel + bias
+                before = None
+            weights.append(kernel)
+            biases.append(bias)
+    if len(weights) == 1:
+        return Linear(weights[0].T.copy(), biases[0], "softmax")
+    return Dense(tuple(weights), tuple(biases))
+
+
+def _affine(layer: Any) -> tuple[Floats, Floats]:
+    """Give what normalising multiplies by, and what it then adds."""
+    gamma, beta, mean, variance = (np.asarray(each, np.float64) for each in layer.get_weights())
+    scale = gamma / np.sqrt(variance + layer.epsilon)
+    return scale, beta - mean * scale
 
 
 @dataclass(frozen=True)
@@ -34,8 +69,8 @@ class LabelledVectors:
 
     def hits(self, head: FoldedHead) -> int:
         """Count those that a head names rightly."""
-        told = head.probabilities(self.vectors).argmax(axis=1)
-        return int((told == self.targets).sum())
+        predicted = head.probabilities(self.vectors).argmax(axis=1)
+        return int((predicted == self.targets).sum())
 
     def __add__(self, other: LabelledVectors) -> LabelledVectors:
         """Put others behind them."""

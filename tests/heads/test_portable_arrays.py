@@ -9,10 +9,8 @@ import pytest
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads.portable import pack, unpack
-from spark_cxr.heads.portable.dense import Dense
-from spark_cxr.heads.portable.linear import Linear
-from spark_cxr.heads.portable.links import link, logistic
-from spark_cxr.heads.portable.perceptron import Perceptron
+from spark_cxr.heads.portable.layers import Dense, Perceptron
+from spark_cxr.heads.portable.linear import Linear, link, logistic
 from spark_cxr.heads.portable.trees import Trees
 
 STUMP = Trees(

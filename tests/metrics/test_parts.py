@@ -7,7 +7,7 @@ import pytest
 
 from spark_cxr.errors import InputError
 from spark_cxr.metrics import LearningPoint, learning_curve, measure, measure_parts
-from spark_cxr.metrics.parts import LEAST
+from spark_cxr.metrics.measure import LEAST
 
 LABELS = ("a", "b")
 

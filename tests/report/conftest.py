@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spark_cxr.metrics import Metrics, measure
-from spark_cxr.metrics.comparison_records import ComparisonReport
-from spark_cxr.metrics.report_records import (
+from spark_cxr.metrics.comparison_results import ComparisonReport
+from spark_cxr.metrics.results import (
     AuditSummary,
     ClassCount,
     DataSummary,

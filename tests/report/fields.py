@@ -7,14 +7,14 @@ import numpy as np
 from spark_cxr.datasets import PublishedResult
 from spark_cxr.metrics import compare_paired, learning_curve, measure, measure_parts
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check
-from spark_cxr.metrics.comparison_records import (
+from spark_cxr.metrics.comparison_results import (
     ComparisonOutcome,
     ComparisonReport,
     ComparisonRow,
     FoldSummary,
     ranked,
 )
-from spark_cxr.metrics.report_records import (
+from spark_cxr.metrics.results import (
     AuditSummary,
     DataSummary,
     Mistake,

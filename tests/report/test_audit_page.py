@@ -13,7 +13,7 @@ from spark_cxr.metrics.checks import (
     count_statuses,
     status_of,
 )
-from spark_cxr.metrics.report_records import RunSummary
+from spark_cxr.metrics.results import RunSummary
 from spark_cxr.phantoms import phantoms
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
 

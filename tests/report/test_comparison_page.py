@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from spark_cxr.metrics.comparison_records import ranked
-from spark_cxr.metrics.report_records import Mistake
+from spark_cxr.metrics.comparison_results import ranked
+from spark_cxr.metrics.results import Mistake
 from spark_cxr.report.comparison import comparison_page
 from tests.report.outline import read
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from spark_cxr.metrics.report_records import ClassPanels, ContactSheet, Panel, Shelf
+from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.report.contact import contact_page, training_panels
 
 

@@ -4,8 +4,8 @@ import re
 import xml.etree.ElementTree as ET
 
 from spark_cxr.images.raster import encode_png
-from spark_cxr.metrics.report_records import EpochPoint, LearningSummary
-from spark_cxr.report.epochs import draw_accuracy, draw_loss, learned
+from spark_cxr.metrics.results import EpochPoint, LearningSummary
+from spark_cxr.report.training import draw_accuracy, draw_loss, how_it_learned
 
 EPOCHS = (
     EpochPoint(1, "head", 0.001, 1.0, 0.5, 0.9, 0.6, 100.0),
@@ -52,7 +52,7 @@ def test_one_epoch_can_be_drawn():
 
 
 def test_page_says_which_epoch_was_kept_and_how_good_it_was():
-    page = learned(LearningSummary(EPOCHS, 2, 40))
+    page = how_it_learned(LearningSummary(EPOCHS, 2, 40))
     assert "87.5\u202f% of 40 validation films were classified correctly after epoch 2" in page
     assert re.findall(r'<th scope="row">([^<]*)</th>', page) == ["1", "2 (kept)", "3"]
 
@@ -61,9 +61,9 @@ def test_sheet_is_shown_where_there_is_one():
     import numpy as np
 
     sheet = encode_png(np.zeros((4, 4), np.uint8))
-    assert "What the network saw" in learned(LearningSummary(EPOCHS, 2, 40, sheet))
-    assert "What the network saw" not in learned(LearningSummary(EPOCHS, 2, 40))
+    assert "What the network saw" in how_it_learned(LearningSummary(EPOCHS, 2, 40, sheet))
+    assert "What the network saw" not in how_it_learned(LearningSummary(EPOCHS, 2, 40))
 
 
 def test_nothing_is_said_of_a_network_that_did_not_learn():
-    assert learned(None) == ""
+    assert how_it_learned(None) == ""

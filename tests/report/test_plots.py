@@ -8,8 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from spark_cxr.metrics import measure
-from spark_cxr.report.matrix import draw_confusion
-from spark_cxr.report.plots import draw_precision_recall, draw_reliability, draw_roc
+from spark_cxr.report.plots import draw_confusion, draw_precision_recall, draw_reliability, draw_roc
 
 DRAWERS = [draw_confusion, draw_roc, draw_precision_recall, draw_reliability]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from training_tasks import opened_task
 
-from spark_cxr.training.averaging import joined
 from spark_cxr.training.loop import train
+from spark_cxr.training.team import joined
 
 CHANGES = {"head": (8,), "dropout": 0.0, "distil": 0.1, "balance": "weights", "epochs": 3}
 

@@ -13,7 +13,7 @@ from training_tasks import make_task
 
 from spark_cxr.backbones.keras_model import load
 from spark_cxr.errors import SetupError
-from spark_cxr.training.averaging import check_torch
+from spark_cxr.training.team import check_torch
 
 PROGRAM = Path(__file__).with_name("averaging_program.py")
 
@@ -68,7 +68,7 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path, body):
 
 
 def test_keras_on_another_backend_is_refused(monkeypatch):
-    monkeypatch.setattr("spark_cxr.training.averaging.find_spec", lambda name: name)
+    monkeypatch.setattr("spark_cxr.training.team.find_spec", lambda name: name)
     import keras
 
     if keras.backend.backend() == "torch":
@@ -78,6 +78,6 @@ def test_keras_on_another_backend_is_refused(monkeypatch):
 
 
 def test_a_machine_without_pytorch_is_told_what_to_install(monkeypatch):
-    monkeypatch.setattr("spark_cxr.training.averaging.find_spec", lambda name: None)
+    monkeypatch.setattr("spark_cxr.training.team.find_spec", lambda name: None)
     with pytest.raises(SetupError, match=r"pip install 'spark-cxr\[torch\]'"):
         check_torch()

@@ -7,7 +7,7 @@ import pytest
 
 from spark_cxr.training import checkpoint
 from spark_cxr.training.checkpoint import Saved, State, Sums
-from spark_cxr.training.history import Epoch, History
+from spark_cxr.training.task import Epoch, History
 
 EPOCH = Epoch(1, "head", 0.1, 1.0, 0.5, 0.25, 0.5, 1.0, 10.0)
 STATE = State(1, 3, Sums(1.5, 2.0, 8.0, 8, 0.25), History((EPOCH,)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spark_cxr.training.draw import SPREAD, Draw
+from spark_cxr.training.cache import SPREAD, Draw
 
 
 def rows(start, stop):

@@ -10,9 +10,9 @@ from spark_cxr.backbones import keras_model, weights
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import ConfigError
-from spark_cxr.training import network, optimisers
-from spark_cxr.training.folded import fold
+from spark_cxr.training import network, optimisation
 from spark_cxr.training.network import ALL, CLASSES, HEAD, MEMORY
+from spark_cxr.training.refit import fold
 
 FILMS = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 1)).astype(np.uint8)
 
@@ -25,7 +25,7 @@ def built(body, **changes):
 
 def learning(trainee, phase=ALL, **changes):
     recipe = replace(RECIPE, **changes)
-    trainee.learn(phase, recipe, optimisers.get(recipe, 0.01, 100))
+    trainee.learn(phase, recipe, optimisation.get_optimiser(recipe, 0.01, 100))
     return trainee
 
 
@@ -89,7 +89,7 @@ def test_layers_that_learn(body, layers, wanted):
 
 def test_the_average_of_the_weights_is_there_for_a_while(body):
     trainee = built(body)
-    trainee.learn(ALL, RECIPE, optimisers.get(replace(RECIPE, average=0.2), 0.01, 10))
+    trainee.learn(ALL, RECIPE, optimisation.get_optimiser(replace(RECIPE, average=0.2), 0.01, 10))
     targets = {CLASSES: np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]}
     wanted = None
     for _ in range(4):
@@ -141,7 +141,7 @@ def test_statistics_that_learn_soon_are_those_of_the_films(body):
     start = replace(weights.resolve("", backbone), kind="random")
     recipe = replace(RECIPE, batch_norm=True)
     trainee = network.build(backbone, start, recipe, 3)
-    trainee.learn(ALL, recipe, optimisers.get(recipe, 0.0, 100))
+    trainee.learn(ALL, recipe, optimisation.get_optimiser(recipe, 0.0, 100))
     for _ in range(40):
         trainee.model.train_on_batch(FILMS, {CLASSES: np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]})
     wanted = import_keras().ops.convert_to_numpy(trainee.features(FILMS, training=True))

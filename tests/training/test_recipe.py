@@ -6,9 +6,9 @@ import pytest
 from training_tasks import RECIPE
 
 from spark_cxr.errors import InputError
-from spark_cxr.training import history, recipe
-from spark_cxr.training.history import Epoch, History
+from spark_cxr.training import recipe
 from spark_cxr.training.recipe import Augment
+from spark_cxr.training.task import Epoch, History
 
 
 def epoch(number, val_loss, val_accuracy=0.5):
@@ -42,4 +42,4 @@ def test_the_best_epoch_is_the_first_of_the_highest_accuracy_or_the_lowest_loss(
 
 def test_a_history_comes_back_from_json():
     told = History((epoch(1, 0.5), epoch(2, 0.2)))
-    assert history.from_json(json.loads(json.dumps(told.to_json()))) == told
+    assert History.from_json(json.loads(json.dumps(told.to_json()))) == told

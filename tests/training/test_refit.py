@@ -7,9 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from training_tasks import make_task
 
-from spark_cxr.heads.portable.dense import Dense
-from spark_cxr.heads.portable.linear import Linear
-from spark_cxr.heads.portable.links import softmax
+from spark_cxr.heads.portable.layers import Dense
+from spark_cxr.heads.portable.linear import Linear, softmax
 from spark_cxr.training import epoch
 from spark_cxr.training.loop import train
 from spark_cxr.training.recipe import STILL

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spark_cxr.errors import InputError
-from spark_cxr.heads.portable.dense import Dense
+from spark_cxr.heads.portable.layers import Dense, Perceptron
 from spark_cxr.heads.portable.linear import Linear
-from spark_cxr.heads.portable.perceptron import Perceptron
 from spark_cxr.heads.portable.trees import Trees
 
 PortableHead = Linear | Trees | Perceptron | Dense

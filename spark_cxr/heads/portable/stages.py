@@ -59,17 +59,17 @@ def read_stages(store: fs.FileSystem, root: str) -> tuple[Stage, ...]:
 
 
 def _stage(store: fs.FileSystem, root: str) -> Stage:
-    told = _metadata(store, root)
-    params = {**told.get("defaultParamMap", {}), **told["paramMap"]}
-    return Stage(told["class"].rsplit(".", 1)[-1], params, store, root)
+    metadata = _metadata(store, root)
+    params = {**metadata.get("defaultParamMap", {}), **metadata["paramMap"]}
+    return Stage(metadata["class"].rsplit(".", 1)[-1], params, store, root)
 
 
 def _metadata(store: fs.FileSystem, root: str) -> dict[str, Any]:
     files = store.get_file_info(fs.FileSelector(f"{root}/metadata"))
     path = next(entry.path for entry in files if entry.base_name.startswith("part-") and entry.size)
     with store.open_input_stream(path) as stream:
-        told: dict[str, Any] = json.loads(stream.read())
-    return told
+        metadata: dict[str, Any] = json.loads(stream.read())
+    return metadata
 
 
 def vector(saved: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from spark_cxr.errors import InputError
-from spark_cxr.heads.portable.links import Floats, link
+from spark_cxr.heads.portable.linear import Floats, link
 from spark_cxr.heads.portable.stages import Stage
 
 Integers = NDArray[np.int64]
@@ -55,8 +55,8 @@ class Trees:
         """Walk all films down all trees at once, and add up what the leaves say."""
         nodes = np.tile(self.roots, (len(features), 1))
         for _ in range(int(self.depth[0])):
-            seen = np.take_along_axis(features, self.feature[nodes], axis=1)
-            nodes = np.where(seen <= self.threshold[nodes], self.left[nodes], self.right[nodes])
+            values = np.take_along_axis(features, self.feature[nodes], axis=1)
+            nodes = np.where(values <= self.threshold[nodes], self.left[nodes], self.right[nodes])
         sums = np.zeros((len(features), self.value.shape[1]))
         for leaves in nodes.T:  # tree after tree, as MLlib adds them up
             sums += self.value[leaves]

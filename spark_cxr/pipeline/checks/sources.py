@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.metrics.association import cramers_v
 from spark_cxr.metrics.checks import (
     FAIL,
     NOT_APPLICABLE,
@@ -17,6 +16,7 @@ from spark_cxr.metrics.checks import (
     Number,
     status_of,
 )
+from spark_cxr.metrics.counts import cramers_v
 from spark_cxr.metrics.wording import counted, decimal
 from spark_cxr.schemas import LABEL, SOURCE
 from spark_cxr.settings import Audit

@@ -9,7 +9,7 @@ from typing import Any
 from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.metrics.checks import Check, count_statuses
-from spark_cxr.metrics.report_records import Row, RunSummary
+from spark_cxr.metrics.results import Row, RunSummary
 from spark_cxr.metrics.wording import counted
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.split_words import People, split_words

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from spark_cxr.metrics import Metrics
+from spark_cxr.metrics.calibration import honest_ece
 from spark_cxr.metrics.checks import FAIL, PASS, WARN, Check, status_of
-from spark_cxr.metrics.honest import honest_ece
 from spark_cxr.metrics.wording import decimal, percent, percent_range
 from spark_cxr.settings import Audit
 from spark_cxr.verbs.audit.questions import ProbeResult, Steadiness, way

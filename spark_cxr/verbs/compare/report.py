@@ -12,13 +12,13 @@ from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import Paired, compare_paired
-from spark_cxr.metrics.comparison_records import (
+from spark_cxr.metrics.comparison_results import (
     ComparisonOutcome,
     ComparisonReport,
     ComparisonRow,
     FoldSummary,
 )
-from spark_cxr.metrics.report_records import RunSummary
+from spark_cxr.metrics.results import RunSummary
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.data_summary import (

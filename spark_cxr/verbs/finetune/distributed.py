@@ -19,9 +19,9 @@ from pyspark.sql import SparkSession
 from spark_cxr.errors import SparkCxrError
 from spark_cxr.pipeline.networks import all_here
 from spark_cxr.pipeline.session import gpus_of_a_task
-from spark_cxr.training.averaging import joined
 from spark_cxr.training.loop import CHECKPOINT, train
 from spark_cxr.training.task import Say, Task, TrainedNetwork
+from spark_cxr.training.team import joined
 
 
 def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> TrainedNetwork:

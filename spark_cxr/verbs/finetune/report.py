@@ -8,14 +8,13 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from spark_cxr.metrics.report_records import EpochPoint, LearningSummary, TrainingReport
+from spark_cxr.metrics.results import EpochPoint, LearningSummary, TrainingReport
 from spark_cxr.metrics.wording import counted, duration
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.explanation_panels import training_panels
-from spark_cxr.report.epochs import draw_accuracy, draw_loss
-from spark_cxr.report.training import training_page
+from spark_cxr.report.training import draw_accuracy, draw_loss, training_page
 from spark_cxr.schemas import TEST_PREDICTIONS
-from spark_cxr.training.history import Epoch
+from spark_cxr.training.task import Epoch
 from spark_cxr.verbs.finetune.results import FinetuneResult
 from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
 

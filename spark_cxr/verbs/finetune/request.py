@@ -12,9 +12,9 @@ from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import is_here
 from spark_cxr.settings import Config
-from spark_cxr.training.averaging import need_torch
 from spark_cxr.training.network import check_layers
 from spark_cxr.training.recipe import Augment, Recipe
+from spark_cxr.training.team import need_torch
 
 LINEAR = "linear"
 

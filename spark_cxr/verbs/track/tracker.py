@@ -164,7 +164,7 @@ def _signature(made: Manifest) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from spark_cxr.model.rows import IMAGE, kinds
+    from spark_cxr.model.exchange import IMAGE, kinds
 
     out = [ColSpec(kind, name, required=False) for name, kind in kinds(made.labels).items()]
     return ModelSignature(Schema([ColSpec("string", IMAGE)]), Schema(out))

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
-from spark_cxr.metrics.report_records import ClassCount, RunSummary, SplitSummary, TrainingReport
+from spark_cxr.metrics.results import ClassCount, RunSummary, SplitSummary, TrainingReport
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.model.model import read_predictor

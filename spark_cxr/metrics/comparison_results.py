@@ -7,7 +7,7 @@ from typing import Any
 
 from spark_cxr.datasets import PublishedResult
 from spark_cxr.metrics import Metrics, Overlap, Paired
-from spark_cxr.metrics.report_records import (
+from spark_cxr.metrics.results import (
     AuditSummary,
     DataSummary,
     Mistake,

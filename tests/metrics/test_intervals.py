@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spark_cxr.metrics import bands, measure
+from spark_cxr.metrics import intervals, measure
 from spark_cxr.metrics.sample import make_sample
 
 
@@ -23,7 +23,7 @@ def counted(weights):
     order = np.argsort(-shares[:, 1], kind="stable")
     ends = np.append(np.flatnonzero(np.diff(shares[order, 1])), len(order) - 1)
     positive = (sample.truth == 1)[order]
-    counts = bands.weigh(weights[:, None], sample.groups[order], positive, ends)
+    counts = intervals.weigh(weights[:, None], sample.groups[order], positive, ends)
     repeated = np.repeat(np.arange(sample.n), weights[sample.groups].astype(int))
     return counts, sample.truth[repeated] == 1, shares[repeated, 1]
 
@@ -36,7 +36,7 @@ def test_the_roc_under_a_draw_is_scikit_learns_of_the_films_drawn(seed):
     across, up, _ = sklearn.roc_curve(positive, scores, drop_intermediate=False)
 
     np.testing.assert_allclose(
-        bands.read_roc(hits, alarms)[0], np.interp(bands.RATES, across, up), atol=1e-12
+        intervals.read_roc(hits, alarms)[0], np.interp(intervals.RATES, across, up), atol=1e-12
     )
 
 
@@ -45,22 +45,22 @@ def test_the_precision_under_a_draw_is_that_where_a_recall_is_first_reached(seed
     weights = np.random.default_rng(seed).integers(0, 3, 40).astype(float)
     (hits, alarms), positive, scores = counted(weights)
     expected = []
-    for recall in bands.RECALLS:
+    for recall in intervals.RECALLS:
         falling = sorted(set(scores), reverse=True)
         reached = next(
             s for s in falling if positive[scores >= s].sum() >= recall * positive.sum() - 1e-9
         )
         expected.append(positive[scores >= reached].mean())
 
-    np.testing.assert_allclose(bands.read_precision(hits, alarms)[0], expected)
+    np.testing.assert_allclose(intervals.read_precision(hits, alarms)[0], expected)
 
 
 def test_a_draw_without_one_kind_has_no_curve():
     hits, alarms = np.array([[0.0, 0.0], [1.0, 2.0]]), np.array([[1.0, 2.0], [0.0, 0.0]])
 
-    assert np.isnan(bands.read_roc(hits, alarms)).all()
-    assert np.isnan(bands.read_precision(hits, alarms)[0]).all()
-    assert (bands.read_precision(hits, alarms)[1] == 1).all()
+    assert np.isnan(intervals.read_roc(hits, alarms)).all()
+    assert np.isnan(intervals.read_precision(hits, alarms)[0]).all()
+    assert (intervals.read_precision(hits, alarms)[1] == 1).all()
 
 
 def test_bands_hold_their_curves():
@@ -92,10 +92,10 @@ def test_one_patient_gives_no_band():
 
 def test_a_curve_that_most_draws_lack_has_no_band():
     hits = np.array([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
-    drawn = bands.read_roc(hits, np.ones((3, 2)))
+    drawn = intervals.read_roc(hits, np.ones((3, 2)))
 
-    assert bands.middle(drawn[:2], bands.RATES) is not None
-    assert bands.middle(drawn, bands.RATES) is None
+    assert intervals.middle(drawn[:2], intervals.RATES) is not None
+    assert intervals.middle(drawn, intervals.RATES) is None
 
 
 def test_the_interval_of_average_precision_is_that_of_resampled_groups():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.errors import ConfigError
-from spark_cxr.training.balance import check, class_weights, rows_of_epoch
+from spark_cxr.training.targets import check_balance, class_weights, rows_of_epoch
 
 TARGETS = np.array([0] * 60 + [1] * 30 + [2] * 10)
 
@@ -43,4 +43,4 @@ def test_rows_stay_in_their_order_and_each_epoch_draws_others():
 
 def test_an_unknown_balance_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match=r"Received: sample. Did you mean sampling\?"):
-        check("sample")
+        check_balance("sample")

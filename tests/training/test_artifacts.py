@@ -1,21 +1,29 @@
-"""`weights.keras` of a training: what it says of itself, and who reads it."""
+"""What a training leaves: `weights.keras`, what it says of itself and who reads it; `films.png`."""
 
+import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
+from training_tasks import RECIPE, cached, drawn
 
 from spark_cxr.backbones import keras_model, weights
 from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import WeightsError
-from spark_cxr.training import tuned
+from spark_cxr.images.prepare import scaled
+from spark_cxr.training import artifacts
+from spark_cxr.training.artifacts import contact_sheet
+from spark_cxr.training.batches import checking_feed, training_feed
+from spark_cxr.training.recipe import Augment
 
 
 @pytest.fixture
 def written(task, body, tmp_path):
     file = tmp_path / "weights.keras"
-    tuned.write(keras_model.load(str(body)), task, file)
+    artifacts.write_weights(keras_model.load(str(body)), task, file)
     return file
 
 
@@ -37,7 +45,7 @@ def test_the_file_says_where_it_comes_from(written, task):
 
 
 def test_the_same_network_gives_the_same_bytes(written, task, body, tmp_path):
-    tuned.write(keras_model.load(str(body)), task, tmp_path / "again.keras")
+    artifacts.write_weights(keras_model.load(str(body)), task, tmp_path / "again.keras")
     assert (tmp_path / "again.keras").read_bytes() == written.read_bytes()
 
 
@@ -82,3 +90,38 @@ def test_a_file_of_another_version_is_refused(tmp_path):
         archive.writestr(own.PROVENANCE, json.dumps({"labels": [], "colour": "grey"}))
     with pytest.raises(WeightsError, match=r"Expected a network with spark_cxr\.json"):
         own.read_provenance(tmp_path / "new.keras")
+
+
+# The contact sheet.
+
+
+def sheet_of(folder, count, augment):
+    labels = [0, 1, 2] * count
+    films, numbers, weights = cached(folder / "films", labels), np.array(labels), np.ones(3)
+    seen = training_feed(films, numbers, weights, replace(RECIPE, augment=augment))
+    told = contact_sheet(seen, checking_feed(films, numbers, weights, RECIPE))
+    rows = next(iter(seen.batches(0))).rows
+    return np.asarray(Image.open(io.BytesIO(told))), drawn(labels)[rows]
+
+
+def film_at(sheet, row, column):
+    top, left = 164 * row + (8 if row else 0) + 2, 164 * column + 2
+    return sheet[top : top + 160, left : left + 160]
+
+
+def test_originals_stand_above_what_the_network_sees(tmp_path):
+    sheet, films = sheet_of(tmp_path, 20, Augment())
+    assert sheet.shape == (7 * 164 + 8, 8 * 164)
+    for column in range(8):
+        np.testing.assert_array_equal(film_at(sheet, 0, column), scaled(films[column], 160))
+        assert (film_at(sheet, 1, column) != scaled(films[column], 160)).any()
+
+
+def test_films_that_are_not_augmented_are_their_originals(tmp_path):
+    sheet, _ = sheet_of(tmp_path, 20, Augment().times(0))
+    np.testing.assert_array_equal(film_at(sheet, 1, 3), film_at(sheet, 0, 3))
+
+
+def test_few_films_make_a_small_sheet(tmp_path):
+    sheet, _ = sheet_of(tmp_path, 4, Augment())
+    assert sheet.shape == (3 * 164 + 8, 8 * 164)  # 12 films fill two batches of 8

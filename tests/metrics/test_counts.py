@@ -1,6 +1,6 @@
 import pytest
 
-from spark_cxr.metrics.association import cramers_v
+from spark_cxr.metrics.counts import cramers_v
 
 
 def test_table_worked_out_by_hand():
