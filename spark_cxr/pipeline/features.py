@@ -22,9 +22,8 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_network,
 )
 from spark_cxr.pipeline.feature_cache import FeatureCache, open_features
-from spark_cxr.pipeline.ingest import IngestResult, account_of, looked_at
+from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, ingesting_again
 from spark_cxr.pipeline.reading import is_wanted
-from spark_cxr.pipeline.reread import looked_at_again
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
 
@@ -97,11 +96,11 @@ def featurize_by(
     Each network has an output for its `features/`; the first one's also takes all else.
     """
     output = networks[0][1]
-    looking: Callable[..., Any] = looked_at
+    looking: Callable[..., Any] = ingesting
     if cfg.features.table:
         earlier = open_earlier(cfg.features.table, "--table", "images")
         cfg = with_its_films(cfg, earlier, "--table")
-        looking = partial(looked_at_again, source=earlier.output)
+        looking = partial(ingesting_again, source=earlier.output)
     caches = [open_features(spark, wanted, labels) for wanted, _ in networks]
     started = time.monotonic()
     with looking(spark, cfg.ingest, output, caches) as (ingested, looked):

@@ -1,40 +1,37 @@
-"""Images → vectors as a stage of an MLlib pipeline, on today's Spark."""
+"""Images → vectors as a stage of an MLlib pipeline, and what other stages and SQL share with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
-from pyspark.ml.param import Param, Params
+from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
-from pyspark.sql.types import BinaryType
+from pyspark.sql.types import BinaryType, DataType, StructType
 
 from spark_cxr.backbones import catalog, engines
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.catalog import NORMALISINGS
 from spark_cxr.backbones.engines.plan import PRECISIONS, Plan
-from spark_cxr.backbones.featurize import Made
+from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass, vector_pass
 from spark_cxr.backbones.keras_model import POOLINGS
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.pipeline.networks import make_plan
-from spark_cxr.pipeline.params import (
-    check_output,
-    is_image_struct,
-    one_of,
-    text,
-    type_of_input,
-)
-from spark_cxr.pipeline.vectors import vectors_of
+from spark_cxr.images.film_pass import Content
+from spark_cxr.images.structs import FIELDS, StructPreparation
+from spark_cxr.pipeline.networks import make_plan, on_this_worker
 from spark_cxr.settings import Features, nearest
 
+Batches = Iterator[pd.Series | pd.DataFrame]
+"""What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""
 VECTORS = "vector array<float>, reason string, detail string"
 SAME_NAME = ("weights", "mirror", "normalising", "engine", "precision", "device")
 """Params that the section [features] calls the same."""
@@ -53,6 +50,79 @@ DEFAULTS = {
     "handleInvalid": "error",
     "errorCol": "",
 }
+
+
+def one_of(name: str, known: Sequence[str], doc: str) -> Any:
+    """Declare a Param that takes one of a few words."""
+
+    def convert(value: Any) -> str:
+        if value not in known:
+            received, way_out = f"{name}={value!r}", nearest(str(value), known)
+            raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
+        return str(value)
+
+    return Param(Params._dummy(), name, f"{doc} ({', '.join(known)})", typeConverter=convert)
+
+
+def text(name: str, doc: str) -> Any:
+    """Declare a Param that takes any text."""
+    return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toString)
+
+
+def type_of_input(dataset: DataFrame, column: str) -> DataType:
+    """Give the type of the input column, or refuse a table that does not have it."""
+    kinds = {field.name: field.dataType for field in dataset.schema.fields}
+    if column not in kinds:
+        raise InputError("inputCol among the columns", column, nearest(column, list(kinds)))
+    return kinds[column]
+
+
+def is_image_struct(kind: DataType) -> bool:
+    """Tell a struct of Spark's image schema, whatever else it may hold, from other types."""
+    return isinstance(kind, StructType) and set(FIELDS) <= set(kind.fieldNames())
+
+
+def check_output(dataset: DataFrame, column: str) -> None:
+    """Refuse to write over a column."""
+    if column in dataset.columns:
+        raise InputError("outputCol that is not there yet", column, "Choose another name")
+
+
+def vectors_of(batches: Batches, plan: Plan, raise_bad: bool) -> Iterator[list[Made]]:
+    """Turn the batches of a column into vectors, one for one and in order.
+
+    Raises:
+        BadImage: an image is bad, and `raise_bad` was said.
+    """
+    for made in _made(batches, plan):
+        if raise_bad:
+            raise_first(made)
+        yield made
+
+
+def raise_first(made: list[Made]) -> None:
+    """Raise the first of the bad images, if there is one."""
+    for each in made:
+        if isinstance(each, BadImage):
+            raise each
+
+
+def _made(batches: Batches, plan: Plan) -> Iterator[list[Made]]:
+    are_structs, batches = _peeked(batches)
+    here = on_this_worker(plan)
+    if are_structs:
+        columns = (zip(*(each[name] for name in FIELDS), strict=True) for each in batches)
+        return struct_pass(here, StructPreparation()).rows(
+            list(map(ImageStruct, rows)) for rows in columns
+        )
+    return vector_pass(here).rows([Content(each or b"") for each in batch] for batch in batches)
+
+
+def _peeked(batches: Batches) -> tuple[bool, Batches]:
+    """Tell structs from files by the first batch: a SQL function learns no sooner what it gets."""
+    for first in batches:
+        return isinstance(first, pd.DataFrame), chain([first], batches)
+    return False, iter(())
 
 
 def _network(value: Any) -> str:

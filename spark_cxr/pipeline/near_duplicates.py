@@ -1,8 +1,8 @@
 """Films that are one film: by bytes, by pixels, by looks; and the groups that keep them together.
 
-Bytes and pixels are hash aggregations. Looks go in two steps, because hashes alone cannot tell
+Bytes and pixels are hash aggregations. Looks take two steps, because hashes alone cannot tell
 chest films apart: hashes propose pairs through equal pieces (a hash join, no cross join), and the
-thumbnails of what is proposed are laid over each other (`images.alike`).
+thumbnails of each proposed pair are compared (`images.likeness`).
 
 Growth: each distinct picture has 24 pieces of hash, and 24 more without its rim, so the join reads
 48 rows for it. It meets a small but fixed share of all pairs, and compares each by two bit counts,
@@ -15,7 +15,7 @@ its kind alone, so n copies make n - 1 pairs. Nothing comes to the driver.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,6 @@ from pyspark.sql import functions as F
 
 from spark_cxr.images.likeness import VARIANTS, closer, likeness, variant
 from spark_cxr.images.thumbnail import BITS, bands, hashes, unpacked
-from spark_cxr.pipeline.components import components
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import (
     CLUSTERS,
@@ -38,6 +37,7 @@ from spark_cxr.schemas import (
     columns,
 )
 
+COMPONENTS = "member string, component string"
 PIXELS = "pixels_sha256"
 LOOKS = "looks"
 EXACT = 1.0
@@ -53,8 +53,48 @@ _HASHED = "path string, even bigint, odd bigint, even_closer bigint, odd_closer 
 _BANDED = "even bigint, odd bigint, even_shown bigint, odd_shown bigint, band array<bigint>"
 _PAIR = ("even", "odd")
 _JUDGED = "path_a string, path_b string, kind string, distance int, likeness double"
-
 Batches = Iterator[pa.RecordBatch]
+
+
+def components(pairs: DataFrame, one: str, other: str) -> DataFrame:
+    """Name each member of a pair by the smallest member that it hangs together with.
+
+    One task does it, not the driver: its memory grows with the members of pairs (about 250 bytes
+    each, so a million fit into any executor) and its time in proportion to the pairs. Rounds of
+    joins would shuffle all of them several times for tables that are small.
+    """
+    chosen = pairs.select(one, other).repartition(1)
+    return chosen.mapInArrow(_joined_batches, COMPONENTS)
+
+
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Map each member of a pair to the smallest member of its component."""
+    parent: dict[str, str] = {}
+    for one, other in pairs:
+        a, b = _root(parent, one), _root(parent, other)
+        # The smallest stays on top, so that neither order nor direction of the pairs matters.
+        parent[max(a, b)] = min(a, b)
+    return {member: _root(parent, member) for member in parent}
+
+
+def _root(parent: dict[str, str], member: str) -> str:
+    root = member
+    while parent.setdefault(root, root) != root:
+        root = parent[root]
+    while parent[member] != root:
+        parent[member], member = root, parent[member]
+    return root
+
+
+def _joined_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    pairs = (
+        pair
+        for batch in batches
+        for pair in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+    )
+    found = joined(pairs)
+    columns = [pa.array(found.keys(), pa.string()), pa.array(found.values(), pa.string())]
+    yield pa.RecordBatch.from_arrays(columns, names=["member", "component"])
 
 
 def find_twins(images: DataFrame, least: float, keep: Keep) -> DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -10,10 +11,17 @@ from pyspark.sql import functions as F
 
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.labels import check_labels, match, read_labels
+from spark_cxr.pipeline.labels import (
+    NO_FILE,
+    check_labels,
+    dataset_of,
+    label_path,
+    match,
+    read_labels,
+)
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
-from spark_cxr.settings import Train
+from spark_cxr.settings import Ingest, Train, nearest
 
 IS_TEST = "is_test"
 FOLD = "fold"
@@ -21,8 +29,8 @@ COLUMN = "column:"
 """Begins a way to split that names a column, like column:source."""
 VALUE = "split_value"
 """What that column says of a film (`split_column.with_values`)."""
-SPLIT_COLUMN = "split"
-"""Column of a split file that says train, val or test."""
+SPLIT = "split"
+"""Column of a split file, and of films as they were published, that says train, val or test."""
 SIDES = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev"),
@@ -30,6 +38,8 @@ SIDES = {
 }
 WORD, SIDE = "_word", "_side"
 EXAMPLES = 3
+KNOWN = ("source", "view", "patient_id", "format", "width", "height", "bits", "day_offset")
+"""Columns of the table `images` that can split films; the others differ from film to film."""
 
 
 def split(
@@ -206,13 +216,15 @@ def _told_sides(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
     words = {row[WORD]: row[SIDE] for row in told.select(WORD, SIDE).distinct().collect()}
     if odd := sorted(word for word, known in words.items() if known is None):
         received = f"{by} with {', '.join(odd[:EXAMPLES])}"
-        raise InputError("train, val, test or nothing in a split file", received, "Mend the file")
+        raise InputError(
+            "train, val, test or nothing in a split file", received, "Correct the file"
+        )
     return told, set(words.values())
 
 
 def _told(images: DataFrame, path: str) -> DataFrame:
     """Read the side of each film from a file keyed by path, file name or stem."""
-    dataset = Dataset(name="", label_column=SPLIT_COLUMN)
+    dataset = Dataset(name="", label_column=SPLIT)
     rows = read_labels(images.sparkSession, path, dataset).where(F.col(LABEL) != "")
     check_labels(rows, path)
     return match(images, rows).select(PATH, _word(LABEL).alias(WORD))
@@ -238,3 +250,37 @@ def _ranked(images: DataFrame, by: str, seed: int) -> tuple[DataFrame, Column]:
     size = F.count(F.lit(1)).over(Window.partitionBy("_label"))
     ranked = groups.select("_group", "_label", rank.alias("_rank"), size.alias("_size"))
     return ranked, F.col("_size")
+
+
+def with_values(rows: DataFrame, images: DataFrame, by: str, settings: Ingest) -> DataFrame:
+    """Add the value of the column that `by` names, if it names one; films without are left out.
+
+    Args:
+        rows: The films to split.
+        images: What ingesting has found out of them (`schemas.IMAGES`).
+        by: A way to split, like `patient` or `column:source`.
+        settings: Say where the label file is.
+    """
+    name = column_of(by)
+    if not name:
+        return rows
+    values = _of_films(images, name) if name in KNOWN else _of_file(images, name, settings)
+    said = values.where(F.col(VALUE).isNotNull() & (F.col(VALUE) != ""))
+    return rows.join(said, on=PATH, how="inner")
+
+
+def _of_films(images: DataFrame, name: str) -> DataFrame:
+    return images.select(PATH, F.col(name).cast("string").alias(VALUE))
+
+
+def _of_file(images: DataFrame, name: str, settings: Ingest) -> DataFrame:
+    """Read the label file as if the column were the label, so that films match by the same keys."""
+    dataset = dataset_of(settings)
+    if dataset.labels in NO_FILE:
+        way_out = nearest(name, KNOWN)
+        raise InputError("a column of the films, or a label file that has it", name, way_out)
+    wanted = replace(dataset, label_column=name, rules=(), patient_column="")
+    path = label_path(settings)
+    rows = read_labels(images.sparkSession, path, wanted)
+    check_labels(rows.where(F.col(LABEL) != ""), path)
+    return match(images, rows).select(PATH, F.trim(LABEL).alias(VALUE))

@@ -12,11 +12,9 @@ from pyspark.sql.functions import pandas_udf
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.model import Model, Prediction
-from spark_cxr.pipeline.featurizer import FilmFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer, vectors_of
 from spark_cxr.pipeline.networks import make_plan
-from spark_cxr.pipeline.scored_files import judged, said_of
-from spark_cxr.pipeline.scorer import open_scorer
-from spark_cxr.pipeline.vectors import vectors_of
+from spark_cxr.pipeline.scorer import open_scorer, predict_images, prediction_row
 from spark_cxr.schemas import SPOKEN, columns
 
 VECTOR = "array<float>"
@@ -98,7 +96,7 @@ def scoring_function(scorer: Model) -> Callable[..., Any]:
 
     @pandas_udf(SPOKEN)
     def predictions(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        for told in judged(batches, scorer):
+        for told in predict_images(batches, scorer):
             rows = [_spoken(each) for each in told]
             # Of type object: in others a null is NaN, which is no text.
             yield pd.DataFrame(rows, columns=columns(SPOKEN), dtype=object)
@@ -111,4 +109,4 @@ def _spoken(told: Prediction) -> dict[str, Any]:
         why = {"reason": told.bad.reason, "detail": told.bad.detail}
         # Empty, not null: PySpark cannot bring a null map out of pandas.
         return {**dict.fromkeys(columns(SPOKEN)), "probabilities": {}, "flags": [], **why}
-    return {**said_of(told), "reason": None, "detail": None}
+    return {**prediction_row(told), "reason": None, "detail": None}

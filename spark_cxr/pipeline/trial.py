@@ -14,16 +14,18 @@ from spark_cxr.heads.catalog import Setting
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output
-from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
+from spark_cxr.pipeline.evaluate import (
+    count_shared,
+    marked,
+    measure_predictions,
+    mllib_metrics,
+    overlap_of,
+)
 from spark_cxr.pipeline.features import FeatureResult
-from spark_cxr.pipeline.film_tables import limits_of
 from spark_cxr.pipeline.heads import predictions_of
-from spark_cxr.pipeline.ingest import IngestResult
-from spark_cxr.pipeline.model_directory import FittedHead, ModelFacts, write_model
-from spark_cxr.pipeline.overlap import marked, overlap_of
-from spark_cxr.pipeline.partition import Partition, fingerprint
-from spark_cxr.pipeline.reference import reference_of
-from spark_cxr.pipeline.split_words import SplitWords, split_words
+from spark_cxr.pipeline.ingest import IngestResult, limits_of
+from spark_cxr.pipeline.model_directory import FittedHead, ModelFacts, reference_of, write_model
+from spark_cxr.pipeline.partition import Partition, SplitWords, fingerprint, split_words
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
 from spark_cxr.pipeline.tune import Tuned
 from spark_cxr.schemas import TEST_PREDICTIONS

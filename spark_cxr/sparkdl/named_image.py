@@ -15,12 +15,16 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.structs import SCALE_HINTS, StructPreparation
-from spark_cxr.pipeline.featurizer import FilmFeaturizer
+from spark_cxr.pipeline.featurizer import (
+    FilmFeaturizer,
+    check_output,
+    is_image_struct,
+    one_of,
+    type_of_input,
+)
 from spark_cxr.pipeline.networks import make_plan
-from spark_cxr.pipeline.params import check_output, is_image_struct, one_of, type_of_input
 from spark_cxr.settings import Features
-from spark_cxr.sparkdl.columns import fields_of, image_column
-from spark_cxr.sparkdl.top import class_names, top_k, with_top
+from spark_cxr.sparkdl.imagenet import class_names, fields_of, image_column, top_k, with_top
 
 MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
 POOLED = ("ResNet50",)
