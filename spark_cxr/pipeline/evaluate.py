@@ -36,7 +36,7 @@ Batches = Iterator[pa.RecordBatch]
 
 
 def mllib_metrics(scored: DataFrame) -> dict[str, float]:
-    """Ask MLlib's own evaluator, one measure after the other."""
+    """Measure with MLlib's own evaluator, one measure after the other."""
     evaluator = MulticlassClassificationEvaluator(
         labelCol=LABEL_INDEX, predictionCol=PREDICTION_INDEX, probabilityCol=PROBABILITY
     )
@@ -86,12 +86,12 @@ def count_shared(rows: DataFrame) -> int:
 
 
 def marked(images: DataFrame, tested: DataFrame, network: Network) -> DataFrame | None:
-    """Say of each film of a test whether the network was trained on it: path, and `found`.
+    """Say of each film of a test whether the network was trained on it: path and `found`.
 
     Args:
         images: `schemas.IMAGES`.
         tested: Has the paths of the test.
-        network: What was shown the films.
+        network: What made their vectors.
 
     Returns:
         `found` is exact, near or null; None where the network has no list of its films.
@@ -117,7 +117,7 @@ def overlap_of(
         marks: As `marked` gives them.
         predictions: `schemas.TEST_PREDICTIONS`.
         labels: The classes.
-        network: What was shown the films.
+        network: What made their vectors.
         cfg: Seed and number of resamples.
     """
     if marks is None:
@@ -128,13 +128,13 @@ def overlap_of(
     n, exact, near = both.agg(F.count(F.lit(1)), *counts).collect()[0]
     others: tuple[Part, ...] = ()
     if 0 < exact + near < n:
-        told = answers_of(both.where(kind.isNull()).drop(FOUND), labels)
+        rest = answers_of(both.where(kind.isNull()).drop(FOUND), labels)
         others = measure_parts(
-            told.truth,
-            told.probabilities,
+            rest.truth,
+            rest.probabilities,
             labels,
-            told.groups,
-            ["the other test films"] * len(told.truth),
+            rest.groups,
+            ["the other test films"] * len(rest.truth),
             seed=cfg.run.seed,
             resamples=cfg.train.resamples,
         )

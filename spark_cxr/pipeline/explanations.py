@@ -44,7 +44,7 @@ TABLE = "explanations"
 TARGET = "target"
 """Column of the class whose heat is explained."""
 DEFAULT_LONGEST = 768
-"""Of overlays that another job asks for."""
+"""Of the overlays of another job."""
 FEW = 32
 """Films on which the scale of the colours is found."""
 LISTED = "path string, modified timestamp, bytes bigint"
@@ -52,7 +52,7 @@ LISTED = "path string, modified timestamp, bytes bigint"
 
 @dataclass(frozen=True)
 class ExplainTask:
-    """What the workers have to know."""
+    """What the workers need to know."""
 
     plan: Plan
     predictor: Predictor
@@ -71,7 +71,7 @@ class ExplainTask:
 
 @dataclass(frozen=True)
 class _Opened:
-    """What is kept of a decoded film until the network has seen it."""
+    """What is kept of a decoded film until the network has run."""
 
     row: Row
     picture: Picture
@@ -114,7 +114,7 @@ def _explained(
     opened: _Opened, trace: FilmMaps, task: ExplainTask, attribution: Attribution
 ) -> Row:
     prediction = task.predictor.predict(trace.vector, opened.picture)
-    told = {
+    row = {
         **prediction_row(prediction),
         "model": task.model,
         "scored_at": datetime.now(UTC),
@@ -123,11 +123,11 @@ def _explained(
     }
     target, grid = task.label or prediction.label, attribution.grid
     if not target:
-        return told
+        return row
     known = task.predictor.labels
     why = explanations(opened.film, trace, prediction, known, attribution.method, [target], grid)[0]
     return {
-        **told,
+        **row,
         "target": why.label,
         "contrast": why.contrast,
         "margin": why.margin,
@@ -195,8 +195,8 @@ def explain_paths(
     spark: SparkSession, scorer: Model, paths: Sequence[str], max_bytes: int, output: Output
 ) -> ExplainResult:
     """Explain and draw films that another job has picked."""
-    told = spark.createDataFrame([(path, None) for path in paths], "path string, label string")
-    films = films_of(spark, paths, told, max_bytes)
+    labels = spark.createDataFrame([(path, None) for path in paths], "path string, label string")
+    films = films_of(spark, paths, labels, max_bytes)
     task = ExplainTask(scorer.plan, scorer.predictor, scorer.limits, scorer.manifest.identity)
     scale = find_scale(few_of(spark, films), task)
     task = replace(task, scale=scale, folder=output.address, longest=DEFAULT_LONGEST)
@@ -222,11 +222,11 @@ def explain_films(
     started = time.monotonic()
     with staged(output) as keep:
         with progress(spark, "explaining", films.count):
-            seen = keep(explained(films.files, task))
+            found = keep(explained(films.files, task))
         seconds = time.monotonic() - started
-        lost = unseen(films.listed, seen, max_bytes).select(*columns(QUARANTINE))
-        output.write_table(quarantine_of(seen).unionByName(lost), "quarantine")
-        good = seen.where(F.col("reason").isNull()).drop(LABEL)
+        lost = unseen(films.listed, found, max_bytes).select(*columns(QUARANTINE))
+        output.write_table(quarantine_of(found).unionByName(lost), "quarantine")
+        good = found.where(F.col("reason").isNull()).drop(LABEL)
         named = good.join(films.truth, on=PATH, how="left")
         output.write_table(named.select(*columns(EXPLANATIONS)), TABLE)
     rows = spark.read.schema(EXPLANATIONS).parquet(output.table(TABLE))
@@ -250,7 +250,7 @@ def films_at(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
 
 
 def films_of(
-    spark: SparkSession, paths: Sequence[str], told: DataFrame, max_bytes: int
+    spark: SparkSession, paths: Sequence[str], labels: DataFrame, max_bytes: int
 ) -> FilmsToExplain:
     """Look up films by path; one that is gone since it was scored goes to the quarantine."""
     if not paths:
@@ -259,7 +259,7 @@ def films_of(
     rows = [(path, None, -1 if size is None else size) for path, size in sizes.items()]
     there = [path for path, size in sizes.items() if size and size <= max_bytes]
     listed = spark.createDataFrame(rows, LISTED)
-    return FilmsToExplain(listed, films_at(spark, there), told.select(PATH, LABEL), len(paths))
+    return FilmsToExplain(listed, films_at(spark, there), labels.select(PATH, LABEL), len(paths))
 
 
 def _size(path: str) -> int | None:

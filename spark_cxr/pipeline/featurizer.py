@@ -92,37 +92,33 @@ def vectors_of(batches: Batches, plan: Plan, raise_bad: bool) -> Iterator[list[M
     """Turn the batches of a column into vectors, one for one and in order.
 
     Raises:
-        BadImage: an image is bad, and `raise_bad` was said.
+        BadImage: an image is bad, and `raise_bad` is true.
     """
-    for made in _made(batches, plan):
+    for vectors in _vectors(batches, plan):
         if raise_bad:
-            raise_first(made)
-        yield made
+            raise_first(vectors)
+        yield vectors
 
 
-def raise_first(made: list[Made]) -> None:
+def raise_first(vectors: list[Made]) -> None:
     """Raise the first of the bad images, if there is one."""
-    for each in made:
+    for each in vectors:
         if isinstance(each, BadImage):
             raise each
 
 
-def _made(batches: Batches, plan: Plan) -> Iterator[list[Made]]:
-    are_structs, batches = _peeked(batches)
-    here = on_this_worker(plan)
-    if are_structs:
+def _vectors(batches: Batches, plan: Plan) -> Iterator[list[Made]]:
+    # A SQL function learns only from its first batch whether it gets structs or files.
+    first = next(batches, None)
+    if first is None:
+        return iter(())
+    batches, here = chain([first], batches), on_this_worker(plan)
+    if isinstance(first, pd.DataFrame):
         columns = (zip(*(each[name] for name in FIELDS), strict=True) for each in batches)
         return struct_pass(here, StructPreparation()).rows(
             list(map(ImageStruct, rows)) for rows in columns
         )
     return vector_pass(here).rows([Content(each or b"") for each in batch] for batch in batches)
-
-
-def _peeked(batches: Batches) -> tuple[bool, Batches]:
-    """Tell structs from files by the first batch: a SQL function learns no sooner what it gets."""
-    for first in batches:
-        return isinstance(first, pd.DataFrame), chain([first], batches)
-    return False, iter(())
 
 
 def _network(value: Any) -> str:
@@ -159,7 +155,7 @@ class FilmFeaturizer(
         typeConverter=_network,
     )
     weights = text("weights", "embedded, imagenet, a file or URI, random:SEED; empty: its own")
-    mirror = text("mirror", "folder or URL with the official weight files, asked first")
+    mirror = text("mirror", "folder or URL with the official weight files, tried first")
     normalising = one_of("normalising", ("", *NORMALISINGS), "of a FILE.keras")
     pooling = one_of("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
     engine = one_of("engine", ("auto", *engines.names()), "what runs the network")
@@ -219,15 +215,15 @@ class FilmFeaturizer(
         invalid = self.getOrDefault(self.handleInvalid)
         plan = make_plan(dataset.sparkSession, *self.network_settings())
         vectors = vectorizer(plan, raise_bad=invalid == "error")
-        made = dataset.withColumn("_made", vectors(F.col(self.getInputCol())))
-        vector = F.col("_made.vector")
+        rows = dataset.withColumn("_found", vectors(F.col(self.getInputCol())))
+        vector = F.col("_found.vector")
         if invalid == "skip":
-            made = made.where(vector.isNotNull())
-        made = made.withColumn(output, F.when(vector.isNotNull(), array_to_vector(vector)))
+            rows = rows.where(vector.isNotNull())
+        rows = rows.withColumn(output, F.when(vector.isNotNull(), array_to_vector(vector)))
         if errors:
-            reason = F.struct(F.col("_made.reason"), F.col("_made.detail"))
-            made = made.withColumn(errors, F.when(vector.isNull(), reason))
-        return made.drop("_made")
+            reason = F.struct(F.col("_found.reason"), F.col("_found.detail"))
+            rows = rows.withColumn(errors, F.when(vector.isNull(), reason))
+        return rows.drop("_found")
 
     def _check(self, dataset: DataFrame) -> None:
         column = self.getInputCol()
@@ -244,13 +240,14 @@ def vectorizer(plan: Plan, raise_bad: bool) -> Callable[..., Any]:
 
     @pandas_udf(VECTORS)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        for made in vectors_of(batches, plan, raise_bad):
-            rows = [_row(each) for each in made]
+        for found in vectors_of(batches, plan, raise_bad):
+            rows = [
+                (None, each.reason, each.detail)
+                if isinstance(each, BadImage)
+                else (each, None, None)
+                for each in found
+            ]
             yield pd.DataFrame(rows, columns=["vector", "reason", "detail"])
 
     # Else the optimizer copies the call into a filter on its result, and each film is run twice.
     return vectors.asNondeterministic()
-
-
-def _row(made: Made) -> tuple[Any, str | None, str | None]:
-    return (None, made.reason, made.detail) if isinstance(made, BadImage) else (made, None, None)

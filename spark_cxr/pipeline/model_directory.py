@@ -1,4 +1,4 @@
-"""A fitted head and its network → a model directory: the whole recipe and nothing executable."""
+"""A trained head and its network → a model directory: the whole recipe, nothing executable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from pyspark.sql import functions as F
 
 from spark_cxr import __version__
 from spark_cxr.backbones.engines.plan import Plan, Used
-from spark_cxr.backbones.network import Network
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
 from spark_cxr.images.film import Limits
@@ -32,7 +31,7 @@ from spark_cxr.model.manifest import (
     digests,
     write_manifest,
 )
-from spark_cxr.model.reference import FEWEST, Cloud, Reference, describe, own_distances
+from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
 from spark_cxr.schemas import FEATURES, GROUP, SHA256
 from spark_cxr.settings import Gate
@@ -41,7 +40,7 @@ NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
 PACKAGES = ("pyspark", "numpy", "openvino", "keras")
 MOST = 4000
-"""Training films that are looked at, drawn by hash: more hardly move a mean and 64 axes."""
+"""Training films that are described, drawn by hash: more hardly move a mean and 64 axes."""
 
 
 class FittedHead(Protocol):
@@ -63,7 +62,7 @@ class FittedHead(Protocol):
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model was made from, as its directory tells it."""
+    """What a model was made from, as its directory says."""
 
     name: str
     labels: tuple[str, ...]
@@ -78,31 +77,33 @@ class ModelFacts:
     split: dict[str, Any]
 
 
-def write_model(model: FittedHead, made: ModelFacts, directory: Output) -> Manifest:
+def write_model(model: FittedHead, facts: ModelFacts, directory: Output) -> Manifest:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
-    directory.write_bytes(REFERENCE, made.reference.pack())
-    network = made.plan.network
+    directory.write_bytes(REFERENCE, facts.reference.pack())
+    network, weights = facts.plan.network, facts.plan.network.weights
     if network.path:
         _copy(Path(network.path), directory)
     manifest = Manifest(
-        name=made.name,
-        labels=made.labels,
+        name=facts.name,
+        labels=facts.labels,
         head=model.name,
-        setting=dict(made.setting),
+        setting=dict(facts.setting),
         backbone=network.backbone,
-        weights=_origin(made.plan.network),
+        weights=Origin(
+            weights.kind, weights.sha256, weights.origin, weights.licence, weights.caveat
+        ),
         preprocessing=network.preprocessing,
-        engine=made.used.engine,
-        precision=made.used.precision,
-        device=made.used.device,
+        engine=facts.used.engine,
+        precision=facts.used.precision,
+        device=facts.used.device,
         network=NETWORK if network.path else "",
         features=network.dim,
-        limits=made.limits,
-        metrics=_figures(made.metrics),
-        overlap={**made.overlap.to_json(), "said": overlap_in_words(made.overlap)},
-        data=made.data,
-        split=made.split,
+        limits=facts.limits,
+        metrics=_figures(facts.metrics),
+        overlap={**facts.overlap.to_json(), "said": overlap_in_words(facts.overlap)},
+        data=facts.data,
+        split=facts.split,
         versions=_versions(),
         files=digests(directory),
     )
@@ -127,11 +128,6 @@ def _copy(network: Path, directory: Output) -> None:
         shutil.copyfileobj(source, target, 1 << 20)
 
 
-def _origin(network: Network) -> Origin:
-    found = network.weights
-    return Origin(found.kind, found.sha256, found.origin, found.licence, found.caveat)
-
-
 def _versions() -> dict[str, str]:
     installed = {package.metadata["Name"].lower() for package in metadata.distributions()}
     found = {name: metadata.version(name) for name in PACKAGES if name in installed}
@@ -145,13 +141,14 @@ def reference_of(
     gate: Gate,
     seed: int,
 ) -> Reference:
-    """Describe the training's films, and what was said of those of the test."""
+    """Describe the films of the training, and the predictions on those of the test."""
     vectors, groups = _drawn(train_rows, seed)
-    cloud, own = _described(vectors, groups, seed)
+    own = own_distances(vectors, groups, seed)
+    own = own[own > 0]  # a limit of zero would make everything infinitely far
     limit = float(np.quantile(own, 1 - gate.false_alarms)) if len(own) >= FEWEST else np.inf
     shares, confidence, spread = _answers(predictions, labels)
     return Reference(
-        cloud=cloud,
+        cloud=describe(vectors, seed),
         limit=limit,
         false_alarms=gate.false_alarms,
         far=gate.far,
@@ -162,12 +159,6 @@ def reference_of(
         confidence=confidence,
         confidence_spread=spread,
     )
-
-
-def _described(vectors: np.ndarray, groups: list[str], seed: int) -> tuple[Cloud, np.ndarray]:
-    """Describe films; a limit that is no number but zero would make everything infinitely far."""
-    own = own_distances(vectors, groups, seed)
-    return describe(vectors, seed), own[own > 0]
 
 
 def _drawn(train_rows: DataFrame, seed: int) -> tuple[np.ndarray, list[str]]:
@@ -190,7 +181,7 @@ def _as_bytes(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _answers(
     predictions: DataFrame, labels: tuple[str, ...]
 ) -> tuple[dict[str, float], float, float]:
-    """Average what a head said of films that it had not seen."""
+    """Average the predictions of a head on films that were not in its training."""
     sure = F.col("confidence")
     sums = F.count("*").alias("n"), F.sum(sure).alias("one"), F.sum(sure * sure).alias("two")
     rows = {r["prediction"]: r for r in predictions.groupBy("prediction").agg(*sums).collect()}

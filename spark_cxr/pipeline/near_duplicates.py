@@ -15,7 +15,7 @@ its kind alone, so n copies make n - 1 pairs. Nothing comes to the driver.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -44,15 +44,15 @@ EXACT = 1.0
 """From this likeness on only equal pixels are twins."""
 _FAR = 24
 """Bits of 128 up to which a pair is proposed. A little further out strangers are so many that
-looking at each would take longer than reading the films."""
+comparing each would take longer than reading the films."""
 _CLOSER = 0.06
-"""Share of the side without which each picture is looked up once more: its crops come near to that.
+"""Share of the side without which each picture is hashed once more: its crops come near to that.
 So all centred crops by up to 9 % are proposed, for a seventh more pairs; and those from one side or
 corner by up to 5 % and 3 %."""
 _HASHED = "path string, even bigint, odd bigint, even_closer bigint, odd_closer bigint"
 _BANDED = "even bigint, odd bigint, even_shown bigint, odd_shown bigint, band array<bigint>"
 _PAIR = ("even", "odd")
-_JUDGED = "path_a string, path_b string, kind string, distance int, likeness double"
+_ALIKE = "path_a string, path_b string, kind string, distance int, likeness double"
 Batches = Iterator[pa.RecordBatch]
 
 
@@ -111,7 +111,7 @@ def find_twins(images: DataFrame, least: float, keep: Keep) -> DataFrame:
     if least < EXACT:
         pictures = _firsts(files, PIXELS).where(F.col(LOOKS).isNotNull())
         proposed = keep(_proposed(keep(pictures.mapInArrow(_hash, _HASHED))))
-        found = found.unionByName(_judged(proposed, pictures, least))
+        found = found.unionByName(_alike(proposed, pictures, least))
     digests = images.select(PATH, SHA256)
     for side in ("a", "b"):
         named = digests.toDF(f"path_{side}", f"sha256_{side}")
@@ -166,15 +166,15 @@ def conflicts(
     several = ends.where(F.size("firsts") > 1)
     beside = films.join(several, on="cluster_id", how="inner")
     other = F.when(F.col("meant") == F.col("meant_1"), F.col("firsts")[1])
-    pair = _in_order(F.struct(PATH, LABEL, "source"), other.otherwise(F.col("firsts")[0]))
+    film = (PATH, LABEL, "source")
+    pair = _in_order(F.struct(*film), other.otherwise(F.col("firsts")[0]), film)
     return beside.select("cluster_id", *pair).distinct().select(*columns(CONFLICTS))
 
 
-def _in_order(one: Column, other: Column) -> list[Column]:
-    """Give the smaller of two films as a, the larger as b, so that a pair is there once."""
+def _in_order(one: Column, other: Column, names: Sequence[str]) -> list[Column]:
+    """Give the smaller of two structs as a, the larger as b, so that a pair is there once."""
     ends = {"a": F.least(one, other), "b": F.greatest(one, other)}
-    names = (PATH, LABEL, "source")
-    return [film[name].alias(f"{name}_{side}") for side, film in ends.items() for name in names]
+    return [end[name].alias(f"{name}_{side}") for side, end in ends.items() for name in names]
 
 
 def _firsts(films: DataFrame, key: str) -> DataFrame:
@@ -235,8 +235,13 @@ def _near(firsts: DataFrame) -> DataFrame:
     kind = F.coalesce(
         *(F.when(turn == least, F.lit(name)) for turn, name in zip(turns, VARIANTS, strict=True))
     )
+    one_end, other_end = (
+        F.struct(*(F.col(f"{n}_{s}").alias(n) for n in _PAIR)) for s in ("a", "b")
+    )
     near = met.where(least <= _FAR).select(
-        *_ordered(), kind.alias("kind"), least.cast("int").alias("distance")
+        *_in_order(one_end, other_end, _PAIR),
+        kind.alias("kind"),
+        least.cast("int").alias("distance"),
     )
     return near.groupBy("even_a", "odd_a", "even_b", "odd_b").agg(
         F.min_by("kind", F.struct("distance", "kind")).alias("kind"),
@@ -244,20 +249,13 @@ def _near(firsts: DataFrame) -> DataFrame:
     )
 
 
-def _ordered() -> list[Column]:
-    """Give the smaller pair of hashes as a, so that two pictures that met twice are one pair."""
-    one, other = (F.struct(*(F.col(f"{n}_{s}").alias(n) for n in _PAIR)) for s in ("a", "b"))
-    ends = {"a": F.least(one, other), "b": F.greatest(one, other)}
-    return [end[name].alias(f"{name}_{side}") for side, end in ends.items() for name in _PAIR]
-
-
-def _judged(proposed: DataFrame, pictures: DataFrame, least: float) -> DataFrame:
+def _alike(proposed: DataFrame, pictures: DataFrame, least: float) -> DataFrame:
     """Lay the pictures of each proposed pair over each other, and keep those that are alike."""
     for side in ("a", "b"):
         named = pictures.select(F.col(PATH).alias(f"path_{side}"), F.col(LOOKS).alias(side))
         proposed = proposed.join(named, on=f"path_{side}", how="inner")
-    judged = proposed.mapInArrow(_judge, _JUDGED)
-    return judged.where(F.col("likeness") >= least)
+    alike = proposed.mapInArrow(_compare, _ALIKE)
+    return alike.where(F.col("likeness") >= least)
 
 
 def _hash(batches: Batches) -> Batches:
@@ -278,7 +276,7 @@ def _cut(batches: Batches) -> Batches:
         yield pa.RecordBatch.from_arrays([*batch.columns, column], names=names)
 
 
-def _judge(batches: Batches) -> Batches:
+def _compare(batches: Batches) -> Batches:
     for batch in batches:
         ones, others = (unpacked(batch[side].to_pylist()) for side in ("a", "b"))
         kinds = np.array(batch["kind"].to_pylist(), object)

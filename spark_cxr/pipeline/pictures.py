@@ -105,13 +105,13 @@ def _ranked(rows: DataFrame, labels: Sequence[str], shown: int) -> DataFrame:
     sure = F.expr(f"element_at(probabilities, {TARGET})")
     differs = F.col(LABEL).isin(*labels) & (F.col(LABEL) != F.col(TARGET))
     is_wrong = F.coalesce((sure == F.col("confidence")) & differs, F.lit(False))
-    told = rows.withColumns({SURE: sure, WRONG: is_wrong})
+    rows = rows.withColumns({SURE: sure, WRONG: is_wrong})
     each = Window.partitionBy(TARGET, WRONG)
     ranks = {
         FROM_TOP: F.row_number().over(each.orderBy(F.desc(SURE), PATH)),
         FROM_BELOW: F.row_number().over(each.orderBy(SURE, PATH)),
     }
-    return told.withColumns(ranks).where(F.least(FROM_TOP, FROM_BELOW) <= shown)
+    return rows.withColumns(ranks).where(F.least(FROM_TOP, FROM_BELOW) <= shown)
 
 
 def _kinds(films: Sequence[Film], shown: int) -> Iterator[tuple[str, tuple[Film, ...]]]:
@@ -177,8 +177,8 @@ def training_panels(
     paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
     task = ExplainTask(plan, predictor, manifest.limits, manifest.identity)
     files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES).files
-    seen = explained(files, task).collect()
-    found: dict[str, Film] = {row[PATH]: row.asDict() for row in seen if row["map"]}
+    rows = explained(files, task).collect()
+    found: dict[str, Film] = {row[PATH]: row.asDict() for row in rows if row["map"]}
     if not found:
         return (), ""
     scale = scale_of(np.concatenate([film["map"] for film in found.values()]))

@@ -52,7 +52,7 @@ def open_scorer(
 
 @dataclass(frozen=True)
 class ScoredFile:
-    """What was seen of one file: a prediction, a reason, or a content that was scored before."""
+    """What became of one file: a prediction, a reason, or a content that was scored before."""
 
     path: str
     bytes: int
@@ -122,12 +122,12 @@ def predict_images(batches: Iterator[pd.Series], model: Model) -> Iterator[list[
     return films.rows([Content(each or b"") for each in batch] for batch in batches)
 
 
-def prediction_row(told: Prediction) -> Row:
+def prediction_row(found: Prediction) -> Row:
     """Give a prediction as columns; those of the class are null or empty where none is named."""
     return {
-        "prediction": told.label or None,
-        "confidence": told.confidence,
-        "probabilities": dict(told.probabilities),
-        "training_distance": told.distance,
-        "flags": list(told.flags),
+        "prediction": found.label or None,
+        "confidence": found.confidence,
+        "probabilities": dict(found.probabilities),
+        "training_distance": found.distance,
+        "flags": list(found.flags),
     }

@@ -28,7 +28,7 @@ FOLD = "fold"
 COLUMN = "column:"
 """Begins a way to split that names a column, like column:source."""
 VALUE = "split_value"
-"""What that column says of a film (`split_column.with_values`)."""
+"""What that column says of a film (`with_values`)."""
 SPLIT = "split"
 """Column of a split file, and of films as they were published, that says train, val or test."""
 SIDES = {
@@ -61,7 +61,7 @@ def split(
 
 
 def can_cross(by: str) -> bool:
-    """Tell whether a way to split can put a patient on both sides without being asked for that."""
+    """Tell whether a way to split can put a patient on both sides though nobody has chosen that."""
     return by not in ("patient", "image")
 
 
@@ -189,10 +189,10 @@ def named_validation(images: DataFrame, by: str) -> DataFrame | None:
     """Give the films that a split names for validation, if it names others for the test."""
     if not can_cross(by) or not _names_sides(images, by):
         return None
-    told, sides = _told_sides(images, by)
+    films, sides = _sides_of(images, by)
     if not sides >= {"val", "test"}:
         return None
-    named = told.where(F.col(SIDE) == "val").select(PATH)
+    named = films.where(F.col(SIDE) == "val").select(PATH)
     return images.join(named, on=PATH, how="left_semi")
 
 
@@ -201,33 +201,34 @@ def _sided(images: DataFrame, by: str) -> DataFrame:
 
     Validation films are the test where there are no test films, and are left out otherwise.
     """
-    told, sides = _told_sides(images, by)
+    films, sides = _sides_of(images, by)
     tested = "test" if "test" in sides else "val"
-    sided = told.where(F.col(SIDE).isin("train", tested))
+    sided = films.where(F.col(SIDE).isin("train", tested))
     is_test = (F.col(SIDE) == tested).alias(IS_TEST)
     return images.join(sided.select(PATH, is_test), on=PATH, how="inner")
 
 
-def _told_sides(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
-    """Read the side of each film, and which sides there are."""
-    told = images.select(PATH, _word(VALUE).alias(WORD)) if column_of(by) else _told(images, by)
+def _sides_of(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
+    """Read the side of each film from a column, or from a file keyed by path, file name or stem.
+
+    Also say which sides there are.
+    """
+    if column_of(by):
+        films = images.select(PATH, _word(VALUE).alias(WORD))
+    else:
+        dataset = Dataset(name="", label_column=SPLIT)
+        rows = read_labels(images.sparkSession, by, dataset).where(F.col(LABEL) != "")
+        check_labels(rows, by)
+        films = match(images, rows).select(PATH, _word(LABEL).alias(WORD))
     side = F.coalesce(*(F.when(F.col(WORD).isin(*w), F.lit(s)) for s, w in SIDES.items()))
-    told = told.select(PATH, WORD, side.alias(SIDE))
-    words = {row[WORD]: row[SIDE] for row in told.select(WORD, SIDE).distinct().collect()}
+    films = films.select(PATH, WORD, side.alias(SIDE))
+    words = {row[WORD]: row[SIDE] for row in films.select(WORD, SIDE).distinct().collect()}
     if odd := sorted(word for word, known in words.items() if known is None):
         received = f"{by} with {', '.join(odd[:EXAMPLES])}"
         raise InputError(
             "train, val, test or nothing in a split file", received, "Correct the file"
         )
-    return told, set(words.values())
-
-
-def _told(images: DataFrame, path: str) -> DataFrame:
-    """Read the side of each film from a file keyed by path, file name or stem."""
-    dataset = Dataset(name="", label_column=SPLIT)
-    rows = read_labels(images.sparkSession, path, dataset).where(F.col(LABEL) != "")
-    check_labels(rows, path)
-    return match(images, rows).select(PATH, _word(LABEL).alias(WORD))
+    return films, set(words.values())
 
 
 def _word(column: str) -> Column:
@@ -257,20 +258,19 @@ def with_values(rows: DataFrame, images: DataFrame, by: str, settings: Ingest) -
 
     Args:
         rows: The films to split.
-        images: What ingesting has found out of them (`schemas.IMAGES`).
+        images: `schemas.IMAGES` of these films.
         by: A way to split, like `patient` or `column:source`.
         settings: Say where the label file is.
     """
     name = column_of(by)
     if not name:
         return rows
-    values = _of_films(images, name) if name in KNOWN else _of_file(images, name, settings)
-    said = values.where(F.col(VALUE).isNotNull() & (F.col(VALUE) != ""))
-    return rows.join(said, on=PATH, how="inner")
-
-
-def _of_films(images: DataFrame, name: str) -> DataFrame:
-    return images.select(PATH, F.col(name).cast("string").alias(VALUE))
+    if name in KNOWN:
+        values = images.select(PATH, F.col(name).cast("string").alias(VALUE))
+    else:
+        values = _of_file(images, name, settings)
+    values = values.where(F.col(VALUE).isNotNull() & (F.col(VALUE) != ""))
+    return rows.join(values, on=PATH, how="inner")
 
 
 def _of_file(images: DataFrame, name: str, settings: Ingest) -> DataFrame:

@@ -1,4 +1,4 @@
-"""A head that has learned → its answers on the test, its figures, and its model directory."""
+"""A trained head → its predictions on the test, its figures, and its model directory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class HeadTitle(Protocol):
 
 @dataclass(frozen=True)
 class Trial:
-    """What a head is tested on, and where its answers and the model go."""
+    """What a head is tested on, and where its predictions and the model go."""
 
     prepared: DataFrame
     """Vectors of both sides, as heads take them; kept in memory by the caller."""
@@ -73,7 +73,7 @@ class TrainingResult:
     overlap: Overlap
     setting: Setting
     tuned: Tuned | None
-    """What `--tune` tried; None where it was not asked for."""
+    """What `--tune` tried; None without it."""
     learning: tuple[LearningPoint, ...]
     seconds: float
 
@@ -94,7 +94,7 @@ Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """All that a report tells of one training."""
+    """All that a report shows of one training."""
 
     job: str
     sections: tuple[str, ...]
@@ -123,7 +123,7 @@ def try_out(
 
     Args:
         head: What the model is called.
-        model: Adds the columns of `train.HeadModel`.
+        model: Adds the columns of `heads.HeadModel`.
         trial: Films, settings, and where to write.
         started: When the fitting began, by the monotonic clock.
         setting: Of the head.
@@ -133,11 +133,13 @@ def try_out(
     cfg, labels = trial.cfg, trial.parted.labels
     print_ = fingerprint(trial.parted.rows)
     scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
-    predictions = _written(predictions_of(scored, labels, f"{head.name}-{print_}"), trial.output)
+    table = trial.output.table("predictions")
+    trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
+    predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
     metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
     network = trial.made.plan.network
     marks = marked(trial.images, predictions, network)
-    fitted = TrainingResult(
+    result = TrainingResult(
         head=head,
         parted=trial.parted,
         fingerprint=print_,
@@ -153,30 +155,24 @@ def try_out(
     scored.unpersist()
     trained = trial.prepared.where(~F.col(IS_TEST))
     known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
-    write_model(model, _told(fitted, trial, known), Output(trial.output.table("model")))
-    return fitted
+    write_model(model, _facts(result, trial, known), Output(trial.output.table("model")))
+    return result
 
 
-def _written(predictions: DataFrame, output: Output) -> DataFrame:
-    output.write_table(predictions, "predictions")
-    table = output.table("predictions")
-    return predictions.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
-
-
-def _told(fitted: TrainingResult, trial: Trial, known: Reference) -> ModelFacts:
+def _facts(result: TrainingResult, trial: Trial, known: Reference) -> ModelFacts:
     cfg = trial.cfg
-    split = {"how": str(fitted.split_words(cfg.train))}
+    split = {"how": str(result.split_words(cfg.train))}
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
     return ModelFacts(
-        name=f"{fitted.head.name}-{fitted.fingerprint}",
-        labels=fitted.labels,
-        setting=fitted.setting,
+        name=f"{result.head.name}-{result.fingerprint}",
+        labels=result.labels,
+        setting=result.setting,
         plan=trial.made.plan,
         limits=limits_of(cfg.ingest),
         used=trial.made.used,
-        metrics=fitted.metrics,
-        overlap=fitted.overlap,
+        metrics=result.metrics,
+        overlap=result.overlap,
         reference=known,
-        data=fitted.fingerprint,
+        data=result.fingerprint,
         split={**split, **(drawn if is_drawn(cfg.train) else {})},
     )

@@ -22,7 +22,7 @@ from spark_cxr.backbones.cache import cache_dir, locked, whole
 from spark_cxr.backbones.catalog import Backbone, PublishedWeights
 from spark_cxr.backbones.download import to_log
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass
+from spark_cxr.backbones.featurize import ImageStruct, struct_pass
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import BadImage
@@ -57,17 +57,14 @@ def image_column(
     @pandas_udf(returns)
     def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:
         parts = (list(map(ImageStruct, zip(*fields, strict=True))) for fields in batches)
-        for made in struct_pass(on_this_worker(plan), preparing).rows(parts):
+        for found in struct_pass(on_this_worker(plan), preparing).rows(parts):
             if raise_bad:
-                raise_first(made)
-            yield pd.Series([_finished(each, finish) for each in made], dtype=object)
+                raise_first(found)
+            values = [None if isinstance(each, BadImage) else finish(each) for each in found]
+            yield pd.Series(values, dtype=object)
 
     # Else the optimizer copies the call into a filter on its result, and each image is run twice.
     return column.asNondeterministic()
-
-
-def _finished(made: Made, finish: Finish) -> Any:
-    return None if isinstance(made, BadImage) else finish(made)
 
 
 def with_top(wanted: Features) -> Features:

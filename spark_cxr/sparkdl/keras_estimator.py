@@ -171,7 +171,7 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
         return self.getOrDefault(self.kerasFitParams)
 
     def fitMultiple(self, dataset: DataFrame, paramMaps: Sequence[Mapping[Any, Any]]) -> Models:
-        """Load the images once, and train a network for each map, when it is asked for.
+        """Load the images once, and train a network for each map when the caller takes it.
 
         Networks are trained one after another, so that memory holds one of them.
 
@@ -243,7 +243,7 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
 
 
 class _Models:
-    """Trains the next network when it is asked for; several threads may ask."""
+    """Trains the next network when it is taken; several threads may do so."""
 
     def __init__(self, trainers: Sequence[Callable[[], Transformer]], close: Callable[[], None]):
         self._trainers, self._at, self._lock = trainers, 0, Lock()

@@ -101,8 +101,8 @@ def predict_rows(
     for start in range(0, len(rows), BATCH):
         arrays = [prepare(row) for row in rows[start : start + BATCH]]
         good = [shaped(array, shape) for array in arrays if array is not None]
-        made = iter(np.asarray(model.predict_on_batch(np.stack(good))) if good else ())
-        yield from (None if a is None else next(made).ravel().tolist() for a in arrays)
+        found = iter(np.asarray(model.predict_on_batch(np.stack(good))) if good else ())
+        yield from (None if a is None else next(found).ravel().tolist() for a in arrays)
 
 
 def shaped(array: NDArray[Any], shape: Sequence[int | None]) -> NDArray[np.float32]:
@@ -202,9 +202,9 @@ class KerasImageFileTransformer(_OfKerasFile):
             raise ConfigError("outputMode vector", mode, "Images out are not offered any more")
         load = loading(self.getOrDefault(self.imageLoader))
         run = _over_series(read_network(self.getModelFile()), load)
-        made = run(F.col(self.getInputCol()))
+        values = run(F.col(self.getInputCol()))
         return dataset.withColumn(
-            self.getOutputCol(), F.when(made.isNotNull(), array_to_vector(made))
+            self.getOutputCol(), F.when(values.isNotNull(), array_to_vector(values))
         )
 
 

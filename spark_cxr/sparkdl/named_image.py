@@ -111,19 +111,19 @@ class _OfImages(
     def _transform(self, dataset: DataFrame) -> DataFrame:
         self._check(dataset)
         output = self.getOutputCol()
-        made = dataset.withColumn(output, self._column(dataset.sparkSession))
-        made = made.withColumn(output, self._worded(F.col(output)))
+        rows = dataset.withColumn(output, self._column(dataset.sparkSession))
+        rows = rows.withColumn(output, self._typed(F.col(output)))
         if self.getOrDefault(self.handleInvalid) == "skip":
-            return made.where(F.col(output).isNotNull())
-        return made
+            return rows.where(F.col(output).isNotNull())
+        return rows
 
     def _column(self, spark: SparkSession) -> Column:
         """Run the network."""
         raise NotImplementedError
 
-    def _worded(self, made: Column) -> Column:
-        """Give what the network has made the type of the output column."""
-        return F.when(made.isNotNull(), array_to_vector(made))
+    def _typed(self, values: Column) -> Column:
+        """Bring the network's values into the type of the output column."""
+        return F.when(values.isNotNull(), array_to_vector(values))
 
     def _preparing(self) -> StructPreparation:
         return StructPreparation(self.getScaleHint(), self.getOrDefault(self.liftGrey))
@@ -172,8 +172,8 @@ class DeepImageFeaturizer(_OfImages):
     def _column(self, spark: SparkSession) -> Column:
         pooling = "avg" if self.getModelName() in POOLED else "none"
         plan = make_plan(spark, self._features(), pooling)
-        made = image_column(plan, self._preparing(), self._raises())
-        return made(*fields_of(self.getInputCol()))
+        vectors = image_column(plan, self._preparing(), self._raises())
+        return vectors(*fields_of(self.getInputCol()))
 
 
 class DeepImagePredictor(_OfImages):
@@ -224,5 +224,5 @@ class DeepImagePredictor(_OfImages):
         finish = top_k(class_names(wanted.mirror), self.getOrDefault(self.topK))
         return image_column(plan, self._preparing(), self._raises(), finish, DECODED)(*fields)
 
-    def _worded(self, made: Column) -> Column:
-        return made if self.getOrDefault(self.decodePredictions) else super()._worded(made)
+    def _typed(self, values: Column) -> Column:
+        return values if self.getOrDefault(self.decodePredictions) else super()._typed(values)

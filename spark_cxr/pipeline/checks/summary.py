@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError
@@ -67,52 +67,33 @@ def renamed(labels: Sequence[str], found: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_split(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
-    """Add `split`: the side on which the publisher has put a film; null where that is not said."""
+    """Add `split`: the side on which the publisher has put a film; null where none is known."""
     rows = _split_rows(spark, cfg)
     folder = F.regexp_extract(F.lower(F.col(PATH)), _FOLDERS, 1)
     by_folder = F.when(folder != "", folder)
     if rows is None:
         return images.withColumn(SPLIT, by_folder)
-    told = match(images, rows).select(PATH, F.col(LABEL).alias(SPLIT))
-    return images.join(told, on=PATH, how="left")
+    sides = match(images, rows).select(PATH, F.col(LABEL).alias(SPLIT))
+    return images.join(sides, on=PATH, how="left")
 
 
 def _split_rows(spark: SparkSession, cfg: Config) -> DataFrame | None:
     """Read the manifest as if the split were the label: files are found by the same keys."""
-    address = _manifest(cfg)
-    if not address:
-        _refuse_column(cfg.audit.split_column)
-        return None
-    column = cfg.audit.split_column or _found(spark, address)
-    if not column:
-        return None
-    dataset = dataset_of(cfg.ingest)
-    plain_set = replace(dataset, label_column=column, rules=(), keep=(), patient_column="")
-    rows = read_labels(spark, address, plain_set)
-    return rows.where(_is_said(F.col(LABEL)))
-
-
-def _manifest(cfg: Config) -> str:
-    if cfg.audit.manifest:
-        return cfg.audit.manifest
-    known = dataset_of(cfg.ingest)
-    return "" if known.labels in NO_FILE or cfg.features.table else label_path(cfg.ingest)
-
-
-def _found(spark: SparkSession, address: str) -> str:
-    columns = spark.read.options(header="true").csv(absolute(address)).columns
-    by_lower = {column.lower(): column for column in columns}
-    return next((by_lower[name] for name in SPLIT_NAMES if name in by_lower), "")
-
-
-def _refuse_column(column: str) -> None:
-    if column:
+    dataset, address, column = dataset_of(cfg.ingest), cfg.audit.manifest, cfg.audit.split_column
+    if not (address or dataset.labels in NO_FILE or cfg.features.table):
+        address = label_path(cfg.ingest)
+    if column and not address:
         way_out = "Name the CSV with --manifest"
         raise ConfigError("a CSV that has the column of the split", f"column {column}", way_out)
-
-
-def _is_said(value: Column) -> Column:
-    return value.isNotNull() & (F.trim(value) != "")
+    if address and not column:
+        header = spark.read.options(header="true").csv(absolute(address)).columns
+        by_lower = {name.lower(): name for name in header}
+        column = next((by_lower[name] for name in SPLIT_NAMES if name in by_lower), "")
+    if not column:
+        return None
+    plain_set = replace(dataset, label_column=column, rules=(), keep=(), patient_column="")
+    rows = read_labels(spark, address, plain_set)
+    return rows.where(F.col(LABEL).isNotNull() & (F.trim(LABEL) != ""))
 
 
 def audit_summary(
@@ -127,8 +108,8 @@ def audit_summary(
         twins: `schemas.TWINS`, of these films.
         clusters: `schemas.CLUSTERS`, of these twins.
     """
-    told = prepare_images(spark, cfg, images)
-    return check_tables(NearDuplicateTables(told, twins, clusters, cfg.audit.examples), cfg.audit)
+    films = prepare_images(spark, cfg, images)
+    return check_tables(NearDuplicateTables(films, twins, clusters, cfg.audit.examples), cfg.audit)
 
 
 def prepare_images(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
