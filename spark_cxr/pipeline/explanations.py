@@ -1,4 +1,4 @@
-"""Films → explanations on the workers: maps, margins, pictures; as a table, with what was bad."""
+"""Films → explanations on the workers: a table of maps and margins, pictures, a quarantine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images → vectors as a stage of an MLlib pipeline, and what other stages and SQL share with it."""
+"""Images → vectors as a stage of an MLlib pipeline, with the parts that SQL and sparkdl share."""
 
 from __future__ import annotations
 

@@ -122,11 +122,6 @@ def fit(head: Head, train_rows: DataFrame, recipe: HeadRecipe | None = None) -> 
     return HeadModel(head, PipelineModel(stages))
 
 
-def load_head(head: Head, address: str) -> HeadModel:
-    """Load what MLlib has saved of a trained head: `model/head`."""
-    return HeadModel(head, PipelineModel.load(address))
-
-
 def _fit_whole(head: Head, estimator: Any, rows: DataFrame) -> list[Any]:
     estimator = estimator.setPredictionCol(PREDICTION_INDEX).setProbabilityCol(PROBABILITY)
     if not head.is_scaled:

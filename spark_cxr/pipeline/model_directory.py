@@ -1,14 +1,17 @@
-"""A trained head and its network → a model directory: the whole recipe, nothing executable."""
+"""A trained head → its predictions on the test, its figures, and a model directory.
+
+The directory holds the whole recipe and nothing executable.
+"""
 
 from __future__ import annotations
 
 import platform
 import shutil
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +20,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr import __version__
-from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
-from spark_cxr.images.film import Limits
-from spark_cxr.metrics import Metrics, Overlap
+from spark_cxr.metrics import Metrics
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.model.manifest import (
     ARRAYS,
@@ -33,7 +34,20 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
-from spark_cxr.schemas import FEATURES, GROUP, SHA256
+from spark_cxr.pipeline.evaluate import (
+    count_shared,
+    marked,
+    measure_predictions,
+    mllib_metrics,
+    overlap_of,
+)
+from spark_cxr.pipeline.heads import predictions_of
+from spark_cxr.pipeline.ingest import limits_of
+from spark_cxr.pipeline.partition import fingerprint
+from spark_cxr.pipeline.splits import IS_TEST, is_drawn
+from spark_cxr.pipeline.trial import HeadTitle, Learning, TrainingResult, Trial
+from spark_cxr.pipeline.tune import Tuned
+from spark_cxr.schemas import FEATURES, GROUP, SHA256, TEST_PREDICTIONS
 from spark_cxr.settings import Gate
 
 NETWORK = "network"
@@ -60,55 +74,91 @@ class FittedHead(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """What a model was made from, as its directory says."""
+def try_out(
+    head: HeadTitle,
+    model: FittedHead,
+    trial: Trial,
+    started: float,
+    setting: Setting = (),
+    tuned: Tuned | None = None,
+    learning: Learning = lambda _: (),
+) -> TrainingResult:
+    """Score the films that test, measure, and leave `predictions/` and `model/`.
 
-    name: str
-    labels: tuple[str, ...]
-    setting: Setting
-    plan: Plan
-    limits: Limits
-    used: Used
-    metrics: Metrics
-    overlap: Overlap
-    reference: Reference
-    data: str
-    split: dict[str, Any]
+    Args:
+        head: What the model is called.
+        model: Adds the columns of `heads.HeadModel`.
+        trial: Films, settings, and where to write.
+        started: When the fitting began, by the monotonic clock.
+        setting: Of the head.
+        tuned: How that was found.
+        learning: Says what fewer films would have brought.
+    """
+    cfg, labels = trial.cfg, trial.parted.labels
+    print_ = fingerprint(trial.parted.rows)
+    scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    table = trial.output.table("predictions")
+    trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
+    predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
+    metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
+    network = trial.made.plan.network
+    marks = marked(trial.images, predictions, network)
+    result = TrainingResult(
+        head=head,
+        parted=trial.parted,
+        fingerprint=print_,
+        metrics=metrics,
+        mllib=mllib_metrics(scored),
+        shared=count_shared(trial.parted.rows),
+        overlap=overlap_of(marks, predictions, labels, network, cfg),
+        setting=setting,
+        tuned=tuned,
+        learning=learning(metrics),
+        seconds=time.monotonic() - started,
+    )
+    scored.unpersist()
+    trained = trial.prepared.where(~F.col(IS_TEST))
+    known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
+    write_model(model, result, trial, known)
+    return result
 
 
-def write_model(model: FittedHead, facts: ModelFacts, directory: Output) -> Manifest:
+def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: Reference) -> None:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
+    directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.made.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
-    directory.write_bytes(REFERENCE, facts.reference.pack())
-    network, weights = facts.plan.network, facts.plan.network.weights
+    directory.write_bytes(REFERENCE, known.pack())
+    network, weights = trial.made.plan.network, trial.made.plan.network.weights
     if network.path:
         _copy(Path(network.path), directory)
+    drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
     manifest = Manifest(
-        name=facts.name,
-        labels=facts.labels,
+        name=f"{result.head.name}-{result.fingerprint}",
+        labels=result.labels,
         head=model.name,
-        setting=dict(facts.setting),
+        setting=dict(result.setting),
         backbone=network.backbone,
         weights=Origin(
             weights.kind, weights.sha256, weights.origin, weights.licence, weights.caveat
         ),
         preprocessing=network.preprocessing,
-        engine=facts.used.engine,
-        precision=facts.used.precision,
-        device=facts.used.device,
+        engine=used.engine,
+        precision=used.precision,
+        device=used.device,
         network=NETWORK if network.path else "",
         features=network.dim,
-        limits=facts.limits,
-        metrics=_figures(facts.metrics),
-        overlap={**facts.overlap.to_json(), "said": overlap_in_words(facts.overlap)},
-        data=facts.data,
-        split=facts.split,
+        limits=limits_of(cfg.ingest),
+        metrics=_figures(result.metrics),
+        overlap={**result.overlap.to_json(), "said": overlap_in_words(result.overlap)},
+        data=result.fingerprint,
+        split={
+            "how": str(result.split_words(cfg.train)),
+            **(drawn if is_drawn(cfg.train) else {}),
+        },
         versions=_versions(),
         files=digests(directory),
     )
     write_manifest(directory, manifest)
-    return manifest
 
 
 def _figures(found: Metrics) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""Films that train and films that test, the same for heads and networks; and that in words."""
+"""Films that train and films that test, the same for heads and networks; and this in words."""
 
 from __future__ import annotations
 
@@ -75,15 +75,10 @@ def split_words(by: str, people: People, shared: int, by_folder: bool = False) -
     else:
         method = f"split by {unit_of(by, people)}"
     if by == "patient" and not by_folder and people.patients:
-        return SplitWords(method, _alone(people.unnamed))
+        its = "counts as its own" if people.unnamed == 1 else "count as their own"
+        alone = f"{counted(people.unnamed, 'film')} without a patient {its}"
+        return SplitWords(method, alone if people.unnamed else "")
     return SplitWords(method, _across(people, shared))
-
-
-def _alone(films: int) -> str:
-    if not films:
-        return ""
-    its = "counts as its own" if films == 1 else "count as their own"
-    return f"{counted(films, 'film')} without a patient {its}"
 
 
 def _across(people: People, shared: int) -> str:
