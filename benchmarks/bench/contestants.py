@@ -18,7 +18,7 @@ from spark_cxr.backbones import catalog
 from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.output import locate
-from spark_cxr.pipeline.film_tables import limits_of, reading_of
+from spark_cxr.pipeline.ingest import limits_of, reading_of
 from spark_cxr.pipeline.reading import WANTED, look
 from spark_cxr.pipeline.sources import read_files
 from spark_cxr.schemas import CONTENT, FEATURES, PATH

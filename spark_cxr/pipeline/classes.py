@@ -55,18 +55,18 @@ def read_classes(words: tuple[str, ...]) -> Classes:
 
 
 def choose_classes(films: DataFrame, words: tuple[str, ...]) -> Classes:
-    """Give the classes asked for, or one for each label that is there: two or more."""
+    """Give the classes that were named, or one for each label of the films: two or more."""
     rows = films.select(LABEL).where(F.col(LABEL).isNotNull()).distinct().collect()
     return classes_among(sorted(row[LABEL] for row in rows), words)
 
 
 def classes_among(found: Sequence[str], words: tuple[str, ...]) -> Classes:
-    """Give the classes asked for, or one for each label that was found: two or more."""
-    asked = read_classes(words)
-    for label in asked.labels:
+    """Give the classes that were named, or one for each of these labels: two or more."""
+    chosen = read_classes(words)
+    for label in chosen.labels:
         if label not in found:
             raise InputError("--classes among the labels", label, nearest(label, found))
-    classes = asked if asked.parts else Classes(tuple((label, (label,)) for label in found))
+    classes = chosen if chosen.parts else Classes(tuple((label, (label,)) for label in found))
     if len(classes.parts) < 2:
         received = ", ".join(classes.names) or "no label"
         way_out = "Give a folder for each class, or --labels FILE.csv"

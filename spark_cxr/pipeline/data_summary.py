@@ -1,4 +1,4 @@
-"""What every report says of its data: where they come from, how sound they are, what failed."""
+"""What every report says of its data: where they come from, what failed, what they cannot show."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from spark_cxr.pipeline.evaluate import TestAnswers
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
-from spark_cxr.pipeline.thumbnails import film_at, jpeg
+from spark_cxr.pipeline.pictures import film_at, jpeg
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config
 
@@ -37,8 +37,8 @@ PHANTOM = "phantom"
 PHANTOMS = "drawn phantoms"
 THUMBNAIL, QUALITY = 192, 80
 MISTAKES = 8
-LOOKED_AT = 4 * MISTAKES
-"""Wrong films that are looked at for as many that the model does not refuse."""
+CANDIDATES = 4 * MISTAKES
+"""Wrong films among which to find as many that the model does not refuse."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,11 @@ def data_caveats(ingested: IngestResult, drawn: bool) -> Iterator[str]:
 
 def network_line(featurized: FeatureResult) -> str:
     """Say which network made the features, with which weights, and what ran it."""
-    made, used = featurized.plan.network, featurized.used
-    weights = f" ({made.weights.origin})" if made.weights.kind != "own" else ""
-    return f"network {made.backbone}{weights}, {used.engine} on {used.device} in {used.precision}"
+    network, used = featurized.plan.network, featurized.used
+    weights = f" ({network.weights.origin})" if network.weights.kind != "own" else ""
+    return (
+        f"network {network.backbone}{weights}, {used.engine} on {used.device} in {used.precision}"
+    )
 
 
 def network_caveats(featurized: FeatureResult) -> Iterator[str]:
@@ -136,7 +138,7 @@ def parts_of(answers: TestAnswers, labels: tuple[str, ...], cfg: Config) -> tupl
 
 
 def audit_of(spark: SparkSession, cfg: Config, ingested: IngestResult) -> AuditSummary:
-    """Ask of the tables what can be asked without a network: twins, patients, sources."""
+    """Run the checks that need no network: twins, patients, sources."""
     twins = spark.read.schema(TWINS).parquet(ingested.twins)
     checks = audit_summary(spark, cfg, ingested.images, twins, clusters(twins))
     return AuditSummary(checks, "what the job audit writes")
@@ -145,7 +147,7 @@ def audit_of(spark: SparkSession, cfg: Config, ingested: IngestResult) -> AuditS
 def mistakes_of(predictions: DataFrame, check: RefusalCheck | None = None) -> tuple[Mistake, ...]:
     """Show the films that a classifier was surest of and wrong about, without those it refuses."""
     wrong = predictions.where(F.col(LABEL) != F.col("prediction"))
-    worst = wrong.orderBy(F.desc("confidence"), PATH).limit(LOOKED_AT).collect()
+    worst = wrong.orderBy(F.desc("confidence"), PATH).limit(CANDIDATES).collect()
     refused = check.refused([row[PATH] for row in worst]) if check else set()
     return tuple(
         Mistake(

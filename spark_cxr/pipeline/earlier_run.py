@@ -14,8 +14,8 @@ from spark_cxr.settings import Config
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """A run that ended well, or was refused when its vectors were made."""
+class EarlierRun:
+    """A run that ended well, or failed after it had written its vectors."""
 
     output: Output
     job: str
@@ -23,58 +23,60 @@ class Earlier:
     """Its settings of these sections, as run.json has them."""
     features: dict[str, Any]
     network: str
-    """The key of its features; empty where it made none."""
+    """The key of its features; empty where it has none."""
     labels: tuple[str, ...]
     """Only films of these have features; empty: of any label."""
 
 
-def open_earlier(address: str, flag: str, table: str) -> Earlier:
+def open_earlier(address: str, flag: str, table: str) -> EarlierRun:
     """Open the directory of a run that has left a table, or say what is there instead."""
     output = Output(absolute(address).rstrip("/"))
     expected, received = f"{flag} of a run that ended well and left {table}/", f"{flag}={address}"
     record = _record(output, RECORD)
-    made = _record(output, VECTORS)
-    if record.get("status") != "ok" and not (record.get("status") == "failed" and made):
+    vectors = _record(output, VECTORS)
+    if record.get("status") != "ok" and not (record.get("status") == "failed" and vectors):
         status = record.get("status", "no run.json that can be read")
         raise InputError(expected, f"{received}: {status}", "Name the --out of such a run")
     if output.read_bytes(f"{table}/_SUCCESS") is None:
         raise InputError(expected, f"{received}: no {table}", "Name the --out of such a run")
     settings = record["config"]
-    network = made.get("network") or record.get("network", "")
+    network = vectors.get("network") or record.get("network", "")
     labels = read_classes(tuple(settings.get("train", {}).get("classes", ()))).labels
-    return Earlier(output, record["job"], settings["ingest"], settings["features"], network, labels)
+    return EarlierRun(
+        output, record["job"], settings["ingest"], settings["features"], network, labels
+    )
 
 
-def ingested_by(earlier: Earlier) -> Earlier:
+def ingested_by(earlier: EarlierRun) -> EarlierRun:
     """Find the run that has the films of these features: itself, or what its --table named."""
     table = earlier.features["table"]
     return open_earlier(table, "the --table of --features", "images") if table else earlier
 
 
-def with_its_films(cfg: Config, earlier: Earlier, flag: str) -> Config:
+def with_its_films(cfg: Config, earlier: EarlierRun, flag: str) -> Config:
     """Take the folders and limits of the earlier run; two answers to one question are refused."""
     if cfg.ingest.images:
         raise ConfigError(f"--images or {flag}", "both", "Leave one out")
     return replace(cfg, ingest=defaults(ingest=earlier.ingest).ingest)
 
 
-def with_its_network(cfg: Config, earlier: Earlier) -> Config:
-    """Take the network of the earlier run; another one that is asked for by name is refused."""
-    asked, plain = cfg.features.backbone, defaults().features.backbone
-    made = defaults(features={**earlier.features, "cache": "", "table": ""}).features
-    if asked not in (plain, made.backbone):
+def with_its_network(cfg: Config, earlier: EarlierRun) -> Config:
+    """Take the network of the earlier run; another one that is named is refused."""
+    named, plain = cfg.features.backbone, defaults().features.backbone
+    features = defaults(features={**earlier.features, "cache": "", "table": ""}).features
+    if named not in (plain, features.backbone):
         way_out = "Leave --backbone out, or featurize with it first"
-        raise ConfigError(f"the features' own backbone, {made.backbone}", asked, way_out)
-    return replace(cfg, features=made)
+        raise ConfigError(f"the features' own backbone, {features.backbone}", named, way_out)
+    return replace(cfg, features=features)
 
 
-def check_classes(cfg: Config, earlier: Earlier) -> None:
+def check_classes(cfg: Config, earlier: EarlierRun) -> None:
     """Refuse classes whose films have no features, because the earlier run left them out."""
-    asked = read_classes(cfg.train.classes).labels
-    if earlier.labels and not (asked and set(asked) <= set(earlier.labels)):
+    wanted = read_classes(cfg.train.classes).labels
+    if earlier.labels and not (wanted and set(wanted) <= set(earlier.labels)):
         expected = f"--classes of {', '.join(earlier.labels)}: other films have no features"
         way_out = "Name some of these, or featurize the others too"
-        raise ConfigError(expected, ", ".join(asked) or "all", way_out)
+        raise ConfigError(expected, ", ".join(wanted) or "all", way_out)
 
 
 def _record(output: Output, name: str) -> dict[str, Any]:

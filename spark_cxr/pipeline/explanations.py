@@ -1,39 +1,58 @@
-"""What the workers do with a batch of files: decode, network with maps, head, heat, picture."""
+"""Films → explanations on the workers: a table of maps and margins, pictures, a quarantine."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from pyspark.sql import DataFrame
+import numpy as np
+from pyarrow import fs
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.errors import BadImage
+from spark_cxr.errors import BadImage, InputError
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.heat import bounded
+from spark_cxr.metrics.wording import counted
 from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
-from spark_cxr.model.explanation import Explanation, explanations
+from spark_cxr.model.explanation import Explanation, explanations, scale_of
+from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import NO_XRAY, Picture, Predictor, look_at_film
-from spark_cxr.output import Output
+from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.ingest import quarantine_of, unseen
 from spark_cxr.pipeline.networks import on_this_worker
-from spark_cxr.pipeline.scored_files import said_of
-from spark_cxr.schemas import EXPLANATIONS, FILES, PATH, columns
+from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.scorer import prediction_row
+from spark_cxr.pipeline.sources import read_paths
+from spark_cxr.pipeline.staging import staged
+from spark_cxr.schemas import EXPLANATIONS, FILES, LABEL, PATH, QUARANTINE, columns
 
 EXPLAINED = f"{EXPLANATIONS}, reason string, detail string"
 """One row a file: an explanation where `reason` is null."""
 PICTURES = "overlays"
 Row = dict[str, Any]
+TABLE = "explanations"
+TARGET = "target"
+"""Column of the class whose heat is explained."""
+DEFAULT_LONGEST = 768
+"""Of the overlays of another job."""
+FEW = 32
+"""Films on which the scale of the colours is found."""
+LISTED = "path string, modified timestamp, bytes bigint"
 
 
 @dataclass(frozen=True)
 class ExplainTask:
-    """What the workers have to know."""
+    """What the workers need to know."""
 
     plan: Plan
     predictor: Predictor
@@ -52,7 +71,7 @@ class ExplainTask:
 
 @dataclass(frozen=True)
 class _Opened:
-    """What is kept of a decoded film until the network has seen it."""
+    """What is kept of a decoded film until the network has run."""
 
     row: Row
     picture: Picture
@@ -95,8 +114,8 @@ def _explained(
     opened: _Opened, trace: FilmMaps, task: ExplainTask, attribution: Attribution
 ) -> Row:
     prediction = task.predictor.predict(trace.vector, opened.picture)
-    told = {
-        **said_of(prediction),
+    row = {
+        **prediction_row(prediction),
         "model": task.model,
         "scored_at": datetime.now(UTC),
         "method": attribution.method,
@@ -104,11 +123,11 @@ def _explained(
     }
     target, grid = task.label or prediction.label, attribution.grid
     if not target:
-        return told
+        return row
     known = task.predictor.labels
     why = explanations(opened.film, trace, prediction, known, attribution.method, [target], grid)[0]
     return {
-        **told,
+        **row,
         "target": why.label,
         "contrast": why.contrast,
         "margin": why.margin,
@@ -140,3 +159,120 @@ def overlay_name(path: str, label: str) -> str:
 def _plain(name: str) -> str:
     """Take out what file systems or readers trip over; a leading sign would hide the file."""
     return re.sub(r"[^\w.+-]", "_", name).lstrip("._") or "film"
+
+
+@dataclass(frozen=True)
+class FilmsToExplain:
+    """Files, and what is known of their labels."""
+
+    listed: DataFrame
+    """path, modified, bytes"""
+    files: DataFrame
+    """`schemas.FILES`: those of them that can be read."""
+    truth: DataFrame
+    """path, label; the label is null where it is not known."""
+    count: int
+
+
+@dataclass(frozen=True)
+class ExplainResult:
+    """What was explained, and how."""
+
+    rows: DataFrame
+    """`schemas.EXPLANATIONS`"""
+    task: ExplainTask
+    method: str
+    files: int
+    n: int
+    """Films that decode."""
+    unexplained: int
+    """Of these, the ones that are no X-ray: without --label there is no class to explain."""
+    seconds: float
+    """For decoding, explaining and drawing."""
+
+
+def explain_paths(
+    spark: SparkSession, scorer: Model, paths: Sequence[str], max_bytes: int, output: Output
+) -> ExplainResult:
+    """Explain and draw films that another job has picked."""
+    labels = spark.createDataFrame([(path, None) for path in paths], "path string, label string")
+    films = films_of(spark, paths, labels, max_bytes)
+    task = ExplainTask(scorer.plan, scorer.predictor, scorer.limits, scorer.manifest.identity)
+    scale = find_scale(few_of(spark, films), task)
+    task = replace(task, scale=scale, folder=output.address, longest=DEFAULT_LONGEST)
+    return explain_films(spark, films, task, max_bytes, output)
+
+
+def find_scale(few: DataFrame, task: ExplainTask) -> float:
+    """Choose the heat of the strongest colour from a few films, as a round number.
+
+    So that one pass over all films can both compute and draw, and two films can be compared.
+    """
+    plain = replace(task, folder="", exact=False)
+    maps = [row["map"] for row in explained(few, plain).select("map").collect() if row["map"]]
+    if not maps:
+        return 1.0
+    return scale_of(np.concatenate(maps))
+
+
+def explain_films(
+    spark: SparkSession, films: FilmsToExplain, task: ExplainTask, max_bytes: int, output: Output
+) -> ExplainResult:
+    """Explain films in one pass; write `explanations/`, `quarantine/` and the overlays."""
+    started = time.monotonic()
+    with staged(output) as keep:
+        with progress(spark, "explaining", films.count):
+            found = keep(explained(films.files, task))
+        seconds = time.monotonic() - started
+        lost = unseen(films.listed, found, max_bytes).select(*columns(QUARANTINE))
+        output.write_table(quarantine_of(found).unionByName(lost), "quarantine")
+        good = found.where(F.col("reason").isNull()).drop(LABEL)
+        named = good.join(films.truth, on=PATH, how="left")
+        output.write_table(named.select(*columns(EXPLANATIONS)), TABLE)
+    rows = spark.read.schema(EXPLANATIONS).parquet(output.table(TABLE))
+    bad = spark.read.schema(QUARANTINE).parquet(output.table("quarantine")).count()
+    n, unexplained = rows.count(), rows.where(F.col(TARGET).isNull()).count()
+    _check_account(n, bad, films.count, output)
+    method = rows.select("method").first()[0]
+    return ExplainResult(rows, task, method, films.count, n, unexplained, seconds)
+
+
+def few_of(spark: SparkSession, films: FilmsToExplain) -> DataFrame:
+    """Read a few films, drawn by hash of their path: the same on any number of partitions."""
+    lots = films.listed.where(F.col("bytes") > 0).orderBy(F.xxhash64(PATH), PATH).limit(FEW)
+    paths = [row[PATH] for row in lots.select(PATH).collect()]
+    return films_at(spark, paths)
+
+
+def films_at(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    """Read files by their paths; none at all are an empty table."""
+    return read_paths(spark, paths) if paths else spark.createDataFrame([], FILES)
+
+
+def films_of(
+    spark: SparkSession, paths: Sequence[str], labels: DataFrame, max_bytes: int
+) -> FilmsToExplain:
+    """Look up films by path; one that is gone since it was scored goes to the quarantine."""
+    if not paths:
+        raise InputError("at least one film to explain", "none", "Check --where or the folder")
+    sizes = {path: _size(path) for path in paths}
+    rows = [(path, None, -1 if size is None else size) for path, size in sizes.items()]
+    there = [path for path, size in sizes.items() if size and size <= max_bytes]
+    listed = spark.createDataFrame(rows, LISTED)
+    return FilmsToExplain(listed, films_at(spark, there), labels.select(PATH, LABEL), len(paths))
+
+
+def _size(path: str) -> int | None:
+    store, inside = locate(path)
+    found = store.get_file_info(inside)
+    return found.size if found.type == fs.FileType.File else None
+
+
+def _check_account(n: int, bad: int, files: int, output: Output) -> None:
+    if n + bad != files:
+        way_out = "Run again when no one writes to the folders"
+        raise InputError(f"a row for each of {files:,} files", f"{n + bad:,}", way_out)
+    if not n:
+        received = f"{counted(bad, 'file')}, all bad"
+        way_out = f"See {output.table('quarantine')}"
+        raise InputError("at least one film that decodes", received, way_out)

@@ -1,4 +1,4 @@
-"""A network on Spark's workers, with the table of the vectors that it has made before."""
+"""A network on Spark's workers, with the table of its vectors from earlier runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FeatureCache:
         return self.plan.key(self.used)
 
     def mark(self, files: DataFrame, column: str) -> DataFrame:
-        """Mark the files that the network has to see: neither of another label nor known.
+        """Mark the files that the network has to run on: neither of another label nor known.
 
         The small table goes to the files, so that no image file is shuffled.
         """

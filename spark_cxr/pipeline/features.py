@@ -22,9 +22,8 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_network,
 )
 from spark_cxr.pipeline.feature_cache import FeatureCache, open_features
-from spark_cxr.pipeline.ingest import IngestResult, account_of, looked_at
+from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, ingesting_again
 from spark_cxr.pipeline.reading import is_wanted
-from spark_cxr.pipeline.reread import looked_at_again
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
 
@@ -82,8 +81,8 @@ def featurize_step(
     With `labels` only films of these get a vector; with none named, those of any label. Films that
     `--table` names are ingested already: of these only `features/` and a quarantine are written.
     """
-    ingested, (made,) = featurize_by(spark, cfg, [(cfg.features, output)], labels)
-    return ingested, made
+    ingested, (result,) = featurize_by(spark, cfg, [(cfg.features, output)], labels)
+    return ingested, result
 
 
 def featurize_by(
@@ -92,29 +91,29 @@ def featurize_by(
     networks: Sequence[tuple[Features, Output]],
     labels: tuple[str, ...] | None = None,
 ) -> tuple[IngestResult, list[FeatureResult]]:
-    """Do the same with several networks, each of which is shown the same decoded film.
+    """Do the same with several networks, each of which runs on the same decoded film.
 
     Each network has an output for its `features/`; the first one's also takes all else.
     """
     output = networks[0][1]
-    looking: Callable[..., Any] = looked_at
+    films_of: Callable[..., Any] = ingesting
     if cfg.features.table:
         earlier = open_earlier(cfg.features.table, "--table", "images")
         cfg = with_its_films(cfg, earlier, "--table")
-        looking = partial(looked_at_again, source=earlier.output)
+        films_of = partial(ingesting_again, source=earlier.output)
     caches = [open_features(spark, wanted, labels) for wanted, _ in networks]
     started = time.monotonic()
-    with looking(spark, cfg.ingest, output, caches) as (ingested, looked):
+    with films_of(spark, cfg.ingest, output, caches) as (ingested, films):
         counts = [
-            _write_features(looked, number, ingested, cache, place)
+            _write_features(films, number, ingested, cache, place)
             for number, (cache, (_, place)) in enumerate(zip(caches, networks, strict=True))
         ]
     seconds = time.monotonic() - started
-    made = [
+    results = [
         _featurized(spark, ingested, cache, place, n_new, seconds)
         for cache, (_, place), n_new in zip(caches, networks, counts, strict=True)
     ]
-    return ingested, made
+    return ingested, results
 
 
 def featurized_earlier(
@@ -136,13 +135,13 @@ def featurized_earlier(
 
 
 def _write_features(
-    looked: DataFrame, number: int, ingested: IngestResult, cache: FeatureCache, output: Output
+    films: DataFrame, number: int, ingested: IngestResult, cache: FeatureCache, output: Output
 ) -> int:
     """Write the vectors of one network, and count those that are new.
 
     Vectors are joined to what is known of their films; the table of films is the small side.
     """
-    vectors = looked.select(PATH, SHA256, F.col("vectors")[number].alias(FEATURES))
+    vectors = films.select(PATH, SHA256, F.col("vectors")[number].alias(FEATURES))
     vectors = vectors.where(F.col(FEATURES).isNotNull())
     n_new, images, key = vectors.count(), ingested.images, PATH
     if cache.address:

@@ -1,40 +1,37 @@
-"""Images → vectors as a stage of an MLlib pipeline, on today's Spark."""
+"""Images → vectors as a stage of an MLlib pipeline, with the parts that SQL and sparkdl share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
-from pyspark.ml.param import Param, Params
+from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
-from pyspark.sql.types import BinaryType
+from pyspark.sql.types import BinaryType, DataType, StructType
 
 from spark_cxr.backbones import catalog, engines
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.catalog import NORMALISINGS
 from spark_cxr.backbones.engines.plan import PRECISIONS, Plan
-from spark_cxr.backbones.featurize import Made
+from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass, vector_pass
 from spark_cxr.backbones.keras_model import POOLINGS
 from spark_cxr.errors import BadImage, InputError
-from spark_cxr.pipeline.networks import make_plan
-from spark_cxr.pipeline.params import (
-    check_output,
-    is_image_struct,
-    one_of,
-    text,
-    type_of_input,
-)
-from spark_cxr.pipeline.vectors import vectors_of
+from spark_cxr.images.film_pass import Content
+from spark_cxr.images.structs import FIELDS, StructPreparation
+from spark_cxr.pipeline.networks import make_plan, on_this_worker
 from spark_cxr.settings import Features, nearest
 
+Batches = Iterator[pd.Series | pd.DataFrame]
+"""What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""
 VECTORS = "vector array<float>, reason string, detail string"
 SAME_NAME = ("weights", "mirror", "normalising", "engine", "precision", "device")
 """Params that the section [features] calls the same."""
@@ -53,6 +50,75 @@ DEFAULTS = {
     "handleInvalid": "error",
     "errorCol": "",
 }
+
+
+def one_of(name: str, known: Sequence[str], doc: str) -> Any:
+    """Declare a Param that takes one of a few words."""
+
+    def convert(value: Any) -> str:
+        if value not in known:
+            received, way_out = f"{name}={value!r}", nearest(str(value), known)
+            raise TypeError(f"Expected {name} by name. Received: {received}. {way_out}")
+        return str(value)
+
+    return Param(Params._dummy(), name, f"{doc} ({', '.join(known)})", typeConverter=convert)
+
+
+def text(name: str, doc: str) -> Any:
+    """Declare a Param that takes any text."""
+    return Param(Params._dummy(), name, doc, typeConverter=TypeConverters.toString)
+
+
+def type_of_input(dataset: DataFrame, column: str) -> DataType:
+    """Give the type of the input column, or refuse a table that does not have it."""
+    kinds = {field.name: field.dataType for field in dataset.schema.fields}
+    if column not in kinds:
+        raise InputError("inputCol among the columns", column, nearest(column, list(kinds)))
+    return kinds[column]
+
+
+def is_image_struct(kind: DataType) -> bool:
+    """Tell a struct of Spark's image schema, whatever else it may hold, from other types."""
+    return isinstance(kind, StructType) and set(FIELDS) <= set(kind.fieldNames())
+
+
+def check_output(dataset: DataFrame, column: str) -> None:
+    """Refuse to write over a column."""
+    if column in dataset.columns:
+        raise InputError("outputCol that is not there yet", column, "Choose another name")
+
+
+def vectors_of(batches: Batches, plan: Plan, raise_bad: bool) -> Iterator[list[Made]]:
+    """Turn the batches of a column into vectors, one for one and in order.
+
+    Raises:
+        BadImage: an image is bad, and `raise_bad` is true.
+    """
+    for vectors in _vectors(batches, plan):
+        if raise_bad:
+            raise_first(vectors)
+        yield vectors
+
+
+def raise_first(vectors: list[Made]) -> None:
+    """Raise the first of the bad images, if there is one."""
+    for each in vectors:
+        if isinstance(each, BadImage):
+            raise each
+
+
+def _vectors(batches: Batches, plan: Plan) -> Iterator[list[Made]]:
+    # A SQL function learns only from its first batch whether it gets structs or files.
+    first = next(batches, None)
+    if first is None:
+        return iter(())
+    batches, here = chain([first], batches), on_this_worker(plan)
+    if isinstance(first, pd.DataFrame):
+        columns = (zip(*(each[name] for name in FIELDS), strict=True) for each in batches)
+        return struct_pass(here, StructPreparation()).rows(
+            list(map(ImageStruct, rows)) for rows in columns
+        )
+    return vector_pass(here).rows([Content(each or b"") for each in batch] for batch in batches)
 
 
 def _network(value: Any) -> str:
@@ -89,7 +155,7 @@ class FilmFeaturizer(
         typeConverter=_network,
     )
     weights = text("weights", "embedded, imagenet, a file or URI, random:SEED; empty: its own")
-    mirror = text("mirror", "folder or URL with the official weight files, asked first")
+    mirror = text("mirror", "folder or URL with the official weight files, tried first")
     normalising = one_of("normalising", ("", *NORMALISINGS), "of a FILE.keras")
     pooling = one_of("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
     engine = one_of("engine", ("auto", *engines.names()), "what runs the network")
@@ -149,15 +215,15 @@ class FilmFeaturizer(
         invalid = self.getOrDefault(self.handleInvalid)
         plan = make_plan(dataset.sparkSession, *self.network_settings())
         vectors = vectorizer(plan, raise_bad=invalid == "error")
-        made = dataset.withColumn("_made", vectors(F.col(self.getInputCol())))
-        vector = F.col("_made.vector")
+        rows = dataset.withColumn("_found", vectors(F.col(self.getInputCol())))
+        vector = F.col("_found.vector")
         if invalid == "skip":
-            made = made.where(vector.isNotNull())
-        made = made.withColumn(output, F.when(vector.isNotNull(), array_to_vector(vector)))
+            rows = rows.where(vector.isNotNull())
+        rows = rows.withColumn(output, F.when(vector.isNotNull(), array_to_vector(vector)))
         if errors:
-            reason = F.struct(F.col("_made.reason"), F.col("_made.detail"))
-            made = made.withColumn(errors, F.when(vector.isNull(), reason))
-        return made.drop("_made")
+            reason = F.struct(F.col("_found.reason"), F.col("_found.detail"))
+            rows = rows.withColumn(errors, F.when(vector.isNull(), reason))
+        return rows.drop("_found")
 
     def _check(self, dataset: DataFrame) -> None:
         column = self.getInputCol()
@@ -174,13 +240,14 @@ def vectorizer(plan: Plan, raise_bad: bool) -> Callable[..., Any]:
 
     @pandas_udf(VECTORS)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        for made in vectors_of(batches, plan, raise_bad):
-            rows = [_row(each) for each in made]
+        for found in vectors_of(batches, plan, raise_bad):
+            rows = [
+                (None, each.reason, each.detail)
+                if isinstance(each, BadImage)
+                else (each, None, None)
+                for each in found
+            ]
             yield pd.DataFrame(rows, columns=["vector", "reason", "detail"])
 
     # Else the optimizer copies the call into a filter on its result, and each film is run twice.
     return vectors.asNondeterministic()
-
-
-def _row(made: Made) -> tuple[Any, str | None, str | None]:
-    return (None, made.reason, made.detail) if isinstance(made, BadImage) else (made, None, None)

@@ -1,4 +1,4 @@
-"""Feature vectors → a fitted head and its predictions on films that it has not seen."""
+"""Feature vectors → a trained head, and its predictions on other films."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ WEIGHT = "film_weight"
 SCALED = "scaled_features"
 PARTITION = 1 << 22
 """Numbers in a partition of vectors, 32 MB. A fit goes through all partitions at each of its steps,
-and a task costs some milliseconds however little there is to do: 351 vectors of 128 were fitted in
-2.2 s as one partition and in 8.5 s as eight."""
+and a task costs some milliseconds however little there is to do: 351 vectors of 128 took
+2.2 s as one partition and 8.5 s as eight."""
 HEAD = "head"
 """Folder of a model directory with MLlib's own form."""
 MARGIN = "margin_"
@@ -37,7 +37,7 @@ MARGIN = "margin_"
 
 @dataclass(frozen=True)
 class HeadRecipe:
-    """How a head is to be fitted."""
+    """How a head is to be trained."""
 
     seed: int = 0
     setting: Setting = ()
@@ -47,10 +47,10 @@ class HeadRecipe:
 
 
 class HeadModel(Model):
-    """A fitted head: adds `prediction_index` and `probability`, the same for all heads."""
+    """A trained head: adds `prediction_index` and `probability`, the same for all heads."""
 
     def __init__(self, head: Head, mllib: PipelineModel) -> None:
-        """Keep the head's row and MLlib's fitted pipeline, which is what gets saved."""
+        """Keep the head's row and MLlib's trained pipeline, which is what gets saved."""
         super().__init__()
         self.head = head
         self.mllib = mllib
@@ -106,7 +106,8 @@ def fit(head: Head, train_rows: DataFrame, recipe: HeadRecipe | None = None) -> 
     """Fit a head on prepared rows."""
     recipe = recipe or HeadRecipe()
     check_recipe(head, recipe)
-    counts = _counts(train_rows)
+    by_label = train_rows.groupBy(LABEL_INDEX).count().collect()
+    counts = {row[LABEL_INDEX]: row["count"] for row in by_label}
     rows = _weighted(train_rows, counts) if recipe.balance else train_rows
     classes = len(train_rows.schema[LABEL_INDEX].metadata["ml_attr"]["vals"])
     shape = Shape(sum(counts.values()), len(train_rows.first()[FEATURES]), classes)
@@ -119,11 +120,6 @@ def fit(head: Head, train_rows: DataFrame, recipe: HeadRecipe | None = None) -> 
     else:
         stages = _fit_whole(head, estimator, rows)
     return HeadModel(head, PipelineModel(stages))
-
-
-def load_head(head: Head, address: str) -> HeadModel:
-    """Load what MLlib has saved of a fitted head: `model/head`."""
-    return HeadModel(head, PipelineModel.load(address))
 
 
 def _fit_whole(head: Head, estimator: Any, rows: DataFrame) -> list[Any]:
@@ -172,10 +168,6 @@ def _share_margins(scored: DataFrame, models: int, slope: float) -> DataFrame:
     )
 
 
-def _counts(rows: DataFrame) -> dict[float, int]:
-    return {r[LABEL_INDEX]: r["count"] for r in rows.groupBy(LABEL_INDEX).count().collect()}
-
-
 def _weighted(rows: DataFrame, counts: dict[float, int]) -> DataFrame:
     """Weigh each film by films / (classes x films of its class): on average 1."""
     whole = sum(counts.values()) / len(counts)
@@ -184,7 +176,7 @@ def _weighted(rows: DataFrame, counts: dict[float, int]) -> DataFrame:
 
 
 def predictions_of(scored: DataFrame, labels: tuple[str, ...], model: str) -> DataFrame:
-    """Word what a head has answered: one row a film (`schemas.TEST_PREDICTIONS`)."""
+    """Give the predictions of a head: one row a film (`schemas.TEST_PREDICTIONS`)."""
     shares = vector_to_array(F.col(PROBABILITY))
     return scored.withColumns(
         {

@@ -1,31 +1,35 @@
-"""The steps that jobs share: each reads, lets the workers compute, and writes its tables."""
+"""Files → the tables images and quarantine: each file is a row of one of them."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
+from spark_cxr.images.film import Limits
 from spark_cxr.output import Output, pseudonym_key
-from spark_cxr.pipeline import film_tables as ingest
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
+from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
-from spark_cxr.pipeline.reading import WANTED, Copies, is_copied, look
-from spark_cxr.pipeline.sources import Listing, list_files, read_files
+from spark_cxr.pipeline.reading import WANTED, Copies, Reading, is_copied, look
+from spark_cxr.pipeline.sources import Listing, list_files, read_files, source_of
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, TWINS, columns
+from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, SHA256, TWINS, columns
 from spark_cxr.settings import Ingest
 
 LOG = logging.getLogger(__name__)
+THEN = "then"
+"""The digest that a film had when it was ingested."""
 
 
 @dataclass(frozen=True)
@@ -51,52 +55,53 @@ class IngestResult:
 
 
 def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> IngestResult:
-    """Look at every file, write `images/` and `quarantine/`, and account for each."""
-    with looked_at(spark, settings, output) as (ingested, _):
+    """Decode every file, and write a row of each into `images/` or `quarantine/`."""
+    with ingesting(spark, settings, output) as (ingested, _):
         return ingested
 
 
 @contextmanager
-def looked_at(
+def ingesting(
     spark: SparkSession,
     settings: Ingest,
     output: Output,
     caches: Sequence[FeatureCache] = (),
     copies: Copies | None = None,
 ) -> Iterator[tuple[IngestResult, DataFrame]]:
-    """Ingest, and until the block ends give what was seen of each file (`schemas.LOOKED`).
+    """Ingest, and give a row for each file (`schemas.LOOKED`) until the block ends.
 
     All of it comes from one pass over the files: each film is decoded once, shown to the networks
-    of `caches` that want it, and kept as `copies` says. What that pass found waits in a table of
-    its own: not in memory, because it has the vectors too.
+    of `caches` that want it, and kept as `copies` says. The rows stay in a table of their own, not
+    in memory, because they have the vectors too.
     """
-    dataset = ingest.dataset_of(settings)
+    dataset = dataset_of(settings)
     listing = list_files(spark, settings.images, dataset.leave_out)
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
     with staged(output) as keep:
-        labels = ingest.label_rows(spark, settings, key)
-        labels = labels if labels is None else keep(labels)  # read once, pseudonyms made once
-        told = keep(ingest.told_of(listing.files, labels, settings))
-        if remark := ingest.check_told(listing.files, told, labels, settings):
+        label_file = label_rows(spark, settings, key)
+        if label_file is not None:
+            label_file = keep(label_file)  # read once, pseudonyms computed once
+        labels = keep(labels_of_files(listing.files, label_file, settings))
+        if remark := check_match(listing.files, labels, label_file, settings):
             LOG.warning(remark)
         files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
-        files = wanted_by(caches, copies, files, told)
+        files = wanted_by(caches, copies, files, labels)
         plans = [cache.plan for cache in caches]
-        rows = look(files, ingest.reading_of(settings, key), plans, copies)
+        rows = look(files, reading_of(settings, key), plans, copies)
         with progress(spark, "featurizing" if plans else "looking at files", listing.count):
-            seen = keep(rows)
-        yield _ingested(spark, settings, output, listing, seen, told), seen
+            found = keep(rows)
+        yield _ingested(spark, settings, output, listing, found, labels), found
 
 
 def wanted_by(
     caches: Sequence[FeatureCache], copies: Copies | None, files: DataFrame, labels: DataFrame
 ) -> DataFrame:
-    """Mark in the column `wanted` which network has to see a file, and whether a copy is kept.
+    """Mark in the column `wanted` which networks get a file, and whether a copy is kept.
 
     The small table of labels (path, label) goes to the files, so that no image file is shuffled.
     """
     for names in {cache.labels for cache in caches if cache.labels is not None}:
-        choose_classes(labels, names)  # too few classes: say so before the work
+        choose_classes(labels, names)  # too few classes: refuse them before the work
     if copies or any(cache.labels is not None for cache in caches):
         files = files.join(F.broadcast(labels.select(PATH, LABEL)), on=PATH, how="left")
     else:
@@ -113,45 +118,37 @@ def _ingested(
     settings: Ingest,
     output: Output,
     listing: Listing,
-    seen: DataFrame,
-    told: DataFrame,
+    found: DataFrame,
+    labels: DataFrame,
 ) -> IngestResult:
-    """Part what was seen into images and quarantine, and see that no file is missing."""
-    if seen.count() != listing.count:
-        lost = ingest.unseen(listing.files, seen, settings.max_bytes)
-        seen = seen.select(*columns(SEEN)).unionByName(lost)
-    output.write_table(ingest.quarantine_of(seen), "quarantine")
+    """Divide the files into images and quarantine, and check that none is missing."""
+    if found.count() != listing.count:
+        lost = unseen(listing.files, found, settings.max_bytes)
+        found = found.select(*columns(SEEN)).unionByName(lost)
+    output.write_table(quarantine_of(found), "quarantine")
     reasons = _reasons(spark, output)
     _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
     with staged(output) as keep:
-        films = keep(ingest.images_of(seen, told, settings))
+        films = keep(images_of(found, labels, settings))
         output.write_table(find_twins(films, settings.likeness, keep), "twins")
         twins = spark.read.schema(TWINS).parquet(output.table("twins"))
         output.write_table(regroup(films, twins), "images")
     done = account_of(spark, output, listing.count)
-    _check_account(done)
+    if done.n_images + done.quarantined != done.files:
+        received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
+        way_out = "Run again when no one writes to the folders"
+        raise InputError("folders that stay as they are while they are read", received, way_out)
     return done
 
 
 def account_of(spark: SparkSession, output: Output, files: int = 0) -> IngestResult:
     """Count what ingesting has left in a directory, just now or in an earlier run."""
     images = spark.read.schema(IMAGES).parquet(output.table("images"))
-    people, reasons = _people(images), _reasons(spark, output)
-    return IngestResult(
-        images,
-        files or people[0] + sum(n for _, n in reasons),
-        *people,
-        reasons,
-        output.table("twins"),
-    )
-
-
-def _people(images: DataFrame) -> tuple[int, int, int]:
-    """Count images, patients, and images without one."""
-    known = F.col("patient_id")
+    known, reasons = F.col("patient_id"), _reasons(spark, output)
     counts = images.agg(F.count(F.lit(1)), F.count_distinct(known), F.count_if(known.isNull()))
     n_images, patients, without = counts.collect()[0]
-    return n_images, patients, without
+    files = files or n_images + sum(n for _, n in reasons)
+    return IngestResult(images, files, n_images, patients, without, reasons, output.table("twins"))
 
 
 def _reasons(spark: SparkSession, output: Output) -> tuple[tuple[str, int], ...]:
@@ -172,8 +169,92 @@ def _check_bad(
         raise InputError(expected, received, f"See {table}")
 
 
-def _check_account(done: IngestResult) -> None:
-    if done.n_images + done.quarantined != done.files:
-        received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
-        way_out = "Run again when no one writes to the folders"
-        raise InputError("folders that stay as they are while they are read", received, way_out)
+@contextmanager
+def ingesting_again(
+    spark: SparkSession,
+    settings: Ingest,
+    output: Output,
+    caches: Sequence[FeatureCache] = (),
+    copies: Copies | None = None,
+    *,
+    source: Output,
+    lost: str = "quarantine",
+) -> Iterator[tuple[IngestResult, DataFrame]]:
+    """Do the same with films of an earlier run; those that changed go into the table `lost`."""
+    ingested = account_of(spark, source)
+    files = read_files(spark, settings.images, settings.max_bytes, dataset_of(settings).leave_out)
+    files = wanted_by(caches, copies, files, ingested.images)
+    known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
+    files = files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
+    rows = look(files, reading_of(settings, None), [cache.plan for cache in caches], copies)
+    with staged(output) as keep:
+        with progress(spark, "featurizing" if caches else "decoding films", ingested.n_images):
+            found = keep(rows)
+        same = found.join(F.broadcast(known), on=PATH, how="inner")
+        same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
+        missing = known.join(same.select(PATH), on=PATH, how="left_anti")
+        detail = F.lit("gone or changed since it was ingested")
+        why = {"reason": F.lit("unreadable"), "detail": detail, SHA256: F.col(THEN)}
+        output.write_table(missing.withColumns(why).select(*columns(QUARANTINE)), lost)
+        # Read again, because the images given here outlive the staged table.
+        missing = spark.read.schema(QUARANTINE).parquet(output.table(lost))
+        kept = ingested.images.join(missing.select(PATH), on=PATH, how="left_anti")
+        yield replace(ingested, images=kept), same
+
+
+def reading_of(settings: Ingest, key: bytes | None) -> Reading:
+    """Gather what the workers need to know to read a file; without a key, no patient."""
+    return Reading(limits_of(settings), key, dataset_of(settings).patient_regex)
+
+
+def limits_of(settings: Ingest) -> Limits:
+    """Give the limits on the size of a film."""
+    return Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
+
+
+def unseen(listed: DataFrame, found: DataFrame, max_bytes: int) -> DataFrame:
+    """Find the listed files that no row was made of, and say why (`schemas.SEEN`)."""
+    size = F.col("bytes")
+    over = F.concat(size, F.lit(f" bytes, limit {max_bytes}"))
+    why = F.when(size == 0, "empty").when(size > max_bytes, "too_large").otherwise("unreadable")
+    known = {
+        "path": F.col(PATH),
+        "bytes": size,
+        "modified": F.col("modified"),
+        "sha256": F.when(size == 0, hashlib.sha256(b"").hexdigest()),
+        "reason": why,
+        "detail": F.when(size == 0, "0 bytes")
+        .when(size > max_bytes, over)
+        .otherwise("the file system gave an error or no file"),
+    }
+    missing = listed.join(found.select(PATH), on=PATH, how="left_anti")
+    kinds = dict(word.split() for word in SEEN.split(", "))
+    return missing.select(
+        *(known.get(name, F.lit(None)).cast(kinds[name]).alias(name) for name in columns(SEEN))
+    )
+
+
+def quarantine_of(files: DataFrame) -> DataFrame:
+    """Take the files that are no images to work with."""
+    return files.where(F.col("reason").isNotNull()).select(*columns(QUARANTINE))
+
+
+def images_of(files: DataFrame, labels: DataFrame, settings: Ingest) -> DataFrame:
+    """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`).
+
+    The folder is the source only where the label file names none at all: else a film on which the
+    file is silent would look like one of yet another hospital.
+    """
+    good = files.where(F.col("reason").isNull()).join(labels, on=PATH, how="left")
+    source = F.col("file_source")
+    if not labels.where(source.isNotNull()).limit(1).count():
+        source = source_of(settings.images, dataset_of(settings).name)
+    patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
+    return good.withColumns(
+        {
+            "source": source,
+            "patient_id": patient,
+            "group_id": F.coalesce(patient, F.col("pixels_sha256")),
+            "view": F.coalesce(F.col("file_view"), F.col("view")),
+        }
+    ).select(*columns(IMAGES))

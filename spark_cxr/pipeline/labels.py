@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
-from spark_cxr.errors import InputError
+from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.pseudonyms import pseudonymised
 from spark_cxr.schemas import LABELS, PATH, columns
-from spark_cxr.settings import nearest
+from spark_cxr.settings import Ingest, nearest
 
 FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
 KEYS = ("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id")
@@ -22,6 +25,16 @@ LABEL_NAMES = ("label", "labels", "class", "finding", "finding labels", "diagnos
 PATIENTS = ("patient_id", "patientid", "patient id", "patient")
 WHOLE_NUMBER = r"^\s*-?\d{1,9}(\.0*)?\s*$"
 EXAMPLES = 3
+FROM_LABELS = {
+    "label": "string",
+    "day_offset": "int",
+    "file_patient": "string",
+    "file_view": "string",
+    "file_source": "string",
+}
+"""What a label file or a folder name may say of an image, beside what the file itself says."""
+NO_FILE = ("folder", "none")
+"""What `labels` may be beside a file."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,7 @@ def check_labels(labels: DataFrame, path: str) -> None:
     if doubled:
         conflicts = keys.where("n > 1").orderBy("key").limit(EXAMPLES).collect()
         received = f"{path}: {', '.join(row.key for row in conflicts)} with several labels"
-        raise InputError("one label for each key", received, "Mend the file")
+        raise InputError("one label for each key", received, "Correct the file")
 
 
 def find_unmatched(paths: DataFrame, labels: DataFrame, matched: DataFrame) -> Unmatched:
@@ -213,3 +226,74 @@ def _renamed(written: Column, dataset: Dataset) -> Column:
     for rule in reversed(dataset.rules):
         label = F.when(written.rlike(rule.match), F.lit(rule.label)).otherwise(label)
     return label
+
+
+def dataset_of(settings: Ingest) -> Dataset:
+    """Put what the settings say about labels and patients over the data set's description."""
+    known = datasets.get(settings.dataset) if settings.dataset else Dataset(name="")
+    names = ("labels", "key_column", "label_column", "patient_column", "patient_regex", "unmatched")
+    given: dict[str, Any] = {name: getattr(settings, name) for name in names}
+    dataset = replace(known, **{name: value for name, value in given.items() if value})
+    _check_regex(dataset.patient_regex)
+    return dataset
+
+
+def label_rows(spark: SparkSession, settings: Ingest, key: bytes | None = None) -> DataFrame | None:
+    """Read the label file (`schemas.LABELS`); None where labels come from folders or nowhere."""
+    dataset = dataset_of(settings)
+    if dataset.labels in NO_FILE:
+        return None
+    return read_labels(spark, label_path(settings), dataset, key)
+
+
+def labels_of_files(files: DataFrame, rows: DataFrame | None, settings: Ingest) -> DataFrame:
+    """Gather what a label file or the folder names say of the files: path, key, and `FROM_LABELS`.
+
+    `rows` are those of `label_rows`.
+    """
+    if rows is None:
+        dataset = dataset_of(settings)
+        known = {"label": label_from_path(dataset)} if dataset.labels == "folder" else {}
+        return files.select(PATH).withColumns(
+            {name: known.get(name, F.lit(None)).cast(kind) for name, kind in FROM_LABELS.items()}
+        )
+    matched = match(files, rows)
+    renamed = {"patient_id": "file_patient", "view": "file_view", "source": "file_source"}
+    return matched.withColumnsRenamed(renamed).select(PATH, "key", *FROM_LABELS)
+
+
+def check_match(
+    files: DataFrame, matched: DataFrame, rows: DataFrame | None, settings: Ingest
+) -> str:
+    """Refuse a label file that does not fit the files; say what does not match where it may."""
+    if rows is None:
+        return ""
+    path = label_path(settings)
+    check_labels(rows, path)
+    unmatched = find_unmatched(files, rows, matched)
+    if not (unmatched.rows or unmatched.files):
+        return ""
+    if dataset_of(settings).unmatched == "error":
+        way_out = "Correct the file, or add --unmatched keep"
+        raise InputError(f"a row of {path} for each image and back", str(unmatched), way_out)
+    return f"labels: {unmatched}"
+
+
+def label_path(settings: Ingest) -> str:
+    """Find the label file: the one that was named, or the data set's own beside the images."""
+    if settings.labels:
+        return settings.labels
+    return label_file(dataset_of(settings).labels, settings.images)
+
+
+def _check_regex(pattern: str) -> None:
+    received = f"ingest.patient_regex={pattern}"
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        way_out = r"Escape what is meant literally, as in \."
+        expected = "a regular expression"
+        raise ConfigError(expected, f"{received} ({error})", way_out) from None
+    if pattern and groups < 1:
+        way_out = "Put ( ) around the part that is the patient"
+        raise ConfigError("a regular expression with a group", received, way_out)

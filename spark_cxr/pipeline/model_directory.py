@@ -1,23 +1,28 @@
-"""A fitted head and its network → a model directory: the whole recipe and nothing executable."""
+"""A trained head → its predictions on the test, its figures, and a model directory.
+
+The directory holds the whole recipe and nothing executable.
+"""
 
 from __future__ import annotations
 
 import platform
 import shutil
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+import numpy as np
+import pyarrow as pa
+from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from spark_cxr import __version__
-from spark_cxr.backbones.engines.plan import Plan, Used
-from spark_cxr.backbones.network import Network
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
-from spark_cxr.images.film import Limits
-from spark_cxr.metrics import Metrics, Overlap
+from spark_cxr.metrics import Metrics
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.model.manifest import (
     ARRAYS,
@@ -27,12 +32,29 @@ from spark_cxr.model.manifest import (
     digests,
     write_manifest,
 )
-from spark_cxr.model.reference import Reference
+from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.evaluate import (
+    count_shared,
+    marked,
+    measure_predictions,
+    mllib_metrics,
+    overlap_of,
+)
+from spark_cxr.pipeline.heads import predictions_of
+from spark_cxr.pipeline.ingest import limits_of
+from spark_cxr.pipeline.partition import fingerprint
+from spark_cxr.pipeline.splits import IS_TEST, is_drawn
+from spark_cxr.pipeline.trial import HeadTitle, Learning, TrainingResult, Trial
+from spark_cxr.pipeline.tune import Tuned
+from spark_cxr.schemas import FEATURES, GROUP, SHA256, TEST_PREDICTIONS
+from spark_cxr.settings import Gate
 
 NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
 PACKAGES = ("pyspark", "numpy", "openvino", "keras")
+MOST = 4000
+"""Training films that are described, drawn by hash: more hardly move a mean and 64 axes."""
 
 
 class FittedHead(Protocol):
@@ -52,53 +74,91 @@ class FittedHead(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """What a model was made from, as its directory tells it."""
+def try_out(
+    head: HeadTitle,
+    model: FittedHead,
+    trial: Trial,
+    started: float,
+    setting: Setting = (),
+    tuned: Tuned | None = None,
+    learning: Learning = lambda _: (),
+) -> TrainingResult:
+    """Score the films that test, measure, and leave `predictions/` and `model/`.
 
-    name: str
-    labels: tuple[str, ...]
-    setting: Setting
-    plan: Plan
-    limits: Limits
-    used: Used
-    metrics: Metrics
-    overlap: Overlap
-    reference: Reference
-    data: str
-    split: dict[str, Any]
+    Args:
+        head: What the model is called.
+        model: Adds the columns of `heads.HeadModel`.
+        trial: Films, settings, and where to write.
+        started: When the fitting began, by the monotonic clock.
+        setting: Of the head.
+        tuned: How that was found.
+        learning: Says what fewer films would have brought.
+    """
+    cfg, labels = trial.cfg, trial.parted.labels
+    print_ = fingerprint(trial.parted.rows)
+    scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    table = trial.output.table("predictions")
+    trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
+    predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
+    metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
+    network = trial.made.plan.network
+    marks = marked(trial.images, predictions, network)
+    result = TrainingResult(
+        head=head,
+        parted=trial.parted,
+        fingerprint=print_,
+        metrics=metrics,
+        mllib=mllib_metrics(scored),
+        shared=count_shared(trial.parted.rows),
+        overlap=overlap_of(marks, predictions, labels, network, cfg),
+        setting=setting,
+        tuned=tuned,
+        learning=learning(metrics),
+        seconds=time.monotonic() - started,
+    )
+    scored.unpersist()
+    trained = trial.prepared.where(~F.col(IS_TEST))
+    known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
+    write_model(model, result, trial, known)
+    return result
 
 
-def write_model(model: FittedHead, made: ModelFacts, directory: Output) -> Manifest:
+def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: Reference) -> None:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
+    directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.made.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
-    directory.write_bytes(REFERENCE, made.reference.pack())
-    network = made.plan.network
+    directory.write_bytes(REFERENCE, known.pack())
+    network, weights = trial.made.plan.network, trial.made.plan.network.weights
     if network.path:
         _copy(Path(network.path), directory)
+    drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
     manifest = Manifest(
-        name=made.name,
-        labels=made.labels,
+        name=f"{result.head.name}-{result.fingerprint}",
+        labels=result.labels,
         head=model.name,
-        setting=dict(made.setting),
+        setting=dict(result.setting),
         backbone=network.backbone,
-        weights=_origin(made.plan.network),
+        weights=Origin(
+            weights.kind, weights.sha256, weights.origin, weights.licence, weights.caveat
+        ),
         preprocessing=network.preprocessing,
-        engine=made.used.engine,
-        precision=made.used.precision,
-        device=made.used.device,
+        engine=used.engine,
+        precision=used.precision,
+        device=used.device,
         network=NETWORK if network.path else "",
         features=network.dim,
-        limits=made.limits,
-        metrics=_figures(made.metrics),
-        overlap={**made.overlap.to_json(), "said": overlap_in_words(made.overlap)},
-        data=made.data,
-        split=made.split,
+        limits=limits_of(cfg.ingest),
+        metrics=_figures(result.metrics),
+        overlap={**result.overlap.to_json(), "said": overlap_in_words(result.overlap)},
+        data=result.fingerprint,
+        split={
+            "how": str(result.split_words(cfg.train)),
+            **(drawn if is_drawn(cfg.train) else {}),
+        },
         versions=_versions(),
         files=digests(directory),
     )
     write_manifest(directory, manifest)
-    return manifest
 
 
 def _figures(found: Metrics) -> dict[str, float | None]:
@@ -118,12 +178,65 @@ def _copy(network: Path, directory: Output) -> None:
         shutil.copyfileobj(source, target, 1 << 20)
 
 
-def _origin(network: Network) -> Origin:
-    found = network.weights
-    return Origin(found.kind, found.sha256, found.origin, found.licence, found.caveat)
-
-
 def _versions() -> dict[str, str]:
     installed = {package.metadata["Name"].lower() for package in metadata.distributions()}
     found = {name: metadata.version(name) for name in PACKAGES if name in installed}
     return {"spark_cxr": __version__, "python": platform.python_version(), **found}
+
+
+def reference_of(
+    train_rows: DataFrame,
+    predictions: DataFrame,
+    labels: tuple[str, ...],
+    gate: Gate,
+    seed: int,
+) -> Reference:
+    """Describe the films of the training, and the predictions on those of the test."""
+    vectors, groups = _drawn(train_rows, seed)
+    own = own_distances(vectors, groups, seed)
+    own = own[own > 0]  # a limit of zero would make everything infinitely far
+    limit = float(np.quantile(own, 1 - gate.false_alarms)) if len(own) >= FEWEST else np.inf
+    shares, confidence, spread = _answers(predictions, labels)
+    return Reference(
+        cloud=describe(vectors, seed),
+        limit=limit,
+        false_alarms=gate.false_alarms,
+        far=gate.far,
+        colour=gate.colour,
+        distance=float(np.mean(own / limit)) if len(own) else 0.0,
+        distance_spread=float(np.std(own / limit)) if len(own) else 0.0,
+        shares=shares,
+        confidence=confidence,
+        confidence_spread=spread,
+    )
+
+
+def _drawn(train_rows: DataFrame, seed: int) -> tuple[np.ndarray, list[str]]:
+    """Bring a bounded number of vectors to the driver, in an order of their own, as raw bytes."""
+    lot = F.xxhash64(F.lit(seed), F.col(SHA256))
+    vector = vector_to_array(F.col(FEATURES), "float32")
+    drawn = train_rows.select(GROUP, vector.alias(FEATURES), lot.alias("lot"), SHA256)
+    drawn = drawn.orderBy("lot", SHA256, GROUP).limit(MOST).select(GROUP, FEATURES)
+    rows = drawn.mapInArrow(_as_bytes, f"{GROUP} string, {FEATURES} binary").collect()
+    vectors = np.stack([np.frombuffer(row[FEATURES], np.float32) for row in rows])
+    return vectors.astype(np.float64), [row[GROUP] for row in rows]
+
+
+def _as_bytes(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        vectors = [np.asarray(v.values, np.float32).tobytes() for v in batch[FEATURES]]
+        yield pa.RecordBatch.from_arrays([batch[GROUP], pa.array(vectors)], [GROUP, FEATURES])
+
+
+def _answers(
+    predictions: DataFrame, labels: tuple[str, ...]
+) -> tuple[dict[str, float], float, float]:
+    """Average the predictions of a head on films that were not in its training."""
+    sure = F.col("confidence")
+    sums = F.count("*").alias("n"), F.sum(sure).alias("one"), F.sum(sure * sure).alias("two")
+    rows = {r["prediction"]: r for r in predictions.groupBy("prediction").agg(*sums).collect()}
+    n = sum(row["n"] for row in rows.values())
+    mean = sum(row["one"] for row in rows.values()) / n
+    square = sum(row["two"] for row in rows.values()) / n
+    shares = {label: rows[label]["n"] / n if label in rows else 0.0 for label in labels}
+    return shares, mean, max(0.0, square - mean * mean) ** 0.5

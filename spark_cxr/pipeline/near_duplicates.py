@@ -1,8 +1,8 @@
 """Films that are one film: by bytes, by pixels, by looks; and the groups that keep them together.
 
-Bytes and pixels are hash aggregations. Looks go in two steps, because hashes alone cannot tell
+Bytes and pixels are hash aggregations. Looks take two steps, because hashes alone cannot tell
 chest films apart: hashes propose pairs through equal pieces (a hash join, no cross join), and the
-thumbnails of what is proposed are laid over each other (`images.alike`).
+thumbnails of each proposed pair are compared (`images.likeness`).
 
 Growth: each distinct picture has 24 pieces of hash, and 24 more without its rim, so the join reads
 48 rows for it. It meets a small but fixed share of all pairs, and compares each by two bit counts,
@@ -15,7 +15,7 @@ its kind alone, so n copies make n - 1 pairs. Nothing comes to the driver.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,6 @@ from pyspark.sql import functions as F
 
 from spark_cxr.images.fingerprint import BITS, bands, hashes, unpacked
 from spark_cxr.images.likeness import VARIANTS, closer, likeness, variant
-from spark_cxr.pipeline.components import components
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import (
     CLUSTERS,
@@ -38,23 +37,64 @@ from spark_cxr.schemas import (
     columns,
 )
 
+COMPONENTS = "member string, component string"
 PIXELS = "pixels_sha256"
 LOOKS = "looks"
 EXACT = 1.0
 """From this likeness on only equal pixels are twins."""
 _FAR = 24
 """Bits of 128 up to which a pair is proposed. A little further out strangers are so many that
-looking at each would take longer than reading the films."""
+comparing each would take longer than reading the films."""
 _CLOSER = 0.06
-"""Share of the side without which each picture is looked up once more: its crops come near to that.
+"""Share of the side without which each picture is hashed once more: its crops come near to that.
 So all centred crops by up to 9 % are proposed, for a seventh more pairs; and those from one side or
 corner by up to 5 % and 3 %."""
 _HASHED = "path string, even bigint, odd bigint, even_closer bigint, odd_closer bigint"
 _BANDED = "even bigint, odd bigint, even_shown bigint, odd_shown bigint, band array<bigint>"
 _PAIR = ("even", "odd")
-_JUDGED = "path_a string, path_b string, kind string, distance int, likeness double"
-
+_ALIKE = "path_a string, path_b string, kind string, distance int, likeness double"
 Batches = Iterator[pa.RecordBatch]
+
+
+def components(pairs: DataFrame, one: str, other: str) -> DataFrame:
+    """Name each member of a pair by the smallest member that it hangs together with.
+
+    One task does it, not the driver: its memory grows with the members of pairs (about 250 bytes
+    each, so a million fit into any executor) and its time in proportion to the pairs. Rounds of
+    joins would shuffle all of them several times for tables that are small.
+    """
+    chosen = pairs.select(one, other).repartition(1)
+    return chosen.mapInArrow(_joined_batches, COMPONENTS)
+
+
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Map each member of a pair to the smallest member of its component."""
+    parent: dict[str, str] = {}
+    for one, other in pairs:
+        a, b = _root(parent, one), _root(parent, other)
+        # The smallest stays on top, so that neither order nor direction of the pairs matters.
+        parent[max(a, b)] = min(a, b)
+    return {member: _root(parent, member) for member in parent}
+
+
+def _root(parent: dict[str, str], member: str) -> str:
+    root = member
+    while parent.setdefault(root, root) != root:
+        root = parent[root]
+    while parent[member] != root:
+        parent[member], member = root, parent[member]
+    return root
+
+
+def _joined_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    pairs = (
+        pair
+        for batch in batches
+        for pair in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+    )
+    found = joined(pairs)
+    columns = [pa.array(found.keys(), pa.string()), pa.array(found.values(), pa.string())]
+    yield pa.RecordBatch.from_arrays(columns, names=["member", "component"])
 
 
 def find_twins(images: DataFrame, least: float, keep: Keep) -> DataFrame:
@@ -71,7 +111,7 @@ def find_twins(images: DataFrame, least: float, keep: Keep) -> DataFrame:
     if least < EXACT:
         pictures = _firsts(files, PIXELS).where(F.col(LOOKS).isNotNull())
         proposed = keep(_proposed(keep(pictures.mapInArrow(_hash, _HASHED))))
-        found = found.unionByName(_judged(proposed, pictures, least))
+        found = found.unionByName(_alike(proposed, pictures, least))
     digests = images.select(PATH, SHA256)
     for side in ("a", "b"):
         named = digests.toDF(f"path_{side}", f"sha256_{side}")
@@ -126,15 +166,15 @@ def conflicts(
     several = ends.where(F.size("firsts") > 1)
     beside = films.join(several, on="cluster_id", how="inner")
     other = F.when(F.col("meant") == F.col("meant_1"), F.col("firsts")[1])
-    pair = _in_order(F.struct(PATH, LABEL, "source"), other.otherwise(F.col("firsts")[0]))
+    film = (PATH, LABEL, "source")
+    pair = _in_order(F.struct(*film), other.otherwise(F.col("firsts")[0]), film)
     return beside.select("cluster_id", *pair).distinct().select(*columns(CONFLICTS))
 
 
-def _in_order(one: Column, other: Column) -> list[Column]:
-    """Give the smaller of two films as a, the larger as b, so that a pair is there once."""
+def _in_order(one: Column, other: Column, names: Sequence[str]) -> list[Column]:
+    """Give the smaller of two structs as a, the larger as b, so that a pair is there once."""
     ends = {"a": F.least(one, other), "b": F.greatest(one, other)}
-    names = (PATH, LABEL, "source")
-    return [film[name].alias(f"{name}_{side}") for side, film in ends.items() for name in names]
+    return [end[name].alias(f"{name}_{side}") for side, end in ends.items() for name in names]
 
 
 def _firsts(films: DataFrame, key: str) -> DataFrame:
@@ -195,8 +235,13 @@ def _near(firsts: DataFrame) -> DataFrame:
     kind = F.coalesce(
         *(F.when(turn == least, F.lit(name)) for turn, name in zip(turns, VARIANTS, strict=True))
     )
+    one_end, other_end = (
+        F.struct(*(F.col(f"{n}_{s}").alias(n) for n in _PAIR)) for s in ("a", "b")
+    )
     near = met.where(least <= _FAR).select(
-        *_ordered(), kind.alias("kind"), least.cast("int").alias("distance")
+        *_in_order(one_end, other_end, _PAIR),
+        kind.alias("kind"),
+        least.cast("int").alias("distance"),
     )
     return near.groupBy("even_a", "odd_a", "even_b", "odd_b").agg(
         F.min_by("kind", F.struct("distance", "kind")).alias("kind"),
@@ -204,20 +249,13 @@ def _near(firsts: DataFrame) -> DataFrame:
     )
 
 
-def _ordered() -> list[Column]:
-    """Give the smaller pair of hashes as a, so that two pictures that met twice are one pair."""
-    one, other = (F.struct(*(F.col(f"{n}_{s}").alias(n) for n in _PAIR)) for s in ("a", "b"))
-    ends = {"a": F.least(one, other), "b": F.greatest(one, other)}
-    return [end[name].alias(f"{name}_{side}") for side, end in ends.items() for name in _PAIR]
-
-
-def _judged(proposed: DataFrame, pictures: DataFrame, least: float) -> DataFrame:
+def _alike(proposed: DataFrame, pictures: DataFrame, least: float) -> DataFrame:
     """Lay the pictures of each proposed pair over each other, and keep those that are alike."""
     for side in ("a", "b"):
         named = pictures.select(F.col(PATH).alias(f"path_{side}"), F.col(LOOKS).alias(side))
         proposed = proposed.join(named, on=f"path_{side}", how="inner")
-    judged = proposed.mapInArrow(_judge, _JUDGED)
-    return judged.where(F.col("likeness") >= least)
+    alike = proposed.mapInArrow(_compare, _ALIKE)
+    return alike.where(F.col("likeness") >= least)
 
 
 def _hash(batches: Batches) -> Batches:
@@ -238,7 +276,7 @@ def _cut(batches: Batches) -> Batches:
         yield pa.RecordBatch.from_arrays([*batch.columns, column], names=names)
 
 
-def _judge(batches: Batches) -> Batches:
+def _compare(batches: Batches) -> Batches:
     for batch in batches:
         ones, others = (unpacked(batch[side].to_pylist()) for side in ("a", "b"))
         kinds = np.array(batch["kind"].to_pylist(), object)

@@ -1,18 +1,95 @@
-"""Films that train and films that test: the same split for heads and for networks."""
+"""Films that train and films that test, the same for heads and networks; and this in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.split_values import with_values
-from spark_cxr.pipeline.split_words import People, people_of
-from spark_cxr.pipeline.splits import IS_TEST, check_split, split, split_by_folder
+from spark_cxr.metrics.wording import counted
+from spark_cxr.pipeline.splits import (
+    IS_TEST,
+    check_split,
+    column_of,
+    split,
+    split_by_folder,
+    with_values,
+)
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Config
+
+
+@dataclass(frozen=True)
+class People:
+    """The patients of some films."""
+
+    patients: int
+    unnamed: int
+    """Films that name no patient."""
+
+
+@dataclass(frozen=True)
+class SplitWords:
+    """What was done, and what is true of patients there."""
+
+    method: str
+    """As in "split by patient"."""
+    patients: str = ""
+    """As in "no patient is known"; empty where `method` says all."""
+
+    def __str__(self) -> str:
+        """Give both as one phrase."""
+        return ": ".join(filter(None, (self.method, self.patients)))
+
+
+def people_of(images: DataFrame) -> People:
+    """Count the patients of films (`schemas.IMAGES`), and the films that name none."""
+    known = F.col("patient_id")
+    counted_ = images.agg(F.count_distinct(known), F.count_if(known.isNull())).collect()[0]
+    return People(*counted_)
+
+
+def unit_of(by: str, people: People) -> str:
+    """Name what really stays on one side of a split by `by`, as it follows "by"."""
+    return "film" if by == "patient" and not people.patients else by
+
+
+def split_words(by: str, people: People, shared: int, by_folder: bool = False) -> SplitWords:
+    """Say how the test was set apart, and what is true of patients there.
+
+    Args:
+        by: As `--split` has it: patient, image, a CSV file, or column:NAME.
+        people: The patients of the films that were split.
+        shared: Test films whose patient or twin is in training.
+        by_folder: The test films are those of `--test-images`; `by` does not matter then.
+    """
+    if by_folder:
+        method = "test films given by --test-images"
+    elif column := column_of(by):
+        method = f"split by the column {column}"
+    elif by.lower().endswith(".csv"):
+        method = f"split as {PurePosixPath(by).name} says"
+    else:
+        method = f"split by {unit_of(by, people)}"
+    if by == "patient" and not by_folder and people.patients:
+        its = "counts as its own" if people.unnamed == 1 else "count as their own"
+        alone = f"{counted(people.unnamed, 'film')} without a patient {its}"
+        return SplitWords(method, alone if people.unnamed else "")
+    return SplitWords(method, _across(people, shared))
+
+
+def _across(people: People, shared: int) -> str:
+    """Say whether a patient may be on both sides."""
+    if not people.patients:
+        twins = f", and {counted(shared, 'test film')} with a twin in training" if shared else ""
+        return f"no patient is known{twins}"
+    unnamed = f", and {counted(people.unnamed, 'film')} without one" if people.unnamed else ""
+    if shared:
+        return f"{counted(shared, 'test film')} with their patient or a twin in training{unnamed}"
+    return f"no {'known ' if unnamed else ''}patient is on both sides{unnamed}"
 
 
 @dataclass(frozen=True)

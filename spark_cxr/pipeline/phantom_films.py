@@ -1,4 +1,4 @@
-"""Films of our own, for who has none: drawn on the driver, without Spark."""
+"""Drawn films for those who have none: on the driver, in a file that imports no Spark."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def phantoms_step(settings: Phantoms, seed: int, output: Output) -> Counter[str]
 
 
 def with_phantoms(cfg: Config, output: Output) -> Config:
-    """Draw phantoms for a job that was given neither images nor an earlier run."""
+    """Draw phantoms for a job that names neither images nor an earlier run."""
     if cfg.ingest.images or cfg.features.table:
         return cfg
     folder = Output(output.table("phantoms"))

@@ -73,19 +73,19 @@ def ticking(action: Callable[[], None], seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _watched(spark: SparkSession) -> Iterator[Callable[[], float]]:
-    """Give a function that says which share of the tasks seen so far is done."""
+    """Give a function that says which share of the tasks so far is done."""
     if not is_connect(spark):
         yield _classic_share(spark)
         return
-    seen = {"share": 0.0}
+    latest = {"share": 0.0}
 
     def note(stages: Any = (), **_: Any) -> None:
         total = sum(stage.num_tasks for stage in stages or ())
-        seen["share"] = sum(s.num_completed_tasks for s in stages) / total if total else 0.0
+        latest["share"] = sum(s.num_completed_tasks for s in stages) / total if total else 0.0
 
     spark.registerProgressHandler(note)
     try:
-        yield lambda: seen["share"]
+        yield lambda: latest["share"]
     finally:
         spark.removeProgressHandler(note)
 

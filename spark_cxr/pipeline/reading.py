@@ -1,6 +1,6 @@
-"""Files → one row each, in one pass: what a file is as an image, and the vectors wanted of it.
+"""Files → one row each, in one pass: what a file is as an image, and its vectors.
 
-A film is decoded once, however much is made of it: with large films decoding is most of the work.
+A film is decoded once, whatever it is needed for: with large films decoding is most of the work.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reading:
-    """What the workers have to know to read a file."""
+    """What the workers need to know to read a file."""
 
     limits: Limits
     key: bytes | None
-    """Of the pseudonyms; None where nobody asks for the patient."""
+    """Of the pseudonyms; None where the patient is not wanted."""
     patient_regex: str
 
 
@@ -87,19 +87,19 @@ def is_copied(copies: Copies, labels: DataFrame) -> Column:
 def look(
     files: DataFrame, reading: Reading, plans: Sequence[Plan] = (), copies: Copies | None = None
 ) -> DataFrame:
-    """Look at every file (`schemas.LOOKED`), and keep copies of some.
+    """Decode every file (`schemas.LOOKED`), and keep copies of some.
 
-    Each of the networks sees the films whose column `wanted` says so.
+    Each network runs on the films whose column `wanted` says so.
     """
     ddl = f"{LOOKED}, {copies.ddl}" if copies else LOOKED
     if WANTED not in files.columns:
         files = files.withColumn(WANTED, F.array())
     wanted = files.select(*columns(FILES), F.col(WANTED).cast("array<boolean>"))
-    looked = over_films(wanted, lambda: looking_pass(reading, plans, copies), ddl)
-    return looked.select(*columns(ddl))
+    rows = over_films(wanted, lambda: reading_pass(reading, plans, copies), ddl)
+    return rows.select(*columns(ddl))
 
 
-def looking_pass(
+def reading_pass(
     reading: Reading, plans: Sequence[Plan] = (), copies: Copies | None = None
 ) -> TablePass:
     """Make the pass that reads files, and shows films to the networks that want them."""
@@ -112,7 +112,7 @@ def looking_pass(
             for number, plan in enumerate(here)
             if wanted[number]
         )
-        row = {**_file_row(file), **_said_of(film, content, file[PATH], reading)}
+        row = {**_file_row(file), **_film_row(film, content, file[PATH], reading)}
         if copies and wanted[len(here)]:
             row |= copies.of(film.pixels)
         return FilmViews({**row, "seen_by": [view.network for view in views]}, views)
@@ -155,17 +155,17 @@ def _file_row(file: TableFile) -> Row:
     return row
 
 
-def _said_of(film: Film, content: Content, path: str, reading: Reading) -> Row:
-    print_ = fingerprint(content.data, film)
+def _film_row(film: Film, content: Content, path: str, reading: Reading) -> Row:
+    prints = fingerprint(content.data, film)
     height, width = film.pixels.shape[:2]
     return {
-        "sha256": print_.sha256,
+        "sha256": prints.sha256,
         "format": film.format,
         "width": width,
         "height": height,
         "bits": film.bits,
-        "pixels_sha256": print_.pixels_sha256,
-        "looks": print_.looks,
+        "pixels_sha256": prints.pixels_sha256,
+        "looks": prints.looks,
         "patient_id": _patient(film, path, reading),
         "view": film.view,
         "flags": list(film.flags),

@@ -1,13 +1,35 @@
-"""A model directory → a model that Spark's workers can run."""
+"""A model directory on Spark's workers: files in, predictions out, in one pass."""
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import Vector, vectors_by
+from spark_cxr.errors import BadImage
+from spark_cxr.images.film import Film
+from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.model.model import Model, network_of, open_manifest, read_predictor
+from spark_cxr.model.predictor import Prediction, look_at_film, prediction_pass
 from spark_cxr.output import Output, absolute
-from spark_cxr.pipeline.networks import ship, threads_of
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.networks import on_this_worker, ship, threads_of
+from spark_cxr.schemas import FILES, columns
+
+Row = dict[str, Any]
+SCORED_FILES = (
+    "path string, sha256 string, modified bigint, bytes bigint, prediction string, "
+    "confidence double, probabilities map<string,double>, "
+    "training_distance double, flags array<string>, "
+    "reason string, detail string, is_same boolean"
+)
+"""One row a file; `modified` in microseconds, which no time zone can bend on the way."""
 
 
 def open_scorer(
@@ -26,3 +48,86 @@ def open_scorer(
         batch_size=batch_size,
     )
     return Model(manifest, plan, read_predictor(place, manifest), manifest.limits)
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """What became of one file: a prediction, a reason, or a content that was scored before."""
+
+    path: str
+    bytes: int
+    sha256: str | None = None
+    modified: int | None = None
+    """Microseconds since 1970."""
+    prediction: str | None = None
+    confidence: float | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    training_distance: float = 0.0
+    flags: tuple[str, ...] = ()
+    reason: str | None = None
+    detail: str | None = None
+    is_same: bool = False
+
+
+def look_at(
+    files: DataFrame, model: Model, known: Mapping[str, tuple[str, ...]]
+) -> list[ScoredFile]:
+    """Look at files (`schemas.FILES`), and bring a row for each to the driver: they are a batch.
+
+    `known` has the digests under which files of this batch were scored before, by path.
+    """
+    named = files.withColumn("modified", F.unix_micros("modified")).select(*columns(FILES))
+    rows = over_films(named, lambda: scoring_pass(model, known), SCORED_FILES).collect()
+    return [
+        ScoredFile(**{name: value for name, value in row.asDict().items() if value is not None})
+        for row in rows
+    ]
+
+
+def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePass:
+    """Make the pass from files to predictions; runs on the workers."""
+    plan = on_this_worker(model.plan)
+
+    def skip(file: TableFile, content: Content) -> Row | None:
+        """Leave a file alone that is still growing, or known by its content."""
+        if content.weight != file["bytes"]:
+            detail = f"{file['bytes']} bytes when it was listed, {content.weight} when it was read"
+            return refuse(file, content, BadImage("truncated", detail))
+        if content.sha256 in known.get(file["path"], ()):
+            return {**file.row(), "sha256": content.sha256, "is_same": True}
+        return None
+
+    def look(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
+        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+        row = {**file.row(), "sha256": content.sha256, "is_same": False, "picture": picture}
+        return FilmViews(row, (View(pixels),))
+
+    def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
+        why = {"reason": bad.reason, "detail": bad.detail}
+        return {**file.row(), "sha256": content.sha256, "is_same": False, **why}
+
+    def row(note: Row, found: tuple[Vector, ...]) -> Row:
+        if not found:
+            return note
+        picture = note.pop("picture")
+        return note | prediction_row(model.predictor.predict(found[0], picture))
+
+    open_ = opener(look, refuse, model.limits, skip)
+    return FilmPass(open_, row, (vectors_by(plan),), plan.threads)
+
+
+def predict_images(batches: Iterator[pd.Series], model: Model) -> Iterator[list[Prediction]]:
+    """Predict the batches of a column of encoded images; runs on the workers."""
+    films = prediction_pass(on_this_worker(model.plan), model.limits, model.predictor)
+    return films.rows([Content(each or b"") for each in batch] for batch in batches)
+
+
+def prediction_row(found: Prediction) -> Row:
+    """Give a prediction as columns; those of the class are null or empty where none is named."""
+    return {
+        "prediction": found.label or None,
+        "confidence": found.confidence,
+        "probabilities": dict(found.probabilities),
+        "training_distance": found.distance,
+        "flags": list(found.flags),
+    }

@@ -53,7 +53,7 @@ def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkS
 
 
 def gpus_of_a_task(spark: SparkSession) -> float:
-    """Say how many GPUs Spark has been told to give to each task: conf/gpu.conf tells it."""
+    """Say how many GPUs Spark is to give to each task, as conf/gpu.conf says."""
     return float(spark.conf.get(GPUS_OF_A_TASK, "0") or 0)
 
 
@@ -100,7 +100,7 @@ def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
 def _submitted_settings() -> SparkConf:
     from pyspark import SparkConf, SparkContext
 
-    SparkContext._ensure_initialized()  # else the conf does not know what spark-submit was told
+    SparkContext._ensure_initialized()  # else the conf does not have the settings of spark-submit
     return SparkConf()
 
 

@@ -40,7 +40,7 @@ class Listing:
 def list_files(spark: SparkSession, images: Sequence[str], leave_out: str = "") -> Listing:
     """List files, those without bytes included, or say which folder is missing or empty.
 
-    Spark's readers skip empty files in silence, so these are asked for beside them.
+    Spark's readers skip empty files in silence, so these are listed separately.
     """
     files = _scan(spark, images, leave_out).select(PATH, "modified", "bytes")
     with of_names_only(spark):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -10,19 +11,26 @@ from pyspark.sql import functions as F
 
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.labels import check_labels, match, read_labels
+from spark_cxr.pipeline.labels import (
+    NO_FILE,
+    check_labels,
+    dataset_of,
+    label_path,
+    match,
+    read_labels,
+)
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
-from spark_cxr.settings import Train
+from spark_cxr.settings import Ingest, Train, nearest
 
 IS_TEST = "is_test"
 FOLD = "fold"
 COLUMN = "column:"
 """Begins a way to split that names a column, like column:source."""
 VALUE = "split_value"
-"""What that column says of a film (`split_column.with_values`)."""
-SPLIT_COLUMN = "split"
-"""Column of a split file that says train, val or test."""
+"""What that column says of a film (`with_values`)."""
+SPLIT = "split"
+"""Column of a split file, and of films as they were published, that says train, val or test."""
 SIDES = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev"),
@@ -30,6 +38,8 @@ SIDES = {
 }
 WORD, SIDE = "_word", "_side"
 EXAMPLES = 3
+KNOWN = ("source", "view", "patient_id", "format", "width", "height", "bits", "day_offset")
+"""Columns of the table `images` that can split films; the others differ from film to film."""
 
 
 def split(
@@ -51,7 +61,7 @@ def split(
 
 
 def can_cross(by: str) -> bool:
-    """Tell whether a way to split can put a patient on both sides without being asked for that."""
+    """Tell whether a way to split can put a patient on both sides though nobody has chosen that."""
     return by not in ("patient", "image")
 
 
@@ -179,10 +189,10 @@ def named_validation(images: DataFrame, by: str) -> DataFrame | None:
     """Give the films that a split names for validation, if it names others for the test."""
     if not can_cross(by) or not _names_sides(images, by):
         return None
-    told, sides = _told_sides(images, by)
+    films, sides = _sides_of(images, by)
     if not sides >= {"val", "test"}:
         return None
-    named = told.where(F.col(SIDE) == "val").select(PATH)
+    named = films.where(F.col(SIDE) == "val").select(PATH)
     return images.join(named, on=PATH, how="left_semi")
 
 
@@ -191,31 +201,34 @@ def _sided(images: DataFrame, by: str) -> DataFrame:
 
     Validation films are the test where there are no test films, and are left out otherwise.
     """
-    told, sides = _told_sides(images, by)
+    films, sides = _sides_of(images, by)
     tested = "test" if "test" in sides else "val"
-    sided = told.where(F.col(SIDE).isin("train", tested))
+    sided = films.where(F.col(SIDE).isin("train", tested))
     is_test = (F.col(SIDE) == tested).alias(IS_TEST)
     return images.join(sided.select(PATH, is_test), on=PATH, how="inner")
 
 
-def _told_sides(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
-    """Read the side of each film, and which sides there are."""
-    told = images.select(PATH, _word(VALUE).alias(WORD)) if column_of(by) else _told(images, by)
+def _sides_of(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
+    """Read the side of each film from a column, or from a file keyed by path, file name or stem.
+
+    Also say which sides there are.
+    """
+    if column_of(by):
+        films = images.select(PATH, _word(VALUE).alias(WORD))
+    else:
+        dataset = Dataset(name="", label_column=SPLIT)
+        rows = read_labels(images.sparkSession, by, dataset).where(F.col(LABEL) != "")
+        check_labels(rows, by)
+        films = match(images, rows).select(PATH, _word(LABEL).alias(WORD))
     side = F.coalesce(*(F.when(F.col(WORD).isin(*w), F.lit(s)) for s, w in SIDES.items()))
-    told = told.select(PATH, WORD, side.alias(SIDE))
-    words = {row[WORD]: row[SIDE] for row in told.select(WORD, SIDE).distinct().collect()}
+    films = films.select(PATH, WORD, side.alias(SIDE))
+    words = {row[WORD]: row[SIDE] for row in films.select(WORD, SIDE).distinct().collect()}
     if odd := sorted(word for word, known in words.items() if known is None):
         received = f"{by} with {', '.join(odd[:EXAMPLES])}"
-        raise InputError("train, val, test or nothing in a split file", received, "Mend the file")
-    return told, set(words.values())
-
-
-def _told(images: DataFrame, path: str) -> DataFrame:
-    """Read the side of each film from a file keyed by path, file name or stem."""
-    dataset = Dataset(name="", label_column=SPLIT_COLUMN)
-    rows = read_labels(images.sparkSession, path, dataset).where(F.col(LABEL) != "")
-    check_labels(rows, path)
-    return match(images, rows).select(PATH, _word(LABEL).alias(WORD))
+        raise InputError(
+            "train, val, test or nothing in a split file", received, "Correct the file"
+        )
+    return films, set(words.values())
 
 
 def _word(column: str) -> Column:
@@ -238,3 +251,36 @@ def _ranked(images: DataFrame, by: str, seed: int) -> tuple[DataFrame, Column]:
     size = F.count(F.lit(1)).over(Window.partitionBy("_label"))
     ranked = groups.select("_group", "_label", rank.alias("_rank"), size.alias("_size"))
     return ranked, F.col("_size")
+
+
+def with_values(rows: DataFrame, images: DataFrame, by: str, settings: Ingest) -> DataFrame:
+    """Add the value of the column that `by` names, if it names one; films without are left out.
+
+    Args:
+        rows: The films to split.
+        images: `schemas.IMAGES` of these films.
+        by: A way to split, like `patient` or `column:source`.
+        settings: Say where the label file is.
+    """
+    name = column_of(by)
+    if not name:
+        return rows
+    if name in KNOWN:
+        values = images.select(PATH, F.col(name).cast("string").alias(VALUE))
+    else:
+        values = _of_file(images, name, settings)
+    values = values.where(F.col(VALUE).isNotNull() & (F.col(VALUE) != ""))
+    return rows.join(values, on=PATH, how="inner")
+
+
+def _of_file(images: DataFrame, name: str, settings: Ingest) -> DataFrame:
+    """Read the label file as if the column were the label, so that films match by the same keys."""
+    dataset = dataset_of(settings)
+    if dataset.labels in NO_FILE:
+        way_out = nearest(name, KNOWN)
+        raise InputError("a column of the films, or a label file that has it", name, way_out)
+    wanted = replace(dataset, label_column=name, rules=(), patient_column="")
+    path = label_path(settings)
+    rows = read_labels(images.sparkSession, path, wanted)
+    check_labels(rows.where(F.col(LABEL) != ""), path)
+    return match(images, rows).select(PATH, F.trim(LABEL).alias(VALUE))

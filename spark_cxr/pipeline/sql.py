@@ -12,11 +12,9 @@ from pyspark.sql.functions import pandas_udf
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.model import Model, Prediction
-from spark_cxr.pipeline.featurizer import FilmFeaturizer
+from spark_cxr.pipeline.featurizer import FilmFeaturizer, vectors_of
 from spark_cxr.pipeline.networks import make_plan
-from spark_cxr.pipeline.scored_files import judged, said_of
-from spark_cxr.pipeline.scorer import open_scorer
-from spark_cxr.pipeline.vectors import vectors_of
+from spark_cxr.pipeline.scorer import open_scorer, predict_images, prediction_row
 from spark_cxr.schemas import SPOKEN, columns
 
 VECTOR = "array<float>"
@@ -44,7 +42,10 @@ def register_featurizer(
         ConfigError: a Param that a function cannot have.
         TypeError: a Param with a wrong name or value.
     """
-    stage = FilmFeaturizer(handleInvalid=handleInvalid, **_of_network(params))
+    for param in set(OF_TABLES) & set(params):
+        way_out = f"Leave {param} out: SQL names the columns"
+        raise ConfigError("params of a network for a function of SQL", param, way_out)
+    stage = FilmFeaturizer(handleInvalid=handleInvalid, **params)
     if handleInvalid == "skip":
         way_out = "Say keep, and WHERE … IS NOT NULL"
         raise ConfigError("handleInvalid keep or error for a function of SQL", "skip", way_out)
@@ -57,20 +58,12 @@ def sql_function(plan: Plan, raise_bad: bool) -> Callable[..., Any]:
 
     @pandas_udf(VECTOR)
     def vectors(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        for made in vectors_of(batches, plan, raise_bad):
-            kept = [None if isinstance(each, BadImage) else each for each in made]
+        for found in vectors_of(batches, plan, raise_bad):
+            kept = [None if isinstance(each, BadImage) else each for each in found]
             yield pd.Series(kept, dtype=object)
 
     # Else the optimizer copies the call into a filter on its result, and each film is run twice.
     return vectors.asNondeterministic()
-
-
-def _of_network(params: dict[str, Any]) -> dict[str, Any]:
-    for name in OF_TABLES:
-        if name in params:
-            way_out = f"Leave {name} out: SQL names the columns"
-            raise ConfigError("params of a network for a function of SQL", name, way_out)
-    return params
 
 
 def register_scorer(
@@ -98,17 +91,17 @@ def scoring_function(scorer: Model) -> Callable[..., Any]:
 
     @pandas_udf(SPOKEN)
     def predictions(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        for told in judged(batches, scorer):
-            rows = [_spoken(each) for each in told]
+        for found in predict_images(batches, scorer):
+            rows = [_spoken(each) for each in found]
             # Of type object: in others a null is NaN, which is no text.
             yield pd.DataFrame(rows, columns=columns(SPOKEN), dtype=object)
 
     return predictions.asNondeterministic()
 
 
-def _spoken(told: Prediction) -> dict[str, Any]:
-    if told.bad:
-        why = {"reason": told.bad.reason, "detail": told.bad.detail}
+def _spoken(prediction: Prediction) -> dict[str, Any]:
+    if bad := prediction.bad:
+        why = {"reason": bad.reason, "detail": bad.detail}
         # Empty, not null: PySpark cannot bring a null map out of pandas.
         return {**dict.fromkeys(columns(SPOKEN)), "probabilities": {}, "flags": [], **why}
-    return {**said_of(told), "reason": None, "detail": None}
+    return {**prediction_row(prediction), "reason": None, "detail": None}

@@ -1,32 +1,20 @@
-"""A head that has learned → its answers on the test, its figures, and its model directory."""
+"""What a head is trained and tested on, and what is known of it afterwards: records for reports."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
-from spark_cxr.model.reference import Reference
 from spark_cxr.output import Output
-from spark_cxr.pipeline.evaluate import count_shared, measure_predictions, mllib_metrics
 from spark_cxr.pipeline.features import FeatureResult
-from spark_cxr.pipeline.film_tables import limits_of
-from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.ingest import IngestResult
-from spark_cxr.pipeline.model_directory import FittedHead, ModelFacts, write_model
-from spark_cxr.pipeline.overlap import marked, overlap_of
-from spark_cxr.pipeline.partition import Partition, fingerprint
-from spark_cxr.pipeline.reference import reference_of
-from spark_cxr.pipeline.split_words import SplitWords, split_words
-from spark_cxr.pipeline.splits import IS_TEST, is_drawn
+from spark_cxr.pipeline.partition import Partition, SplitWords, split_words
 from spark_cxr.pipeline.tune import Tuned
-from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import Config, Train
 
 
@@ -46,7 +34,7 @@ class HeadTitle(Protocol):
 
 @dataclass(frozen=True)
 class Trial:
-    """What a head is tested on, and where its answers and the model go."""
+    """What a head is tested on, and where its predictions and the model go."""
 
     prepared: DataFrame
     """Vectors of both sides, as heads take them; kept in memory by the caller."""
@@ -71,7 +59,7 @@ class TrainingResult:
     overlap: Overlap
     setting: Setting
     tuned: Tuned | None
-    """What `--tune` tried; None where it was not asked for."""
+    """What `--tune` tried; None without it."""
     learning: tuple[LearningPoint, ...]
     seconds: float
 
@@ -92,7 +80,7 @@ Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """All that a report tells of one training."""
+    """All that a report shows of one training."""
 
     job: str
     sections: tuple[str, ...]
@@ -106,75 +94,3 @@ class TrainingRun:
     ingested: IngestResult
     featurized: FeatureResult
     fitted: TrainingResult
-
-
-def try_out(
-    head: HeadTitle,
-    model: FittedHead,
-    trial: Trial,
-    started: float,
-    setting: Setting = (),
-    tuned: Tuned | None = None,
-    learning: Learning = lambda _: (),
-) -> TrainingResult:
-    """Score the films that test, measure, and leave `predictions/` and `model/`.
-
-    Args:
-        head: What the model is called.
-        model: Adds the columns of `train.HeadModel`.
-        trial: Films, settings, and where to write.
-        started: When the fitting began, by the monotonic clock.
-        setting: Of the head.
-        tuned: How that was found.
-        learning: Says what fewer films would have brought.
-    """
-    cfg, labels = trial.cfg, trial.parted.labels
-    print_ = fingerprint(trial.parted.rows)
-    scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
-    predictions = _written(predictions_of(scored, labels, f"{head.name}-{print_}"), trial.output)
-    metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
-    network = trial.made.plan.network
-    marks = marked(trial.images, predictions, network)
-    fitted = TrainingResult(
-        head=head,
-        parted=trial.parted,
-        fingerprint=print_,
-        metrics=metrics,
-        mllib=mllib_metrics(scored),
-        shared=count_shared(trial.parted.rows),
-        overlap=overlap_of(marks, predictions, labels, network, cfg),
-        setting=setting,
-        tuned=tuned,
-        learning=learning(metrics),
-        seconds=time.monotonic() - started,
-    )
-    scored.unpersist()
-    trained = trial.prepared.where(~F.col(IS_TEST))
-    known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
-    write_model(model, _told(fitted, trial, known), Output(trial.output.table("model")))
-    return fitted
-
-
-def _written(predictions: DataFrame, output: Output) -> DataFrame:
-    output.write_table(predictions, "predictions")
-    table = output.table("predictions")
-    return predictions.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
-
-
-def _told(fitted: TrainingResult, trial: Trial, known: Reference) -> ModelFacts:
-    cfg = trial.cfg
-    split = {"how": str(fitted.split_words(cfg.train))}
-    drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
-    return ModelFacts(
-        name=f"{fitted.head.name}-{fitted.fingerprint}",
-        labels=fitted.labels,
-        setting=fitted.setting,
-        plan=trial.made.plan,
-        limits=limits_of(cfg.ingest),
-        used=trial.made.used,
-        metrics=fitted.metrics,
-        overlap=fitted.overlap,
-        reference=known,
-        data=fitted.fingerprint,
-        split={**split, **(drawn if is_drawn(cfg.train) else {})},
-    )

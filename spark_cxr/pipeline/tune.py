@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.catalog import Head, Setting
-from spark_cxr.pipeline import splits as split
 from spark_cxr.pipeline.heads import (
     LABEL_INDEX,
     PREDICTION_INDEX,
@@ -23,6 +22,7 @@ from spark_cxr.pipeline.heads import (
     check_recipe,
     fit,
 )
+from spark_cxr.pipeline.splits import IS_TEST, folds
 from spark_cxr.schemas import PATH
 
 FOLD = "fold"
@@ -67,12 +67,12 @@ class HeadFitter(Estimator):
         return fit(self.head, dataset, replace(self.recipe, setting=chosen))
 
 
-def with_folds(parted: DataFrame, by: str, k: int, seed: int) -> DataFrame:
+def with_folds(films: DataFrame, by: str, k: int, seed: int) -> DataFrame:
     """Add `fold` to the rows that train: by image where they were split so, else by patient."""
-    trained = parted.where(~F.col(split.IS_TEST))
+    trained = films.where(~F.col(IS_TEST))
     kept = "image" if by == "image" else "patient"
-    folded = split.folds(trained, kept, k, seed).select(PATH, FOLD)
-    return parted.join(folded, on=PATH, how="left")
+    folded = folds(trained, kept, k, seed).select(PATH, FOLD)
+    return films.join(folded, on=PATH, how="left")
 
 
 def tune(
@@ -88,7 +88,7 @@ def tune(
         head: Whose grid is tried.
         folded: Prepared rows, kept in memory by the caller, with `fold` from 0 to k - 1.
         k: How many folds.
-        recipe: Seed and weights; its setting is not looked at.
+        recipe: Seed and weights; its setting does not count.
         parallelism: How many fits run at the same time.
     """
     check_recipe(head, recipe)

@@ -19,11 +19,18 @@ from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import Output, absolute
-from spark_cxr.pipeline.params import one_of, text, type_of_input
+from spark_cxr.pipeline.featurizer import one_of, text, type_of_input
 from spark_cxr.settings import nearest
-from spark_cxr.sparkdl import loaded_images
 from spark_cxr.sparkdl.keras_models import KerasImageFileTransformer, Loader, loading
-from spark_cxr.sparkdl.training import NOT_OFFERED, Training, train
+from spark_cxr.sparkdl.training import (
+    NOT_OFFERED,
+    Training,
+    open_images,
+    shaped_loader,
+    target_column,
+    train,
+    write_images,
+)
 from spark_cxr.training.cache import CachedFilms
 
 IMAGES = "images"
@@ -164,7 +171,7 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
         return self.getOrDefault(self.kerasFitParams)
 
     def fitMultiple(self, dataset: DataFrame, paramMaps: Sequence[Mapping[Any, Any]]) -> Models:
-        """Load the images once, and train a network for each map, when it is asked for.
+        """Load the images once, and train a network for each map when the caller takes it.
 
         Networks are trained one after another, so that memory holds one of them.
 
@@ -206,13 +213,13 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
         shape = keras_model.load(self.getModelFile()).input_shape[1:]
         label = self.getLabelCol()
         kind = type_of_input(dataset, label) if label else None
-        target = None if kind is None else loaded_images.target_column(label, kind)
+        target = None if kind is None else target_column(label, kind)
         load = self.getOrDefault(self.imageLoader)
         if self.getOrDefault(self.handleInvalid) == "skip":
             load = loading(load)
-        loaded = loaded_images.loader(load, shape)
-        loaded_images.write(dataset, self.getInputCol(), target, loaded, address)
-        return loaded_images.read_back(address)
+        loaded = shaped_loader(load, shape)
+        write_images(dataset, self.getInputCol(), target, loaded, address)
+        return open_images(address)
 
     def _trainer(self, images: CachedFilms) -> Callable[[], Transformer]:
         training = Training(
@@ -236,7 +243,7 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
 
 
 class _Models:
-    """Trains the next network when it is asked for; several threads may ask."""
+    """Trains the next network when it is taken; several threads may do so."""
 
     def __init__(self, trainers: Sequence[Callable[[], Transformer]], close: Callable[[], None]):
         self._trainers, self._at, self._lock = trainers, 0, Lock()

@@ -1,13 +1,16 @@
 """Users' own Keras networks over columns: image files, arrays of numbers, and SQL.
 
-Networks run on the workers in batches and are loaded once for each. Rows that hold nothing, or
-whose image does not load, get null and do not fail the job.
+A network's file travels with the column function; each worker loads it once and runs it in batches.
+Rows that hold nothing, or whose image does not load, get null and do not fail the job.
 """
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +27,109 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
-from spark_cxr.errors import BadImage, ConfigError
+from spark_cxr.backbones import keras_model
+from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
+from spark_cxr.errors import BadImage, ConfigError, InputError, WeightsError
 from spark_cxr.images.structs import FIELDS, StructPreparation, to_film
-from spark_cxr.sparkdl import keras_file
-from spark_cxr.sparkdl.columns import VECTOR
 from spark_cxr.sparkdl.imageIO import imageStructToPIL
-from spark_cxr.sparkdl.keras_file import KerasFile
+from spark_cxr.sparkdl.imagenet import VECTOR
 
+BATCH = 32
+SUFFIXES = (".keras", ".h5", ".hdf5")
 Loader = Callable[[str], NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class KerasFile:
+    """A saved network by its content, of use on every host."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+def read_network(path: str) -> KerasFile:
+    """Read a saved network on the driver.
+
+    Raises:
+        WeightsError: there is no such file.
+    """
+    file = Path(path)
+    if not file.is_file() or file.suffix not in SUFFIXES:
+        way_out = f"Save the whole network with model.save(), as {', '.join(SUFFIXES)}"
+        raise WeightsError("a file with a Keras network", path, way_out)
+    content = file.read_bytes()
+    suffix = ".h5" if file.suffix == ".hdf5" else file.suffix
+    return KerasFile(f"{hashlib.sha256(content).hexdigest()}{suffix}", content)
+
+
+def save_network(model: Any) -> KerasFile:
+    """Take a network that is in the driver's memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return read_network(str(path))
+
+
+def load_network(file: KerasFile) -> Any:
+    """Load the network, once for each Python worker."""
+    return _loaded(str(cache_network(file)))
+
+
+def cache_network(file: KerasFile) -> Path:
+    """Put the network into this host's cache, under a name that is its digest."""
+    target = cache_dir("networks") / file.name
+    with locked(target):
+        if not target.is_file() or digest(target) != target.stem:
+            with whole(target) as half:
+                half.write_bytes(file.content)
+    return target
+
+
+def input_size(model: Any) -> tuple[int, int]:
+    """Say what height and width the network takes."""
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:
+        raise ConfigError("a network with one input of fixed size", str(shape), "Fix its Input")
+    return int(shape[1]), int(shape[2])
+
+
+def predict_rows(
+    model: Any, rows: Sequence[Any], prepare: Callable[[Any], NDArray[Any] | None]
+) -> Iterator[list[float] | None]:
+    """Run prepared rows in batches; what cannot be prepared keeps its place as None."""
+    shape = model.input_shape[1:]
+    for start in range(0, len(rows), BATCH):
+        arrays = [prepare(row) for row in rows[start : start + BATCH]]
+        good = [shaped(array, shape) for array in arrays if array is not None]
+        found = iter(np.asarray(model.predict_on_batch(np.stack(good))) if good else ())
+        yield from (None if a is None else next(found).ravel().tolist() for a in arrays)
+
+
+def shaped(array: NDArray[Any], shape: Sequence[int | None]) -> NDArray[np.float32]:
+    """Take off a batch of 1, and check that the network takes what is left.
+
+    Raises:
+        InputError: it does not.
+    """
+    numbers = np.asarray(array, np.float32)
+    if numbers.ndim == len(shape) + 1 and len(numbers) == 1:
+        numbers = numbers[0]
+    fits = [want in (None, have) for want, have in zip(shape, numbers.shape, strict=False)]
+    if numbers.ndim != len(shape) or not all(fits):
+        raise InputError(
+            f"rows of shape {tuple(shape)} for the network", str(numbers.shape), "Reshape them"
+        )
+    return numbers
+
+
+@lru_cache(maxsize=3)
+def _loaded(path: str) -> Any:
+    return keras_model.load(path)
+
+
 def _path(value: Any) -> str:
-    if not str(value).endswith(keras_file.SUFFIXES):
-        way_out = f"It ends in {', '.join(keras_file.SUFFIXES)}"
+    if not str(value).endswith(SUFFIXES):
+        way_out = f"It ends in {', '.join(SUFFIXES)}"
         raise TypeError(f"Expected a Keras file. Received: modelFile={value!r}. {way_out}")
     return str(value)
 
@@ -74,7 +167,7 @@ class KerasTransformer(_OfKerasFile, DefaultParamsReadable, DefaultParamsWritabl
         self._set(**self._input_kwargs)
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        run = _over_series(keras_file.read(self.getModelFile()), _numbers)
+        run = _over_series(read_network(self.getModelFile()), _numbers)
         return dataset.withColumn(self.getOutputCol(), run(F.col(self.getInputCol())))
 
 
@@ -108,10 +201,10 @@ class KerasImageFileTransformer(_OfKerasFile):
         if (mode := self.getOrDefault(self.outputMode)) != "vector":
             raise ConfigError("outputMode vector", mode, "Images out are not offered any more")
         load = loading(self.getOrDefault(self.imageLoader))
-        run = _over_series(keras_file.read(self.getModelFile()), load)
-        made = run(F.col(self.getInputCol()))
+        run = _over_series(read_network(self.getModelFile()), load)
+        values = run(F.col(self.getInputCol()))
         return dataset.withColumn(
-            self.getOutputCol(), F.when(made.isNotNull(), array_to_vector(made))
+            self.getOutputCol(), F.when(values.isNotNull(), array_to_vector(values))
         )
 
 
@@ -129,7 +222,7 @@ def register_keras_image_udf(
     """
     given = keras_model_or_file_path
     is_path = isinstance(given, str | Path)
-    file = keras_file.read(str(given)) if is_path else keras_file.save(given)
+    file = read_network(str(given)) if is_path else save_network(given)
     SparkSession.active().udf.register(udf_name, _over_images(file, preprocessor))
 
 
@@ -139,9 +232,9 @@ registerKerasImageUDF = register_keras_image_udf
 def _over_series(file: KerasFile, prepare: Callable[[Any], NDArray[Any] | None]) -> Any:
     @pandas_udf(VECTOR)
     def run(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        model = keras_file.on_this_worker(file)
+        model = load_network(file)
         for batch in batches:
-            yield pd.Series(list(keras_file.predict(model, list(batch), prepare)), dtype=object)
+            yield pd.Series(list(predict_rows(model, list(batch), prepare)), dtype=object)
 
     return run
 
@@ -149,8 +242,8 @@ def _over_series(file: KerasFile, prepare: Callable[[Any], NDArray[Any] | None])
 def _over_images(file: KerasFile, preprocessor: Loader | None) -> Any:
     @pandas_udf(VECTOR)
     def run(batches: Iterator[pd.DataFrame]) -> Iterator[pd.Series]:
-        model = keras_file.on_this_worker(file)
-        size_hw = keras_file.size_hw(model)
+        model = load_network(file)
+        size_hw = input_size(model)
 
         def prepare(row: tuple[Any, ...]) -> NDArray[Any] | None:
             try:
@@ -162,7 +255,7 @@ def _over_images(file: KerasFile, preprocessor: Loader | None) -> Any:
 
         for images in batches:
             rows = list(zip(*(images[name] for name in FIELDS), strict=True))
-            yield pd.Series(list(keras_file.predict(model, rows, prepare)), dtype=object)
+            yield pd.Series(list(predict_rows(model, rows, prepare)), dtype=object)
 
     return run
 

@@ -15,12 +15,16 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.structs import SCALE_HINTS, StructPreparation
-from spark_cxr.pipeline.featurizer import FilmFeaturizer
+from spark_cxr.pipeline.featurizer import (
+    FilmFeaturizer,
+    check_output,
+    is_image_struct,
+    one_of,
+    type_of_input,
+)
 from spark_cxr.pipeline.networks import make_plan
-from spark_cxr.pipeline.params import check_output, is_image_struct, one_of, type_of_input
 from spark_cxr.settings import Features
-from spark_cxr.sparkdl.columns import fields_of, image_column
-from spark_cxr.sparkdl.top import class_names, top_k, with_top
+from spark_cxr.sparkdl.imagenet import class_names, fields_of, image_column, top_k, with_top
 
 MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
 POOLED = ("ResNet50",)
@@ -107,19 +111,19 @@ class _OfImages(
     def _transform(self, dataset: DataFrame) -> DataFrame:
         self._check(dataset)
         output = self.getOutputCol()
-        made = dataset.withColumn(output, self._column(dataset.sparkSession))
-        made = made.withColumn(output, self._worded(F.col(output)))
+        rows = dataset.withColumn(output, self._column(dataset.sparkSession))
+        rows = rows.withColumn(output, self._typed(F.col(output)))
         if self.getOrDefault(self.handleInvalid) == "skip":
-            return made.where(F.col(output).isNotNull())
-        return made
+            return rows.where(F.col(output).isNotNull())
+        return rows
 
     def _column(self, spark: SparkSession) -> Column:
         """Run the network."""
         raise NotImplementedError
 
-    def _worded(self, made: Column) -> Column:
-        """Give what the network has made the type of the output column."""
-        return F.when(made.isNotNull(), array_to_vector(made))
+    def _typed(self, values: Column) -> Column:
+        """Bring the network's values into the type of the output column."""
+        return F.when(values.isNotNull(), array_to_vector(values))
 
     def _preparing(self) -> StructPreparation:
         return StructPreparation(self.getScaleHint(), self.getOrDefault(self.liftGrey))
@@ -168,8 +172,8 @@ class DeepImageFeaturizer(_OfImages):
     def _column(self, spark: SparkSession) -> Column:
         pooling = "avg" if self.getModelName() in POOLED else "none"
         plan = make_plan(spark, self._features(), pooling)
-        made = image_column(plan, self._preparing(), self._raises())
-        return made(*fields_of(self.getInputCol()))
+        vectors = image_column(plan, self._preparing(), self._raises())
+        return vectors(*fields_of(self.getInputCol()))
 
 
 class DeepImagePredictor(_OfImages):
@@ -220,5 +224,5 @@ class DeepImagePredictor(_OfImages):
         finish = top_k(class_names(wanted.mirror), self.getOrDefault(self.topK))
         return image_column(plan, self._preparing(), self._raises(), finish, DECODED)(*fields)
 
-    def _worded(self, made: Column) -> Column:
-        return made if self.getOrDefault(self.decodePredictions) else super()._worded(made)
+    def _typed(self, values: Column) -> Column:
+        return values if self.getOrDefault(self.decodePredictions) else super()._typed(values)

@@ -21,7 +21,7 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline import heads as train
-from spark_cxr.pipeline.checks.manifest import with_manifest
+from spark_cxr.pipeline.checks.summary import with_manifest
 from spark_cxr.pipeline.classes import classes_among, read_classes
 from spark_cxr.pipeline.earlier_run import (
     check_classes,
@@ -30,8 +30,7 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_films,
     with_its_network,
 )
-from spark_cxr.pipeline.film_tables import NO_FILE, dataset_of, label_path
-from spark_cxr.pipeline.labels import columns_of
+from spark_cxr.pipeline.labels import NO_FILE, columns_of, dataset_of, label_path
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
 from spark_cxr.verbs.audit import run as audited

@@ -12,7 +12,7 @@ from spark_cxr.backbones import film_list
 from spark_cxr.config import defaults
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.output import Output
-from spark_cxr.pipeline.overlap import list_films
+from spark_cxr.pipeline.evaluate import list_films
 from spark_cxr.schemas import IMAGES
 from spark_cxr.verbs.train.report import LEARNED
 from tests.training.training_tasks import save_body

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F
 
@@ -76,7 +77,8 @@ def test_model_json_tells_the_whole_recipe(run_dir):
 
 def test_mllibs_own_format_gives_the_same_again(spark, run_dir):
     manifest = read_manifest(Output(str(run_dir / "model")))
-    head = training.load_head(catalog.get(manifest.head), str(run_dir / "model" / "head"))
+    mllib = PipelineModel.load(str(run_dir / "model" / "head"))
+    head = training.HeadModel(catalog.get(manifest.head), mllib)
     features = spark.read.parquet(str(run_dir / "features"))
     rows = training.prepare_rows(features, manifest.labels)
     told = head.transform(rows).select("path", vector_to_array("probability").alias("p")).collect()

@@ -265,7 +265,7 @@ def test_radiography_masks_are_no_films(spark, tmp_path):
 
 
 def test_an_unreadable_file_is_a_row_and_not_the_end(spark, tmp_path, monkeypatch):
-    from spark_cxr.pipeline import film_tables as steps
+    from spark_cxr.pipeline import ingest as steps
 
     write(tmp_path / "P", a=grey_png(90), b=grey_png(91))
     real = steps.read_files
@@ -294,7 +294,7 @@ def test_real_films_of_ozturk_have_the_patients_of_their_manifest(spark, shared_
 
 
 def test_settings_of_the_run_count_before_those_of_the_data_set():
-    from spark_cxr.pipeline.film_tables import dataset_of
+    from spark_cxr.pipeline.labels import dataset_of
 
     settings = defaults(ingest={"dataset": "ozturk", "patient_regex": "(x)"}).ingest
     assert dataset_of(settings).patient_regex == "(x)"
@@ -315,7 +315,7 @@ def test_settings_of_the_run_count_before_those_of_the_data_set():
     ],
 )
 def test_a_wrong_patient_regex_is_refused(pattern, message):
-    from spark_cxr.pipeline.film_tables import dataset_of
+    from spark_cxr.pipeline.labels import dataset_of
 
     with pytest.raises(ValueError) as error:
         dataset_of(defaults(ingest={"patient_regex": pattern}).ingest)

@@ -12,8 +12,7 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.fingerprint import thumbnail
 from spark_cxr.images.prepare import resize
 from spark_cxr.phantoms import phantoms
-from spark_cxr.pipeline.components import joined
-from spark_cxr.pipeline.near_duplicates import clusters, conflicts, find_twins, regroup
+from spark_cxr.pipeline.near_duplicates import clusters, conflicts, find_twins, joined, regroup
 from spark_cxr.schemas import IMAGES, columns
 
 LEAST = 0.93

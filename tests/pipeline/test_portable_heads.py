@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.ml import PipelineModel
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import functions as F
 
@@ -73,7 +74,7 @@ def test_portable_head_equals_the_loaded_one_of_mllib(spark, fitted, saved, port
         pd.DataFrame({"n": range(len(strangers)), "features": strangers.tolist()}),
         "n int, features array<double>",
     ).withColumn("features", array_to_vector("features"))
-    scored = train.load_head(fitted.head, saved).transform(films)
+    scored = train.HeadModel(fitted.head, PipelineModel.load(saved)).transform(films)
     scored = scored.withColumn("p", vector_to_array("probability"))
     told = scored.select("n", "p", "prediction_index").toPandas().sort_values("n")
     expected = np.stack(told["p"])

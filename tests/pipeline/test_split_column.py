@@ -4,8 +4,7 @@ import pytest
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.split_values import with_values
-from spark_cxr.pipeline.splits import check_folds, check_split, folds, split
+from spark_cxr.pipeline.splits import check_folds, check_split, folds, split, with_values
 
 SITES = ("north", "south", "east", "west", "port", "hill", "lake", "wood")
 

@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog
 from spark_cxr.pipeline import heads as train
-from spark_cxr.pipeline import splits as split
 from spark_cxr.pipeline import tune
 
 LABELS = ("COVID-19", "No_findings")
@@ -84,7 +83,7 @@ def test_folds_are_made_for_rows_that_train_and_come_to_all(rows, monkeypatch):
         assert (by, k, seed, "features" in images.columns) == ("patient", 3, 7, False)
         return images.withColumn("fold", (F.col("n") % k).cast("int"))
 
-    monkeypatch.setattr(split, "folds", stand_in, raising=False)
+    monkeypatch.setattr(tune, "folds", stand_in)
     parted = rows.drop("fold", "features").withColumns(
         {"is_test": F.col("n") >= 150, "path": F.col("n").cast("string")}
     )

@@ -14,7 +14,7 @@ from pyspark.ml.linalg import Vectors
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.sparkdl import KerasImageFileEstimator, KerasImageFileTransformer, loaded_images
+from spark_cxr.sparkdl import KerasImageFileEstimator, KerasImageFileTransformer, training
 from spark_cxr.sparkdl import keras_estimator as estimators
 from spark_cxr.training.cache import CachedFilms
 
@@ -149,11 +149,11 @@ def test_only_a_few_batches_are_in_memory(estimator, table, monkeypatch):
 def test_row_groups_are_small_and_any_rows_can_be_read(
     spark, table, load_image, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(loaded_images, "GROUP_BYTES", 5 * 4 * 4 * 3 * 4)
-    target = loaded_images.target_column("label", table.schema["label"].dataType)
-    load = loaded_images.loader(load_image, (4, 4, 3))
-    loaded_images.write(table, "uri", target, load, str(tmp_path / "c"))
-    images = loaded_images.read_back(str(tmp_path / "c"))
+    monkeypatch.setattr(training, "GROUP_BYTES", 5 * 4 * 4 * 3 * 4)
+    target = training.target_column("label", table.schema["label"].dataType)
+    load = training.shaped_loader(load_image, (4, 4, 3))
+    training.write_images(table, "uri", target, load, str(tmp_path / "c"))
+    images = training.open_images(str(tmp_path / "c"))
     assert images.count == COUNT
     assert max(group.stop - group.start for group in images.groups) <= 16
     whole, targets = images.read(0, COUNT)
@@ -200,14 +200,14 @@ def with_a_missing_file(table):
 def test_rows_without_a_label_are_left_out(spark, table, load_image, tmp_path):
     unknown = F.when(F.col("label") == 1, F.col("one_hot"))
     rows = table.withColumn("one_hot", unknown)
-    target = loaded_images.target_column("one_hot", rows.schema["one_hot"].dataType)
-    loaded_images.write(rows, "uri", target, load_image, str(tmp_path / "c"))
-    assert loaded_images.read_back(str(tmp_path / "c")).count == COUNT // 2
+    target = training.target_column("one_hot", rows.schema["one_hot"].dataType)
+    training.write_images(rows, "uri", target, load_image, str(tmp_path / "c"))
+    assert training.open_images(str(tmp_path / "c")).count == COUNT // 2
 
 
 def test_images_can_be_loaded_without_labels(spark, table, load_image, tmp_path):
-    loaded_images.write(table, "uri", None, load_image, str(tmp_path / "c"))
-    (images,) = loaded_images.read_back(str(tmp_path / "c")).read(0, 3)
+    training.write_images(table, "uri", None, load_image, str(tmp_path / "c"))
+    (images,) = training.open_images(str(tmp_path / "c")).read(0, 3)
     assert len(images) == 3
 
 

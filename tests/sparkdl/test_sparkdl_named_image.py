@@ -21,8 +21,8 @@ from spark_cxr.sparkdl import (
     DeepImageFeaturizer,
     DeepImagePredictor,
     imageIO,
+    imagenet,
     readImages,
-    top,
 )
 from tests.quick import wanted
 
@@ -274,7 +274,7 @@ def mirror(tmp_path, monkeypatch):
     text = json.dumps(index).encode()
     (tmp_path / "imagenet_class_index.json").write_bytes(text)
     md5 = hashlib.md5(text, usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(top, "CLASSES", PublishedWeights(top.CLASSES.url, md5))
+    monkeypatch.setattr(imagenet, "CLASSES", PublishedWeights(imagenet.CLASSES.url, md5))
     return str(tmp_path)
 
 

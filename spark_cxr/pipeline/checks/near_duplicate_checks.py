@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, CheckTable, Pair, Side
 from spark_cxr.metrics.wording import counted
-from spark_cxr.pipeline.checks.manifest import SPLIT
 from spark_cxr.pipeline.near_duplicates import conflicts
+from spark_cxr.pipeline.splits import SPLIT
 from spark_cxr.schemas import LABEL, PATH, SHA256, SOURCE
 
 KINDS = {

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, CheckTable
 from spark_cxr.metrics.wording import counted, percent
-from spark_cxr.pipeline.checks.manifest import SPLIT
+from spark_cxr.pipeline.splits import SPLIT
 from spark_cxr.schemas import LABEL, PATIENT
 
 

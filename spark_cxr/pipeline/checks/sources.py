@@ -33,7 +33,7 @@ Counts = Mapping[tuple[str, str], int]
 
 
 def check_sources(images: DataFrame, settings: Audit) -> Check:
-    """Ask how far the source of a film gives its label away."""
+    """Check how far the source of a film gives its label away."""
     labelled = images.where(F.col(LABEL).isNotNull())
     source = F.coalesce(F.col(SOURCE), F.lit(UNKNOWN)).alias(SOURCE)
     rows = labelled.groupBy(LABEL, source).count().collect()
@@ -41,42 +41,38 @@ def check_sources(images: DataFrame, settings: Audit) -> Check:
 
 
 def judge_sources(counts: Counts, settings: Audit) -> Check:
-    """Judge the table of sources and labels; films of unknown source are shown, but not judged."""
+    """Judge the table of sources and labels; films of unknown source are only shown."""
     labels = sorted({label for label, _ in counts})
     sources = sorted({source for _, source in counts} - {UNKNOWN})
     unknown = sum(n for (_, source), n in counts.items() if source == UNKNOWN)
     grid = _grid(counts, labels, [*sources, *([UNKNOWN] if unknown else [])])
-    remark = _without_source(unknown, sum(counts.values()))
-    judged = [label for label in labels if any(counts.get((label, each)) for each in sources)]
+    films = counted(sum(counts.values()), "film")
+    remark = f" The source of {unknown:,} of {films} is not known: none is judged."
+    remark = remark if unknown else ""
+    known = [label for label in labels if any(counts.get((label, each)) for each in sources)]
     if len(labels) < 2:
         said = "There is at most one label, so there is nothing to tell apart."
         return Check(_NAME, _TITLE, NOT_APPLICABLE, said)
-    if len(sources) < 2 or len(judged) < 2:
+    if len(sources) < 2 or len(known) < 2:
         said = _too_few(sources, unknown)
         brief = f"{counted(len(sources), 'source')} known" if unknown else "one source"
         return Check(_NAME, _TITLE, NOT_APPLICABLE, f"{said}{remark}", grid=grid, brief=brief)
-    table = [[counts.get((label, source), 0) for source in sources] for label in judged]
+    table = [[counts.get((label, source), 0) for source in sources] for label in known]
     v = cramers_v(table) or 0.0
-    bound = {label: where for label in judged if (where := _only_source(label, counts, sources))}
+    bound = {label: where for label in known if (where := _only_source(label, counts, sources))}
     status = FAIL if bound else status_of(v, settings.warn_association, settings.fail_association)
     if status == PASS and unknown > MOST_UNKNOWN * sum(counts.values()):
         status, remark = NOT_APPLICABLE, f"{remark} That is too many of them to say that it passes."
     numbers: tuple[Number, ...] = (
         ("cramers_v", v),
-        ("labels", len(judged)),
+        ("labels", len(known)),
         ("sources", len(sources)),
         ("labels_of_one_source", len(bound)),
         ("films_without_source", unknown),
     )
-    said = f"{_sentence(v, bound, len(judged))}{remark}"
-    only = f"{len(bound)} of {len(judged)} labels from one source; " if bound else ""
+    said = f"{_sentence(v, bound, len(known))}{remark}"
+    only = f"{len(bound)} of {len(known)} labels from one source; " if bound else ""
     return Check(_NAME, _TITLE, status, said, numbers, grid, brief=f"{only}V {decimal(v)}")
-
-
-def _without_source(unknown: int, films: int) -> str:
-    if not unknown:
-        return ""
-    return f" The source of {unknown:,} of {counted(films, 'film')} is not known: none is judged."
 
 
 def _too_few(sources: list[str], unknown: int) -> str:

@@ -13,8 +13,8 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
-from spark_cxr.pipeline.film_tables import dataset_of, reading_of
-from spark_cxr.pipeline.ingest import IngestResult, account_of, looked_at
+from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, reading_of
+from spark_cxr.pipeline.labels import dataset_of
 from spark_cxr.pipeline.networks import make_plan, used_by_workers
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import WANTED, look, lot_of
@@ -84,7 +84,7 @@ def audited_films(
     size_hw = own.find(cfg.features.backbone, cfg.features.normalising).size_hw
     copies = kept_for_audit(size_hw, cfg.audit.films_per_label, cfg.run.seed)
     if not cfg.features.table:
-        with looked_at(spark, cfg.ingest, output, copies=copies) as (ingested, looked):
+        with ingesting(spark, cfg.ingest, output, copies=copies) as (ingested, looked):
             kept = looked.where(F.col("pixels").isNotNull()).select(PATH, *columns(KEPT))
             yield cfg, ingested, (lambda _: kept)
         return

@@ -24,8 +24,7 @@ from spark_cxr.images.film import Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, Runner, View
 from spark_cxr.images.heat import Grid
 from spark_cxr.images.regions import SIDE, areas_of, shares_of
-from spark_cxr.pipeline.arrow import arrow_schema
-from spark_cxr.pipeline.film_pass import Batches, TableFile, TablePass, over_films
+from spark_cxr.pipeline.film_pass import Batches, TableFile, TablePass, arrow_schema, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.reading import film_of_copy
 from spark_cxr.pipeline.staging import Keep

@@ -9,7 +9,7 @@ from spark_cxr.backbones.film_list import EXACT, NEAR
 from spark_cxr.metrics import Overlap
 from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, status_of
 from spark_cxr.metrics.wording import overlap_in_words, percent
-from spark_cxr.pipeline.overlap import FOUND, marked
+from spark_cxr.pipeline.evaluate import FOUND, marked
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.verbs.audit.films import AuditFilms
 

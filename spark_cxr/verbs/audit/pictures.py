@@ -8,7 +8,7 @@ from dataclasses import replace
 from spark_cxr.images.film import Limits
 from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics.checks import Check, Pair, Side
-from spark_cxr.pipeline.thumbnails import film_at, jpeg
+from spark_cxr.pipeline.pictures import film_at, jpeg
 
 LONG_SIDE = 168
 QUALITY = 78

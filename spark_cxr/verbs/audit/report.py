@@ -12,7 +12,7 @@ from spark_cxr.metrics.checks import Check, count_statuses
 from spark_cxr.metrics.results import Row, RunSummary
 from spark_cxr.metrics.wording import counted
 from spark_cxr.pipeline.ingest import IngestResult
-from spark_cxr.pipeline.split_words import People, split_words
+from spark_cxr.pipeline.partition import People, split_words
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.audit.films import AuditFilms

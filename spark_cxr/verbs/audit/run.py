@@ -11,10 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.checks import Check, count_statuses
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.checks.manifest import meanings, with_manifest
 from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables
-from spark_cxr.pipeline.checks.summary import check_tables, told_films
-from spark_cxr.pipeline.film_tables import limits_of
+from spark_cxr.pipeline.checks.summary import check_tables, meanings, prepare_images, with_manifest
+from spark_cxr.pipeline.ingest import limits_of
 from spark_cxr.pipeline.near_duplicates import clusters, conflicts
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.schemas import CONFLICTS, TWINS
@@ -66,7 +65,7 @@ def audited(spark: SparkSession, asked: Config, output: Output) -> AuditResult:
         audited_films(spark, with_manifest(asked), output) as (cfg, ingested, copies_of),
         staged(output) as keep,
     ):
-        films = keep(told_films(spark, cfg, ingested.images))
+        films = keep(prepare_images(spark, cfg, ingested.images))
         twins = spark.read.schema(TWINS).parquet(ingested.twins)
         known = NearDuplicateTables(films, twins, keep(clusters(twins)), cfg.audit.examples)
         listed, total = _conflicts(known, output)

@@ -32,7 +32,7 @@ from spark_cxr.pipeline.data_summary import (
     published_of,
 )
 from spark_cxr.pipeline.evaluate import TestAnswers, answers_of
-from spark_cxr.pipeline.split_words import SplitWords, split_words, unit_of
+from spark_cxr.pipeline.partition import SplitWords, split_words, unit_of
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config

@@ -24,14 +24,12 @@ from spark_cxr.metrics import Metrics, Overlap
 from spark_cxr.output import Output
 from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
-from spark_cxr.pipeline.evaluate import measure_predictions, mllib_metrics
+from spark_cxr.pipeline.evaluate import marked, measure_predictions, mllib_metrics, overlap_of
 from spark_cxr.pipeline.features import FeatureResult, featurize_by
 from spark_cxr.pipeline.ingest import IngestResult
-from spark_cxr.pipeline.overlap import marked, overlap_of
+from spark_cxr.pipeline.partition import People, people_of
 from spark_cxr.pipeline.phantom_films import with_phantoms
-from spark_cxr.pipeline.split_values import with_values
-from spark_cxr.pipeline.split_words import People, people_of
-from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds, folds
+from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds, folds, with_values
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config, Features
 

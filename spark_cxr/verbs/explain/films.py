@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute
-from spark_cxr.pipeline.explain_films import FilmsToExplain, films_of
-from spark_cxr.pipeline.film_tables import check_told, dataset_of, label_rows, told_of
+from spark_cxr.pipeline.explanations import FilmsToExplain, films_of
+from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.sources import list_files, read_files
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import LABEL, PATH
@@ -43,8 +43,8 @@ def _of_folders(spark: SparkSession, cfg: Config, keep: Keep) -> FilmsToExplain:
     listing = list_files(spark, settings.images, leave_out)
     labels = label_rows(spark, settings)
     labels = labels if labels is None else keep(labels)
-    told = told_of(listing.files, labels, settings)
-    if remark := check_told(listing.files, told, labels, settings):
+    told = labels_of_files(listing.files, labels, settings)
+    if remark := check_match(listing.files, told, labels, settings):
         LOG.warning(remark)
     if cfg.explain.limit:
         some = _some(listing.files, cfg.explain.limit)

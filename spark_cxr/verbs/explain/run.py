@@ -11,9 +11,14 @@ from spark_cxr.model.attribution import METHODS, check_method
 from spark_cxr.model.explanation import NOTICE, place_of
 from spark_cxr.model.model import Model
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.contact_sheet import contact_sheet
-from spark_cxr.pipeline.explain_films import ExplainResult, explain_films, few_of, find_scale
-from spark_cxr.pipeline.explanations import ExplainTask
+from spark_cxr.pipeline.explanations import (
+    ExplainResult,
+    ExplainTask,
+    explain_films,
+    few_of,
+    find_scale,
+)
+from spark_cxr.pipeline.pictures import contact_sheet
 from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.report.contact import contact_page

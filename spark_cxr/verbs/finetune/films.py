@@ -25,10 +25,9 @@ from spark_cxr.images.film_pass import FilmPass, FilmViews, View
 from spark_cxr.images.prepare import grey
 from spark_cxr.output import VECTORS as VECTORS_OF
 from spark_cxr.output import Output
-from spark_cxr.pipeline.arrow import arrow_schema
 from spark_cxr.pipeline.feature_cache import open_features
 from spark_cxr.pipeline.features import FeatureResult
-from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, arrow_schema, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import film_of_copy

@@ -9,10 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.partition import Partition
-from spark_cxr.pipeline.split_values import with_values
-from spark_cxr.pipeline.split_words import people_of
-from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split
+from spark_cxr.pipeline.partition import Partition, people_of
+from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split, with_values
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Config
 

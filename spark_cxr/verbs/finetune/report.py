@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from spark_cxr.metrics.results import EpochPoint, LearningSummary, TrainingReport
 from spark_cxr.metrics.wording import counted, duration
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.explanation_panels import training_panels
+from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.report.training import draw_accuracy, draw_loss, training_page
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.training.task import Epoch

@@ -16,12 +16,13 @@ from spark_cxr.output import Outcome, Output, is_here
 from spark_cxr.pipeline import heads
 from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
+from spark_cxr.pipeline.evaluate import list_films
 from spark_cxr.pipeline.features import FeatureResult
-from spark_cxr.pipeline.overlap import list_films
+from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import TrainingRun, Trial, try_out
+from spark_cxr.pipeline.trial import TrainingRun, Trial
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train

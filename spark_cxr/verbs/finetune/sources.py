@@ -16,10 +16,9 @@ from pyspark.sql import functions as F
 
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
-from spark_cxr.pipeline.ingest import IngestResult, account_of, looked_at
+from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, ingesting_again
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.reading import COPY, Copies
-from spark_cxr.pipeline.reread import looked_at_again
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import IMAGES, PATH, SHA256, TWINS, columns
@@ -63,7 +62,7 @@ def known_films(
             yield LearningFilms(cfg, ingested, None, None)
             return
         settings = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
-        looking = looked_at_again(
+        looking = ingesting_again(
             spark, settings, output, copies=copies, source=source, lost=CHANGED
         )
         with looking as (_, looked):
@@ -74,7 +73,7 @@ def known_films(
         yield LearningFilms(cfg, account_of(spark, output), _never(spark, never, output), None)
         return
     images = (*cfg.ingest.images, *cfg.train.test_images, *never)
-    looking = looked_at(spark, replace(cfg.ingest, images=images), output, copies=copies)
+    looking = ingesting(spark, replace(cfg.ingest, images=images), output, copies=copies)
     with looking as (ingested, looked):
         ingested = _set_apart(ingested, never, output) if never else ingested
         yield LearningFilms(cfg, ingested, _never(spark, never, output), copies_of(looked))

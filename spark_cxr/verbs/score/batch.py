@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from spark_cxr.model.model import Model
-from spark_cxr.pipeline.scored_files import ScoredFile, look_at
+from spark_cxr.pipeline.scorer import ScoredFile, look_at
 from spark_cxr.schemas import columns
 from spark_cxr.settings import Score
 from spark_cxr.verbs.score.arrivals import Arrival, read_batch

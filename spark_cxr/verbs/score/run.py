@@ -21,7 +21,7 @@ from spark_cxr import output as outputs
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
 from spark_cxr.output import Outcome, Output, absolute, locate
-from spark_cxr.pipeline.explain_films import explain_paths
+from spark_cxr.pipeline.explanations import explain_paths
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.pipeline.sources import list_files

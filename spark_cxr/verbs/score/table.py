@@ -27,7 +27,7 @@ from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.output import Output, locate
-from spark_cxr.pipeline.arrow import arrow_schema
+from spark_cxr.pipeline.film_pass import arrow_schema
 from spark_cxr.schemas import KNOWN, SCORE_QUARANTINE, SCORES, TOUCHED, columns
 
 Rows = Sequence[dict[str, Any]]

@@ -12,7 +12,7 @@ from typing import Any
 
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.predictor import NO_XRAY, UNLIKE
-from spark_cxr.pipeline.scored_files import ScoredFile
+from spark_cxr.pipeline.scorer import ScoredFile
 from spark_cxr.verbs.score.batch import SortedFiles
 
 

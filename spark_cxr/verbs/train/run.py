@@ -14,14 +14,15 @@ from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
-from spark_cxr.pipeline.explanation_panels import training_panels
 from spark_cxr.pipeline.features import FeatureResult, featurize_step, featurized_earlier
 from spark_cxr.pipeline.heads import HeadModel, HeadRecipe
 from spark_cxr.pipeline.ingest import IngestResult
+from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.phantom_films import with_phantoms
+from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial, try_out
+from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.report.training import training_page
 from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS

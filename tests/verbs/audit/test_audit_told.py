@@ -3,7 +3,7 @@ from film_tables import SETTINGS, film, films
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.pipeline.checks.manifest import (
+from spark_cxr.pipeline.checks.summary import (
     SPLIT,
     meanings,
     renamed,

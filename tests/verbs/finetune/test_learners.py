@@ -5,8 +5,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.partition import Partition, part
-from spark_cxr.pipeline.split_words import People
+from spark_cxr.pipeline.partition import Partition, People, part
 from spark_cxr.pipeline.splits import check_split, split
 from spark_cxr.verbs.finetune.learners import choose_learners, of_learners, with_validation
 

@@ -1,4 +1,4 @@
-"""Networks with their classifier for the 1,000 classes of ImageNet, and the names of these."""
+"""Keras networks over image structs, with or without their classifier for ImageNet's classes."""
 
 from __future__ import annotations
 
@@ -6,25 +6,64 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
 
 from spark_cxr.backbones import cache, catalog, keras_model, weights
 from spark_cxr.backbones.cache import cache_dir, locked, to_log, whole
 from spark_cxr.backbones.catalog import Backbone, PublishedWeights
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.featurize import ImageStruct, struct_pass
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
+from spark_cxr.errors import BadImage
+from spark_cxr.images.structs import FIELDS, StructPreparation
+from spark_cxr.pipeline.featurizer import raise_first
+from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.settings import Features
 
+Finish = Callable[[Any], Any]
+VECTOR = "array<float>"
 CLASSES = PublishedWeights(
     "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
     "c2c37ea517e94d9795004a39431a14cb",
 )
 """What keras.applications.imagenet_utils reads, with the digest that it checks."""
+
+
+def fields_of(image: str) -> list[Column]:
+    """Name the fields that the column function takes, in its order."""
+    return [F.col(image).getField(name) for name in FIELDS]
+
+
+def image_column(
+    plan: Plan,
+    preparing: StructPreparation,
+    raise_bad: bool,
+    finish: Finish = lambda vector: vector,
+    returns: str = VECTOR,
+) -> Callable[..., Column]:
+    """Make the column function: the fields of structs in, finished vectors out, null where bad."""
+
+    @pandas_udf(returns)
+    def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:
+        parts = (list(map(ImageStruct, zip(*fields, strict=True))) for fields in batches)
+        for found in struct_pass(on_this_worker(plan), preparing).rows(parts):
+            if raise_bad:
+                raise_first(found)
+            values = [None if isinstance(each, BadImage) else finish(each) for each in found]
+            yield pd.Series(values, dtype=object)
+
+    # Else the optimizer copies the call into a filter on its result, and each image is run twice.
+    return column.asNondeterministic()
 
 
 def with_top(wanted: Features) -> Features:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spark_cxr.pipeline.split_words import People, people_of, split_words, unit_of
+from spark_cxr.pipeline.partition import People, people_of, split_words, unit_of
 
 NOBODY, SOME, ALL = People(0, 90), People(40, 30), People(60, 0)
 

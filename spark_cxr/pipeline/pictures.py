@@ -1,30 +1,59 @@
-"""What a contact sheet shows: of each class the most certain, least certain and wrong films."""
+"""Films as the pictures of a page: thumbnails, a contact sheet, panels with heat for a report."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from spark_cxr.images.film import Limits
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.errors import BadImage
+from spark_cxr.heads.portable.trees import Trees
+from spark_cxr.images.decode import decode
+from spark_cxr.images.film import DEFAULT_LIMITS, Limits, Pixels
 from spark_cxr.images.heat import Grid, bounded, heated
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.model.attribution import METHODS
-from spark_cxr.model.manifest import Manifest
-from spark_cxr.pipeline.explanations import ExplainTask
-from spark_cxr.pipeline.thumbnails import film_at, jpeg
+from spark_cxr.model.explanation import scale_of
+from spark_cxr.model.manifest import Manifest, read_manifest
+from spark_cxr.model.model import read_predictor
+from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.explanations import TARGET, ExplainTask, explained, films_of
 from spark_cxr.schemas import LABEL, PATH
 
 LONGEST = 360
 QUALITY = 85
-TARGET = "target"
 SURE, WRONG, FROM_TOP, FROM_BELOW = "sure", "is_wrong", "from_top", "from_below"
 Film = Mapping[str, Any]
 """A row of `schemas.EXPLANATIONS`."""
+MAX_BYTES = 2**31
+"""Of a film: those here were read before."""
+MOST_OF_TREES = 1
+"""Films of each kind for heads that take 65 passes a film."""
+
+
+def film_at(address: str, limits: Limits = DEFAULT_LIMITS) -> Pixels | None:
+    """Read a film once more; None where its file is gone by now, or no film any more."""
+    store, inside = locate(address)
+    try:
+        with store.open_input_stream(inside) as stream:
+            return decode(stream.read(), limits).pixels
+    except (OSError, BadImage):
+        return None
+
+
+def jpeg(pixels: Pixels, quality: int) -> bytes:
+    """Write pixels as a JPEG."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=quality)
+    return out.getvalue()
 
 
 @dataclass(frozen=True)
@@ -75,13 +104,13 @@ def _ranked(rows: DataFrame, labels: Sequence[str], shown: int) -> DataFrame:
     sure = F.expr(f"element_at(probabilities, {TARGET})")
     differs = F.col(LABEL).isin(*labels) & (F.col(LABEL) != F.col(TARGET))
     is_wrong = F.coalesce((sure == F.col("confidence")) & differs, F.lit(False))
-    told = rows.withColumns({SURE: sure, WRONG: is_wrong})
+    rows = rows.withColumns({SURE: sure, WRONG: is_wrong})
     each = Window.partitionBy(TARGET, WRONG)
     ranks = {
         FROM_TOP: F.row_number().over(each.orderBy(F.desc(SURE), PATH)),
         FROM_BELOW: F.row_number().over(each.orderBy(SURE, PATH)),
     }
-    return told.withColumns(ranks).where(F.least(FROM_TOP, FROM_BELOW) <= shown)
+    return rows.withColumns(ranks).where(F.least(FROM_TOP, FROM_BELOW) <= shown)
 
 
 def _kinds(films: Sequence[Film], shown: int) -> Iterator[tuple[str, tuple[Film, ...]]]:
@@ -131,3 +160,37 @@ def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
     grid = None if row["map_first"] is None else Grid(row["map_first"], row["map_step"])
     both = film[..., None].repeat(3, 2), heated(film, field, scale, grid)
     return jpeg(np.concatenate(both, axis=1), QUALITY)
+
+
+def training_panels(
+    predictions: DataFrame, plan: Plan, model: Output, shown: int
+) -> tuple[tuple[ClassPanels, ...], str]:
+    """Explain test films (`schemas.TEST_PREDICTIONS`) of each class; also say by which method."""
+    if not shown:
+        return (), ""
+    manifest = read_manifest(model)
+    predictor = read_predictor(model, manifest)
+    most = min(shown, MOST_OF_TREES) if isinstance(predictor.head, Trees) else shown
+    named = predictions.withColumn(TARGET, F.col("prediction"))
+    picked = pick(named, manifest.labels, most)
+    paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
+    task = ExplainTask(plan, predictor, manifest.limits, manifest.identity)
+    files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES).files
+    rows = explained(files, task).collect()
+    found: dict[str, Film] = {row[PATH]: row.asDict() for row in rows if row["map"]}
+    if not found:
+        return (), ""
+    scale = scale_of(np.concatenate([film["map"] for film in found.values()]))
+    whole = (_with_heat(each, found) for each in picked)
+    panels = tuple(class_panels(each, scale, manifest.limits) for each in whole)
+    method = next(iter(found.values()))["method"]
+    return panels, f"{method}, {METHODS[method]}; strongest colour: {scale:g}"
+
+
+def _with_heat(picked: SheetClass, found: dict[str, Film]) -> SheetClass:
+    """Bring heat to the films; one that cannot be read any more is left out."""
+    kinds = tuple(
+        (heading, tuple({**found[f[PATH]], **f} for f in films if f[PATH] in found))
+        for heading, films in picked.kinds
+    )
+    return replace(picked, kinds=kinds)
