@@ -22,14 +22,7 @@ COUNTS = (
 )
 INTERVALS = (*WHOLE, *PER_LABEL)
 DESCRIBED = (
-    "engine",
-    "backbone",
-    "weights",
-    "head",
-    "split",
-    "balance",
-    "data",
-    "best",
+    *("engine", "backbone", "weights", "head", "split", "balance", "data", "best"),
     "started_from",
 )
 EPOCHS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
@@ -39,8 +32,8 @@ PARAM_CHARS = 500
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What one run of MLflow is told."""
+class TrackedRun:
+    """The content of one run of MLflow."""
 
     name: str
     params: Mapping[str, str]
@@ -49,49 +42,52 @@ class Facts:
     """Metrics with a value for each fold, setting that was tried, or epoch."""
     note: str = ""
     """Lines that MLflow shows above a run."""
-    parts: tuple[Facts, ...] = ()
+    parts: tuple[TrackedRun, ...] = ()
     """Runs below this one: the rows of a comparison."""
 
 
-def training_facts(job: str, told: Mapping[str, Any], made: Manifest | None, cfg: Config) -> Facts:
-    """Gather the facts of a training from the content of metrics.json and model.json."""
-    points = told.get("tuned", {}).get("points", [])
-    asked = {"test_fraction": str(cfg.train.test_fraction), "tune": _word(cfg.train.tune)}
+def training_run(
+    job: str, body: Mapping[str, Any], made: Manifest | None, cfg: Config
+) -> TrackedRun:
+    """Give a training as a run; `body` is the content of metrics.json."""
+    points = body.get("tuned", {}).get("points", [])
+    settings = {"test_fraction": str(cfg.train.test_fraction), "tune": _word(cfg.train.tune)}
+    history = body.get("history", ())
+    curves = {f"epoch.{n}": [each[n] for each in history] for n in EPOCHS if history}
+    for name in ("log_loss", "spread"):
+        curves |= {f"tune.{name}": [point[name] for point in points]} if points else {}
     tried = {f"tune.setting.{n}": _word(dict(point["setting"])) for n, point in enumerate(points)}
-    return Facts(
+    return TrackedRun(
         name=made.name if made else job,
-        params={**_params(job, told, cfg), **asked, **(_origin(made) if made else {}), **tried},
-        metrics=_metrics(told),
-        curves={
-            f"tune.{name}": [point[name] for point in points]
-            for name in ("log_loss", "spread")
-            if points
-        }
-        | _epochs(told),
-        note=_note(told),
+        params={**_params(job, body, cfg), **settings, **(_origin(made) if made else {}), **tried},
+        metrics=_metrics(body),
+        curves=curves,
+        note=_note(body),
     )
 
 
-def comparison_facts(job: str, told: Mapping[str, Any], cfg: Config) -> Facts:
-    """Gather the facts of a comparison from the content of comparison.json: a part for each row."""
-    splits = [told[name]["method"] for name in ("split", "image_split") if told.get(name)]
-    dealt = {"folds": str(cfg.compare.folds), "split": ",".join(splits)}
-    return Facts(
-        name=f"{job}: {told['best']}",
-        params={**_params(job, told, cfg), **dealt},
-        metrics=_metrics(told),
-        note=_note(told),
-        parts=tuple(part for row in told["ranking"] for part in _rows(row, told)),
+def comparison_run(job: str, body: Mapping[str, Any], cfg: Config) -> TrackedRun:
+    """Give a comparison as a run with a part for each row; `body` is that of comparison.json."""
+    splits = [body[name]["method"] for name in ("split", "image_split") if body.get(name)]
+    return TrackedRun(
+        name=f"{job}: {body['best']}",
+        params={
+            **_params(job, body, cfg),
+            **{"folds": str(cfg.compare.folds), "split": ",".join(splits)},
+        },
+        metrics=_metrics(body),
+        note=_note(body),
+        parts=tuple(part for row in body["ranking"] for part in _rows(row, body)),
     )
 
 
-def _rows(row: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[Facts]:
+def _rows(row: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[TrackedRun]:
     """Give a row of the ranking as one run for each way in which its films were split."""
     who = {"backbone": row["backbone"], "head": row["head"], **_setting(row)}
-    for found, split in ((row, told["split"]), (row.get("by_image"), told.get("image_split"))):
+    for found, split in ((row, body["split"]), (row.get("by_image"), body.get("image_split"))):
         if found and split:
             by = split["method"]
-            yield Facts(
+            yield TrackedRun(
                 name=f"{row['head']} on {row['backbone']} by {by}",
                 params={name: _word(value) for name, value in {**who, "split": by}.items()},
                 metrics=_metrics(found),
@@ -99,31 +95,28 @@ def _rows(row: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[Facts]:
             )
 
 
-def _params(job: str, told: Mapping[str, Any], cfg: Config) -> dict[str, str]:
-    asked = {
+def _params(job: str, body: Mapping[str, Any], cfg: Config) -> dict[str, str]:
+    settings = {
         "job": job,
         "seed": cfg.run.seed,
-        "classes": told.get("labels") or cfg.train.classes,
+        "classes": body.get("labels") or cfg.train.classes,
         "dataset": cfg.ingest.dataset,
         "likeness": cfg.ingest.likeness,
     }
-    found = {name: told[name] for name in DESCRIBED if name in told}
-    recipe = {f"recipe.{name}": value for name, value in told.get("recipe", {}).items()}
-    params = {**asked, **found, **_setting(told), **_used(told), **recipe}
+    found = {name: body[name] for name in DESCRIBED if name in body}
+    used = {name: value for name, value in body.get("used", {}).items() if value is not None}
+    recipe = {f"recipe.{name}": value for name, value in body.get("recipe", {}).items()}
+    params = {**settings, **found, **_setting(body), **used, **recipe}
     return {name: _word(value) for name, value in params.items() if value not in ("", (), [])}
 
 
-def _setting(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"setting.{_name(name)}": value for name, value in (told.get("setting") or {}).items()}
-
-
-def _used(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.get("used", {}).items() if value is not None}
+def _setting(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"setting.{_name(name)}": value for name, value in (body.get("setting") or {}).items()}
 
 
 def _origin(made: Manifest) -> dict[str, str]:
-    """Say where the model comes from, so that two runs on the same things can be told."""
-    told = {
+    """Say where the model comes from, to tell whether two runs used the same things."""
+    origin = {
         **{f"weights.{name}": value for name, value in asdict(made.weights).items()},
         "data.fingerprint": made.data,
         "preprocessing": made.preprocessing,
@@ -131,37 +124,31 @@ def _origin(made: Manifest) -> dict[str, str]:
         "model": made.name,
         **{f"version.{name}": version for name, version in made.versions.items()},
     }
-    return {name: _word(value) for name, value in told.items() if value != ""}
+    return {name: _word(value) for name, value in origin.items() if value != ""}
 
 
-def _metrics(told: Mapping[str, Any]) -> dict[str, float]:
-    found = {name: told.get(name) for name in (*WHOLE, *COUNTS)}
+def _metrics(body: Mapping[str, Any]) -> dict[str, float]:
+    found = {name: body.get(name) for name in (*WHOLE, *COUNTS)}
     for name in PER_LABEL:
-        found |= {f"{name}.{label}": value for label, value in (told.get(name) or {}).items()}
-    for name, ends in _intervals(told.get("intervals", {})):
+        found |= {f"{name}.{label}": value for label, value in (body.get(name) or {}).items()}
+    for name, ends in _intervals(body.get("intervals", {})):
         found |= {f"{name}.low": ends[0], f"{name}.high": ends[1]} if ends else {}
-    found |= {f"mllib.{name}": value for name, value in told.get("mllib", {}).items()}
+    found |= {f"mllib.{name}": value for name, value in body.get("mllib", {}).items()}
     numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
     return {_name(name): float(value) for name, value in numbers.items()}
 
 
-def _epochs(told: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Give the curves of a network that learned."""
-    history = told.get("history", ())
-    return {f"epoch.{n}": [each[n] for each in history] for n in EPOCHS} if history else {}
-
-
-def _intervals(told: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float] | None]]:
+def _intervals(body: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float] | None]]:
     for name in INTERVALS:
-        ends = told.get(name)
+        ends = body.get(name)
         if isinstance(ends, Mapping):
             yield from ((f"{name}.{label}", pair) for label, pair in ends.items())
         else:
             yield name, ends
 
 
-def _note(told: Mapping[str, Any]) -> str:
-    return "\n".join(f"- {caveat}" for caveat in told.get("caveats", ()))
+def _note(body: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {caveat}" for caveat in body.get("caveats", ()))
 
 
 def _name(words: str) -> str:

@@ -1,20 +1,23 @@
-"""How far a classifier gets without seeing what a doctor would look at."""
+"""What probes reached → checks: shortcuts, source, small changes of the film, calibration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from spark_cxr.metrics import Interval, Metrics
-from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Number
-from spark_cxr.metrics.wording import percent, percent_range
+from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Number, status_of
+from spark_cxr.metrics.honest import honest_ece
+from spark_cxr.metrics.wording import decimal, percent, percent_range
 from spark_cxr.settings import Audit
-from spark_cxr.verbs.audit.questions import METADATA, way
-from spark_cxr.verbs.audit.views import HISTOGRAM, SMALL
+from spark_cxr.verbs.audit.films import HISTOGRAM, SMALL
+from spark_cxr.verbs.audit.probes import METADATA, ProbeResult, Steadiness, way
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """One thing that a classifier may be shown instead of the film."""
+    """Something that a classifier is shown instead of the film."""
 
     title: str
     sees: str
@@ -57,10 +60,10 @@ SHORTCUTS = {
 _ENDING = "A good figure on these films may say little of disease: expect less at another hospital."
 
 
-def judge_shortcut(
+def check_shortcut(
     name: str, reached: Metrics, real: Metrics, settings: Audit, remark: str = ""
 ) -> Check:
-    """Set what a shortcut reaches beside the real result.
+    """Compare what a shortcut reaches with the real result.
 
     Warn beyond `warn_way` of the way from chance to the real result; fail from `fail_way` on, or
     within the real result's interval. What does not clearly beat chance is no shortcut.
@@ -72,38 +75,38 @@ def judge_shortcut(
     status = _status(reached, real, settings)
     if status == FAIL:
         status = shortcut.worst
-    said = (
+    text = (
         f"A classifier that sees {shortcut.sees} reaches {percent(reached.accuracy)}, yours "
         f"{percent(real.accuracy)}{_between(real.intervals.accuracy)}; naming the commonest label "
         f"reaches {percent(real.majority)}.{remark}"
     )
     if status != PASS:
-        said += f" {shortcut.follows}. {_ENDING}"
-    return Check(_named(name), title, status, said, numbers, brief=_brief(reached, real))
+        text += f" {shortcut.follows}. {_ENDING}"
+    return Check(_named(name), title, status, text, numbers, brief=_brief(reached, real))
 
 
-def judge_centre(reached: Metrics, real: Metrics, settings: Audit) -> Check:
+def check_centre(reached: Metrics, real: Metrics, settings: Audit) -> Check:
     """Check the opposite: without its border a film should be read as well as with it."""
     name, title, numbers = "centre_only", "Centre only", _numbers(reached, real)
     if not beats_chance(real):
         return Check(name, title, NOT_APPLICABLE, _no_result(real), numbers)
     interval = real.intervals.accuracy
-    said = (
+    text = (
         f"Without their border (the outer tenth on each side) {percent(reached.accuracy)} of films "
         f"are classified correctly, with it {percent(real.accuracy)}{_between(interval)}."
     )
     lost = interval is not None and reached.accuracy < interval.low
     if not lost:
-        said += " The figure does not need the border."
-        return Check(name, title, PASS, said, numbers, brief=_brief(reached, real))
+        text += " The figure does not need the border."
+        return Check(name, title, PASS, text, numbers, brief=_brief(reached, real))
     share = way(reached.accuracy, real.majority, real.accuracy)
     status = FAIL if share < settings.warn_way else WARN
-    said += " What is lost came from the border, where there is no lung."
-    return Check(name, title, status, said, numbers, brief=_brief(reached, real))
+    text += " What is lost came from the border, where there is no lung."
+    return Check(name, title, status, text, numbers, brief=_brief(reached, real))
 
 
 def beats_chance(found: Metrics) -> bool:
-    """Tell whether a result is clearly better than naming the commonest label."""
+    """Say whether a result is clearly better than naming the commonest label."""
     interval = found.intervals.accuracy
     return found.accuracy > found.majority and (interval is None or interval.low > found.majority)
 
@@ -149,3 +152,80 @@ def _no_result(real: Metrics) -> str:
         f"commonest label ({percent(real.majority)}): there is nothing that a shortcut could "
         "explain. Use more films, or a better network."
     )
+
+
+CHANGES = {
+    "corners": ("Corners hidden", "black corners, where markers stand", FAIL),
+    "cropped": ("Cropped by 8 %", "8 % cut off height and width", FAIL),
+    "mirrored": ("Mirrored", "left and right swapped", FAIL),
+    # No reader takes a negative for a film, and a right decoder hands none over.
+    "inverted": ("Inverted", "black and white swapped", WARN),
+}
+"""View → its title, what was done in words, and the worst that it can be."""
+
+
+def check_source(found: Metrics, settings: Audit) -> Check:
+    """Check whether the vectors of the network reveal where a film comes from."""
+    share = way(found.accuracy, found.majority, 1.0) if found.majority < 1 else 0.0
+    known = beats_chance(found)
+    status = status_of(share, settings.warn_way, settings.fail_way) if known else PASS
+    text = (
+        f"From the network's vectors a classifier names the source of {percent(found.accuracy)}"
+        f"{_between(found.intervals.accuracy)} of new patients' films correctly; naming the "
+        f"commonest source is right for {percent(found.majority)}."
+    )
+    if status != PASS:
+        text += (
+            " Training on these vectors can learn the hospital instead of the disease, wherever "
+            "sources differ in their labels. Test on a source that is not in training."
+        )
+    numbers = (("accuracy", found.accuracy), ("majority", found.majority), ("way", share))
+    brief = percent(found.accuracy)
+    title = "Whether films betray their source"
+    return Check("source_told", title, status, text, numbers, brief=brief)
+
+
+def check_change(view: str, found: Steadiness, real: Metrics, settings: Audit) -> Check:
+    """Check how many predictions a small change of the film reverses."""
+    title, done, worst = CHANGES[view]
+    changed, right = dict(found.changed)[view], dict(found.right)[view]
+    status = status_of(changed, settings.warn_changed, settings.fail_changed)
+    status = worst if status == FAIL else status
+    text = (
+        f"With {done}, {percent(changed)} of the predictions change, and "
+        f"{percent(right)} are right, compared with {percent(real.accuracy)} before."
+    )
+    if status != PASS:
+        text += (
+            " The disease is still on the film, so something else changes the answer, and films "
+            "that were taken or stored in another way will be read differently."
+        )
+    numbers = (("changed", changed), ("accuracy", right), ("films", found.films))
+    brief = f"{percent(changed)} change"
+    steady = f"Steady when {title.lower()}"
+    return Check(f"stable_{view}", steady, status, text, numbers, brief=brief)
+
+
+def check_calibration(real: ProbeResult, settings: Audit, seed: int) -> Check:
+    """Check whether stated probabilities come true as often as they say."""
+    found = real.metrics
+    by_chance = honest_ece(np.asarray(real.confidence), seed)
+    status = status_of(found.ece, settings.warn_ece, settings.fail_ece)
+    status = status if found.ece > by_chance else PASS
+    stated = float(np.mean(real.confidence))
+    text = (
+        f"The classifier's mean confidence is {percent(stated)}, and it is right for "
+        f"{percent(found.accuracy)}; stated and found differ by {percent(found.ece)} on average "
+        f"(ECE; chance alone gives up to {percent(by_chance)}), Brier score "
+        f"{decimal(found.brier)}."
+    )
+    if status != PASS:
+        text += " Do not read its probabilities as chances until they are calibrated."
+    numbers = (
+        ("ece", found.ece),
+        ("ece_by_chance", by_chance),
+        ("brier", found.brier),
+        ("mean_confidence", stated),
+    )
+    brief = f"ECE {percent(found.ece)}"
+    return Check("calibration", "Calibration", status, text, numbers, brief=brief)

@@ -1,4 +1,4 @@
-"""What a training reports: metrics.json, lines for the console, facts for the report."""
+"""What a training leaves: metrics.json, lines for the console, content of the report."""
 
 from __future__ import annotations
 
