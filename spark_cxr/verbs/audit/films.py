@@ -40,6 +40,20 @@ from spark_cxr.verbs.audit.masks import BOXES, unpacked, with_boxes
 
 LEAST_GROUPS = 10
 """Patients or films of a label below which nothing can be said of it."""
+PLAIN = "plain"
+FOR_ALL = (PLAIN, "border", "centre", "lungs")
+FOR_TEST = ("corners", "cropped", "mirrored", "inverted")
+NETWORK = (*FOR_ALL, *FOR_TEST)
+"""What the network is shown of a film."""
+HISTOGRAM, SMALL = "histogram", "small"
+VIEWS = f"{PATH} string, " + ", ".join(f"{name} array<float>" for name in NETWORK)
+"""One row a film; views that it was not shown in are null."""
+KEPT = (
+    f"{COPY}, cropped binary, is_colour boolean, {HISTOGRAM} array<float>, {SMALL} array<float>, "
+    "estimate binary"
+)
+"""What is kept of a decoded film for all later checks: `cropped` has the shape of the whole,
+`estimate` a bit for each cell of the lungs."""
 
 
 @dataclass(frozen=True)
@@ -145,22 +159,6 @@ def show_films(
     rows = rows.join(F.broadcast(chosen), on=PATH, how="inner")
     lost = films - views.count()
     return AuditFilms(rows, copies, labels, (), films, tested, masked, lost, plan, used)
-
-
-PLAIN = "plain"
-FOR_ALL = (PLAIN, "border", "centre", "lungs")
-FOR_TEST = ("corners", "cropped", "mirrored", "inverted")
-NETWORK = (*FOR_ALL, *FOR_TEST)
-"""What the network is shown of a film."""
-HISTOGRAM, SMALL = "histogram", "small"
-VIEWS = f"{PATH} string, " + ", ".join(f"{name} array<float>" for name in NETWORK)
-"""One row a film; views that it was not shown in are null."""
-KEPT = (
-    f"{COPY}, cropped binary, is_colour boolean, {HISTOGRAM} array<float>, {SMALL} array<float>, "
-    "estimate binary"
-)
-"""What is kept of a decoded film for all later checks: `cropped` has the shape of the whole,
-`estimate` a bit for each cell of the lungs."""
 
 
 def kept_for_audit(size_hw: tuple[int, int], most: int, seed: int) -> Copies:

@@ -48,6 +48,14 @@ SHARES = (
 """One row a film: how much of its heat lies where, and how like the shuffled head's it is."""
 Row = dict[str, Any]
 Maps = NDArray[np.float32]
+LEAST = 5
+"""Films of a class or source below which its heat is not checked."""
+TITLES = {
+    "heat_lungs": "Heat on the lungs",
+    "heat_corners": "Heat in the corners",
+    "heat_border": "Heat on the border",
+    "heat_shuffled": "Heat follows the head",
+}
 
 
 def heat_shares(films: DataFrame, head: Linear, plan: Plan, keep: Keep) -> DataFrame | None:
@@ -134,16 +142,6 @@ def _own(row: Row, column: str, usual: Maps) -> Maps:
     """Take what supports the answer on this film more than it does on the mean film."""
     maps = (np.asarray(row[column], np.float32) - usual).reshape(-1, row["height"], row["width"])
     return np.asarray(maps[row["target"]] - maps[row["contrast"]])
-
-
-LEAST = 5
-"""Films of a class or source below which its heat is not checked."""
-TITLES = {
-    "heat_lungs": "Heat on the lungs",
-    "heat_corners": "Heat in the corners",
-    "heat_border": "Heat on the border",
-    "heat_shuffled": "Heat follows the head",
-}
 
 
 @dataclass(frozen=True)

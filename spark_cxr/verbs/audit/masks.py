@@ -71,21 +71,20 @@ def mask_folders(cfg: Config) -> tuple[str, ...]:
     """Find the folders of masks: the one that was named, or those beside the films."""
     if cfg.audit.lung_masks:
         return (cfg.audit.lung_masks,)
-    roots = (absolute(image).rstrip("/") for image in cfg.ingest.images)
-    return tuple(f"{root}/{FOLDER}" for root in roots if _is_folder(f"{root}/{FOLDER}"))
+    folders = []
+    for image in cfg.ingest.images:
+        folder = f"{absolute(image).rstrip('/')}/{FOLDER}"
+        if not any(sign in folder for sign in "*?[{"):
+            store, path = locate(folder)
+            if store.get_file_info(path).type.name == "Directory":
+                folders.append(folder)
+    return tuple(folders)
 
 
 def unpacked(numbers: list[float] | None) -> tuple[Box, ...]:
     """Read boxes back from the column."""
     shares = numbers or []
     return tuple(Box(*shares[start : start + 4]) for start in range(0, len(shares), 4))
-
-
-def _is_folder(address: str) -> bool:
-    if any(sign in address for sign in "*?[{"):
-        return False
-    store, path = locate(address)
-    return bool(store.get_file_info(path).type.name == "Directory")
 
 
 def _mask_pass(column: str, reading: _Reading) -> TablePass:

@@ -32,6 +32,9 @@ from spark_cxr.verbs.audit.probe_checks import (
 )
 from spark_cxr.verbs.audit.probes import probe, probe_real, with_metadata
 
+WARNS, FAILS = 0.01, 0.05
+"""Shares of the test. By chance one film in 7,000 matches one of CXRNet's own."""
+
 
 def check_network(shown: AuditFilms, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:
     """Check what the network's vectors reveal, and what a classifier on them relies on."""
@@ -89,10 +92,6 @@ def _masks(shown: AuditFilms) -> str:
     rest = shown.films - shown.masked
     others = f"; on {rest:,} films without a mask two ellipses stand for them" if rest else ""
     return f" Masks outline the lungs of {shown.masked:,} films{others}."
-
-
-WARNS, FAILS = 0.01, 0.05
-"""Shares of the test. By chance one film in 7,000 matches one of CXRNet's own."""
 
 
 def check_learned(images: DataFrame, shown: AuditFilms) -> Check:

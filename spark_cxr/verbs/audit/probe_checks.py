@@ -14,6 +14,15 @@ from spark_cxr.settings import Audit
 from spark_cxr.verbs.audit.films import HISTOGRAM, SMALL
 from spark_cxr.verbs.audit.probes import METADATA, ProbeResult, Steadiness, way
 
+CHANGES = {
+    "corners": ("Corners hidden", "black corners, where markers stand", FAIL),
+    "cropped": ("Cropped by 8 %", "8 % cut off height and width", FAIL),
+    "mirrored": ("Mirrored", "left and right swapped", FAIL),
+    # No reader takes a negative for a film, and a right decoder hands none over.
+    "inverted": ("Inverted", "black and white swapped", WARN),
+}
+"""View → its title, what was done in words, and the worst that it can be."""
+
 
 @dataclass(frozen=True)
 class Shortcut:
@@ -152,16 +161,6 @@ def _no_result(real: Metrics) -> str:
         f"commonest label ({percent(real.majority)}): there is nothing that a shortcut could "
         "explain. Use more films, or a better network."
     )
-
-
-CHANGES = {
-    "corners": ("Corners hidden", "black corners, where markers stand", FAIL),
-    "cropped": ("Cropped by 8 %", "8 % cut off height and width", FAIL),
-    "mirrored": ("Mirrored", "left and right swapped", FAIL),
-    # No reader takes a negative for a film, and a right decoder hands none over.
-    "inverted": ("Inverted", "black and white swapped", WARN),
-}
-"""View → its title, what was done in words, and the worst that it can be."""
 
 
 def check_source(found: Metrics, settings: Audit) -> Check:

@@ -114,6 +114,11 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         table = output.table(f"predictions/{entrant.name}")
         return spark.read.schema(TEST_PREDICTIONS).parquet(table)
 
+    caveats = tuple(
+        f"{PurePosixPath(name).stem}: {caveat}"
+        for name, features in done.featurized
+        for caveat in network_caveats(features)
+    )
     names, best = done.classes.names, order[0]
     entrants = (result.entrant for result in done.results)
     answers = {entrant: answers_of(predictions_of(entrant), names) for entrant in entrants}
@@ -128,7 +133,7 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         run=_run(done, spark),
         image_split=_folds(done.splits[1], done, mine) if done.splits[1:] else None,
         setup=tuple(_setup(done)),
-        caveats=(*data_caveats(done.ingested, drawn), *_network_caveats(done)),
+        caveats=(*data_caveats(done.ingested, drawn), *caveats),
         audit=audit_of(spark, cfg, done.ingested),
         published=published_of(cfg),
         parts=parts_of(mine, names, cfg),
@@ -184,29 +189,22 @@ def _folds(by: str, done: Comparison, answers: TestAnswers) -> FoldSummary:
 
 
 def _run(done: Comparison, spark: SparkSession) -> RunSummary:
-    made = [featurized for _, featurized in done.featurized]
-    seconds = max(each.seconds for each in made) + sum(each.seconds for each in done.results)
+    featurizing = max(features.seconds for _, features in done.featurized)
     return RunSummary(
         commands=(f"spark-submit jobs/compare.py {command_line(done.asked, SECTIONS)}",),
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
-        seconds=seconds,
+        seconds=featurizing + sum(result.seconds for result in done.results),
     )
 
 
 def _setup(done: Comparison) -> Iterator[tuple[str, str]]:
-    for name, made in done.featurized:
-        used, network = made.used, made.plan.network
+    for name, features in done.featurized:
+        used, network = features.used, features.plan.network
         how = f"{used.engine} on {used.device} in {used.precision}"
         yield f"Backbone {PurePosixPath(name).stem}", f"weights {network.weights.origin}; {how}"
     if done.cfg.train.balance:
         yield "Balance", "films weighed so that each class counts the same"
-
-
-def _network_caveats(done: Comparison) -> Iterator[str]:
-    for name, made in done.featurized:
-        for caveat in network_caveats(made):
-            yield f"{PurePosixPath(name).stem}: {caveat}"
 
 
 def json_of(done: Comparison, report: ComparisonReport) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Backbones x heads x folds in one run: each head is tested on every film that it has not seen.
 
 Films are split into folds twice, by patient and by image: the difference is what a leak is worth.
-Features are computed once for each backbone and kept in memory while its heads are fitted.
+Features are computed once for each backbone and kept in memory while its heads are trained.
 """
 
 from __future__ import annotations
@@ -73,15 +73,17 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
         training.check_recipe(head, _recipe(cfg))
     given, cfg = cfg, with_phantoms(cfg, output)
     names = cfg.compare.backbones or (cfg.features.backbone,)
-    ingested, made = _featurized(spark, cfg, output, names)
+    ingested, vectors = _featurized(spark, cfg, output, names)
     classes = choose_classes(ingested.images, cfg.train.classes)
+    films = classes.take(vectors[0][1].rows).drop(FEATURES)
+    folds_by = {by: _folds(films, ingested.images, by, cfg, output) for by in cfg.compare.splits}
     results, shared = list[Result](), dict[str, int]()
-    for backbone, featurized in made:
+    for backbone, featurized in vectors:
         network = featurized.plan.network
         marks = marked(ingested.images, classes.take(featurized.rows), network)
         tested = _Tested(network, marks.persist() if marks else None)
         for by in cfg.compare.splits:
-            rows = _prepared(featurized, ingested.images, classes, by, cfg).persist()
+            rows = _prepared(featurized, classes, folds_by[by]).persist()
             if can_cross(by) and cfg.train.crossing == "error":
                 check_folds(rows)
             for head in chosen:
@@ -90,14 +92,12 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
                 what = f"{entrant.name}, accuracy {result.metrics.accuracy:.3f}"
                 LOG.info(f"compare: {what}, {result.seconds:.1f} s")
                 results.append(result)
-            if by not in shared:
-                output.write_table(rows.select(PATH, FOLD), f"folds/by-{by.replace(':', '-')}")
             shared[by] = _shared(rows)
             rows.unpersist()
         if marks:
             marks.unpersist()
     people = people_of(classes.take(ingested.images))
-    return Comparison(given, cfg, ingested, tuple(made), classes, shared, tuple(results), people)
+    return Comparison(given, cfg, ingested, tuple(vectors), classes, shared, tuple(results), people)
 
 
 def check_splits(splits: tuple[str, ...]) -> None:
@@ -117,8 +117,8 @@ def _featurized(
         (features_of(cfg.features, name), place)
         for name, place in zip(names, (output, *places), strict=True)
     ]
-    ingested, made = featurize_by(spark, cfg, networks, read_classes(cfg.train.classes).labels)
-    return ingested, list(zip(names, made, strict=True))
+    ingested, vectors = featurize_by(spark, cfg, networks, read_classes(cfg.train.classes).labels)
+    return ingested, list(zip(names, vectors, strict=True))
 
 
 def features_of(settings: Features, backbone: str) -> Features:
@@ -133,15 +133,18 @@ def _recipe(cfg: Config) -> training.HeadRecipe:
     return training.HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
 
 
-def _prepared(
-    made: FeatureResult, images: DataFrame, classes: Classes, by: str, cfg: Config
-) -> DataFrame:
-    """Give each film its fold: computed without the vectors, and then joined to them."""
-    rows = classes.take(made.rows)
-    films = with_values(rows.drop(FEATURES), images, by, cfg.ingest)
-    dealt = folds(films, by, cfg.compare.folds, cfg.run.seed).select(PATH, FOLD)
-    rows = rows.join(F.broadcast(dealt), on=PATH, how="inner")
-    return training.prepare_rows(training.settle(rows, made.numbers), classes.names)
+def _folds(films: DataFrame, images: DataFrame, by: str, cfg: Config, output: Output) -> DataFrame:
+    """Give each film its fold, once for all networks; the table lets others do the same."""
+    valued, table = with_values(films, images, by, cfg.ingest), f"folds/by-{by.replace(':', '-')}"
+    rows = folds(valued, by, cfg.compare.folds, cfg.run.seed).select(PATH, FOLD)
+    output.write_table(rows, table)
+    return films.sparkSession.read.schema(rows.schema).parquet(output.table(table))
+
+
+def _prepared(features: FeatureResult, classes: Classes, by_path: DataFrame) -> DataFrame:
+    """Join the folds to the vectors."""
+    rows = classes.take(features.rows).join(F.broadcast(by_path), on=PATH, how="inner")
+    return training.prepare_rows(training.settle(rows, features.numbers), classes.names)
 
 
 def _shared(rows: DataFrame) -> int:

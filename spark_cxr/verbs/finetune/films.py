@@ -71,6 +71,10 @@ QUICK_TO_READ = {
     "parquet.page.size.row.check.max": 16,
 }
 """Films are read again in each epoch; pixels hardly get smaller, and no two rows are the same."""
+CHANGED = "changed"
+"""Table of films of an earlier run that were gone or had changed when they were decoded."""
+NEVER = "never"
+"""Table of the films of `--never` (`schemas.IMAGES`)."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +182,6 @@ def _vector_pass(plan: Plan) -> TablePass:
         return {PATH: path, FEATURES: found[0]}
 
     return FilmPass(open_, row, (vectors_by(here),), here.threads)
-
-
-CHANGED = "changed"
-"""Table of films of an earlier run that were gone or had changed when they were decoded."""
-NEVER = "never"
-"""Table of the films of `--never` (`schemas.IMAGES`)."""
 
 
 @dataclass(frozen=True)

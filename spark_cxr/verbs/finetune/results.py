@@ -29,6 +29,11 @@ from spark_cxr.verbs.finetune.learners import Learners
 from spark_cxr.verbs.finetune.request import Start
 from spark_cxr.verbs.train.results import counts_of, headline_of, summary_of, training_report
 
+SOLVED = "solved once more, as logistic regression on films as they are"
+OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")
+"""What the one line of JSON has beside the figures of any training."""
+CURVES = {"curves/loss.svg": draw_loss, "curves/accuracy.svg": draw_accuracy}
+
 
 @dataclass(frozen=True)
 class FinetunePlan:
@@ -63,12 +68,6 @@ def folder_of(output: Output) -> Path:
     folder = cache_dir("training") / output.address.replace("/", "_").replace(":", "_")
     folder.mkdir(exist_ok=True)
     return folder
-
-
-SOLVED = "solved once more, as logistic regression on films as they are"
-OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")
-"""What the one line of JSON has beside the figures of any training."""
-CURVES = {"curves/loss.svg": draw_loss, "curves/accuracy.svg": draw_accuracy}
 
 
 def write_results(spark: SparkSession, found: FinetuneResult) -> Outcome:

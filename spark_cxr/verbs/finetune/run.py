@@ -128,17 +128,17 @@ def _tested(
 ) -> TrainingRun:
     """Featurize all films with the trained network, and test the head that was trained with it."""
     started, cfg, ingested = time.monotonic(), plan.films.cfg, plan.films.ingested
-    features = with_weights(cfg, trained.weights).features
-    made = featurize_cached(spark, features, ingested.images, plan.output)
-    made = replace(made, rows=plan.classes.take(made.rows))
+    wanted = with_weights(cfg, trained.weights).features
+    features = featurize_cached(spark, wanted, ingested.images, plan.output)
+    features = replace(features, rows=plan.classes.take(features.rows))
     sides = F.broadcast(partition.rows.select(PATH, IS_TEST))
-    rows = heads.settle(made.rows.join(sides, on=PATH, how="inner"), made.numbers)
+    rows = heads.settle(features.rows.join(sides, on=PATH, how="inner"), features.numbers)
     prepared = heads.prepare_rows(rows, partition.labels).persist()
     try:
         head = trained_head(plan.recipe.head)
-        trial = Trial(prepared, partition, ingested.images, made, cfg, plan.output)
+        trial = Trial(prepared, partition, ingested.images, features, cfg, plan.output)
         result = try_out(head, PortableModel(head, trained.head), trial, started)
     finally:
         prepared.unpersist()
     drawn = are_drawn(partition.rows)
-    return TrainingRun(JOB, SECTIONS, plan.asked, cfg, drawn, ingested, made, result)
+    return TrainingRun(JOB, SECTIONS, plan.asked, cfg, drawn, ingested, features, result)

@@ -50,6 +50,8 @@ SCORED_ON = "scored_on"
 """Their partition: the day, in UTC."""
 RUNS = "_runs"
 HALF = ".half"
+KEY = ("path", "sha256", "model", "modified", "bytes")
+"""Of the hidden tables; that of predictions has one row for a content, whatever its time."""
 
 
 class Table(Protocol):
@@ -80,7 +82,9 @@ class ParquetTable:
     def read(self, spark: SparkSession, kind: str) -> DataFrame | None:
         """Read with the known schema, so that no file is opened to infer it."""
         below = self.output.table(kind).rstrip("/")
-        if not _has_days(below):
+        store, root = locate(below)
+        found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        if not any(entry.base_name.startswith(SCORED_ON) for entry in found):
             return None
         return spark.read.schema(TABLES[kind]).parquet(below)
 
@@ -113,16 +117,6 @@ def _files(output: Output) -> Iterator[str]:
     for entry in store.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True)):
         if entry.is_file:
             yield entry.path
-
-
-def _has_days(address: str) -> bool:
-    store, root = locate(address)
-    found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
-    return any(entry.base_name.startswith(SCORED_ON) for entry in found)
-
-
-KEY = ("path", "sha256", "model", "modified", "bytes")
-"""Of the hidden tables; that of predictions has one row for a content, whatever its time."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class TrackedRun:
 
 
 def training_run(
-    job: str, body: Mapping[str, Any], made: Manifest | None, cfg: Config
+    job: str, body: Mapping[str, Any], manifest: Manifest | None, cfg: Config
 ) -> TrackedRun:
     """Give a training as a run; `body` is the content of metrics.json."""
     points = body.get("tuned", {}).get("points", [])
@@ -57,9 +57,10 @@ def training_run(
     for name in ("log_loss", "spread"):
         curves |= {f"tune.{name}": [point[name] for point in points]} if points else {}
     tried = {f"tune.setting.{n}": _word(dict(point["setting"])) for n, point in enumerate(points)}
+    origin = _origin(manifest) if manifest else {}
     return TrackedRun(
-        name=made.name if made else job,
-        params={**_params(job, body, cfg), **settings, **(_origin(made) if made else {}), **tried},
+        name=manifest.name if manifest else job,
+        params={**_params(job, body, cfg), **settings, **origin, **tried},
         metrics=_metrics(body),
         curves=curves,
         note=_note(body),
@@ -114,15 +115,15 @@ def _setting(body: Mapping[str, Any]) -> dict[str, Any]:
     return {f"setting.{_name(name)}": value for name, value in (body.get("setting") or {}).items()}
 
 
-def _origin(made: Manifest) -> dict[str, str]:
+def _origin(manifest: Manifest) -> dict[str, str]:
     """Say where the model comes from, to tell whether two runs used the same things."""
     origin = {
-        **{f"weights.{name}": value for name, value in asdict(made.weights).items()},
-        "data.fingerprint": made.data,
-        "preprocessing": made.preprocessing,
-        "features": made.features,
-        "model": made.name,
-        **{f"version.{name}": version for name, version in made.versions.items()},
+        **{f"weights.{name}": value for name, value in asdict(manifest.weights).items()},
+        "data.fingerprint": manifest.data,
+        "preprocessing": manifest.preprocessing,
+        "features": manifest.features,
+        "model": manifest.name,
+        **{f"version.{name}": version for name, version in manifest.versions.items()},
     }
     return {name: _word(value) for name, value in origin.items() if value != ""}
 

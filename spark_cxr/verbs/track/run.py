@@ -52,12 +52,12 @@ def track(job: str, cfg: Config, output: Output) -> dict[str, Any]:
 
 def _logged(mlflow: ModuleType, job: str, cfg: Config, output: Output) -> dict[str, Any]:
     directory = Output(output.table(MODEL))
-    made = read_manifest(directory) if directory.read_bytes(NAME) else None
+    manifest = read_manifest(directory) if directory.read_bytes(NAME) else None
     if compared := output.read_bytes(COMPARISON):
         tracked = comparison_run(job, json.loads(compared), cfg)
     else:
         body = json.loads(output.read_bytes(METRICS) or b"{}")
-        tracked = training_run(job, body, made, cfg)
+        tracked = training_run(job, body, manifest, cfg)
     experiment = experiment_of(mlflow, cfg.track)
     with _run(mlflow, tracked, experiment) as run:
         _log(mlflow, tracked)
@@ -69,7 +69,7 @@ def _logged(mlflow: ModuleType, job: str, cfg: Config, output: Output) -> dict[s
             with _run(mlflow, part, experiment):
                 _log(mlflow, part)
         ids = {"run_id": run.info.run_id, "experiment_id": run.info.experiment_id}
-        return ids | (_log_model(mlflow, made, cfg.registry, output) if made else {})
+        return ids | (_log_model(mlflow, manifest, cfg.registry, output) if manifest else {})
 
 
 @contextmanager
@@ -103,12 +103,12 @@ def _log_network(mlflow: ModuleType, output: Output) -> None:
 
 
 def _log_model(
-    mlflow: ModuleType, made: Manifest, registry: Registry, output: Output
+    mlflow: ModuleType, manifest: Manifest, registry: Registry, output: Output
 ) -> dict[str, Any]:
     from spark_cxr.model.pyfunc import example
 
     place = Output(output.table(MODEL))
-    check_files(place, made)  # MLflow would only warn, and register it all the same
+    check_files(place, manifest)  # MLflow would only warn, and register it all the same
     with _local(place) as folder:
         log_model = mlflow.pyfunc.log_model
         # MLflow 2 calls `artifact_path` what MLflow 3 calls `name`.
@@ -117,9 +117,9 @@ def _log_model(
             **{name: MODEL},
             loader_module=LOADER,
             data_path=str(folder),
-            signature=_signature(made),
-            input_example=example(made.limits.min_side),
-            pip_requirements=[requirement(made)],  # MLflow adds itself
+            signature=_signature(manifest),
+            input_example=example(manifest.limits.min_side),
+            pip_requirements=[requirement(manifest)],  # MLflow adds itself
             registered_model_name=registry.register or None,
         )
     ids = {"model": logged.model_uri}
@@ -154,18 +154,18 @@ def _local(directory: Output) -> Iterator[Path]:
         yield copy
 
 
-def _signature(made: Manifest) -> Any:
+def _signature(manifest: Manifest) -> Any:
     """Say what goes into the model and what comes out, in MLflow's words."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     from spark_cxr.model.rows import IMAGE, kinds
 
-    out = [ColSpec(kind, name, required=False) for name, kind in kinds(made.labels).items()]
+    out = [ColSpec(kind, name, required=False) for name, kind in kinds(manifest.labels).items()]
     return ModelSignature(Schema([ColSpec("string", IMAGE)]), Schema(out))
 
 
-def requirement(made: Manifest) -> str:
+def requirement(manifest: Manifest) -> str:
     """Name what a server needs to run the model: this package, with the engine that it used."""
-    engines = {"fake": "dicom", "keras": "gpu,dicom" if made.device == "gpu" else "cpu,dicom"}
-    return f"spark-cxr[{engines.get(made.engine, 'cpu,dicom')}]=={__version__}"
+    engines = {"fake": "dicom", "keras": "gpu,dicom" if manifest.device == "gpu" else "cpu,dicom"}
+    return f"spark-cxr[{engines.get(manifest.engine, 'cpu,dicom')}]=={__version__}"

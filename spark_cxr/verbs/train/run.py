@@ -90,21 +90,21 @@ def _recipe(cfg: Config) -> HeadRecipe:
 
 def _fit(
     head: Head,
-    made: FeatureResult,
+    features: FeatureResult,
     images: DataFrame,
     partition: Partition,
     cfg: Config,
     output: Output,
 ) -> TrainingResult:
     started = time.monotonic()
-    prepared, recipe = _prepared(made, partition, cfg).persist(), _recipe(cfg)
+    prepared, recipe = _prepared(features, partition, cfg).persist(), _recipe(cfg)
     try:
         model, tuned = _trained(head, recipe, prepared.where(~F.col(IS_TEST)), cfg.train)
         best = replace(recipe, setting=tuned.best if tuned else ())
         return try_out(
             head,
             model,
-            Trial(prepared, partition, images, made, cfg, output),
+            Trial(prepared, partition, images, features, cfg, output),
             started,
             tuned.best if tuned else head.default,
             tuned,
@@ -114,14 +114,14 @@ def _fit(
         prepared.unpersist()
 
 
-def _prepared(made: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
+def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
     """Join sides, and folds, to the vectors, which are read once and shuffled once."""
     sides = partition.rows.select(PATH, IS_TEST)
     if cfg.train.tune:
         folded = with_folds(partition.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
         sides = folded.select(PATH, IS_TEST, FOLD)
-    rows = made.rows.join(F.broadcast(sides), on=PATH, how="inner")
-    return prepare_rows(settle(rows, made.numbers), partition.labels)
+    rows = features.rows.join(F.broadcast(sides), on=PATH, how="inner")
+    return prepare_rows(settle(rows, features.numbers), partition.labels)
 
 
 def _trained(
