@@ -132,7 +132,7 @@ def _write(
     found = spark.read.parquet(output.table(FILMS)).where(F.col(SIDE) != REST).count()
     if found != count:
         output.remove(FILMS)
-        way_out = "Some are gone or have changed: start again with --overwrite"
+        way_out = "Some are gone or have changed: begin anew with --overwrite"
         raise InputError(f"the {count:,} films that were ingested", f"{found:,}", way_out)
 
 
