@@ -55,7 +55,7 @@ test-clients: setup ## Triton's, Open Inference's and schemathesis' clients ask 
 test-workers: ## two processes train one network, with PyTorch in an environment of its own
 	@conf/local/setup.sh .venv-torch "" local,cpu,torch,dicom,report,dev
 	@.venv-torch/bin/python -m pytest -m slow tests/training/test_averaging.py \
-		tests/verbs/finetune/test_together.py
+		tests/verbs/finetune/test_distributed_finetune.py
 
 test-oldest: ## the tests with the oldest supported PySpark
 	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Featurize once a backbone, fit each head on each fold, rank them, report."""
-    from spark_cxr.verbs.compare.report import compare_step
+    from spark_cxr.verbs.compare.run import compare_step
 
     return compare_step(spark, cfg, output)
 

@@ -1,6 +1,6 @@
-"""What can be refused before a JVM starts: by the command line, and by the files that it names.
+"""What can be refused before a JVM starts, from the command line and the files that it names.
 
-Nothing here needs a session. What only the films can show is found out by the steps themselves.
+Nothing here needs a session. What only the films can show, the steps themselves find out.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from spark_cxr.pipeline.earlier_run import (
 from spark_cxr.pipeline.labels import NO_FILE, columns_of, dataset_of, label_path
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
-from spark_cxr.verbs.audit import run as audited
+from spark_cxr.verbs.audit import run as audit
 from spark_cxr.verbs.compare import run as compare
-from spark_cxr.verbs.explain import films as explain_films
+from spark_cxr.verbs.explain import run as explain
 from spark_cxr.verbs.finetune import request as finetune
-from spark_cxr.verbs.score import run as scoring
-from spark_cxr.verbs.track.check import check_flags
+from spark_cxr.verbs.score import run as score
+from spark_cxr.verbs.track.store import check_flags
 
 ELSEWHERE = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
-"""Where one of these is set, Spark may find a path without scheme where Python does not."""
+"""Where one of these is set, Spark may find a path without scheme that Python does not find."""
 
 
 def preflight(cfg: Config, sections: Sequence[str]) -> None:
-    """Refuse a run of a job with these sections, if it is known to come to nothing.
+    """Refuse a run of a job with these sections that is bound to fail.
 
     Raises:
         ConfigError: A flag is wrong, or contradicts another.
@@ -85,25 +85,20 @@ def _check_training(cfg: Config) -> None:
         _check_there(folder, "--test-images that exist", "Check the folder or glob")
 
 
-def _check_finetune(cfg: Config) -> None:
-    finetune.recipe_of(cfg)
-    finetune.network_of(cfg)
-
-
 CHECKS: dict[str, Callable[[Config], object]] = {
     "train": _check_training,
     "any_head": lambda cfg: _check_heads(cfg, (cfg.any_head.head,)),
     "compare": _check_compare,
-    "finetune": _check_finetune,
-    "audit": audited.check_asked,
-    "explain": explain_films.check_asked,
-    "score": lambda cfg: scoring.check_asked(cfg.score),
+    "finetune": lambda cfg: (finetune.recipe_of(cfg), finetune.network_of(cfg)),
+    "audit": audit.check_settings,
+    "explain": explain.check_settings,
+    "score": lambda cfg: score.check_settings(cfg.score),
 }
 """What a job refuses by its own section."""
 
 
 def _with_earlier(cfg: Config) -> Config:
-    """Give the settings with the films and the network of the earlier run that they name."""
+    """Give the settings with the films and the network of the earlier run, if they name one."""
     if cfg.train.features:
         earlier = open_earlier(cfg.train.features, "--features", FEATURES)
         check_classes(cfg, earlier)
@@ -116,18 +111,18 @@ def _with_earlier(cfg: Config) -> Config:
 
 
 def _check_network(cfg: Config, sections: Sequence[str]) -> None:
-    """Refuse networks that are not known, and engines that do not run them."""
+    """Refuse unknown networks, and engines that cannot run them."""
     several = cfg.compare.backbones if "compare" in sections else ()
     for name in several or (cfg.features.backbone,):
-        asked = compare.features_of(cfg.features, name) if several else cfg.features
-        own.find(name, asked.normalising)
+        settings = compare.features_of(cfg.features, name) if several else cfg.features
+        own.find(name, settings.normalising)
         able = own.ENGINES if own.is_own(name) else catalog.get(name).engines
-        if asked.engine != "auto" and asked.engine not in able:
-            engines.choose(asked.engine, name)
+        if settings.engine != "auto" and settings.engine not in able:
+            engines.choose(settings.engine, name)
 
 
 def _check_films(cfg: Config, needs_classes: bool) -> None:
-    """Refuse folders that are not there, and a label file that cannot serve."""
+    """Refuse folders that are not there, and a label file that cannot be used."""
     dataset = dataset_of(cfg.ingest)
     for folder in cfg.ingest.images:
         _check_there(folder, "--images that exist", "Check the folder or glob")
@@ -151,7 +146,10 @@ def _check_classes(
     dataset: Dataset,
     classes: tuple[str, ...],
 ) -> None:
-    """Read on until there are the labels that were asked for, or two: mostly a few lines."""
+    """Read on until all the classes have been seen, or two labels where none are named.
+
+    That mostly takes a few lines.
+    """
     wanted, found = set(read_classes(classes).labels), set[str]()
     at = header.index(column)
     kept = [(header.index(name), allowed) for name, allowed in dataset.keep]
@@ -159,21 +157,19 @@ def _check_classes(
         row += [""] * (len(header) - len(row))  # as Spark reads a row that ends early
         if any(row[i] not in allowed for i, allowed in kept):
             continue
-        if label := _label_of(row[at].strip(), dataset):
-            found.add(label)
+        written = row[at].strip()
+        if written and dataset.rules:
+            matching = (rule.label for rule in dataset.rules if re.search(rule.match, written))
+            written = next(matching, "")
+        if written:
+            found.add(written)
         if wanted <= found if wanted else len(found) > 1:
             break
     classes_among(sorted(found), classes)
 
 
-def _label_of(written: str, dataset: Dataset) -> str:
-    if not dataset.rules or not written:
-        return written
-    return next((rule.label for rule in dataset.rules if re.search(rule.match, written)), "")
-
-
 def _rows_of(path: str) -> Iterator[list[str]]:
-    """Read a CSV row by row; nothing where it is no file that Python finds."""
+    """Read a CSV row by row; give nothing where Python finds no such file."""
     try:
         store, inside = locate(absolute(path))
     except ValueError:  # a scheme of Spark alone

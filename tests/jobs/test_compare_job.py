@@ -9,6 +9,8 @@ import pytest
 from jobs.compare import JOB
 from spark_cxr import job
 from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.pipeline.splits import with_values
+from spark_cxr.verbs.compare import run as compare_run
 from tests.quick import defaults
 
 
@@ -114,7 +116,15 @@ def test_an_unknown_head_is_refused_before_any_film_is_read(spark, films, tmp_pa
 
 
 @pytest.mark.slow
-def test_several_backbones_are_featurized_from_one_ingest(spark, films, tmp_path):
+def test_several_backbones_share_one_ingest_and_one_reading_of_the_split(
+    spark, films, tmp_path, monkeypatch
+):
+    valued = []
+    monkeypatch.setattr(
+        compare_run,
+        "with_values",
+        lambda rows, *args: valued.append(args) or with_values(rows, *args),
+    )
     chosen = {"backbones": ["fake", "MobileNetV2"], "heads": ["lr"], "folds": 2}
     cfg = defaults(
         run={"out": str(tmp_path / "R")},
@@ -127,6 +137,7 @@ def test_several_backbones_are_featurized_from_one_ingest(spark, films, tmp_path
     kept = json.loads((tmp_path / "R" / "comparison.json").read_text())
     assert {row["backbone"] for row in kept["ranking"]} == {"fake", "MobileNetV2"}
     assert any("random" in caveat for caveat in kept["caveats"])
+    assert len(valued) == 1
 
 
 def test_folds_can_hold_the_films_of_one_value_of_a_column(spark, films, tmp_path):

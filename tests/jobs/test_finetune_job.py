@@ -15,8 +15,9 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
 from spark_cxr.output import Output
+from spark_cxr.pipeline.reading import small_copies
+from spark_cxr.verbs.finetune import films as finetune_films
 from spark_cxr.verbs.finetune import run
-from spark_cxr.verbs.finetune import sources as known
 from tests.jobs.test_train_lr_job import CONTRACT
 from tests.training.training_tasks import save_body
 
@@ -79,7 +80,7 @@ def run_dir(spark, films, network, never, tmp_path_factory):
     assert (out / "films" / "_SUCCESS").exists()
     (out / "_step_of_a_run_that_was_killed").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known, "ingest_step", never_again)
+        patch.setattr(finetune_films, "looked_at", never_again)
         job.run(finetune.JOB, spark, cfg)
     return out
 
@@ -196,6 +197,7 @@ def test_other_settings_do_not_go_on_with_it(spark, films, network, tmp_path, ca
 
 def test_films_of_an_earlier_run_are_taken(spark, run_dir, films, tmp_path):
     asked = defaults(features={"table": str(run_dir)})
-    found = known.known_films(spark, asked, Output(str(tmp_path / "R")))
-    assert (found.ingested.n_images, found.settings.images) == (60, (str(films),))
-    assert (found.source.address, found.never) == (str(run_dir), None)
+    output, copies = Output(str(tmp_path / "R")), small_copies((224, 224), ())
+    with finetune_films.films_to_learn(spark, asked, output, copies) as found:
+        assert (found.ingested.n_images, found.cfg.ingest.images) == (60, (str(films),))
+        assert (found.ingested.twins, found.never) == (f"{run_dir}/twins", None)

@@ -14,7 +14,7 @@ from spark_cxr.model.manifest import read_manifest
 from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import list_films
 from spark_cxr.schemas import IMAGES
-from spark_cxr.verbs.train.report import LEARNED
+from spark_cxr.verbs.train.results import LEARNED
 from tests.training.training_tasks import save_body
 
 QUICK = {"resamples": 200, "learning_curve": False, "explained": 0}

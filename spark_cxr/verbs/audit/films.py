@@ -1,33 +1,59 @@
-"""Which films the network is shown, and which of them train and test."""
+"""The films that an audit shows to the network: which ones, and each as it is and altered.
+
+A film is one row with all its vectors, so what the network costs is films x views. The views that
+only the steadiness of a head needs are made of test films alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.featurize import Vector, vectors_by
+from spark_cxr.images import altered
+from spark_cxr.images.film import Pixels
+from spark_cxr.images.film_pass import FilmPass, FilmViews, View
+from spark_cxr.images.prepare import resize, to_network
+from spark_cxr.images.regions import estimate_lungs
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
+from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, reading_of
 from spark_cxr.pipeline.labels import dataset_of
-from spark_cxr.pipeline.networks import make_plan, used_by_workers
+from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.reading import WANTED, look, lot_of
+from spark_cxr.pipeline.reading import COPY, WANTED, Copies, film_of_copy, look, lot_of, packed
 from spark_cxr.pipeline.sources import read_files
 from spark_cxr.pipeline.splits import IS_TEST, split
 from spark_cxr.pipeline.staging import Keep, staged
-from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256, columns
+from spark_cxr.schemas import CONTENT, GROUP, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Config
-from spark_cxr.verbs.audit.masks import BOXES, with_boxes
-from spark_cxr.verbs.audit.views import HISTOGRAM, KEPT, SMALL, kept_for_audit, look_at_views
+from spark_cxr.verbs.audit.masks import BOXES, unpacked, with_boxes
 
 LEAST_GROUPS = 10
-"""Patients or films of a label below which it cannot be judged."""
+"""Patients or films of a label below which nothing can be said of it."""
+PLAIN = "plain"
+FOR_ALL = (PLAIN, "border", "centre", "lungs")
+FOR_TEST = ("corners", "cropped", "mirrored", "inverted")
+NETWORK = (*FOR_ALL, *FOR_TEST)
+"""What the network is shown of a film."""
+HISTOGRAM, SMALL = "histogram", "small"
+VIEWS = f"{PATH} string, " + ", ".join(f"{name} array<float>" for name in NETWORK)
+"""One row a film; views that it was not shown in are null."""
+KEPT = (
+    f"{COPY}, cropped binary, is_colour boolean, {HISTOGRAM} array<float>, {SMALL} array<float>, "
+    "estimate binary"
+)
+"""What is kept of a decoded film for all later checks: `cropped` has the shape of the whole,
+`estimate` a bit for each cell of the lungs."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +61,24 @@ class AuditFilms:
     """Films with all their vectors, and what made these."""
 
     rows: DataFrame
-    """What is known of the films, `is_test`, and `views.VIEWS`."""
+    """What is known of the films, `is_test`, and `VIEWS`."""
     copies: DataFrame
-    """Their copies (`views.KEPT`), with `is_test`."""
+    """Their copies (`KEPT`), with `is_test`."""
     labels: tuple[str, ...]
     left_out: tuple[str, ...]
     """Labels of too few patients."""
     films: int
     tested: int
     masked: int
-    """Films of which a mask tells where the lungs are."""
+    """Films with a mask that shows where the lungs are."""
     lost: int
-    """Films of an earlier run that did not decode any more when they were read again."""
+    """Films of an earlier run that no longer decoded when they were read again."""
     plan: Plan
     used: Used
 
 
 CopiesOf = Callable[[DataFrame], DataFrame]
-"""Gives the copies (path and `views.KEPT`) of films, and perhaps of some more."""
+"""Gives the copies (path and `KEPT`) of films, and perhaps of some more."""
 
 
 def usable_labels(images: DataFrame) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -74,12 +100,12 @@ def choose_films(images: DataFrame, labels: tuple[str, ...], limit: int, seed: i
 
 
 @contextmanager
-def audited_films(
+def films_to_audit(
     spark: SparkSession, cfg: Config, output: Output
 ) -> Iterator[tuple[Config, IngestResult, CopiesOf]]:
-    """Ingest, or take the films of an earlier run; until the block ends their copies are there.
+    """Ingest, or take the films of an earlier run; their copies exist until the block ends.
 
-    A film is decoded once, for all that the audit asks of it.
+    A film is decoded once, for all that the audit needs of it.
     """
     size_hw = own.find(cfg.features.backbone, cfg.features.normalising).size_hw
     copies = kept_for_audit(size_hw, cfg.audit.films_per_label, cfg.run.seed)
@@ -101,8 +127,8 @@ def audited_films(
             wanted = files.withColumn(WANTED, F.array(F.lit(True)))
             looked = look(wanted, reading_of(cfg.ingest, None), copies=copies)
             with progress(spark, "decoding films", chosen.count()):
-                seen = keep(looked.select(PATH, *columns(KEPT)))
-            return seen.where(F.col("pixels").isNotNull())
+                copied = keep(looked.select(PATH, *columns(KEPT)))
+            return copied.where(F.col("pixels").isNotNull())
 
         yield cfg, account_of(spark, earlier.output), again
 
@@ -119,17 +145,78 @@ def show_films(
     plan = make_plan(spark, cfg.features)
     used = used_by_workers(spark, plan)
     chosen = choose_films(images, labels, cfg.audit.films_per_label, cfg.run.seed)
-    dealt = split(chosen, "patient", cfg.train.test_fraction, cfg.run.seed)
-    chosen = keep(with_boxes(spark, cfg, dealt))
+    chosen = split(chosen, "patient", cfg.train.test_fraction, cfg.run.seed)
+    chosen = keep(with_boxes(spark, cfg, chosen))
     films, tested, masked = chosen.agg(
         F.count(F.lit(1)), F.count_if(F.col(IS_TEST)), F.count_if(F.col(BOXES).isNotNull())
     ).collect()[0]
     known = F.broadcast(chosen.select(PATH, IS_TEST, BOXES))
     copies = copies_of(chosen).join(known, on=PATH, how="inner")
     with progress(spark, "looking at films whole and altered", films):
-        views = keep(look_at_views(copies, plan))
+        views = keep(featurize_views(copies, plan))
     plain = copies.select(PATH, "is_colour", HISTOGRAM, SMALL)
     rows = views.join(plain, on=PATH, how="inner")
     rows = rows.join(F.broadcast(chosen), on=PATH, how="inner")
     lost = films - views.count()
     return AuditFilms(rows, copies, labels, (), films, tested, masked, lost, plan, used)
+
+
+def kept_for_audit(size_hw: tuple[int, int], most: int, seed: int) -> Copies:
+    """Keep what the audit needs of films, for up to `most` of each label and some to spare."""
+
+    def keep(pixels: Pixels) -> dict[str, Any]:
+        cropped = altered.cropped(pixels, size_hw)
+        return {
+            **packed(resize(pixels, size_hw)),
+            "cropped": packed(cropped if pixels.ndim == 3 else cropped[..., 0])["pixels"],
+            "is_colour": pixels.ndim == 3,
+            HISTOGRAM: altered.histogram(pixels),
+            SMALL: altered.small(pixels),
+            "estimate": np.packbits(estimate_lungs(pixels)).tobytes(),
+        }
+
+    return Copies(KEPT, keep, (), most, seed)
+
+
+def featurize_views(films: DataFrame, plan: Plan) -> DataFrame:
+    """Show copies (`KEPT`, with path, is_test and boxes) to the network in all views (`VIEWS`)."""
+    wanted = films.select(
+        *(PATH, "shape", F.col("pixels").alias(CONTENT), "cropped", BOXES),
+        F.coalesce(IS_TEST, F.lit(False)).alias(IS_TEST),
+    )
+    return over_films(wanted, lambda: viewing_pass(plan), VIEWS)
+
+
+def viewing_pass(plan: Plan) -> TablePass:
+    """Open the pass over copies of films, on the workers."""
+    here = on_this_worker(plan)
+
+    def open_(file: TableFile) -> FilmViews[TableFile]:
+        views = NETWORK if file[IS_TEST] else FOR_ALL
+        film, boxes = film_of_copy(file, here.network.size_hw), unpacked(file[BOXES])
+        shown = {view: altered_as(film, view, boxes) for view in views if view != "cropped"}
+        if file[IS_TEST]:
+            shape = file["shape"]
+            cropped = np.frombuffer(file["cropped"], np.uint8).reshape(shape)
+            shown["cropped"] = to_network(cropped, here.network.size_hw)
+        return FilmViews(file, tuple(View(shown[view]) for view in views))
+
+    def row(file: TableFile, found: tuple[Vector, ...]) -> dict[str, Any]:
+        return {PATH: file[PATH], **dict(zip(NETWORK, found, strict=False))}
+
+    return FilmPass(open_, row, (vectors_by(here),), here.threads, views=len(NETWORK))
+
+
+def altered_as(film: Pixels, view: str, boxes: tuple[altered.Box, ...] = ()) -> Pixels:
+    """Alter a film that has the size of the network already."""
+    if view == "lungs":
+        return altered.without_lungs(film, boxes)
+    ways: dict[str, Callable[[Pixels], Pixels]] = {
+        PLAIN: lambda same: same,
+        "border": altered.border_only,
+        "centre": altered.centre_only,
+        "corners": altered.without_corners,
+        "mirrored": altered.mirrored,
+        "inverted": altered.inverted,
+    }
+    return ways[view](film)

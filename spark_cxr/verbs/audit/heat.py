@@ -1,4 +1,4 @@
-"""Where the decisions on the test films come from: one more pass through the network, with maps.
+"""Where the decisions on the test films come from, and whether that is the lungs.
 
 A class map adds up what each place contributes, and much of that is the same on all films: the
 spine is always bright. What makes a film's answer its own is how its map differs from the mean map
@@ -7,13 +7,14 @@ of the test films, and the mean of that difference is, exactly, the margin less 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones import maps as cam
@@ -23,12 +24,15 @@ from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, Runner, View
 from spark_cxr.images.heat import Grid
-from spark_cxr.images.regions import SIDE, areas_of, shares_of
+from spark_cxr.images.regions import CORNERS, EDGE, SIDE, areas_of, shares_of
+from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, CheckTable, status_of
+from spark_cxr.metrics.wording import percent
 from spark_cxr.pipeline.film_pass import Batches, TableFile, TablePass, arrow_schema, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.reading import film_of_copy
 from spark_cxr.pipeline.staging import Keep
-from spark_cxr.schemas import CONTENT, PATH
+from spark_cxr.schemas import CONTENT, PATH, SOURCE
+from spark_cxr.settings import Audit
 from spark_cxr.verbs.audit.masks import LUNGS
 
 MAPPED = (
@@ -43,10 +47,18 @@ SHARES = (
 """One row a film: how much of its heat lies where, and how like the shuffled head's it is."""
 Row = dict[str, Any]
 Maps = NDArray[np.float32]
+LEAST = 5
+"""Films of a class or source below which its heat is not checked."""
+TITLES = {
+    "heat_lungs": "Heat on the lungs",
+    "heat_corners": "Heat in the corners",
+    "heat_border": "Heat on the border",
+    "heat_shuffled": "Heat follows the head",
+}
 
 
 def heat_shares(films: DataFrame, head: Linear, plan: Plan, keep: Keep) -> DataFrame | None:
-    """Say of copies of films (`views.KEPT`, with path and lungs) where their heat lies (`SHARES`).
+    """Find where the heat of copies of films lies (`films.KEPT`, path, lungs → `SHARES`).
 
     None where the vector of the network is not a mean of maps.
     """
@@ -60,7 +72,13 @@ def heat_shares(films: DataFrame, head: Linear, plan: Plan, keep: Keep) -> DataF
     if not len(usual[0]):
         return None
     grid = cam.grid_of(plan.network)
-    return keep(mapped.mapInArrow(_measurer(*usual, grid), SHARES))
+
+    def measure(batches: Batches) -> Batches:
+        for batch in batches:
+            rows = [_measured(row, *usual, grid) for row in batch.to_pylist()]
+            yield pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SHARES))
+
+    return keep(mapped.mapInArrow(measure, SHARES))
 
 
 def _usual(mapped: DataFrame, column: str) -> Maps:
@@ -71,7 +89,7 @@ def _usual(mapped: DataFrame, column: str) -> Maps:
 
 
 def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
-    """Make the pass over copies of films that gives maps; None where the network has none."""
+    """Open the pass over copies of films that gives maps; None where the network has none."""
     here = on_this_worker(plan)
     mapper = load_mapper(here)
     if mapper is None:
@@ -80,8 +98,8 @@ def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
     both = np.vstack([head.weights, head.weights[:, order]])
 
     def run(films: Pixels) -> Iterator[Row]:
-        seen = mapper.maps(films)
-        for vector, maps in zip(seen.vectors, seen.maps, strict=True):
+        mapped = mapper.maps(films)
+        for vector, maps in zip(mapped.vectors, mapped.maps, strict=True):
             margins = head.margins(vector.astype(np.float64)[None])[0]
             likeliest = np.argsort(-margins, kind="stable")
             real, shuffled = np.split(cam.class_maps(maps, both), 2)
@@ -95,48 +113,153 @@ def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
             }
 
     def open_(file: TableFile) -> FilmViews[Row]:
-        said = {name: file[name] for name in (PATH, LUNGS, "is_masked")}
-        return FilmViews(said, (View(film_of_copy(file, here.network.size_hw)),))
+        kept = {name: file[name] for name in (PATH, LUNGS, "is_masked")}
+        return FilmViews(kept, (View(film_of_copy(file, here.network.size_hw)),))
 
     runner = Runner(run, here.batch_size)
-    return FilmPass(open_, lambda said, found: said | found[0], (runner,), here.threads)
+    return FilmPass(open_, lambda kept, found: kept | found[0], (runner,), here.threads)
 
 
-def _measurer(usual: Maps, usual_shuffled: Maps, grid: Grid | None) -> Callable[[Batches], Batches]:
-    """Make the function that says where the heat lies."""
-
-    def measure(batches: Batches) -> Batches:
-        for batch in batches:
-            rows = [_measured(row, usual, usual_shuffled, grid) for row in batch.to_pylist()]
-            yield pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SHARES))
-
-    return measure
-
-
-def _measured(
-    row: dict[str, Any], usual: Maps, usual_shuffled: Maps, grid: Grid | None
-) -> dict[str, Any]:
+def _measured(row: Row, usual: Maps, usual_shuffled: Maps, grid: Grid | None) -> Row:
     heat, other = _own(row, "maps", usual), _own(row, "shuffled", usual_shuffled)
     packed = np.frombuffer(row[LUNGS], np.uint8)
     lungs = np.unpackbits(packed).reshape(SIDE, SIDE).astype(bool)
     shares = shares_of(heat, lungs, grid)
+    # Spearman's correlation without its sign: that of the ranks.
+    ranks = [each.ravel().argsort().argsort().astype(np.float64) for each in (heat, other)]
     return {
         **{name: row[name] for name in (PATH, "target", "is_masked")},
         "in_lungs": shares.lungs if shares else None,
         "in_corners": shares.corners if shares else None,
         "in_border": shares.border if shares else None,
         "lungs_area": areas_of(lungs).lungs,
-        "likeness": _likeness(heat, other),
+        "likeness": abs(float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1])),
     }
 
 
-def _own(row: dict[str, Any], column: str, usual: Maps) -> Maps:
-    """Take what speaks for the answer on this film more than on the mean of all."""
+def _own(row: Row, column: str, usual: Maps) -> Maps:
+    """Take what supports the answer on this film more than it does on the mean film."""
     maps = (np.asarray(row[column], np.float32) - usual).reshape(-1, row["height"], row["width"])
     return np.asarray(maps[row["target"]] - maps[row["contrast"]])
 
 
-def _likeness(one: Maps, other: Maps) -> float:
-    """Correlate the ranks of two maps (Spearman), without regard to sign."""
-    ranks = [each.ravel().argsort().argsort().astype(np.float64) for each in (one, other)]
-    return abs(float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1]))
+@dataclass(frozen=True)
+class HeatPart:
+    """The mean heat of a class or a source."""
+
+    name: str
+    films: int
+    lungs: float
+    corners: float
+    border: float
+    lungs_area: float
+    """What the lungs would have of heat that is the same everywhere."""
+    likeness: float
+
+    @property
+    def lungs_missed(self) -> float:
+        """Say how many times less heat the lungs have than their area."""
+        return self.lungs_area / max(self.lungs, 1e-9)
+
+
+def check_heat(
+    shares: DataFrame, films: DataFrame, labels: tuple[str, ...], settings: Audit
+) -> tuple[Check, ...]:
+    """Check where heat lies (`SHARES`), on all films, by class and by source."""
+    named = shares.join(films.select(PATH, SOURCE), on=PATH, how="left")
+    answer = F.element_at(F.array(*(F.lit(label) for label in labels)), F.col("target") + 1)
+    parts = [_parts(named, F.lit("all films")), _parts(named, answer), _parts(named, F.col(SOURCE))]
+    if len(parts[2]) < 2:
+        parts.pop()
+    flat = tuple(part for each in parts for part in each)
+    masked = named.where("is_masked").count()
+    enough = [part for part in flat if part.films >= LEAST]
+    if not enough:
+        return (Check("heat_lungs", TITLES["heat_lungs"], NOT_APPLICABLE, "Too few test films."),)
+    return (
+        _lungs(flat, enough, masked, settings),
+        _edge("heat_corners", enough, settings),
+        _edge("heat_border", enough, settings),
+        _shuffled(flat[0], settings),
+    )
+
+
+def no_maps() -> Check:
+    """Say why heat was not checked."""
+    said = "The network's vector is not the mean of its last maps, so no map can explain it."
+    return Check("heat_lungs", TITLES["heat_lungs"], NOT_APPLICABLE, said)
+
+
+def _parts(shares: DataFrame, by: Column) -> list[HeatPart]:
+    names = ("in_lungs", "in_corners", "in_border", "lungs_area", "likeness")
+    means = [F.avg(name).alias(name) for name in names]
+    rows = shares.groupBy(by.alias("by")).agg(F.count("in_lungs").alias("n"), *means)
+    return [
+        HeatPart(row["by"] or "source unknown", row["n"], *(row[name] or 0.0 for name in names))
+        for row in rows.orderBy("by").collect()
+    ]
+
+
+def _lungs(
+    flat: tuple[HeatPart, ...], enough: list[HeatPart], masked: int, settings: Audit
+) -> Check:
+    worst = max(enough, key=lambda part: part.lungs_missed)
+    status = status_of(worst.lungs_missed, settings.warn_heat, settings.fail_heat)
+    whole = flat[0]
+    whose = "They are estimated from the films"
+    if masked:
+        whose = f"Masks outline them on {masked:,} of {whole.films:,} films"
+    said = (
+        f"Of the evidence for the answers on {whole.films:,} test films, {percent(whole.lungs)} "
+        f"lies on the lungs, which are {percent(whole.lungs_area)} of the picture. {whose}."
+    )
+    if status != PASS:
+        said += (
+            f" For {worst.name} it is {percent(worst.lungs)}: most of what decides there is not "
+            "where the disease is."
+        )
+    shares = ((part.lungs, part.lungs_area, part.corners, part.border) for part in flat)
+    rows = tuple(
+        (part.name, f"{part.films:,}", *map(percent, each))
+        for part, each in zip(flat, shares, strict=True)
+    )
+    headings = ("Answer or source", "Films", "Lungs", "Their area", "Corners", "Border")
+    grid = CheckTable("Where heat lies, in means over films", headings, rows)
+    numbers = (("lungs", whole.lungs), ("area", whole.lungs_area), ("worst", worst.lungs))
+    brief = f"{percent(whole.lungs)}, area {percent(whole.lungs_area)}"
+    title = TITLES["heat_lungs"]
+    return Check("heat_lungs", title, status, said, numbers, grid, brief=brief)
+
+
+def _edge(name: str, enough: list[HeatPart], settings: Audit) -> Check:
+    """Check corners or border by the class or source that has most heat there."""
+    is_corner = name == "heat_corners"
+    what = "four corners" if is_corner else "outer tenths of the sides"
+    area = float((CORNERS if is_corner else EDGE).mean())
+    values = {part: part.corners if is_corner else part.border for part in enough}
+    worst = max(enough, key=values.__getitem__)
+    status = status_of(values[worst] / area, settings.warn_heat, settings.fail_heat)
+    whole = enough[0]
+    said = f"The {what}, {percent(area)} of the picture, have {percent(values[whole])} of the heat."
+    if status != PASS:
+        said += (
+            f" For {worst.name} it is {percent(values[worst])}: letters, frames and crop marks are "
+            "there, and no disease."
+        )
+    numbers = (("heat", values[whole]), ("area", area), ("worst", values[worst]))
+    brief = f"{percent(values[worst])} at worst, area {percent(area)}"
+    return Check(name, TITLES[name], status, said, numbers, brief=brief)
+
+
+def _shuffled(whole: HeatPart, settings: Audit) -> Check:
+    """Check whether heat changes when the head's weights are shuffled, as it must."""
+    status = status_of(whole.likeness, settings.warn_alike, settings.fail_alike)
+    said = (
+        f"With the weights of the head shuffled, maps correlate with the real ones by "
+        f"{whole.likeness:.2f} on average (ranks, without sign; 1 would be the same map)."
+    )
+    if status != PASS:
+        said += " Such maps show what the network sees anyway, not what decides: do not trust them."
+    numbers = (("likeness", whole.likeness), ("films", whole.films))
+    title = TITLES["heat_shuffled"]
+    return Check("heat_shuffled", title, status, said, numbers, brief=f"{whole.likeness:.2f} alike")

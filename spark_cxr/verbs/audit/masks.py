@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.images import regions
@@ -20,7 +20,7 @@ from spark_cxr.schemas import CONTENT, PATH
 from spark_cxr.settings import Config
 
 FOLDER = "_masks"
-"""Where phantoms have them: Spark takes nothing below for a film."""
+"""Where phantoms have them: Spark reads nothing below as a film."""
 BOXES = "boxes"
 """Four numbers for each lung: top, bottom, left, right, as shares of the film."""
 LUNGS = "lungs"
@@ -29,81 +29,72 @@ _Reading = Callable[[Pixels], Any]
 
 
 def with_boxes(spark: SparkSession, cfg: Config, films: DataFrame) -> DataFrame:
-    """Add `boxes`: where the lungs are, null where no mask tells."""
-    return _with_told(spark, cfg, films, (BOXES, "array<double>"), _numbers)
+    """Add `boxes`: where the lungs are, null where there is no mask."""
+    return _with_marks(spark, cfg, films, (BOXES, "array<double>"), _numbers)
 
 
 def with_lungs(spark: SparkSession, cfg: Config, films: DataFrame) -> DataFrame:
     """Add `lungs`: the mask itself on few cells, null where there is none."""
-    return _with_told(spark, cfg, films, (LUNGS, "binary"), _cells)
+    return _with_marks(spark, cfg, films, (LUNGS, "binary"), _cells)
 
 
-def _with_told(
+def _with_marks(
     spark: SparkSession,
     cfg: Config,
     films: DataFrame,
     column: tuple[str, str],
     reading: _Reading,
 ) -> DataFrame:
-    """Add what masks say of their films.
+    """Add what masks show of their films.
 
     A mask belongs to the film of the same folder and name without suffix, else to the only mask
     of that name.
     """
-    told, kind = column
+    name, kind = column
     folders = mask_folders(cfg)
     if not folders:
-        return films.withColumn(told, F.lit(None).cast(kind))
+        return films.withColumn(name, F.lit(None).cast(kind))
     files = read_files(spark, folders, cfg.ingest.max_bytes).select(PATH, CONTENT)
-    read = over_films(files, lambda: _mask_pass(told, reading), f"{PATH} string, {told} {kind}")
-    near, name = _keys()
-    close = read.select(near.alias("near"), F.col(told).alias("told_near"))
-    alone = read.groupBy(name.alias("name")).agg(
-        F.first(told).alias("told_alone"), F.count(F.lit(1)).alias("n")
-    )
+    masks = over_films(files, lambda: _mask_pass(name, reading), f"{PATH} string, {name} {kind}")
+    parts = F.split(F.regexp_replace(F.col(PATH), r"\.[^./]+$", ""), "/")
+    keys = {"_near": F.array_join(F.slice(parts, -2, 2), "/"), "_stem": F.element_at(parts, -1)}
+    masks, keyed = masks.withColumns(keys), films.withColumns(keys)
+    close = masks.groupBy("_near").agg(F.first(name).alias("_close"))
+    alone = masks.groupBy("_stem").agg(F.first(name).alias("_alone"), F.count("*").alias("n"))
     alone = alone.where(F.col("n") == 1).drop("n")
-    close = close.groupBy("near").agg(F.first("told_near").alias("told_near"))
-    keyed = films.withColumns({"near": near, "name": name})
-    keyed = keyed.join(F.broadcast(close), on="near", how="left")
-    keyed = keyed.join(F.broadcast(alone), on="name", how="left")
-    return keyed.select(*films.columns, F.coalesce("told_near", "told_alone").alias(told))
+    keyed = keyed.join(F.broadcast(close), on="_near", how="left")
+    keyed = keyed.join(F.broadcast(alone), on="_stem", how="left")
+    return keyed.select(*films.columns, F.coalesce("_close", "_alone").alias(name))
 
 
 def mask_folders(cfg: Config) -> tuple[str, ...]:
     """Find the folders of masks: the one that was named, or those beside the films."""
     if cfg.audit.lung_masks:
         return (cfg.audit.lung_masks,)
-    roots = (absolute(image).rstrip("/") for image in cfg.ingest.images)
-    return tuple(f"{root}/{FOLDER}" for root in roots if _is_folder(f"{root}/{FOLDER}"))
+    folders = []
+    for image in cfg.ingest.images:
+        folder = f"{absolute(image).rstrip('/')}/{FOLDER}"
+        if not any(sign in folder for sign in "*?[{"):
+            store, path = locate(folder)
+            if store.get_file_info(path).type.name == "Directory":
+                folders.append(folder)
+    return tuple(folders)
 
 
 def unpacked(numbers: list[float] | None) -> tuple[Box, ...]:
     """Read boxes back from the column."""
-    said = numbers or []
-    return tuple(Box(*said[start : start + 4]) for start in range(0, len(said), 4))
-
-
-def _is_folder(address: str) -> bool:
-    if any(sign in address for sign in "*?[{"):
-        return False
-    store, path = locate(address)
-    return bool(store.get_file_info(path).type.name == "Directory")
-
-
-def _keys() -> tuple[Column, Column]:
-    """Give folder and name, and name alone, both without suffix."""
-    parts = F.split(F.regexp_replace(F.col(PATH), r"\.[^./]+$", ""), "/")
-    return F.array_join(F.slice(parts, -2, 2), "/"), F.element_at(parts, -1)
+    shares = numbers or []
+    return tuple(Box(*shares[start : start + 4]) for start in range(0, len(shares), 4))
 
 
 def _mask_pass(column: str, reading: _Reading) -> TablePass:
-    """Make the pass over masks; one that says nothing, or is no image, gives no row."""
+    """Open the pass over masks; one that shows nothing, or is no image, gives no row."""
 
-    def look(file: TableFile, _: Content, mask: Film) -> FilmViews[dict[str, Any] | None]:
-        said = reading(mask.pixels)
-        return FilmViews(None if said is None else {PATH: file[PATH], column: said})
+    def open_(file: TableFile, _: Content, mask: Film) -> FilmViews[dict[str, Any] | None]:
+        value = reading(mask.pixels)
+        return FilmViews(None if value is None else {PATH: file[PATH], column: value})
 
-    return FilmPass(opener(look, lambda *_: None), lambda said, _: said)
+    return FilmPass(opener(open_, lambda *_: None), lambda row, _: row)
 
 
 def _numbers(mask: Pixels) -> list[float] | None:

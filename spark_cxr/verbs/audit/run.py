@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -21,14 +20,12 @@ from spark_cxr.settings import Config
 from spark_cxr.verbs.audit.films import (
     AuditFilms,
     CopiesOf,
-    audited_films,
+    films_to_audit,
     show_films,
     usable_labels,
 )
-from spark_cxr.verbs.audit.network import check_network, unasked
-from spark_cxr.verbs.audit.network_films import check_learned
-from spark_cxr.verbs.audit.pictures import with_pictures
-from spark_cxr.verbs.audit.report import AuditResult, counts_of, page_of, summary_of
+from spark_cxr.verbs.audit.network import check_learned, check_network, not_checked
+from spark_cxr.verbs.audit.results import AuditResult, counts_of, page_of, summary_of, with_pictures
 
 LISTED = 1000
 """Conflicts in audit.json; the table `conflicts` has all."""
@@ -36,8 +33,8 @@ LISTED = 1000
 
 def audit_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Audit films and labels; leave audit.json, report.html and the tables behind them."""
-    check_asked(cfg)
-    done = audited(spark, cfg, output)
+    check_settings(cfg)
+    done = _run(spark, cfg, output)
     output.write_json("audit.json", counts_of(done))
     pictured = replace(done, checks=with_pictures(done.checks, limits_of(cfg.ingest)))
     output.write_text("report.html", page_of(pictured, spark.version))
@@ -50,7 +47,7 @@ def audit_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return Outcome(counts, summary_of(done, output.table("report.html")))
 
 
-def check_asked(cfg: Config) -> None:
+def check_settings(cfg: Config) -> None:
     """Refuse what an audit does not do."""
     meanings(cfg.audit.same_labels)
     if cfg.features.cache:
@@ -58,39 +55,31 @@ def check_asked(cfg: Config) -> None:
         raise ConfigError("an audit without --cache", cfg.features.cache, way_out)
 
 
-def audited(spark: SparkSession, asked: Config, output: Output) -> AuditResult:
+def _run(spark: SparkSession, given: Config, output: Output) -> AuditResult:
     """Run all checks: those on tables over all films, those of the network over some."""
     started = time.monotonic()
     with (
-        audited_films(spark, with_manifest(asked), output) as (cfg, ingested, copies_of),
+        films_to_audit(spark, with_manifest(given), output) as (cfg, ingested, copies_of),
         staged(output) as keep,
     ):
         films = keep(prepare_images(spark, cfg, ingested.images))
         twins = spark.read.schema(TWINS).parquet(ingested.twins)
         known = NearDuplicateTables(films, twins, keep(clusters(twins)), cfg.audit.examples)
-        listed, total = _conflicts(known, output)
+        output.write_table(conflicts(known.images, known.clusters), "conflicts")
         checks = check_tables(known, cfg.audit)
         more, shown = _network(spark, cfg, known.images, ingested.images, output, copies_of, keep)
+    contradictions = spark.read.schema(CONFLICTS).parquet(output.table("conflicts"))
+    first = contradictions.orderBy("cluster_id", "path_a", "path_b").limit(LISTED)
     return AuditResult(
-        asked=asked,
+        asked=given,
         cfg=cfg,
         ingested=ingested,
         checks=(*checks, *more),
         shown=shown,
-        conflicts=listed,
-        n_conflicts=total,
+        conflicts=tuple(row.asDict() for row in first.collect()),
+        n_conflicts=contradictions.count(),
         seconds=time.monotonic() - started,
     )
-
-
-def _conflicts(
-    known: NearDuplicateTables, output: Output
-) -> tuple[tuple[dict[str, Any], ...], int]:
-    """Write every contradiction of labels, and give the first of them."""
-    output.write_table(conflicts(known.images, known.clusters), "conflicts")
-    rows = known.images.sparkSession.read.schema(CONFLICTS).parquet(output.table("conflicts"))
-    first = rows.orderBy("cluster_id", "path_a", "path_b").limit(LISTED).collect()
-    return tuple(row.asDict() for row in first), rows.count()
 
 
 def _network(
@@ -106,7 +95,7 @@ def _network(
     if len(labels) < 2:
         few = f" ({', '.join(left_out)} have too few)" if left_out else ""
         reason = f"Fewer than two labels have enough patients to train and test on{few}."
-        return (unasked(reason),), None
+        return (not_checked(reason),), None
     shown = replace(show_films(spark, cfg, images, labels, copies_of, keep), left_out=left_out)
     learned = check_learned(films, shown)
     return (learned, *check_network(shown, cfg, output, keep)), shown

@@ -1,7 +1,7 @@
 """Backbones x heads x folds in one run: each head is tested on every film that it has not seen.
 
 Films are split into folds twice, by patient and by image: the difference is what a leak is worth.
-Features are computed once for each backbone and kept in memory while its heads are fitted.
+Features are computed once for each backbone and kept in memory while its heads are trained.
 """
 
 from __future__ import annotations
@@ -20,49 +20,38 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.network import Network
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog as heads
-from spark_cxr.metrics import Metrics, Overlap
-from spark_cxr.output import Output
+from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.evaluate import marked, measure_predictions, mllib_metrics, overlap_of
 from spark_cxr.pipeline.features import FeatureResult, featurize_by
 from spark_cxr.pipeline.ingest import IngestResult
-from spark_cxr.pipeline.partition import People, people_of
+from spark_cxr.pipeline.partition import people_of
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds, folds, with_values
+from spark_cxr.report.comparison import comparison_page
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config, Features
+from spark_cxr.verbs.compare.results import (
+    Comparison,
+    Entrant,
+    Result,
+    comparison_report,
+    counts_of,
+    json_of,
+    summary_of,
+)
 
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Entrant:
-    """One head on the vectors of one backbone, with folds of one kind."""
-
-    backbone: str
-    head: str
-    by: str
-    """What stays on one side: patient, image, or films with one value of a column."""
-
-    @property
-    def name(self) -> str:
-        """Name it for a table of its own."""
-        by = self.by.replace(":", "-")
-        return f"{PurePosixPath(self.backbone).stem}-{self.head}-by-{by}"
-
-
-@dataclass(frozen=True)
-class Result:
-    """How an entrant did on the films of all folds together."""
-
-    entrant: Entrant
-    metrics: Metrics
-    mllib: dict[str, float]
-    overlap: Overlap
-    fold_accuracies: tuple[float, ...]
-    seconds: float
-    """Of all its fits together, side by side or not."""
+def compare_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    """Compare, and leave comparison.json, report.html and the predictions behind them."""
+    done = compare(spark, cfg, output)
+    report = comparison_report(spark, done, output)
+    output.write_json("comparison.json", json_of(done, report))
+    output.write_text("report.html", comparison_page(report))
+    return Outcome(counts_of(done, report), summary_of(done, report, output.table("report.html")))
 
 
 @dataclass(frozen=True)
@@ -74,74 +63,39 @@ class _Tested:
     """As `overlap.marked` gives them; kept in memory."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """All that a comparison has found."""
-
-    asked: Config
-    """As the user said it."""
-    cfg: Config
-    """The same with images of our own where none were named."""
-    ingested: IngestResult
-    featurized: tuple[tuple[str, FeatureResult], ...]
-    classes: Classes
-    shared: dict[str, int]
-    """By kind of folds: films tested with their patient or a twin in training."""
-    results: tuple[Result, ...]
-    people: People
-    """The patients of the films of these classes."""
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Give the kinds of folds, that by image last: it is there for what a leak is worth."""
-        return tuple(sorted(self.cfg.compare.splits, key=lambda by: by == "image"))
-
-    def find(self, entrant: Entrant) -> Result:
-        """Find how one did."""
-        return next(result for result in self.results if result.entrant == entrant)
-
-    def ranked(self, by: str) -> list[Result]:
-        """Give the results of one kind of folds, the best first."""
-        some = [result for result in self.results if result.entrant.by == by]
-        return sorted(some, key=lambda result: (-result.metrics.accuracy, result.entrant.name))
-
-
 def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     """Ingest once, featurize once a backbone, and fit each head on each fold."""
     chosen = [heads.get(name) for name in cfg.compare.heads]
     check_splits(cfg.compare.splits)
     for head in chosen:
         training.check_recipe(head, _recipe(cfg))
-    asked, cfg = cfg, with_phantoms(cfg, output)
+    given, cfg = cfg, with_phantoms(cfg, output)
     names = cfg.compare.backbones or (cfg.features.backbone,)
-    ingested, made = _featurized(spark, cfg, output, names)
+    ingested, vectors = _featurized(spark, cfg, output, names)
     classes = choose_classes(ingested.images, cfg.train.classes)
+    films = classes.take(vectors[0][1].rows).drop(FEATURES)
+    folds_by = {by: _folds(films, ingested.images, by, cfg, output) for by in cfg.compare.splits}
     results, shared = list[Result](), dict[str, int]()
-    for backbone, featurized in made:
-        tested = classes.take(featurized.rows)
-        marks = marked(ingested.images, tested, featurized.plan.network)
-        found = _Tested(featurized.plan.network, marks.persist() if marks else None)
+    for backbone, featurized in vectors:
+        network = featurized.plan.network
+        marks = marked(ingested.images, classes.take(featurized.rows), network)
+        tested = _Tested(network, marks.persist() if marks else None)
         for by in cfg.compare.splits:
-            rows = _prepared(featurized, ingested.images, classes, by, cfg).persist()
+            rows = _prepared(featurized, classes, folds_by[by]).persist()
             if can_cross(by) and cfg.train.crossing == "error":
                 check_folds(rows)
             for head in chosen:
                 entrant = Entrant(backbone, head.name, by)
-                results.append(_result(entrant, head, rows, found, classes, cfg, output))
-                _say(results[-1])
-            if by not in shared:
-                output.write_table(rows.select(PATH, FOLD), folds_table(by))
+                result = _result(entrant, head, rows, tested, classes, cfg, output)
+                what = f"{entrant.name}, accuracy {result.metrics.accuracy:.3f}"
+                LOG.info(f"compare: {what}, {result.seconds:.1f} s")
+                results.append(result)
             shared[by] = _shared(rows)
             rows.unpersist()
         if marks:
             marks.unpersist()
     people = people_of(classes.take(ingested.images))
-    return Comparison(asked, cfg, ingested, tuple(made), classes, shared, tuple(results), people)
-
-
-def folds_table(by: str) -> str:
-    """Name the table that says in which fold a film was tested, for others to do the same."""
-    return f"folds/by-{by.replace(':', '-')}"
+    return Comparison(given, cfg, ingested, tuple(vectors), classes, shared, tuple(results), people)
 
 
 def check_splits(splits: tuple[str, ...]) -> None:
@@ -161,35 +115,38 @@ def _featurized(
         (features_of(cfg.features, name), place)
         for name, place in zip(names, (output, *places), strict=True)
     ]
-    ingested, made = featurize_by(spark, cfg, networks, read_classes(cfg.train.classes).labels)
-    return ingested, list(zip(names, made, strict=True))
+    ingested, vectors = featurize_by(spark, cfg, networks, read_classes(cfg.train.classes).labels)
+    return ingested, list(zip(names, vectors, strict=True))
 
 
-def features_of(asked: Features, backbone: str) -> Features:
-    """Ask for one of several networks; weights and normalising are for those that take them."""
+def features_of(settings: Features, backbone: str) -> Features:
+    """Set one of several networks; weights and normalising are for those that take them."""
     if own.is_own(backbone):
-        return replace(asked, backbone=backbone, weights="")
-    weights = "" if backbone == "fake" else asked.weights
-    return replace(asked, backbone=backbone, weights=weights, normalising="")
+        return replace(settings, backbone=backbone, weights="")
+    weights = "" if backbone == "fake" else settings.weights
+    return replace(settings, backbone=backbone, weights=weights, normalising="")
 
 
 def _recipe(cfg: Config) -> training.HeadRecipe:
     return training.HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
 
 
-def _prepared(
-    made: FeatureResult, images: DataFrame, classes: Classes, by: str, cfg: Config
-) -> DataFrame:
-    """Deal the films out; that is found without the vectors and then brought to them."""
-    rows = classes.take(made.rows)
-    films = with_values(rows.drop(FEATURES), images, by, cfg.ingest)
-    dealt = folds(films, by, cfg.compare.folds, cfg.run.seed).select(PATH, FOLD)
-    rows = rows.join(F.broadcast(dealt), on=PATH, how="inner")
-    return training.prepare_rows(training.settle(rows, made.numbers), classes.names)
+def _folds(films: DataFrame, images: DataFrame, by: str, cfg: Config, output: Output) -> DataFrame:
+    """Give each film its fold, once for all networks; the table lets others do the same."""
+    valued, table = with_values(films, images, by, cfg.ingest), f"folds/by-{by.replace(':', '-')}"
+    rows = folds(valued, by, cfg.compare.folds, cfg.run.seed).select(PATH, FOLD)
+    output.write_table(rows, table)
+    return films.sparkSession.read.schema(rows.schema).parquet(output.table(table))
+
+
+def _prepared(features: FeatureResult, classes: Classes, by_path: DataFrame) -> DataFrame:
+    """Join the folds to the vectors."""
+    rows = classes.take(features.rows).join(F.broadcast(by_path), on=PATH, how="inner")
+    return training.prepare_rows(training.settle(rows, features.numbers), classes.names)
 
 
 def _shared(rows: DataFrame) -> int:
-    """Count the films whose group is in several folds: tested with their own kind in training."""
+    """Count the films whose group is in several folds: its other films train when they test."""
     groups = rows.groupBy(GROUP).agg(F.count_distinct(FOLD).alias("folds"), F.count("*").alias("n"))
     return groups.where(F.col("folds") > 1).agg(F.sum("n")).collect()[0][0] or 0
 
@@ -198,7 +155,7 @@ def _result(
     entrant: Entrant,
     head: heads.Head,
     rows: DataFrame,
-    found: _Tested,
+    tested: _Tested,
     classes: Classes,
     cfg: Config,
     output: Output,
@@ -209,16 +166,18 @@ def _result(
     seconds = time.monotonic() - started
     scored = scored.persist()
     try:
-        named = training.predictions_of(scored, classes.names, entrant.name)
         table = f"predictions/{entrant.name}"
-        output.write_table(named, table)
+        output.write_table(training.predictions_of(scored, classes.names, entrant.name), table)
         predictions = rows.sparkSession.read.schema(TEST_PREDICTIONS).parquet(output.table(table))
+        is_right = F.col(training.LABEL_INDEX) == F.col(training.PREDICTION_INDEX)
+        accuracy = F.avg(is_right.cast("double")).alias("accuracy")
+        by_fold = scored.groupBy(FOLD).agg(accuracy).orderBy(FOLD)
         return Result(
             entrant,
             measure_predictions(predictions, classes.names, cfg.run.seed, cfg.train.resamples),
             mllib_metrics(scored),
-            overlap_of(found.marks, predictions, classes.names, found.network, cfg),
-            _accuracies(scored),
+            overlap_of(tested.marks, predictions, classes.names, tested.network, cfg),
+            tuple(row["accuracy"] for row in by_fold.collect()),
             seconds,
         )
     finally:
@@ -240,14 +199,3 @@ def _scored(head: heads.Head, rows: DataFrame, cfg: Config, drop: bool) -> DataF
 
     with ThreadPoolExecutor(cfg.train.parallelism) as threads:
         return reduce(DataFrame.unionByName, threads.map(fold, range(cfg.compare.folds)))
-
-
-def _accuracies(scored: DataFrame) -> tuple[float, ...]:
-    is_right = (F.col(training.LABEL_INDEX) == F.col(training.PREDICTION_INDEX)).cast("double")
-    found = scored.groupBy(FOLD).agg(F.avg(is_right).alias("accuracy")).orderBy(FOLD).collect()
-    return tuple(row["accuracy"] for row in found)
-
-
-def _say(result: Result) -> None:
-    line = f"compare: {result.entrant.name}, accuracy {result.metrics.accuracy:.3f}"
-    LOG.info(f"{line}, {result.seconds:.1f} s")

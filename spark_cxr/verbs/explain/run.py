@@ -2,61 +2,83 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.model.attribution import METHODS, check_method
 from spark_cxr.model.explanation import NOTICE, place_of
 from spark_cxr.model.model import Model
-from spark_cxr.output import Outcome, Output
+from spark_cxr.output import Outcome, Output, absolute
 from spark_cxr.pipeline.explanations import (
     ExplainResult,
     ExplainTask,
+    FilmsToExplain,
     explain_films,
     few_of,
+    films_of,
     find_scale,
 )
+from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.pictures import contact_sheet
 from spark_cxr.pipeline.scorer import open_scorer
-from spark_cxr.pipeline.staging import staged
+from spark_cxr.pipeline.sources import list_files, read_files
+from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.report.contact import contact_page
-from spark_cxr.settings import Config
-from spark_cxr.verbs.explain.films import check_asked, choose_films
+from spark_cxr.schemas import LABEL, PATH
+from spark_cxr.settings import Config, Explain
+
+LOG = logging.getLogger(__name__)
 
 SHEET = "contact_sheet.html"
 
 
+def check_settings(cfg: Config) -> None:
+    """Refuse an explanation without a model, or with films from two places or none."""
+    settings = cfg.explain
+    if not settings.model:
+        raise ConfigError("--model DIR", "none", "Say --model DIR")
+    if bool(cfg.ingest.images) == bool(settings.table):
+        received = "both" if settings.table else "neither"
+        raise ConfigError("--images or --table", received, "Name the one whose films to explain")
+    if settings.where and not settings.table:
+        raise ConfigError("--where with a --table", settings.where, "Name the table of predictions")
+
+
 def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Explain the films of folders or of a table; leave overlays, tables and a contact sheet."""
-    asked = cfg.explain
-    check_asked(cfg)
-    scorer = open_scorer(spark, asked.model, asked.batch_size, asked.device)
-    task = _task(scorer, cfg, output)
+    check_settings(cfg)
+    settings = cfg.explain
+    scorer = open_scorer(spark, settings.model, settings.batch_size, settings.device)
+    task = _task(scorer, settings, output)
     with staged(output) as keep:
-        films = choose_films(spark, cfg, keep)
-        task = replace(task, scale=asked.scale or find_scale(few_of(spark, films), task))
+        films = _of_table(spark, cfg) if settings.table else _of_folders(spark, cfg, keep)
+        task = replace(task, scale=settings.scale or find_scale(few_of(spark, films), task))
         done = explain_films(spark, films, task, cfg.ingest.max_bytes, output)
-    sheet = contact_sheet(done.rows, scorer.manifest, task, asked.shown)
+    sheet = contact_sheet(done.rows, scorer.manifest, task, settings.shown)
     output.write_text(SHEET, contact_page(sheet))
     return _outcome(done, scorer, output)
 
 
-def _task(scorer: Model, cfg: Config, output: Output) -> ExplainTask:
-    asked, manifest = cfg.explain, scorer.manifest
-    if asked.label:
-        place_of(asked.label, manifest.labels)
+def _task(scorer: Model, settings: Explain, output: Output) -> ExplainTask:
+    manifest = scorer.manifest
+    if settings.label:
+        place_of(settings.label, manifest.labels)
     return ExplainTask(
         plan=scorer.plan,
         predictor=scorer.predictor,
         limits=scorer.limits,
         model=manifest.identity,
-        method=check_method(asked.method, scorer.predictor.head),
-        label=asked.label,
-        exact=asked.exact,
-        folder=output.address if asked.pictures else "",
-        longest=asked.longest,
+        method=check_method(settings.method, scorer.predictor.head),
+        label=settings.label,
+        exact=settings.exact,
+        folder=output.address if settings.pictures else "",
+        longest=settings.longest,
     )
 
 
@@ -85,3 +107,47 @@ def _outcome(done: ExplainResult, scorer: Model, output: Output) -> Outcome:
         NOTICE,
     ]
     return Outcome(counts, "\n".join(lines))
+
+
+def _of_folders(spark: SparkSession, cfg: Config, keep: Keep) -> FilmsToExplain:
+    settings = cfg.ingest
+    leave_out = dataset_of(settings).leave_out
+    listing = list_files(spark, settings.images, leave_out)
+    labels = label_rows(spark, settings)
+    labels = labels if labels is None else keep(labels)
+    labelled = labels_of_files(listing.files, labels, settings)
+    if remark := check_match(listing.files, labelled, labels, settings):
+        LOG.warning(remark)
+    if cfg.explain.limit:
+        some = _some(listing.files, cfg.explain.limit)
+        return films_of(spark, some, labelled, settings.max_bytes)
+    files = read_files(spark, settings.images, settings.max_bytes, leave_out)
+    return FilmsToExplain(listing.files, files, labelled.select(PATH, LABEL), listing.count)
+
+
+def _of_table(spark: SparkSession, cfg: Config) -> FilmsToExplain:
+    address = cfg.explain.table
+    try:
+        rows = spark.read.parquet(absolute(address))
+    except AnalysisException as error:
+        received = f"--table={address} ({str(error).splitlines()[0]})"
+        raise InputError("a table of predictions", received, "Name one of score") from None
+    if PATH not in rows.columns:
+        received = f"--table={address} with {', '.join(rows.columns)}"
+        raise InputError("a table with a column path", received, "Name one of score")
+    try:
+        picked = rows.where(cfg.explain.where) if cfg.explain.where else rows
+        truth = F.first(LABEL if LABEL in rows.columns else F.lit(None).cast("string"))
+        # A film has a row for each model and content that it was scored with.
+        films = picked.groupBy(PATH).agg(truth.alias(LABEL))
+        listed = _some(films.select(PATH), cfg.explain.limit)
+    except AnalysisException as error:
+        received = f"--where {cfg.explain.where!r} ({str(error).splitlines()[0]})"
+        expected = f"a condition on {', '.join(rows.columns)}"
+        raise ConfigError(expected, received, "Correct the condition") from None
+    return films_of(spark, listed, films, cfg.ingest.max_bytes)
+
+
+def _some(listed: DataFrame, limit: int) -> list[str]:
+    chosen = listed.select(PATH).orderBy(F.xxhash64(PATH), PATH)
+    return [row[PATH] for row in (chosen.limit(limit) if limit else chosen).collect()]

@@ -1,7 +1,7 @@
-"""Several processes that train one network, started by Spark: pyspark's own TorchDistributor.
+"""Several processes that train one network, started by pyspark's own TorchDistributor.
 
 On a cluster they are tasks of one barrier stage on the executors, on one machine children of the
-driver. All of them see --out: the films are read from there, and the checkpoint is.
+driver. All of them can read --out, where the films and the checkpoint are.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ def train_together(spark: SparkSession, task: Task, workers: int, say: Say) -> T
     on_gpus, is_local = gpus_of_a_task(spark) > 0, all_here(spark)
     distributor = TorchDistributor(workers, local_mode=is_local, use_gpu=on_gpus)
     say(f"{workers} processes train together, {'here' if is_local else 'on the executors'}")
-    heard = _Heard()
+    output = _MemberOutput()
     try:
-        with redirect_stdout(heard):
-            trained: TrainedNetwork = distributor.run(_member, _seen_by_all(task))
+        with redirect_stdout(output):
+            trained: TrainedNetwork = distributor.run(_member, _with_start(task))
     except RuntimeError as error:
-        received = heard.error or str(error).splitlines()[0]
-        way_out = "What they said stands above; the same command goes on from the last checkpoint"
+        received = output.error or str(error).splitlines()[0]
+        way_out = "Their output is above; the same command goes on from the last checkpoint"
         raise SparkCxrError("all processes to train to the end", received, way_out) from None
     return trained
 
 
-class _Heard(io.TextIOBase):
-    """Passes on to stderr what the processes say: a job's stdout is for its one line of JSON."""
+class _MemberOutput(io.TextIOBase):
+    """Passes the output of the processes to stderr: a job's stdout is for its one line of JSON."""
 
     error = ""
-    """The last line that was the end of a traceback."""
+    """The last line that ended a traceback."""
 
     def write(self, text: str) -> int:
         for line in text.splitlines():
-            told = re.sub(r"^\[rank\d+\]: ", "", line)
-            if re.match(r"[\w.]+(Error|Exception): ", told):
-                self.error = told.rstrip(". ")
+            plain = re.sub(r"^\[rank\d+\]: ", "", line)
+            if re.match(r"[\w.]+(Error|Exception): ", plain):
+                self.error = plain.rstrip(". ")
         return sys.stderr.write(text)
 
 
@@ -67,19 +67,19 @@ def _member(task: Task) -> TrainedNetwork:
 
 
 def _say(line: str) -> None:
-    # In a process of its own, whose stdout is what `_Heard` reads.
+    # In a process of its own, whose stdout `_MemberOutput` reads.
     print(f"finetune: {line}", flush=True)
 
 
-def _seen_by_all(task: Task) -> Task:
-    """Put what the network starts from beside the checkpoint, where all processes see it."""
+def _with_start(task: Task) -> Task:
+    """Copy the weights to start from beside the checkpoint, where all processes can read them."""
     if not task.weights.path:
         return task
     given = Path(task.weights.path)
-    kept = task.folder / CHECKPOINT / f"start{given.suffix}"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(given, kept)
-    weights, backbone = replace(task.weights, path=str(kept)), task.backbone
+    copy = task.folder / CHECKPOINT / f"start{given.suffix}"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(given, copy)
+    weights, backbone = replace(task.weights, path=str(copy)), task.backbone
     if backbone.file:
-        backbone = replace(backbone, file=str(kept))
+        backbone = replace(backbone, file=str(copy))
     return replace(task, weights=weights, backbone=backbone)

@@ -1,20 +1,27 @@
-"""Films as the network will see them, decoded and resized once: a Parquet cache for all epochs.
+"""The films of a fine-tuning: ingested, decoded and resized once, and cached for all epochs.
 
-Its rows lie in the order of a hash of what they are, in as many files as they have bytes, so that
-neither the order of the folders nor the number of cores decides which films a batch has. Films
-that do not learn lie beside those that do, for the trained network to be tested on.
+Films that train and test and those of `--never` go through one ingest, so that near-duplicates
+and patients are found across them. Then the films of `--never` get a table of their own: counts,
+reports and audits are about the others alone.
+
+The rows of the cache, which is Parquet, lie in the order of a hash of what they are, in as many
+files as they have bytes, so that neither the order of the folders nor the number of cores decides
+which films a batch has. Films that do not train lie beside those that do, for the trained network
+to be tested on.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
@@ -25,14 +32,19 @@ from spark_cxr.images.film_pass import FilmPass, FilmViews, View
 from spark_cxr.images.prepare import grey
 from spark_cxr.output import VECTORS as VECTORS_OF
 from spark_cxr.output import Output
+from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
 from spark_cxr.pipeline.feature_cache import open_features
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, arrow_schema, over_films
+from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, ingesting_again
 from spark_cxr.pipeline.networks import on_this_worker
+from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.reading import film_of_copy
-from spark_cxr.schemas import CONTENT, FEATURE_ROWS, FEATURES, PATH, SHA256, columns
-from spark_cxr.settings import Features
+from spark_cxr.pipeline.reading import COPY, Copies, film_of_copy
+from spark_cxr.pipeline.sources import is_below
+from spark_cxr.pipeline.staging import staged
+from spark_cxr.schemas import CONTENT, FEATURE_ROWS, FEATURES, IMAGES, PATH, SHA256, TWINS, columns
+from spark_cxr.settings import Config, Features
 from spark_cxr.training.cache import CachedFilms, open_cache
 from spark_cxr.verbs.finetune.learners import SIDE, TARGET, TRAIN, VAL
 
@@ -57,11 +69,15 @@ QUICK_TO_READ = {
     "parquet.page.size.row.check.max": 16,
 }
 """Films are read again in each epoch; pixels hardly get smaller, and no two rows are the same."""
+CHANGED = "changed"
+"""Table of films of an earlier run that were gone or had changed when they were decoded."""
+NEVER = "never"
+"""Table of the films of `--never` (`schemas.IMAGES`)."""
 
 
 @dataclass(frozen=True)
 class LearnerFilms:
-    """The cache, side by side."""
+    """The cached films that train, and those that validate."""
 
     train: CachedFilms
     val: CachedFilms
@@ -74,11 +90,11 @@ def cached_films(
     size_hw: tuple[int, int],
     output: Output,
 ) -> LearnerFilms:
-    """Put the films that were decoded in the order of training, or take what lies there already.
+    """Write decoded films in the order of training, or take those that are there already.
 
     Args:
         spark: The session.
-        copies: path, sha256 and `look.COPY`; None where they are cached already.
+        copies: path, sha256 and `reading.COPY`; None where they are cached already.
         learners: path, sha256, target and side.
         size_hw: What the network takes.
         output: Receives the table `films/`.
@@ -105,10 +121,10 @@ def _write(
     known = learners.select(PATH, SHA256, TARGET, SIDE)
     sided = copies.join(F.broadcast(known), on=[PATH, SHA256], how="left").fillna(REST, SIDE)
     names = (PATH, SHA256, TARGET, SIDE, "shape", "pixels")
-    shown = sided.select(*names).mapInArrow(_greyer(), CACHED)
+    levels = sided.select(*names).mapInArrow(_with_grey_levels, CACHED)
     parts = max(1, round(count * size_hw[0] * size_hw[1] / PART_BYTES))
     lot = F.xxhash64(SHA256)
-    lots = shown.repartition(parts, SHA256).sortWithinPartitions(SIDE, lot, PATH)
+    lots = levels.repartition(parts, SHA256).sortWithinPartitions(SIDE, lot, PATH)
     writer = lots.write.mode("overwrite").options(**QUICK_TO_READ).partitionBy(SIDE)
     writer.parquet(output.table(FILMS))
     found = spark.read.parquet(output.table(FILMS)).where(F.col(SIDE) != REST).count()
@@ -118,28 +134,21 @@ def _write(
         raise InputError(f"the {count:,} films that were ingested", f"{found:,}", way_out)
 
 
-def _greyer() -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Make the function that brings copies into the form that is trained on."""
-
-    def turn(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema = arrow_schema(CACHED)
-        for batch in batches:
-            rows = [_in_grey(row) for row in batch.to_pylist()]
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
-
-    return turn
-
-
-def _in_grey(row: dict[str, Any]) -> dict[str, Any]:
-    shape = row["shape"]
-    if len(shape) == 2:
-        return {**row, "colours": None}
-    levels = as_grey(np.frombuffer(row["pixels"], np.uint8).reshape(shape))
-    return {**row, "shape": shape[:2], "pixels": levels.tobytes(), "colours": row["pixels"]}
+def _with_grey_levels(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Bring copies into the form that is trained on; runs on the workers."""
+    schema = arrow_schema(CACHED)
+    for batch in batches:
+        rows = [{**row, "colours": None} for row in batch.to_pylist()]
+        for row in rows:
+            if len(row["shape"]) == 3:
+                levels = as_grey(np.frombuffer(row["pixels"], np.uint8).reshape(row["shape"]))
+                row |= {"colours": row["pixels"], "pixels": levels.tobytes()}
+                row["shape"] = row["shape"][:2]
+        yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
 def as_grey(pixels: Pixels) -> Pixels:
-    """Give a film's grey levels, in rows."""
+    """Give the grey levels of a film, row by row."""
     return np.ascontiguousarray(pixels if pixels.ndim == 2 else grey(pixels))
 
 
@@ -171,3 +180,76 @@ def _vector_pass(plan: Plan) -> TablePass:
         return {PATH: path, FEATURES: found[0]}
 
     return FilmPass(open_, row, (vectors_by(here),), here.threads)
+
+
+@dataclass(frozen=True)
+class LearningFilms:
+    """The ingested films."""
+
+    cfg: Config
+    """The settings for them: with phantoms where no films were named."""
+    ingested: IngestResult
+    """Without the films of `--never`."""
+    never: DataFrame | None
+    """`schemas.IMAGES` of films from which nothing may be learned; None where none were named."""
+    copies: DataFrame | None
+    """path, sha256 and `reading.COPY` of the films; None where they are cached already."""
+
+
+@contextmanager
+def films_to_learn(
+    spark: SparkSession, cfg: Config, output: Output, copies: Copies
+) -> Iterator[LearningFilms]:
+    """Ingest the films, or take what an earlier run or an earlier start of this one ingested.
+
+    A film is decoded once: a copy of each in the network's size exists until the block ends.
+    """
+    cached = are_cached(output)
+    if cfg.features.table:
+        earlier = open_earlier(cfg.features.table, "--table", "images")
+        cfg, source = with_its_films(cfg, earlier, "--table"), earlier.output
+        ingested = account_of(spark, source)
+        if cached:
+            yield LearningFilms(cfg, ingested, None, None)
+            return
+        settings = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
+        looking = ingesting_again(
+            spark, settings, output, copies=copies, source=source, lost=CHANGED
+        )
+        with looking as (_, looked):
+            yield LearningFilms(cfg, ingested, None, copies_of(looked))
+        return
+    cfg, never = with_phantoms(cfg, output), cfg.finetune.never
+    if cached:
+        yield LearningFilms(cfg, account_of(spark, output), _never(spark, never, output), None)
+        return
+    images = (*cfg.ingest.images, *cfg.train.test_images, *never)
+    looking = ingesting(spark, replace(cfg.ingest, images=images), output, copies=copies)
+    with looking as (ingested, looked):
+        ingested = _set_apart(ingested, never, output) if never else ingested
+        yield LearningFilms(cfg, ingested, _never(spark, never, output), copies_of(looked))
+
+
+def copies_of(looked: DataFrame) -> DataFrame:
+    """Take the copies that a pass kept."""
+    return looked.where(F.col("pixels").isNotNull()).select(PATH, SHA256, *columns(COPY))
+
+
+def _never(spark: SparkSession, never: Sequence[str], output: Output) -> DataFrame | None:
+    return spark.read.schema(IMAGES).parquet(output.table(NEVER)) if never else None
+
+
+def _set_apart(done: IngestResult, never: Sequence[str], output: Output) -> IngestResult:
+    """Split the table of films in two; groups and twins were found before that."""
+    spark = done.images.sparkSession
+    is_never = reduce(Column.__or__, map(is_below, never))
+    with staged(output) as keep:
+        films = keep(done.images)
+        twins = keep(spark.read.schema(TWINS).parquet(done.twins))
+        output.write_table(films.where(~is_never), "images")
+        for side in ("path_a", "path_b"):
+            others = films.where(is_never).select(films[PATH].alias(side))
+            twins = twins.join(others, on=side, how="left_anti")
+        output.write_table(twins.select(*columns(TWINS)), "twins")
+        output.write_table(films.where(is_never), NEVER)
+    return account_of(spark, output)

@@ -1,4 +1,4 @@
-"""A head that learned together with its network, as Spark scores with it."""
+"""A head that was trained together with its network, as Spark scores with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spark_cxr.schemas import FEATURES
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """What such a head is called."""
+    """The names of such a head."""
 
     name: str
     title: str
@@ -34,7 +34,7 @@ def trained_head(units: tuple[int, ...]) -> TrainedHead:
 
 
 class PortableModel(Model):
-    """A portable head: adds `prediction_index` and `probability`, as `train.HeadModel` does."""
+    """A portable head: adds `prediction_index` and `probability`, as `heads.HeadModel` does."""
 
     def __init__(self, head: TrainedHead, portable: PortableHead) -> None:
         """Keep its name and its arrays."""

@@ -1,4 +1,4 @@
-"""Who learns: the training part of the split without the films that are not to be known, in two."""
+"""The films that train and validate: the training part of a split, without those of --never."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Learners:
     counts: Mapping[str, tuple[int, int]]
     """Of each label: how many train, and how many validate."""
     kept_out: int
-    """Films that would train, were they not known to the films that must not be."""
+    """Films that would train, but share their patient or a twin with a film of `--never`."""
 
     @property
     def n_train(self) -> int:
@@ -42,88 +42,84 @@ class Learners:
 
 
 def with_validation(
-    parted: Partition, films: DataFrame, images: DataFrame, cfg: Config
+    partition: Partition, films: DataFrame, images: DataFrame, cfg: Config
 ) -> tuple[Partition, DataFrame | None]:
-    """Let the films learn that a split names for validation beside its test.
+    """Add to the training films those that a split names for validation.
 
-    Those known to others of the split, by their patient or a twin, are left out unless `crossing`
-    is `keep`.
+    Those that share their patient or a twin with others of the split are left out, unless
+    `crossing` is `keep`.
 
     Returns:
         The split with them, and their paths; None where the split names none.
     """
     by = cfg.train.split
     if cfg.train.test_images:
-        return parted, None
+        return partition, None
     named = named_validation(with_values(films, images, by, cfg.ingest), by)
     if named is None:
-        return parted, None
+        return partition, None
     if cfg.train.crossing != "keep":
-        named = named.join(parted.rows.select(GROUP).distinct(), on=GROUP, how="left_anti")
-    learn = named.withColumn(IS_TEST, F.lit(False)).select(parted.rows.columns)
-    rows = parted.rows.unionByName(learn).persist()
+        named = named.join(partition.rows.select(GROUP).distinct(), on=GROUP, how="left_anti")
+    learn = named.withColumn(IS_TEST, F.lit(False)).select(partition.rows.columns)
+    rows = partition.rows.unionByName(learn).persist()
     counts = check_split(rows)
     people = people_of(images.join(rows.select(PATH), on=PATH, how="left_semi"))
-    found = replace(parted, rows=rows, counts=counts, people=people)
-    left_out = parted.left_out + parted.n_train - found.n_train
+    found = replace(partition, rows=rows, counts=counts, people=people)
+    left_out = partition.left_out + partition.n_train - found.n_train
     return replace(found, left_out=left_out), learn.select(PATH)
 
 
 def choose_learners(
-    parted: Partition, never: DataFrame | None, named: DataFrame | None, cfg: Config
+    partition: Partition, never: DataFrame | None, named: DataFrame | None, cfg: Config
 ) -> Learners:
-    """Part the films that train once more, and leave out `never`.
+    """Split the films that train once more, and leave out `never`.
 
     Args:
-        parted: The split, with its test.
-        never: `schemas.IMAGES` of films that nothing may be learned from, by any film of their
-            patient or any twin either; None where there are none.
+        partition: The split, with its test.
+        never: `schemas.IMAGES` of films from which nothing may be learned, nor from any film of
+            their patients or any twin; None where there are none.
         named: The paths of those that validate; None: a share, by the hash of their patient.
-        cfg: How large the validation is, and by what the films were split.
+        cfg: The size of the validation, and by what the films were split.
     """
-    trained = parted.rows.where(~F.col(IS_TEST)).drop(IS_TEST)
-    allowed = trained if never is None else _without(trained, never)
+    trained = partition.rows.where(~F.col(IS_TEST)).drop(IS_TEST)
+    allowed = trained
+    if never is not None:
+        allowed = trained.join(never.select(GROUP).distinct(), on=GROUP, how="left_anti")
     if named is None:
         by = "image" if cfg.train.split == "image" else "patient"
-        dealt = split(allowed, by, cfg.finetune.val_fraction, cfg.run.seed)
+        divided = split(allowed, by, cfg.finetune.val_fraction, cfg.run.seed)
     else:
         marked = named.withColumn(IS_TEST, F.lit(True))
-        dealt = allowed.join(marked, on=PATH, how="left").fillna(False, IS_TEST)
+        divided = allowed.join(marked, on=PATH, how="left").fillna(False, IS_TEST)
     side = F.when(F.col(IS_TEST), VAL).otherwise(TRAIN).alias(SIDE)
-    number = _numbers(parted.labels)[F.col(LABEL)].alias(TARGET)
-    rows = dealt.select(PATH, SHA256, LABEL, number, side).persist()
-    counts = _counts(rows, parted.labels)
-    return Learners(rows, counts, parted.n_train - sum(map(sum, counts.values())))
+    numbers = (F.lit(x) for i, label in enumerate(partition.labels) for x in (label, i))
+    number = F.create_map(*numbers)[F.col(LABEL)].alias(TARGET)
+    rows = divided.select(PATH, SHA256, LABEL, number, side).persist()
+    counts = _counts(rows, partition.labels)
+    return Learners(rows, counts, partition.n_train - sum(map(sum, counts.values())))
 
 
-def of_learners(parted: Partition, learners: Learners) -> Partition:
-    """Leave in a split, beside its test, the films that were learned from."""
-    learned = learners.rows.select(PATH)
-    kept = parted.rows.where(~F.col(IS_TEST)).join(learned, on=PATH, how="left_semi")
-    rows = parted.rows.where(F.col(IS_TEST)).unionByName(kept)
+def of_learners(partition: Partition, learners: Learners) -> Partition:
+    """Leave in a split, beside its test, only the films that train or validate."""
+    kept = partition.rows.where(~F.col(IS_TEST))
+    kept = kept.join(learners.rows.select(PATH), on=PATH, how="left_semi")
+    rows = partition.rows.where(F.col(IS_TEST)).unionByName(kept)
     counts = {
-        label: (sum(learners.counts[label]), tested) for label, (_, tested) in parted.counts.items()
+        label: (sum(learners.counts[label]), tested)
+        for label, (_, tested) in partition.counts.items()
     }
-    return replace(parted, rows=rows, counts=counts)
+    return replace(partition, rows=rows, counts=counts)
 
 
-def _without(trained: DataFrame, never: DataFrame) -> DataFrame:
-    return trained.join(never.select(GROUP).distinct(), on=GROUP, how="left_anti")
-
-
-def _numbers(labels: Sequence[str]) -> F.Column:
-    return F.create_map(*(F.lit(x) for i, label in enumerate(labels) for x in (label, i)))
-
-
-def _counts(dealt: DataFrame, labels: Sequence[str]) -> dict[str, tuple[int, int]]:
+def _counts(divided: DataFrame, labels: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Count, and refuse a class that has no film on one of the sides."""
-    table = dealt.groupBy(LABEL).agg(
+    table = divided.groupBy(LABEL).agg(
         F.count_if(F.col(SIDE) == TRAIN).alias(TRAIN), F.count_if(F.col(SIDE) == VAL).alias(VAL)
     )
     counts = {row[LABEL]: (row[TRAIN], row[VAL]) for row in table.collect()}
-    bare = [label for label in labels if not all(counts.get(label, (0, 0)))]
-    if bare:
-        received = f"too few patients of {', '.join(bare)}"
+    missing = [label for label in labels if not all(counts.get(label, (0, 0)))]
+    if missing:
+        received = f"too few patients of {', '.join(missing)}"
         way_out = "Add images, change --val-fraction, or leave the class out with --classes"
         raise InputError("films of each class that train, and that validate", received, way_out)
     return counts

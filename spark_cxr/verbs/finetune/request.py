@@ -1,4 +1,4 @@
-"""What a fine-tuning is asked for, checked before anything is read."""
+"""The settings of a fine-tuning, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ LINEAR = "linear"
 
 @dataclass(frozen=True)
 class Start:
-    """The network that is to learn, and what it knows already."""
+    """The network to train, and the weights that it starts from."""
 
     backbone: Backbone
     weights: Weights
 
 
 def recipe_of(cfg: Config) -> Recipe:
-    """Read how to train, or say what cannot be done so."""
-    asked = cfg.finetune
+    """Read how to train, and refuse what cannot be done."""
+    settings = cfg.finetune
     _check(cfg)
-    augment = replace(Augment().times(asked.augment), mirror=asked.mirror_films)
+    augment = replace(Augment().times(settings.augment), mirror=settings.mirror_films)
     return Recipe(
         seed=cfg.run.seed,
-        head=_units(asked.head),
-        dropout=asked.dropout,
-        batch_norm=asked.batch_norm,
-        layers=asked.layers,
-        warm_epochs=asked.warm_epochs,
-        epochs=asked.epochs,
-        calm_epochs=asked.calm_epochs,
-        batch_size=asked.train_batch_size,
-        learning_rate=asked.learning_rate,
-        warm_learning_rate=asked.warm_learning_rate,
-        optimiser=asked.optimiser,
-        schedule=asked.schedule,
-        weight_decay=asked.weight_decay,
-        average=asked.average,
-        loss=asked.loss,
-        label_smoothing=asked.label_smoothing,
-        focal_gamma=asked.focal_gamma,
-        balance=asked.balance_by,
-        best_by=asked.best_by,
-        patience=asked.patience,
-        distil=asked.distil,
-        refit=asked.refit,
-        precision=asked.train_precision,
+        head=_units(settings.head),
+        dropout=settings.dropout,
+        batch_norm=settings.batch_norm,
+        layers=settings.layers,
+        warm_epochs=settings.warm_epochs,
+        epochs=settings.epochs,
+        calm_epochs=settings.calm_epochs,
+        batch_size=settings.train_batch_size,
+        learning_rate=settings.learning_rate,
+        warm_learning_rate=settings.warm_learning_rate,
+        optimiser=settings.optimiser,
+        schedule=settings.schedule,
+        weight_decay=settings.weight_decay,
+        average=settings.average,
+        loss=settings.loss,
+        label_smoothing=settings.label_smoothing,
+        focal_gamma=settings.focal_gamma,
+        balance=settings.balance_by,
+        best_by=settings.best_by,
+        patience=settings.patience,
+        distil=settings.distil,
+        refit=settings.refit,
+        precision=settings.train_precision,
         augment=augment,
     )
 
 
 def network_of(cfg: Config) -> Backbone:
-    """Find the network, or say why it cannot learn."""
+    """Find the network, and refuse one that cannot be trained."""
     row = own.find(cfg.features.backbone, cfg.features.normalising)
     if row.engines == ("fake",):
         known = ", ".join(name for name in catalog.names() if name != row.name)
@@ -72,36 +72,36 @@ def network_of(cfg: Config) -> Backbone:
 
 
 def start_of(cfg: Config) -> Start:
-    """Find the network and its weights, and the layers that are to learn."""
-    asked, row = cfg.features, network_of(cfg)
-    found = Start(row, weights.resolve(asked.weights, row, asked.mirror))
-    check_layers(row, cfg.finetune.layers)
-    return found
+    """Find the network and its weights, and check which layers are to be trained."""
+    backbone = network_of(cfg)
+    start = Start(backbone, weights.resolve(cfg.features.weights, backbone, cfg.features.mirror))
+    check_layers(backbone, cfg.finetune.layers)
+    return start
 
 
 def with_weights(cfg: Config, trained: Path) -> Config:
-    """Ask for the same network with what it has learned."""
-    asked = cfg.features
-    if own.is_own(asked.backbone):
-        return replace(cfg, features=replace(asked, backbone=str(trained), normalising=""))
-    return replace(cfg, features=replace(asked, weights=str(trained)))
+    """Set the weights that the network was trained to."""
+    features = cfg.features
+    if own.is_own(features.backbone):
+        return replace(cfg, features=replace(features, backbone=str(trained), normalising=""))
+    return replace(cfg, features=replace(features, weights=str(trained)))
 
 
 def _check(cfg: Config) -> None:
-    asked = cfg.finetune
-    if asked.warm_epochs + asked.epochs < 1:
+    settings = cfg.finetune
+    if settings.warm_epochs + settings.epochs < 1:
         received = "--warm-epochs 0 --epochs 0"
         raise ConfigError("at least one epoch", received, "Raise one of them")
-    if asked.workers and asked.train_batch_size % asked.workers:
-        received = f"--train-batch-size {asked.train_batch_size} --workers {asked.workers}"
+    if settings.workers and settings.train_batch_size % settings.workers:
+        received = f"--train-batch-size {settings.train_batch_size} --workers {settings.workers}"
         expected = "a --train-batch-size that --workers can share"
         raise ConfigError(expected, received, "Take a multiple of it")
-    if asked.workers:
+    if settings.workers:
         need_torch()
         if not is_here(cfg.run.out):
             received, way_out = f"--out {cfg.run.out}", "Name a folder that all nodes see"
             raise ConfigError("an --out that is a folder, for --workers", received, way_out)
-    if asked.never and cfg.features.table:
+    if settings.never and cfg.features.table:
         received = f"--table {cfg.features.table}"
         way_out = "Name their folders: twins are found among films that are ingested together"
         raise ConfigError("--images beside --never", received, way_out)

@@ -1,57 +1,162 @@
-"""What a fine-tuning is to do, and all that came of it: what its report tells."""
+"""What a fine-tuning leaves: metrics.json, curves, and the report of a training with more."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
 
 from spark_cxr.backbones.cache import cache_dir
-from spark_cxr.output import Output, is_here, locate
+from spark_cxr.metrics.results import EpochPoint, LearningSummary, TrainingReport
+from spark_cxr.metrics.wording import counted, duration
+from spark_cxr.output import Outcome, Output, is_here, locate
 from spark_cxr.pipeline.classes import Classes
+from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.trial import TrainingRun
+from spark_cxr.report.training import draw_accuracy, draw_loss, training_page
+from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import Config
 from spark_cxr.training.loop import SHEET
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.task import TrainedNetwork
+from spark_cxr.training.task import Epoch, TrainedNetwork
+from spark_cxr.verbs.finetune.films import LearningFilms
 from spark_cxr.verbs.finetune.learners import Learners
 from spark_cxr.verbs.finetune.request import Start
-from spark_cxr.verbs.finetune.sources import LearningFilms
+from spark_cxr.verbs.train.results import counts_of, headline_of, summary_of, training_report
+
+SOLVED = "solved once more, as logistic regression on films as they are"
+OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")
+"""What the one line of JSON has beside the figures of any training."""
+CURVES = {"curves/loss.svg": draw_loss, "curves/accuracy.svg": draw_accuracy}
 
 
 @dataclass(frozen=True)
 class FinetunePlan:
-    """What is to be done, with which films."""
+    """What to train, and with which films."""
 
     asked: Config
-    """As the user said it."""
+    """As the user gave it."""
     recipe: Recipe
     start: Start
-    known: LearningFilms
+    films: LearningFilms
     classes: Classes
     output: Output
 
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """All that there is to tell of a fine-tuning."""
+    """All that came of a fine-tuning."""
 
     plan: FinetunePlan
     learners: Learners
     trained: TrainedNetwork
-    experiment: TrainingRun
+    run: TrainingRun
+    """Of its head, on the vectors of the trained network."""
     seconds: float
     """Of the training of the network, since the last restart."""
 
-    @property
-    def sheet(self) -> bytes:
-        """Read the films as the network saw them."""
-        return (folder_of(self.plan.output) / SHEET).read_bytes()
-
 
 def folder_of(output: Output) -> Path:
-    """Find the training's place: --out itself, or what this machine has for one far away."""
+    """Find the folder of the training: --out itself, or a local one where that is remote."""
     if is_here(output.address):
         return Path(locate(output.address)[1])
     folder = cache_dir("training") / output.address.replace("/", "_").replace(":", "_")
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def write_results(spark: SparkSession, found: FinetuneResult) -> Outcome:
+    """Write metrics.json, the curves and report.html, and give what matters most."""
+    output, done = found.plan.output, found.run
+    figures = figures_of(found)
+    output.write_json("metrics.json", figures)
+    learning = _learning(found)
+    for name, draw in CURVES.items():
+        output.write_text(name, draw(learning.epochs, learning.best))
+    output.write_text("report.html", training_page(_report(spark, found, learning)))
+    headline = {name: figures[name] for name in (*headline_of(done), *OURS)}
+    lines = [*caveats_of(found), f"network: {output.table('weights.keras')}"]
+    summary = summary_of(done, output.table("report.html"))
+    return Outcome(headline, "\n".join([summary, *lines]))
+
+
+def figures_of(found: FinetuneResult) -> dict[str, Any]:
+    """Give the content of metrics.json: that of a head, and how the network was trained."""
+    epochs, figures = found.trained.history.epochs, counts_of(found.run)
+    return {
+        **figures,
+        "n_train": found.learners.n_train,
+        "n_val": found.learners.n_val,
+        "kept_out": found.learners.kept_out,
+        "seconds_training": round(sum(epoch.seconds for epoch in epochs), 2),
+        "images_per_second_training": round(_speed(epochs), 1),
+        "balance": found.plan.asked.finetune.balance_by,
+        "recipe": found.plan.recipe.to_json(),
+        "started_from": found.plan.start.weights.origin,
+        "best_epoch": found.trained.best_epoch,
+        "refitted": found.trained.is_refitted,
+        "epochs": len(epochs),
+        "history": found.trained.history.to_json(),
+        "caveats": [*figures["caveats"], *caveats_of(found)],
+    }
+
+
+def _speed(epochs: tuple[Epoch, ...]) -> float:
+    """Give the films a second that went through training, over all epochs."""
+    seconds = sum(epoch.seconds for epoch in epochs)
+    return sum(e.images_per_second * e.seconds for e in epochs) / seconds if seconds else 0.0
+
+
+def caveats_of(found: FinetuneResult) -> Iterator[str]:
+    """Say what a reader must know beside what holds for any training."""
+    if n := found.learners.kept_out:
+        yield (
+            f"{n:,} films did not train: they are, or are of the patient or twins of, one of "
+            f"{', '.join(found.plan.asked.finetune.never)}."
+        )
+
+
+def _learning(found: FinetuneResult) -> LearningSummary:
+    """Gather what the report shows of the epochs."""
+    names = [field.name for field in fields(EpochPoint)]
+    epochs = found.trained.history.epochs
+    points = tuple(EpochPoint(**{n: getattr(epoch, n) for n in names}) for epoch in epochs)
+    sheet = (folder_of(found.plan.output) / SHEET).read_bytes()
+    return LearningSummary(points, found.trained.best_epoch, found.learners.n_val, sheet)
+
+
+def _report(
+    spark: SparkSession, found: FinetuneResult, learning: LearningSummary
+) -> TrainingReport:
+    """Gather the report: that of a head, with the training of the network."""
+    done, output = found.run, found.plan.output
+    predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
+    model, explained = Output(output.table("model")), done.cfg.train.explained
+    panels, how = training_panels(predictions, done.featurized.plan, model, explained)
+    plain = training_report(done, predictions, model)
+    chosen_by = ("Training images that chose the best epoch", f"{found.learners.n_val:,}")
+    return replace(
+        plain,
+        title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.fitted.head.title}",
+        model=(*plain.model, *_model(found)),
+        split=replace(plain.split, notes=(chosen_by, *plain.split.notes)),
+        run=replace(plain.run, seconds=plain.run.seconds + found.seconds),
+        caveats=(*plain.caveats, *caveats_of(found)),
+        learned=learning,
+        panels=panels,
+        heat=how,
+    )
+
+
+def _model(found: FinetuneResult) -> Iterator[tuple[str, str]]:
+    recipe, epochs = found.plan.recipe, found.trained.history.epochs
+    alone, calm = (counted(n, "epoch") for n in (recipe.warm_epochs, recipe.calm_epochs))
+    seconds = duration(sum(epoch.seconds for epoch in epochs))
+    yield "Started from", found.plan.start.weights.origin
+    yield "What learned", f"{recipe.layers} of its layers, after {alone} of the head alone"
+    yield "Calm at the end", f"{calm} of films as they are but for erased corners, in small steps"
+    yield "Last layer", SOLVED if found.trained.is_refitted else "as it learned"
+    yield "Trained", f"{counted(len(epochs), 'epoch')} in {seconds}, {_speed(epochs):,.1f} images/s"

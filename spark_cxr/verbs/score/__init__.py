@@ -1,1 +1,1 @@
-"""Files that arrive → one row each in a table that grows, whatever is killed on the way."""
+"""Films that arrive → one row each in a table that grows, whatever is killed on the way."""

@@ -1,10 +1,10 @@
 """Which files are new: the folders as they are now, less what the table knows.
 
-Not by Spark's file stream, although it was made for arriving files. That remembers paths alone, so
-a file that is changed in place is not seen again and one that was caught half copied stays bad for
-ever; it forgets what is older than `maxFileAge` beside the newest file; and its checkpoint is a
-second truth beside the table: when it is corrupt nothing goes on, when it is deleted everything is
-scored twice. Here a file is known by path, time and size, and the table itself says so.
+Spark's file stream is made for arriving files, but it remembers paths alone: a file that changes in
+place is not read again, and one that was caught half copied stays bad for ever. It also forgets
+what is older than `maxFileAge` before the newest file, and its checkpoint is a second truth beside
+the table: when that is corrupt nothing goes on, when it is deleted everything is scored twice. Here
+a file is known by path, time and size, and the table itself says so.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that needs a look."""
+    """A file to score."""
 
     path: str
     modified: int | None
     """Microseconds since 1970; None for a file without bytes, which Spark does not list."""
     bytes: int
     digests: tuple[str, ...]
-    """Of contents that it was scored with before."""
+    """Of the contents with which it was scored before."""
     has_waited: bool
     """It was as it is now when an earlier run found it bad."""
 
@@ -40,7 +40,7 @@ class Arrival:
 def arrivals(listing: Listing, known: DataFrame | None, waiting: DataFrame | None) -> list[Arrival]:
     """Find the listed files that are not known, the oldest first.
 
-    They come to the driver, names and no more: Spark's index of the folders is there already.
+    Only their names come to the driver, where Spark's index of the folders is already.
     """
     files = listing.files.withColumn("modified", F.unix_micros("modified"))
     if known is not None:
@@ -51,7 +51,14 @@ def arrivals(listing: Listing, known: DataFrame | None, waiting: DataFrame | Non
         files = files.join(digests, on=PATH, how="left")
     else:
         files = files.withColumn("digests", F.array().cast("array<string>"))
-    files = _with_waited(files, waiting)
+    if waiting is not None:
+        before = waiting.withColumn("modified", F.unix_micros("modified"))
+        before = before.groupBy(PATH, "modified", "bytes").agg(F.lit(True).alias("has_waited"))
+        joined = files.join(before, on=_is_same(files, before), how="left")
+        waited = F.coalesce(before["has_waited"], F.lit(False)).alias("has_waited")
+        files = joined.select(*(files[name] for name in files.columns), waited)
+    else:
+        files = files.withColumn("has_waited", F.lit(False))
     with of_names_only(files.sparkSession):
         rows = files.orderBy("modified", PATH).collect()
     return [
@@ -61,7 +68,7 @@ def arrivals(listing: Listing, known: DataFrame | None, waiting: DataFrame | Non
 
 
 def batches(files: Iterable[Arrival], most_files: int, most_bytes: int) -> Iterator[list[Arrival]]:
-    """Part files into batches; a file that is too large for any is one by itself."""
+    """Divide files into batches; a file that is too large for any is one by itself."""
     batch, held = list[Arrival](), 0
     for file in files:
         if batch and (len(batch) == most_files or held + file.bytes > most_bytes):
@@ -91,17 +98,7 @@ def read_batch(
     return None
 
 
-def _with_waited(files: DataFrame, waiting: DataFrame | None) -> DataFrame:
-    if waiting is None:
-        return files.withColumn("has_waited", F.lit(False))
-    seen = waiting.withColumn("modified", F.unix_micros("modified"))
-    seen = seen.groupBy(PATH, "modified", "bytes").agg(F.lit(True).alias("waited"))
-    joined = files.join(seen, on=_is_same(files, seen), how="left")
-    waited = F.coalesce(seen["waited"], F.lit(False))
-    return joined.select(*(files[name] for name in files.columns), waited.alias("has_waited"))
-
-
-def _is_same(files: DataFrame, seen: DataFrame) -> Column:
+def _is_same(files: DataFrame, known: DataFrame) -> Column:
     """Say that path, time and size agree; a file without bytes has no time."""
-    time = files["modified"].eqNullSafe(seen["modified"])
-    return (files[PATH] == seen[PATH]) & time & (files["bytes"] == seen["bytes"])
+    time = files["modified"].eqNullSafe(known["modified"])
+    return (files[PATH] == known[PATH]) & time & (files["bytes"] == known["bytes"])

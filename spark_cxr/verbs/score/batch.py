@@ -1,4 +1,4 @@
-"""One batch: read, look, part, commit."""
+"""One batch: read, score, sort, commit."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ HALF_COPIED = frozenset(
         *("unreadable", "out_of_memory"),
     )
 )
-"""Reasons that a file may give today and not tomorrow: when it was caught half copied (what is
-reserved for a file may be there before its bytes are), or when a disk or a worker had a bad day."""
+"""Reasons that may hold today and not tomorrow: a file was caught half copied (its space may be
+reserved before its bytes arrive), or a disk or a worker failed."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScoringRun:
     """All that stays the same from batch to batch."""
 
     spark: SparkSession
     settings: Score
     scorer: Model
     table: Table
-    run: str
+    name: str
     """Begins the names of the files that this run commits."""
 
     @property
@@ -54,35 +54,34 @@ class SortedFiles:
     same: list[ScoredFile] = field(default_factory=list)
 
 
-def score_batch(scene: Scene, batch: Sequence[Arrival], number: int) -> SortedFiles:
+def score_batch(run: ScoringRun, batch: Sequence[Arrival], number: int) -> SortedFiles:
     """Score files and commit what came of them, each file in one of the four tables."""
-    seen = _look(scene, batch)
-    parted = part(seen, {file.path for file in batch if file.has_waited})
-    at, name = datetime.now(UTC), f"{scene.run}-{number:05d}"
+    files = sort_files(_score(run, batch), {file.path for file in batch if file.has_waited})
+    at, name = datetime.now(UTC), f"{run.name}-{number:05d}"
     commits = (
-        (SCORED, parted.scored),
-        (QUARANTINED, parted.quarantined),
-        (SAME, parted.same),
-        (WAITING, parted.waiting),
+        (SCORED, files.scored),
+        (QUARANTINED, files.quarantined),
+        (SAME, files.same),
+        (WAITING, files.waiting),
     )
-    for kind, files in commits:
-        if files:
-            scene.table.append(kind, rows_of(kind, files, scene.model, at), name, at)
-    return parted
+    for kind, some in commits:
+        if some:
+            run.table.append(kind, rows_of(kind, some, run.model, at), name, at)
+    return files
 
 
-def part(seen: Iterable[ScoredFile], waited: set[str]) -> SortedFiles:
-    """Part files; one that may be half copied waits for a second look before it is set aside."""
-    parted = SortedFiles()
-    for file in seen:
+def sort_files(files: Iterable[ScoredFile], waited: set[str]) -> SortedFiles:
+    """Sort files; one that may be half copied waits for a second look before it is set aside."""
+    found = SortedFiles()
+    for file in files:
         may_change = file.reason in HALF_COPIED and file.path not in waited
         if file.is_same:
-            parted.same.append(file)
+            found.same.append(file)
         elif file.reason is None:
-            parted.scored.append(file)
+            found.scored.append(file)
         else:
-            (parted.waiting if may_change else parted.quarantined).append(file)
-    return parted
+            (found.waiting if may_change else found.quarantined).append(file)
+    return found
 
 
 def rows_of(
@@ -92,27 +91,25 @@ def rows_of(
     names = columns(TABLES[kind])
     rows = []
     for file in sorted(files, key=lambda file: file.path):
-        row = {**vars(file), "model": model, "scored_at": at, "modified": _time(file.modified)}
+        time = file.modified
+        modified = None if time is None else EPOCH + timedelta(microseconds=time)
+        row = {**vars(file), "model": model, "scored_at": at, "modified": modified}
         rows.append({name: row[name] for name in names})
     return rows
 
 
-def _time(micros: int | None) -> datetime | None:
-    return None if micros is None else EPOCH + timedelta(microseconds=micros)
-
-
-def _look(scene: Scene, batch: Sequence[Arrival]) -> list[ScoredFile]:
-    """Look at the files that can be read, and say of the others why not."""
-    settings = scene.settings
-    files = read_batch(scene.spark, batch, settings.max_bytes, settings.images)
+def _score(run: ScoringRun, batch: Sequence[Arrival]) -> list[ScoredFile]:
+    """Score the files that can be read, and give the reason for the others."""
+    settings = run.settings
+    files = read_batch(run.spark, batch, settings.max_bytes, settings.images)
     known = {file.path: file.digests for file in batch if file.digests}
-    seen = [] if files is None else look_at(files, scene.scorer, known)
-    found = {file.path for file in seen}
-    unseen = (file for file in batch if file.path not in found)
-    return seen + [_unseen(file, settings.max_bytes) for file in unseen]
+    found = [] if files is None else look_at(files, run.scorer, known)
+    paths = {file.path for file in found}
+    others = (file for file in batch if file.path not in paths)
+    return found + [_not_read(file, settings.max_bytes) for file in others]
 
 
-def _unseen(file: Arrival, max_bytes: int) -> ScoredFile:
+def _not_read(file: Arrival, max_bytes: int) -> ScoredFile:
     reason, detail = "unreadable", "the file system gave an error or no file"
     if file.bytes == 0:
         reason, detail = "empty", "0 bytes"

@@ -1,9 +1,9 @@
-"""Only one run writes into a table: the others wait, or are told who does.
+"""Only one run writes into a table: the others wait, or stop with its name.
 
-On a file system of this machine, NFS included, the kernel holds a lock on `_writer.lock` and lets
-it fall with the process, however that ends; `_writer.holder` names that process. Stores know no
+On a file system of this machine, NFS included, the kernel holds a lock on `_writer.lock` and
+releases it with the process, however that ends; `_writer.holder` names that process. Stores have no
 locks: there a lease lies beside the table, renewed while its holder lives, and one that was not
-renewed for two minutes is taken over. Two runs that come within the same second could both think
+renewed for two minutes is taken over. Two runs that start within the same second could both think
 that they hold a lease, so a run reads it again after a pause, and the last to have written it goes
 on.
 """
@@ -52,13 +52,13 @@ def only_writer(output: Output, wait: bool) -> Iterator[None]:
 @contextmanager
 def _locked(path: Path, wait: bool) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock, holder, told = FileLock(path), path.with_name(HOLDER), False
+    lock, holder, has_waited = FileLock(path), path.with_name(HOLDER), False
     while not lock.is_locked:
         try:
             lock.acquire(timeout=0)
         except Timeout:
             who = holder.read_text("utf-8") if holder.is_file() else "another run"
-            told = _wait(path.parent, who, wait, told)
+            has_waited = _wait(path.parent, who, wait, has_waited)
     try:
         holder.write_text(_me(), "utf-8")
         yield
@@ -68,9 +68,9 @@ def _locked(path: Path, wait: bool) -> Iterator[None]:
 
 @contextmanager
 def _leased(output: Output, wait: bool) -> Iterator[None]:
-    mine, told = secrets.token_hex(8), False
+    mine, has_waited = secrets.token_hex(8), False
     while (holder := _take(output, mine)) is not None:
-        told = _wait(output.address, holder, wait, told)
+        has_waited = _wait(output.address, holder, wait, has_waited)
     try:
         with ticking(lambda: _renew(output, mine), RENEWED_EVERY):
             yield
@@ -81,7 +81,7 @@ def _leased(output: Output, wait: bool) -> Iterator[None]:
 
 
 def _take(output: Output, mine: str) -> str | None:
-    """Take the lease; where another run holds it, name that."""
+    """Take the lease, or name the run that holds it."""
     found = _read(output)
     if found and found["id"] != mine:
         age = time.time() - found["renewed"]
@@ -111,11 +111,11 @@ def _read(output: Output) -> dict[str, Any] | None:
         return None
 
 
-def _wait(where: Path | str, holder: str, wait: bool, told: bool) -> bool:
+def _wait(where: Path | str, holder: str, wait: bool, has_waited: bool) -> bool:
     if not wait:
         received, way_out = f"--table={where}, held by {holder}", "Add --wait, or run again later"
         raise OutputError("a --table that no other run writes", received, way_out)
-    if not told:
+    if not has_waited:
         LOG.info(f"score: waiting for {holder}")
     time.sleep(LOOKS_EVERY)
     return True

@@ -1,4 +1,4 @@
-"""One run of the job score: look what is new, score it batch by batch; again while it watches."""
+"""One run of the job score: find what is new, score it batch by batch; again while it watches."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.pipeline.sources import list_files
 from spark_cxr.settings import Config, Score
 from spark_cxr.verbs.score.arrivals import arrivals, batches
-from spark_cxr.verbs.score.batch import Scene, score_batch
-from spark_cxr.verbs.score.copies import write_also
-from spark_cxr.verbs.score.delta import DeltaTable
+from spark_cxr.verbs.score.batch import ScoringRun, score_batch
 from spark_cxr.verbs.score.lease import only_writer
+from spark_cxr.verbs.score.results import Totals
 from spark_cxr.verbs.score.table import (
     RUNS,
     SCORED,
     WAITING,
+    DeltaTable,
     ParquetTable,
     Table,
     known_files,
     sweep,
+    write_also,
 )
-from spark_cxr.verbs.score.totals import Totals
 
 LOG = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ EXPLAINED = "explained"
 def open_run(cfg: Config) -> Iterator[Output]:
     """Claim the table for this run, and give the directory of the run's record in it."""
     settings = cfg.score
-    check_asked(settings)
+    check_settings(settings)
     table = _table_of(settings)
     try:
         _check_ours(table)
@@ -64,11 +64,11 @@ def open_run(cfg: Config) -> Iterator[Output]:
             yield Output(table.table(f"{RUNS}/{stamp}"))
     except PermissionError as error:
         received = f"--table={table.address} ({error.strerror})"
-        way_out = "Mend its rights or choose another"
+        way_out = "Correct its rights or choose another"
         raise OutputError("a --table that can be written", received, way_out) from None
 
 
-def check_asked(settings: Score) -> None:
+def check_settings(settings: Score) -> None:
     """Refuse a run without a model or a table."""
     for flag, given in (("model", settings.model), ("table", settings.table)):
         if not given:
@@ -76,79 +76,74 @@ def check_asked(settings: Score) -> None:
 
 
 def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
-    """Score what is new, and what comes while it watches; say what was done."""
+    """Score what is new, and what arrives while it watches; report what was done."""
     settings = cfg.score
-    scene = _scene(spark, settings, output)
+    run = _open(spark, settings, output)
     totals, numbers = Totals(keep=settings.explain), count(1)
     with _stopping() as stop:
         while True:
-            _pass(scene, totals, numbers, stop)
+            _pass(run, totals, numbers, stop)
             if not settings.watch or stop.wait(settings.interval):
                 break
-    return _outcome(scene, cfg, totals, output)
+    return _outcome(run, cfg, totals, output)
 
 
-def _pass(scene: Scene, totals: Totals, numbers: Iterator[int], stop: threading.Event) -> None:
-    """Score what is there now; a stop is heeded between two batches, of which none is lost."""
-    spark, settings = scene.spark, scene.settings
+def _pass(run: ScoringRun, totals: Totals, numbers: Iterator[int], stop: threading.Event) -> None:
+    """Score what is there now; a stop takes effect between two batches, and none is lost."""
+    spark, settings = run.spark, run.settings
     listing = list_files(spark, settings.images)
-    known = known_files(spark, scene.table)
+    known = known_files(spark, run.table)
     if known is not None and settings.rescore:
-        known = known.where(F.col("model") == scene.model)
-    waiting = scene.table.read(spark, WAITING)
+        known = known.where(F.col("model") == run.model)
+    waiting = run.table.read(spark, WAITING)
     totals.passes += 1
     totals.listed = listing.count
     new = arrivals(listing, known, waiting)
     for batch in batches(new, settings.max_files_per_trigger, settings.max_bytes_per_trigger):
         with progress(spark, "scoring", len(batch)):
-            parted = score_batch(scene, batch, next(numbers))
-        totals.add(len(batch), parted)
+            files = score_batch(run, batch, next(numbers))
+        totals.add(len(batch), files)
         if settings.watch and stop.is_set():
             break
-    _keep_readable(scene)
+    if run.table.read(spark, SCORED) is None:  # a reader needs the columns, also without rows
+        run.table.append(SCORED, [], f"{run.name}-none", datetime.now(UTC))
     if settings.also:
-        write_also(_table_of(settings), settings.also, scene.scorer.manifest.labels)
+        write_also(_table_of(settings), settings.also, run.scorer.manifest.labels)
 
 
-def _keep_readable(scene: Scene) -> None:
-    """Leave a file without rows where nothing was scored: a reader wants to know the columns."""
-    if scene.table.read(scene.spark, SCORED) is None:
-        scene.table.append(SCORED, [], f"{scene.run}-none", datetime.now(UTC))
-
-
-def _scene(spark: SparkSession, settings: Score, output: Output) -> Scene:
+def _open(spark: SparkSession, settings: Score, output: Output) -> ScoringRun:
     scorer = open_scorer(spark, settings.model, settings.batch_size, settings.device)
-    run, place = PurePosixPath(output.address).name, _table_of(settings)
+    name, place = PurePosixPath(output.address).name, _table_of(settings)
     table: Table = ParquetTable(place)
     if settings.format == "delta":
         delta = DeltaTable(spark, place)
         delta.make()
         table = delta
-    return Scene(spark, settings, scorer, table, run)
+    return ScoringRun(spark, settings, scorer, table, name)
 
 
-def _outcome(scene: Scene, cfg: Config, totals: Totals, output: Output) -> Outcome:
-    measures = measure_drift(totals.tally, scene.scorer.predictor.reference, cfg.drift)
+def _outcome(run: ScoringRun, cfg: Config, totals: Totals, output: Output) -> Outcome:
+    measures = measure_drift(totals.tally, run.scorer.predictor.reference, cfg.drift)
     counts: dict[str, Any] = {
         "table": _table_of(cfg.score).address,
-        "model": scene.model,
+        "model": run.model,
         **totals.counts(measures),
     }
     if totals.keep:
         output.write_text(LEAST_CERTAIN, totals.csv())
         counts["least_certain"] = output.table(LEAST_CERTAIN)
-        counts["explained"] = _explain(scene, totals, Output(output.table(EXPLAINED)))
-    lines = [*totals.lines(measures), *filter(None, [scene.scorer.manifest.weights.caveat])]
+        counts["explained"] = _explain(run, totals, Output(output.table(EXPLAINED)))
+    lines = [*totals.lines(measures), *filter(None, [run.scorer.manifest.weights.caveat])]
     return Outcome(counts, "\n".join(lines))
 
 
-def _explain(scene: Scene, totals: Totals, output: Output) -> int:
-    """Draw the least certain films with their heat; what was scored stays scored if that fails."""
+def _explain(run: ScoringRun, totals: Totals, output: Output) -> int:
+    """Draw the least certain films with their heat; if that fails the scores stay."""
     paths = [doubt.path for doubt in totals.least_certain()]
     if not paths:
         return 0
     try:
-        return explain_paths(scene.spark, scene.scorer, paths, scene.settings.max_bytes, output).n
+        return explain_paths(run.spark, run.scorer, paths, run.settings.max_bytes, output).n
     except SparkCxrError as error:
         LOG.warning(f"score: the least certain films are not explained: {error}")
         return 0
@@ -159,7 +154,7 @@ def _table_of(settings: Score) -> Output:
 
 
 def _check_ours(table: Output) -> None:
-    """Refuse a directory that holds something else: it would be no table that anybody can read."""
+    """Refuse a directory that holds something else: nobody could read it as a table."""
     store, root = locate(table.address)
     found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
     names = {entry.base_name for entry in found}
@@ -170,17 +165,19 @@ def _check_ours(table: Output) -> None:
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
-    """Turn SIGTERM and Ctrl-C into a wish to end, until the block does."""
+    """Turn SIGTERM and Ctrl-C into a request to stop, until the block ends."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
-    def ask(number: int, _: Any) -> None:
+    def on_signal(number: int, _: Any) -> None:
         LOG.info("score: ends after this batch")
         stop.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         yield stop
     finally:

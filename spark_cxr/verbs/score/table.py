@@ -2,12 +2,12 @@
 
     TABLE/scored_on=2025-03-01/RUN-00001.parquet    predictions, a file for each batch
     TABLE/_quarantine/scored_on=…                   files that cannot be scored
-    TABLE/_waiting/scored_on=…                      files that may be half copied: one more look
+    TABLE/_waiting/scored_on=…                      files that may be half copied: read once more
     TABLE/_touched/scored_on=…                      new time, same content: no second row
     TABLE/_runs/RUN/run.json                        what a run did
     TABLE/_writer.lock, _writer.holder              one run writes, and which
 
-Readers leave names with _ aside, so `spark.read.parquet(TABLE)` gives the predictions. A file is
+Readers skip names with _, so `spark.read.parquet(TABLE)` gives the predictions. A file is
 written under a hidden name, brought to the disk, and renamed: that is the commit, and there is no
 other state. A batch that is cut off between two renames is no harm: its files are in one of the
 tables or in none, and those in none are simply new to the next run.
@@ -15,19 +15,25 @@ tables or in none, and those in none are simply new to the next run.
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from typing import Any, Protocol
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 
+from spark_cxr.errors import SetupError
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.film_pass import arrow_schema
+from spark_cxr.pipeline.session import SPARK_ERRORS
 from spark_cxr.schemas import KNOWN, SCORE_QUARANTINE, SCORES, TOUCHED, columns
 
 Rows = Sequence[dict[str, Any]]
@@ -44,6 +50,8 @@ SCORED_ON = "scored_on"
 """Their partition: the day, in UTC."""
 RUNS = "_runs"
 HALF = ".half"
+KEY = ("path", "sha256", "model", "modified", "bytes")
+"""Of the hidden tables; that of predictions has one row for a content, whatever its time."""
 
 
 class Table(Protocol):
@@ -72,15 +80,17 @@ class ParquetTable:
         self.output.write_bytes(place, buffer.getvalue().to_pybytes(), is_durable=True)
 
     def read(self, spark: SparkSession, kind: str) -> DataFrame | None:
-        """Read with the schema that is known, so that no file is opened to ask it."""
+        """Read with the known schema, so that no file is opened to infer it."""
         below = self.output.table(kind).rstrip("/")
-        if not _has_days(below):
+        store, root = locate(below)
+        found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        if not any(entry.base_name.startswith(SCORED_ON) for entry in found):
             return None
         return spark.read.schema(TABLES[kind]).parquet(below)
 
 
 def known_files(spark: SparkSession, table: Table) -> DataFrame | None:
-    """Gather the files that need no second look (`schemas.KNOWN`)."""
+    """Gather the files that need not be scored again (`schemas.KNOWN`)."""
     parts = (table.read(spark, kind) for kind in (SCORED, QUARANTINED, SAME))
     known = [part.select(*columns(KNOWN)) for part in parts if part is not None]
     return reduce(DataFrame.unionByName, known) if known else None
@@ -109,7 +119,106 @@ def _files(output: Output) -> Iterator[str]:
             yield entry.path
 
 
-def _has_days(address: str) -> bool:
-    store, root = locate(address)
-    found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
-    return any(entry.base_name.startswith(SCORED_ON) for entry in found)
+@dataclass(frozen=True)
+class DeltaTable:
+    """Delta tables in the same places as the Parquet files would be."""
+
+    spark: SparkSession
+    output: Output
+
+    def append(self, kind: str, rows: Rows, name: str, at: datetime) -> None:
+        """Merge rows in: those that are there already, by their key, stay as they are."""
+        self.make(kind)
+        ddl = f"{TABLES[kind]}, {SCORED_ON} date"
+        named = [(*(row[c] for c in columns(TABLES[kind])), at.date()) for row in rows]
+        view = f"scored_{uuid4().hex}"
+        self.spark.createDataFrame(named, ddl).createOrReplaceTempView(view)
+        try:
+            self.spark.sql(merge_of(self._place(kind), view, kind))
+        finally:
+            self.spark.catalog.dropTempView(view)
+
+    def read(self, spark: SparkSession, kind: str) -> DataFrame | None:
+        """Read a table; None before its first row."""
+        store, root = locate(f"{self.output.table(kind).rstrip('/')}/_delta_log")
+        if store.get_file_info(root).type.name == "NotFound":
+            return None
+        return spark.read.format("delta").load(self._place(kind))
+
+    def make(self, kind: str = "") -> None:
+        """Create a table if it is not there, or say that the session has no Delta."""
+        try:
+            self.spark.sql(create_of(self._place(kind), TABLES[kind]))
+        except SPARK_ERRORS as error:
+            if "delta" not in str(error).lower():
+                raise
+            received = f"{self.spark.version} without it"
+            way_out = "Say --format parquet, or start Spark with the package delta-spark"
+            raise SetupError("a session with Delta for --format delta", received, way_out) from None
+
+    def _place(self, kind: str) -> str:
+        return self.output.table(kind).rstrip("/")
+
+
+def create_of(place: str, ddl: str) -> str:
+    """Give the statement that creates a table of predictions."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS delta.`{place}` ({ddl}, {SCORED_ON} date) "
+        f"USING delta PARTITIONED BY ({SCORED_ON})"
+    )
+
+
+def merge_of(place: str, view: str, kind: str) -> str:
+    """Give the statement that adds rows, each at most once."""
+    key = KEY if kind else KEY[:3]
+    same = " AND ".join(f"known.{name} <=> new.{name}" for name in key)
+    return (
+        f"MERGE INTO delta.`{place}` AS known USING {view} AS new ON {same} "
+        "WHEN NOT MATCHED THEN INSERT *"
+    )
+
+
+def write_also(table: Output, suffix: str, labels: Sequence[str]) -> None:
+    """Copy every committed file that has no copy yet, those of an earlier, killed run included.
+
+    Args:
+        table: Where the committed files are.
+        suffix: csv or jsonl.
+        labels: Columns of probabilities that a CSV gets if no film in it has any.
+    """
+    beside = Output(table.table(f"_{suffix}"))
+    store, root = locate(beside.address)
+    there = store.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+    done = {entry.path[len(root) :].lstrip("/") for entry in there}
+    for name in committed(table):
+        copy = f"{name.removesuffix('.parquet')}.{suffix}"
+        if copy not in done:
+            rows = _read(table, name)
+            lines = (f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+            beside.write_text(copy, _csv(rows, labels) if suffix == "csv" else "".join(lines))
+
+
+def _read(table: Output, name: str) -> list[dict[str, Any]]:
+    store, root = locate(table.address)
+    rows: list[dict[str, Any]] = (
+        pq.ParquetFile(f"{root}/{name}", filesystem=store).read().to_pylist()
+    )
+    for row in rows:
+        row |= {name: row[name].isoformat() for name in ("modified", "scored_at")}
+        row["probabilities"] = dict(row["probabilities"])
+    return rows
+
+
+def _csv(rows: list[dict[str, Any]], labels: Sequence[str]) -> str:
+    """Write a column for each label; several flags stand in one column with spaces between."""
+    text = io.StringIO()
+    named = list(dict.fromkeys(label for row in rows for label in row["probabilities"]))
+    flat = []
+    for row in rows:
+        found = row.pop("probabilities")
+        shares = {f"probability_{label}": found.get(label) for label in named or labels}
+        flat.append({**row, "flags": " ".join(row["flags"]), **shares})
+    writer = csv.DictWriter(text, list(flat[0]) if flat else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue()

@@ -1,21 +1,32 @@
-"""One training from folders to report: what jobs/train_*.py do, head by head."""
+"""One training from folders to report: what jobs/train*.py do, head by head."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.heads import catalog as heads
-from spark_cxr.metrics import LearningPoint, Metrics
+from spark_cxr.heads.catalog import Head
+from spark_cxr.metrics import LearningPoint, Metrics, learning_curve
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
+from spark_cxr.pipeline.evaluate import measure_predictions
 from spark_cxr.pipeline.features import FeatureResult, featurize_step, featurized_earlier
-from spark_cxr.pipeline.heads import HeadModel, HeadRecipe
+from spark_cxr.pipeline.heads import (
+    LABEL_INDEX,
+    HeadModel,
+    HeadRecipe,
+    check_recipe,
+    fit,
+    predictions_of,
+    prepare_rows,
+    settle,
+)
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.partition import Partition, part
@@ -25,10 +36,9 @@ from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.report.training import training_page
-from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
+from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
-from spark_cxr.verbs.train.learning_curve import learn
-from spark_cxr.verbs.train.report import counts_of, headline_of, summary_of, training_report
+from spark_cxr.verbs.train.results import counts_of, headline_of, summary_of, training_report
 
 SECTIONS = FLAGS_OF["train"]
 OWN_JOB = ("lr", "rf", "dt")
@@ -37,18 +47,18 @@ OWN_JOB = ("lr", "rf", "dt")
 
 def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
-    asked, head = cfg, heads.get(name)
-    training.check_recipe(head, _recipe(cfg))
+    given, head = cfg, heads.get(name)
+    check_recipe(head, _recipe(cfg))
     cfg, ingested, featurized = _featurized(spark, cfg, output)
     classes = choose_classes(ingested.images, cfg.train.classes)
     labels, wanted = classes.names, classes.take(featurized.rows)
     featurized = replace(featurized, rows=wanted)
-    parted = part(wanted.drop(FEATURES), ingested.images, labels, cfg)
-    fitted = _fit(head, featurized, ingested.images, parted, cfg, output)
-    parted.rows.unpersist()
+    partition = part(wanted.drop(FEATURES), ingested.images, labels, cfg)
+    result = _fit(head, featurized, ingested.images, partition, cfg, output)
+    partition.rows.unpersist()
     job, sections = job_of(name)
     drawn = are_drawn(wanted)
-    done = TrainingRun(job, sections, asked, cfg, drawn, ingested, featurized, fitted)
+    done = TrainingRun(job, sections, given, cfg, drawn, ingested, featurized, result)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of(done))
     model = Output(output.table("model"))
@@ -66,14 +76,13 @@ def job_of(head: str) -> tuple[str, tuple[str, ...]]:
 def _featurized(
     spark: SparkSession, cfg: Config, output: Output
 ) -> tuple[Config, IngestResult, FeatureResult]:
-    """Take the vectors of an earlier run, or make them; also give the settings that then hold."""
+    """Take the vectors of an earlier run, or make them; also give the settings for these films."""
     if cfg.train.features:
         return featurized_earlier(spark, cfg)
     cfg = with_phantoms(cfg, output)
     both = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
     labels = read_classes(cfg.train.classes).labels
-    ingested, made = featurize_step(spark, replace(cfg, ingest=both), output, labels)
-    return cfg, ingested, made
+    return cfg, *featurize_step(spark, replace(cfg, ingest=both), output, labels)
 
 
 def _recipe(cfg: Config) -> HeadRecipe:
@@ -81,57 +90,76 @@ def _recipe(cfg: Config) -> HeadRecipe:
 
 
 def _fit(
-    head: heads.Head,
-    made: FeatureResult,
+    head: Head,
+    features: FeatureResult,
     images: DataFrame,
-    parted: Partition,
+    partition: Partition,
     cfg: Config,
     output: Output,
 ) -> TrainingResult:
     started = time.monotonic()
-    prepared = _prepared(made, parted, cfg).persist()
+    prepared, recipe = _prepared(features, partition, cfg).persist(), _recipe(cfg)
     try:
-        model, tuned = _trained(head, _recipe(cfg), prepared.where(~F.col(IS_TEST)), cfg.train)
+        model, tuned = _trained(head, recipe, prepared.where(~F.col(IS_TEST)), cfg.train)
+        best = replace(recipe, setting=tuned.best if tuned else ())
         return try_out(
             head,
             model,
-            Trial(prepared, parted, images, made, cfg, output),
+            Trial(prepared, partition, images, features, cfg, output),
             started,
             tuned.best if tuned else head.default,
             tuned,
-            lambda whole: _learning(head, tuned, prepared, parted.labels, whole, cfg),
+            lambda whole: _learning_curve(head, best, prepared, partition.labels, whole, cfg.train),
         )
     finally:
         prepared.unpersist()
 
 
-def _prepared(made: FeatureResult, parted: Partition, cfg: Config) -> DataFrame:
-    """Bring the sides, and folds, to the vectors: these are read once, and shuffled once."""
-    sides = parted.rows.select(PATH, IS_TEST)
+def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
+    """Join sides, and folds, to the vectors, which are read once and shuffled once."""
+    sides = partition.rows.select(PATH, IS_TEST)
     if cfg.train.tune:
-        folded = with_folds(parted.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
+        folded = with_folds(partition.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
         sides = folded.select(PATH, IS_TEST, FOLD)
-    rows = made.rows.join(F.broadcast(sides), on=PATH, how="inner")
-    return training.prepare_rows(training.settle(rows, made.numbers), parted.labels)
+    rows = features.rows.join(F.broadcast(sides), on=PATH, how="inner")
+    return prepare_rows(settle(rows, features.numbers), partition.labels)
 
 
 def _trained(
-    head: heads.Head, recipe: HeadRecipe, train_rows: DataFrame, asked: Train
+    head: Head, recipe: HeadRecipe, rows: DataFrame, settings: Train
 ) -> tuple[HeadModel, Tuned | None]:
-    if asked.tune:
-        return tune(head, train_rows, asked.tune_folds, recipe, asked.parallelism)
-    return training.fit(head, train_rows, recipe), None
+    if settings.tune:
+        return tune(head, rows, settings.tune_folds, recipe, settings.parallelism)
+    return fit(head, rows, recipe), None
 
 
-def _learning(
-    head: heads.Head,
-    tuned: Tuned | None,
+def _learning_curve(
+    head: Head,
+    recipe: HeadRecipe,
     prepared: DataFrame,
     labels: tuple[str, ...],
     whole: Metrics,
-    cfg: Config,
+    settings: Train,
 ) -> tuple[LearningPoint, ...]:
-    if not cfg.train.learning_curve:
+    """Show what more films would bring: train the same head on parts, test it on the same films.
+
+    The parts are an eighth, a quarter and a half of the groups; one that misses a class is left
+    out. `whole` was measured after training on all of them.
+    """
+    if not settings.learning_curve:
         return ()
-    recipe = replace(_recipe(cfg), setting=tuned.best if tuned else ())
-    return learn(head, recipe, prepared, labels, whole, cfg.train)
+    train_rows, test_rows = prepared.where(~F.col(IS_TEST)), prepared.where(F.col(IS_TEST))
+    lot = F.pmod(F.xxhash64(F.lit(recipe.seed), GROUP), F.lit(8))
+
+    def measured(eighths: int) -> tuple[int, Metrics] | None:
+        some = train_rows.where(lot < eighths)
+        n, classes = some.agg(F.count("*"), F.count_distinct(LABEL_INDEX)).collect()[0]
+        if classes < len(labels):
+            return None
+        scored = fit(head, some, recipe).transform(test_rows)
+        predictions = predictions_of(scored, labels, head.name)
+        return n, measure_predictions(predictions, labels, recipe.seed, settings.resamples)
+
+    with ThreadPoolExecutor(settings.parallelism) as threads:
+        parts = list(threads.map(measured, (4, 2, 1)))
+    return learning_curve([(train_rows.count(), whole), *filter(None, parts)])

@@ -2,7 +2,7 @@ import pytest
 from film_tables import film, films
 
 from spark_cxr.verbs.audit.films import LEAST_GROUPS, choose_films, usable_labels
-from spark_cxr.verbs.audit.questions import METADATA, way, with_metadata
+from spark_cxr.verbs.audit.probes import METADATA, way, with_metadata
 
 
 def many(label, count, patient=None):

@@ -6,7 +6,7 @@ from spark_cxr.images import altered
 from spark_cxr.images.decode import decode
 from spark_cxr.images.prepare import to_network
 from spark_cxr.phantoms import phantoms
-from spark_cxr.verbs.audit.views import FOR_ALL, FOR_TEST, kept_for_audit, look_at_views
+from spark_cxr.verbs.audit.films import FOR_ALL, FOR_TEST, featurize_views, kept_for_audit
 from tests.quick import fake_plan
 
 BOXES = (0.2, 0.8, 0.1, 0.45, 0.25, 0.75, 0.55, 0.9)
@@ -35,7 +35,7 @@ def rows(spark, kept):
         "path string, shape array<int>, pixels binary, cropped binary, is_test boolean, "
         "boxes array<double>"
     )
-    made = look_at_views(spark.createDataFrame(told, ddl), fake_plan())
+    made = featurize_views(spark.createDataFrame(told, ddl), fake_plan())
     return {row.path: row for row in made.collect()}
 
 

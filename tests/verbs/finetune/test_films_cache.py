@@ -17,8 +17,7 @@ from spark_cxr.pipeline.ingest import reading_of
 from spark_cxr.pipeline.reading import WANTED, look, small_copies
 from spark_cxr.pipeline.sources import read_files
 from spark_cxr.schemas import CONTENT
-from spark_cxr.verbs.finetune.films import are_cached, as_grey, cached_films
-from spark_cxr.verbs.finetune.sources import copies_of
+from spark_cxr.verbs.finetune.films import are_cached, as_grey, cached_films, copies_of
 
 SIZE = (40, 48)
 

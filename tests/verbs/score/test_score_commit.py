@@ -86,13 +86,13 @@ def test_rows_have_the_same_bits_in_batches_of_any_size(score, table, tmp_path, 
 def test_a_file_that_vanishes_before_it_is_read_does_not_stop_the_others(
     score, table, folder, monkeypatch
 ):
-    look = batches._look
+    original = batches._score
 
-    def late(scene, batch):
+    def late(run, batch):
         (folder / "deep er" / "a.png").unlink(missing_ok=True)
-        return look(scene, batch)
+        return original(run, batch)
 
-    monkeypatch.setattr(batches, "_look", late)
+    monkeypatch.setattr(batches, "_score", late)
     said = score()
     assert (said["scored"], said["waiting"]) == (5, 1)
     assert names(table, "_waiting") == ["a.png"]

@@ -6,7 +6,7 @@ import pytest
 
 from spark_cxr.errors import SetupError
 from spark_cxr.schemas import SCORES
-from spark_cxr.verbs.score.delta import create_of, merge_of
+from spark_cxr.verbs.score.table import create_of, merge_of
 
 
 def test_a_session_without_delta_is_told_so(score):

@@ -17,7 +17,8 @@ from spark_cxr.console import lines_on_stderr
 from spark_cxr.model.manifest import digests
 from spark_cxr.output import Output
 from spark_cxr.phantoms import phantoms
-from spark_cxr.verbs.track import track, tracker
+from spark_cxr.verbs.track import run as tracking
+from spark_cxr.verbs.track import track
 
 
 def asked(store, **registry):
@@ -181,7 +182,7 @@ def test_without_a_name_the_model_is_logged_and_not_registered(store, output, cl
 
 def test_a_model_on_another_file_system_is_logged_whole(store, output, client, monkeypatch):
     elsewhere = fs.SubTreeFileSystem(output.address, fs.LocalFileSystem())
-    monkeypatch.setattr(tracker, "locate", lambda _: (elsewhere, "model"))
+    monkeypatch.setattr(tracking, "locate", lambda _: (elsewhere, "model"))
     told = track("train_lr", asked(store), output)["mlflow"]
     model = client.get_logged_model(told["model"].removeprefix("models:/"))
     logged = Output(f"{model.artifact_location.removeprefix('file://')}/data/model")

@@ -1,4 +1,4 @@
-"""What a training reports: metrics.json, lines for the console, facts for the report."""
+"""What a training leaves: metrics.json, lines for the console, content of the report."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ LEARNED = "test_images_the_network_was_trained_on"
 
 def counts_of(done: TrainingRun) -> dict[str, Any]:
     """Give the content of metrics.json."""
-    fitted = done.fitted
+    result = done.fitted
     return {
-        **fitted.metrics.to_json(),
-        "mllib": fitted.mllib,
-        "n_train": fitted.parted.n_train,
-        "n_test": fitted.parted.n_test,
+        **result.metrics.to_json(),
+        "mllib": result.mllib,
+        "n_train": result.parted.n_train,
+        "n_test": result.parted.n_test,
         "files": done.ingested.files,
         "images": done.ingested.n_images,
         "quarantined": done.ingested.quarantined,
-        "seconds_training": round(fitted.seconds, 2),
+        "seconds_training": round(result.seconds, 2),
         "images_per_second": round(done.featurized.images_per_second, 1),
-        "split": str(fitted.split_words(done.cfg.train)),
-        "learning_curve": [point.to_json() for point in fitted.learning],
-        "test_images_with_patient_or_twin_in_training": fitted.shared,
-        LEARNED: fitted.overlap.learned,
-        "overlap": fitted.overlap.to_json(),
+        "split": str(result.split_words(done.cfg.train)),
+        "learning_curve": [point.to_json() for point in result.learning],
+        "test_images_with_patient_or_twin_in_training": result.shared,
+        LEARNED: result.overlap.learned,
+        "overlap": result.overlap.to_json(),
         "data": PHANTOMS if done.drawn else list(done.cfg.ingest.images),
         "backbone": done.cfg.features.backbone,
         "engine": done.featurized.used.engine,
         "used": asdict(done.featurized.used),
         "weights": done.featurized.plan.network.weights.origin,
         "reused": done.featurized.reused,
-        "head": fitted.head.name,
-        "setting": dict(fitted.setting),
+        "head": result.head.name,
+        "setting": dict(result.setting),
         "balance": done.cfg.train.balance,
-        **({"tuned": asdict(fitted.tuned)} if fitted.tuned else {}),
+        **({"tuned": asdict(result.tuned)} if result.tuned else {}),
         "caveats": list(caveats_of(done)),
     }
 
@@ -79,7 +79,8 @@ def summary_of(done: TrainingRun, report: str) -> str:
     lines += [f"{'':<16}{'precision':>10}{'recall':>8}{'f1':>8}{'auc':>8}{'images':>8}"]
     columns = (found.precision, found.recall, found.f1, found.auc)
     for i, label in enumerate(found.labels):
-        shown = [_shown(values[i]) for values in columns]
+        values = (column[i] for column in columns)
+        shown = ["–" if value is None else f"{value:.3f}" for value in values]
         lines.append(f"{label:<16}{shown[0]:>10}" + "".join(f"{x:>8}" for x in shown[1:]))
         lines[-1] += f"{found.support[i]:>8}"
     interval = found.intervals.accuracy
@@ -99,59 +100,55 @@ def caveats_of(done: TrainingRun) -> Iterator[str]:
     """Say what a reader must know before relying on a figure."""
     yield from data_caveats(done.ingested, done.drawn)
     yield from network_caveats(done.featurized)
-    parted = done.fitted.parted
-    if parted.left_out:
-        yield f"{parted.left_out:,} films neither train nor test: the split leaves them out."
+    partition = done.fitted.parted
+    if partition.left_out:
+        yield f"{partition.left_out:,} films neither train nor test: the split leaves them out."
     if shared := done.fitted.shared:
         yield (
-            f"{shared:,} of {parted.n_test:,} test films have their patient or a twin in "
+            f"{shared:,} of {partition.n_test:,} test films have their patient or a twin in "
             "training, so the figures are too good."
         )
 
 
 def training_report(done: TrainingRun, predictions: DataFrame, model: Output) -> TrainingReport:
     """Gather what the report of a training says; `model` is the directory of the trained model."""
-    cfg, fitted, used = done.cfg, done.fitted, done.featurized.used
+    cfg, result, used = done.cfg, done.fitted, done.featurized.used
     predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
+    counts = tuple(ClassCount(label, *result.parted.counts[label]) for label in result.labels)
     return TrainingReport(
         job=done.job,
-        title=f"{fitted.head.title} on {cfg.features.backbone} features",
-        metrics=fitted.metrics,
-        data=data_summary(cfg, done.ingested, done.drawn, tuple(_class_counts(done))),
+        title=f"{result.head.title} on {cfg.features.backbone} features",
+        metrics=result.metrics,
+        data=data_summary(cfg, done.ingested, done.drawn, counts),
         split=_split(done),
         model=(
-            ("Head", fitted.head.title),
+            ("Head", result.head.title),
             ("Backbone", cfg.features.backbone),
             ("Weights", network.weights.origin),
             ("Engine", f"{used.engine} on {used.device} in {used.precision}"),
-            ("Name", f"{fitted.head.name}-{fitted.fingerprint}"),
+            ("Name", f"{result.head.name}-{result.fingerprint}"),
         ),
         run=_run(done, predictions.sparkSession),
-        overlap=fitted.overlap,
+        overlap=result.overlap,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check),
-        parts=parts_of(answers_of(predictions, fitted.labels), fitted.labels, cfg),
-        learning=fitted.learning,
+        parts=parts_of(answers_of(predictions, result.labels), result.labels, cfg),
+        learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
 
 
-def _class_counts(done: TrainingRun) -> Iterator[ClassCount]:
-    for label in done.fitted.labels:
-        yield ClassCount(label, *done.fitted.parted.counts[label])
-
-
 def _split(done: TrainingRun) -> SplitSummary:
-    cfg, fitted = done.cfg, done.fitted
-    known, words = fitted.parted.people.patients > 0, fitted.split_words(cfg.train)
+    cfg, result = done.cfg, done.fitted
+    known, words = result.parted.people.patients > 0, result.split_words(cfg.train)
     drawn = (("Seed", str(cfg.run.seed)), ("Share for the test", f"{cfg.train.test_fraction:g}"))
     return SplitSummary(
         method=words.method,
         patients=words.patients,
-        n_train=fitted.parted.n_train,
-        n_test=fitted.parted.n_test,
-        shared=fitted.shared if known else None,
+        n_train=result.parted.n_train,
+        n_test=result.parted.n_test,
+        shared=result.shared if known else None,
         unit="patient" if known else None,
         notes=drawn if is_drawn(cfg.train) else (),
     )
@@ -166,7 +163,3 @@ def _run(done: TrainingRun, spark: SparkSession) -> RunSummary:
         seconds=done.featurized.seconds + done.fitted.seconds,
         images_per_second=done.featurized.images_per_second,
     )
-
-
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -19,10 +19,9 @@ from typing import Any
 from spark_cxr import __version__
 from spark_cxr.model.manifest import NAME, Manifest, check_files, read_manifest
 from spark_cxr.output import RECORD, Output, locate
-from spark_cxr.settings import Config
-from spark_cxr.verbs.track.check import gist
-from spark_cxr.verbs.track.facts import Facts, comparison_facts, training_facts
-from spark_cxr.verbs.track.store import experiment_of, named, opened
+from spark_cxr.settings import Config, Registry
+from spark_cxr.verbs.track.results import TrackedRun, comparison_run, training_run
+from spark_cxr.verbs.track.store import experiment_of, gist, named, opened
 
 LOG = logging.getLogger(__name__)
 
@@ -36,66 +35,60 @@ LOADER = "spark_cxr.model.pyfunc"
 
 
 def track(job: str, cfg: Config, output: Output) -> dict[str, Any]:
-    """Tell the store of a run that has ended well; give its ids, or what went wrong."""
+    """Log a run that has ended well in the store; give its ids, or what went wrong."""
     if not cfg.track.mlflow:
         return {}
     try:
         with opened(cfg.track) as mlflow:
-            told = _told(mlflow, job, cfg, output)
-            ids = ", ".join(f"{name} {value}" for name, value in told.items())
-            LOG.info(f"{job}: MLflow at {named(mlflow)}: {ids}")
-            return {"mlflow": told}
+            ids = _logged(mlflow, job, cfg, output)
+            words = ", ".join(f"{name} {value}" for name, value in ids.items())
+            LOG.info(f"{job}: MLflow at {named(mlflow)}: {words}")
+            return {"mlflow": ids}
     except Exception as error:  # noqa: BLE001 - nothing may lose a training that is finished
         line = f"{job}: MLflow was not told, or not of all: {gist(error)}"
         LOG.warning(f"{line}. The result in {output.address} is complete.")
         return {"mlflow": {"error": gist(error)}}
 
 
-def _told(mlflow: ModuleType, job: str, cfg: Config, output: Output) -> dict[str, Any]:
-    made = _manifest(output)
-    facts = _facts(job, cfg, output, made)
+def _logged(mlflow: ModuleType, job: str, cfg: Config, output: Output) -> dict[str, Any]:
+    directory = Output(output.table(MODEL))
+    manifest = read_manifest(directory) if directory.read_bytes(NAME) else None
+    if compared := output.read_bytes(COMPARISON):
+        tracked = comparison_run(job, json.loads(compared), cfg)
+    else:
+        body = json.loads(output.read_bytes(METRICS) or b"{}")
+        tracked = training_run(job, body, manifest, cfg)
     experiment = experiment_of(mlflow, cfg.track)
-    with _run(mlflow, facts, experiment) as run:
-        _log(mlflow, facts)
+    with _run(mlflow, tracked, experiment) as run:
+        _log(mlflow, tracked)
         for name in FILES:
             if content := output.read_bytes(name):
                 mlflow.log_text(content.decode("utf-8"), name)
         _log_network(mlflow, output)
-        for part in facts.parts:
+        for part in tracked.parts:
             with _run(mlflow, part, experiment):
                 _log(mlflow, part)
-        told = {"run_id": run.info.run_id, "experiment_id": run.info.experiment_id}
-        return told | (_log_model(mlflow, made, cfg, output) if made else {})
-
-
-def _manifest(output: Output) -> Manifest | None:
-    directory = Output(output.table(MODEL))
-    return read_manifest(directory) if directory.read_bytes(NAME) else None
-
-
-def _facts(job: str, cfg: Config, output: Output, made: Manifest | None) -> Facts:
-    if compared := output.read_bytes(COMPARISON):
-        return comparison_facts(job, json.loads(compared), cfg)
-    return training_facts(job, json.loads(output.read_bytes(METRICS) or b"{}"), made, cfg)
+        ids = {"run_id": run.info.run_id, "experiment_id": run.info.experiment_id}
+        return ids | (_log_model(mlflow, manifest, cfg.registry, output) if manifest else {})
 
 
 @contextmanager
-def _run(mlflow: ModuleType, facts: Facts, experiment: str | None) -> Iterator[Any]:
+def _run(mlflow: ModuleType, tracked: TrackedRun, experiment: str | None) -> Iterator[Any]:
     """Open a run; below the one that is open, if there is one, as in a Databricks notebook."""
     with mlflow.start_run(
         experiment_id=experiment,
-        run_name=facts.name,
+        run_name=tracked.name,
         nested=mlflow.active_run() is not None,
-        description=facts.note or None,
+        description=tracked.note or None,
         tags={"spark_cxr.version": __version__},
     ) as run:
         yield run
 
 
-def _log(mlflow: ModuleType, facts: Facts) -> None:
-    mlflow.log_params(dict(facts.params))
-    mlflow.log_metrics(dict(facts.metrics))
-    for name, values in facts.curves.items():
+def _log(mlflow: ModuleType, tracked: TrackedRun) -> None:
+    mlflow.log_params(dict(tracked.params))
+    mlflow.log_metrics(dict(tracked.metrics))
+    for name, values in tracked.curves.items():
         for step, value in enumerate(values):
             mlflow.log_metric(name, value, step=step)
 
@@ -109,11 +102,13 @@ def _log_network(mlflow: ModuleType, output: Output) -> None:
                 mlflow.log_artifact(str(file))
 
 
-def _log_model(mlflow: ModuleType, made: Manifest, cfg: Config, output: Output) -> dict[str, Any]:
+def _log_model(
+    mlflow: ModuleType, manifest: Manifest, registry: Registry, output: Output
+) -> dict[str, Any]:
     from spark_cxr.model.pyfunc import example
 
-    asked, place = cfg.registry, Output(output.table(MODEL))
-    check_files(place, made)  # MLflow would only warn, and register it all the same
+    place = Output(output.table(MODEL))
+    check_files(place, manifest)  # MLflow would only warn, and register it all the same
     with _local(place) as folder:
         log_model = mlflow.pyfunc.log_model
         # MLflow 2 calls `artifact_path` what MLflow 3 calls `name`.
@@ -122,20 +117,20 @@ def _log_model(mlflow: ModuleType, made: Manifest, cfg: Config, output: Output) 
             **{name: MODEL},
             loader_module=LOADER,
             data_path=str(folder),
-            signature=_signature(made),
-            input_example=example(made.limits.min_side),
-            pip_requirements=[requirement(made)],  # MLflow adds itself
-            registered_model_name=asked.register or None,
+            signature=_signature(manifest),
+            input_example=example(manifest.limits.min_side),
+            pip_requirements=[requirement(manifest)],  # MLflow adds itself
+            registered_model_name=registry.register or None,
         )
-    told = {"model": logged.model_uri}
-    if asked.register:
+    ids = {"model": logged.model_uri}
+    if registry.register:
         version = logged.registered_model_version
-        told |= {"registered": f"models:/{asked.register}/{version}"}
-        if asked.alias:
+        ids |= {"registered": f"models:/{registry.register}/{version}"}
+        if registry.alias:
             client = mlflow.MlflowClient()
-            client.set_registered_model_alias(asked.register, asked.alias, version)
-            told |= {"alias": f"models:/{asked.register}@{asked.alias}"}
-    return told
+            client.set_registered_model_alias(registry.register, registry.alias, version)
+            ids |= {"alias": f"models:/{registry.register}@{registry.alias}"}
+    return ids
 
 
 @contextmanager
@@ -159,18 +154,18 @@ def _local(directory: Output) -> Iterator[Path]:
         yield copy
 
 
-def _signature(made: Manifest) -> Any:
+def _signature(manifest: Manifest) -> Any:
     """Say what goes into the model and what comes out, in MLflow's words."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     from spark_cxr.model.exchange import IMAGE, kinds
 
-    out = [ColSpec(kind, name, required=False) for name, kind in kinds(made.labels).items()]
+    out = [ColSpec(kind, name, required=False) for name, kind in kinds(manifest.labels).items()]
     return ModelSignature(Schema([ColSpec("string", IMAGE)]), Schema(out))
 
 
-def requirement(made: Manifest) -> str:
+def requirement(manifest: Manifest) -> str:
     """Name what a server needs to run the model: this package, with the engine that it used."""
-    engines = {"fake": "dicom", "keras": "gpu,dicom" if made.device == "gpu" else "cpu,dicom"}
-    return f"spark-cxr[{engines.get(made.engine, 'cpu,dicom')}]=={__version__}"
+    engines = {"fake": "dicom", "keras": "gpu,dicom" if manifest.device == "gpu" else "cpu,dicom"}
+    return f"spark-cxr[{engines.get(manifest.engine, 'cpu,dicom')}]=={__version__}"

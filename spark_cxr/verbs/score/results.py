@@ -1,4 +1,4 @@
-"""What a run counts while it works, and what it says at its end."""
+"""What a run counts while it works, and what it reports at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.predictor import NO_XRAY, UNLIKE
-from spark_cxr.pipeline.scorer import ScoredFile
 from spark_cxr.verbs.score.batch import SortedFiles
 
 
@@ -52,31 +51,28 @@ class Totals:
         """Count the files that were set aside."""
         return self.reasons.total()
 
-    def add(self, arrived: int, parted: SortedFiles) -> None:
+    def add(self, arrived: int, files: SortedFiles) -> None:
         """Count the files of a batch that is committed."""
         self.batches += 1
         self.arrived += arrived
-        self.scored += len(parted.scored)
-        self.waiting += len(parted.waiting)
-        self.same += len(parted.same)
-        self.reasons.update(file.reason for file in parted.quarantined if file.reason)
-        self.tally.add(parted.scored)
-        for film in parted.scored:
-            self._doubt(film)
-
-    def _doubt(self, film: ScoredFile) -> None:
-        """Remember a film for the list; one without a class has no confidence to compare."""
-        if self.keep and film.prediction is not None and film.confidence is not None:
-            doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.prediction)
-            add = heapq.heappush if len(self.doubts) < self.keep else heapq.heappushpop
-            add(self.doubts, doubt)
+        self.scored += len(files.scored)
+        self.waiting += len(files.waiting)
+        self.same += len(files.same)
+        self.reasons.update(file.reason for file in files.quarantined if file.reason)
+        self.tally.add(files.scored)
+        for film in files.scored:
+            # A film without a class has no confidence to compare.
+            if self.keep and film.prediction is not None and film.confidence is not None:
+                doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.prediction)
+                add = heapq.heappush if len(self.doubts) < self.keep else heapq.heappushpop
+                add(self.doubts, doubt)
 
     def least_certain(self) -> list[Doubt]:
         """Give the kept films, the least certain first."""
         return sorted(self.doubts, reverse=True)
 
     def counts(self, measures: tuple[Measure, ...]) -> dict[str, Any]:
-        """Give what run.json and the line of JSON say."""
+        """Give the figures for run.json and the line of JSON."""
         return {
             "files": self.listed,
             "known": self.listed - self.arrived if self.passes == 1 else None,
@@ -95,7 +91,7 @@ class Totals:
         }
 
     def lines(self, measures: tuple[Measure, ...]) -> Iterator[str]:
-        """Word the run for people."""
+        """Give the lines for the console."""
         yield (
             f"{self.listed:,} files, {self.arrived:,} of them new: {self.scored:,} scored, "
             f"{self.quarantined:,} quarantined, {self.waiting:,} waiting for another look, "

@@ -1,17 +1,18 @@
-"""What a comparison reports: comparison.json, lines for the console, facts for the report."""
+"""What a comparison leaves: comparison.json, lines for the console, content of the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
-from spark_cxr.metrics import Paired, compare_paired
+from spark_cxr.metrics import Metrics, Overlap, Paired, compare_paired
 from spark_cxr.metrics.comparison_results import (
     ComparisonOutcome,
     ComparisonReport,
@@ -20,7 +21,8 @@ from spark_cxr.metrics.comparison_results import (
 )
 from spark_cxr.metrics.results import RunSummary
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
-from spark_cxr.output import Outcome, Output
+from spark_cxr.output import Output
+from spark_cxr.pipeline.classes import Classes
 from spark_cxr.pipeline.data_summary import (
     are_drawn,
     audit_of,
@@ -32,46 +34,95 @@ from spark_cxr.pipeline.data_summary import (
     published_of,
 )
 from spark_cxr.pipeline.evaluate import TestAnswers, answers_of
-from spark_cxr.pipeline.partition import SplitWords, split_words, unit_of
-from spark_cxr.report.comparison import comparison_page
+from spark_cxr.pipeline.features import FeatureResult
+from spark_cxr.pipeline.ingest import IngestResult
+from spark_cxr.pipeline.partition import People, split_words, unit_of
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
-from spark_cxr.verbs.compare.run import Comparison, Entrant, Result, compare
-from spark_cxr.verbs.train.report import LEARNED
+from spark_cxr.verbs.train.results import LEARNED
 
 SECTIONS = FLAGS_OF["compare"]
 
 
-def compare_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
-    """Compare, and leave comparison.json, report.html and the predictions behind them."""
-    done = compare(spark, cfg, output)
-    report = comparison_report(spark, done, output)
-    output.write_json("comparison.json", _json(done, report))
-    output.write_text("report.html", comparison_page(report))
-    best = report.best.outcome.metrics
-    counts = {
-        "best": report.best.name,
-        "accuracy": best.accuracy,
-        "f1_macro": best.f1_macro,
-        LEARNED: report.best.overlap and report.best.overlap.learned,
-        "images": best.n,
-        "files": done.ingested.files,
-        "quarantined": done.ingested.quarantined,
-        "fits": len(done.results) * cfg.compare.folds,
-    }
-    how = split_words(done.splits[0], done.people, done.shared[done.splits[0]])
-    return Outcome(counts, "\n".join(_lines(report, how, output.table("report.html"))))
+@dataclass(frozen=True)
+class Entrant:
+    """One head on the vectors of one backbone, with folds of one kind."""
+
+    backbone: str
+    head: str
+    by: str
+    """What stays on one side: patient, image, or films with one value of a column."""
+
+    @property
+    def name(self) -> str:
+        """Name it for a table of its own."""
+        by = self.by.replace(":", "-")
+        return f"{PurePosixPath(self.backbone).stem}-{self.head}-by-{by}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How an entrant did on the films of all folds together."""
+
+    entrant: Entrant
+    metrics: Metrics
+    mllib: dict[str, float]
+    overlap: Overlap
+    fold_accuracies: tuple[float, ...]
+    seconds: float
+    """Of all its fits together, side by side or not."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a comparison has found."""
+
+    asked: Config
+    """As the user gave it."""
+    cfg: Config
+    """The same, with phantoms where no images were named."""
+    ingested: IngestResult
+    featurized: tuple[tuple[str, FeatureResult], ...]
+    classes: Classes
+    shared: dict[str, int]
+    """By kind of folds: films tested with their patient or a twin in training."""
+    results: tuple[Result, ...]
+    people: People
+    """The patients of the films of these classes."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Give the kinds of folds, by image last: it only shows what a leak is worth."""
+        return tuple(sorted(self.cfg.compare.splits, key=lambda by: by == "image"))
+
+    def find(self, entrant: Entrant) -> Result:
+        """Find the result of an entrant."""
+        return next(result for result in self.results if result.entrant == entrant)
+
+    def ranked(self, by: str) -> list[Result]:
+        """Give the results of one kind of folds, the best first."""
+        some = [result for result in self.results if result.entrant.by == by]
+        return sorted(some, key=lambda result: (-result.metrics.accuracy, result.entrant.name))
 
 
 def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> ComparisonReport:
-    """Gather what the page says: the split by patient counts, that by image stands beside it."""
+    """Gather the content of the page; its figures are by patient, with those by image beside."""
     cfg, first = done.cfg, done.splits[0]
     order = done.ranked(first)
-    answers = {r.entrant: _answers(spark, r.entrant, done, output) for r in done.results}
-    best = order[0]
+
+    def predictions_of(entrant: Entrant) -> DataFrame:
+        table = output.table(f"predictions/{entrant.name}")
+        return spark.read.schema(TEST_PREDICTIONS).parquet(table)
+
+    caveats = tuple(
+        f"{PurePosixPath(name).stem}: {caveat}"
+        for name, features in done.featurized
+        for caveat in network_caveats(features)
+    )
+    names, best = done.classes.names, order[0]
+    entrants = (result.entrant for result in done.results)
+    answers = {entrant: answers_of(predictions_of(entrant), names) for entrant in entrants}
     mine = answers[best.entrant]
-    table = output.table(f"predictions/{best.entrant.name}")
-    predictions = spark.read.schema(TEST_PREDICTIONS).parquet(table)
     drawn = are_drawn(done.featurized[0][1].rows)
     return ComparisonReport(
         job="compare",
@@ -80,23 +131,14 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         data=data_summary(cfg, done.ingested, drawn),
         split=_folds(first, done, mine),
         run=_run(done, spark),
-        image_split=_folds(done.splits[1], done, answers[best.entrant])
-        if done.splits[1:]
-        else None,
+        image_split=_folds(done.splits[1], done, mine) if done.splits[1:] else None,
         setup=tuple(_setup(done)),
-        caveats=(*data_caveats(done.ingested, drawn), *_network_caveats(done)),
+        caveats=(*data_caveats(done.ingested, drawn), *caveats),
         audit=audit_of(spark, cfg, done.ingested),
         published=published_of(cfg),
-        parts=parts_of(mine, done.classes.names, cfg),
-        mistakes=mistakes_of(predictions),
+        parts=parts_of(mine, names, cfg),
+        mistakes=mistakes_of(predictions_of(best.entrant)),
     )
-
-
-def _answers(
-    spark: SparkSession, entrant: Entrant, done: Comparison, output: Output
-) -> TestAnswers:
-    table = output.table(f"predictions/{entrant.name}")
-    return answers_of(spark.read.schema(TEST_PREDICTIONS).parquet(table), done.classes.names)
 
 
 def _row(
@@ -109,8 +151,8 @@ def _row(
     return ComparisonRow(
         backbone=PurePosixPath(entrant.backbone).stem,
         head=heads.get(entrant.head).title,
-        outcome=_fared(result),
-        by_image=_fared(leaked) if leaked else None,
+        outcome=_outcome(result),
+        by_image=_outcome(leaked) if leaked else None,
         behind=None if result is best else _paired(answers[best.entrant], mine, done),
         leak=_paired(answers[leaked.entrant], mine, done) if leaked else None,
         overlap=result.overlap,
@@ -118,7 +160,7 @@ def _row(
     )
 
 
-def _fared(result: Result) -> ComparisonOutcome:
+def _outcome(result: Result) -> ComparisonOutcome:
     return ComparisonOutcome(result.metrics, result.fold_accuracies, result.seconds)
 
 
@@ -147,38 +189,53 @@ def _folds(by: str, done: Comparison, answers: TestAnswers) -> FoldSummary:
 
 
 def _run(done: Comparison, spark: SparkSession) -> RunSummary:
-    made = [featurized for _, featurized in done.featurized]
-    seconds = max(each.seconds for each in made) + sum(each.seconds for each in done.results)
+    featurizing = max(features.seconds for _, features in done.featurized)
     return RunSummary(
         commands=(f"spark-submit jobs/compare.py {command_line(done.asked, SECTIONS)}",),
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
-        seconds=seconds,
+        seconds=featurizing + sum(result.seconds for result in done.results),
     )
 
 
 def _setup(done: Comparison) -> Iterator[tuple[str, str]]:
-    for name, made in done.featurized:
-        used, network = made.used, made.plan.network
+    for name, features in done.featurized:
+        used, network = features.used, features.plan.network
         how = f"{used.engine} on {used.device} in {used.precision}"
         yield f"Backbone {PurePosixPath(name).stem}", f"weights {network.weights.origin}; {how}"
     if done.cfg.train.balance:
         yield "Balance", "films weighed so that each class counts the same"
 
 
-def _network_caveats(done: Comparison) -> Iterator[str]:
-    for name, made in done.featurized:
-        for caveat in network_caveats(made):
-            yield f"{PurePosixPath(name).stem}: {caveat}"
-
-
-def _json(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
+def json_of(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
+    """Give the content of comparison.json."""
     evaluator = {result.entrant.name: result.mllib for result in done.results}
     learned = report.best.overlap and report.best.overlap.learned
     return {**report.to_json(), LEARNED: learned, "mllib": evaluator}
 
 
-def _lines(report: ComparisonReport, how: SplitWords, page: str) -> Iterator[str]:
+def counts_of(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
+    """Give the figures for run.json and the one line of JSON."""
+    best = report.best.outcome.metrics
+    return {
+        "best": report.best.name,
+        "accuracy": best.accuracy,
+        "f1_macro": best.f1_macro,
+        LEARNED: report.best.overlap and report.best.overlap.learned,
+        "images": best.n,
+        "files": done.ingested.files,
+        "quarantined": done.ingested.quarantined,
+        "fits": len(done.results) * done.cfg.compare.folds,
+    }
+
+
+def summary_of(done: Comparison, report: ComparisonReport, page: str) -> str:
+    """Give the ranking for the console."""
+    return "\n".join(_lines(done, report, page))
+
+
+def _lines(done: Comparison, report: ComparisonReport, page: str) -> Iterator[str]:
+    how = split_words(done.splits[0], done.people, done.shared[done.splits[0]])
     yield from (f"warning: {overlap_warning(each)}" for each in report.overlaps if each.learned)
     yield f"{'':<4}{'accuracy (95 % interval)':<28}{'by image':>9}{'f1':>7}{'auc':>7}{'fit s':>8}"
     for place, row in enumerate(report.rows, 1):

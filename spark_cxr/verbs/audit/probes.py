@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads import catalog as heads
@@ -29,10 +29,10 @@ from spark_cxr.pipeline.heads import (
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.schemas import FEATURES, LABEL
 from spark_cxr.settings import Config
-from spark_cxr.verbs.audit.views import FOR_TEST, PLAIN
+from spark_cxr.verbs.audit.films import FOR_TEST, PLAIN
 
 HEAD = "lr"
-"""Linear, so that it finds only what the vectors say plainly, and quick to fit ten times."""
+"""Linear, so that it finds only what vectors show directly, and quick to fit ten times."""
 METADATA = "metadata"
 _FORMATS = ("png", "jpeg", "tiff", "bmp", "webp", "dicom")
 _SIZES = 8
@@ -58,27 +58,27 @@ class Steadiness:
     """View → share of predictions that are right."""
 
 
-def ask(rows: DataFrame, column: str, labels: tuple[str, ...], cfg: Config) -> ProbeResult:
+def probe(rows: DataFrame, column: str, labels: tuple[str, ...], cfg: Config) -> ProbeResult:
     """Fit and test the head on one column of vectors."""
-    with _fitted(rows.withColumn(FEATURES, F.col(column)), labels, cfg) as (model, prepared):
+    with _model(rows.withColumn(FEATURES, F.col(column)), labels, cfg) as (model, prepared):
         return _tested(model, prepared, labels, cfg)
 
 
-def ask_real(
+def probe_real(
     rows: DataFrame, labels: tuple[str, ...], cfg: Config, output: Output
 ) -> tuple[ProbeResult, Steadiness, Linear]:
     """Fit and test the head on films as they are; then show it the test films a little changed.
 
     Also gives the head itself, without Spark, to check where its answers come from.
     """
-    with _fitted(rows.withColumn(FEATURES, F.col(PLAIN)), labels, cfg) as (model, prepared):
+    with _model(rows.withColumn(FEATURES, F.col(PLAIN)), labels, cfg) as (model, prepared):
         answer = _tested(model, prepared, labels, cfg)
         steady = _steadiness(model, rows.where(F.col(IS_TEST)), labels)
         return answer, steady, _portable(model, output)
 
 
 def _portable(model: HeadModel, output: Output) -> Linear:
-    """Read the head from what MLlib saves of it, the one way that all its versions share."""
+    """Read the head from what MLlib saves of it: all its versions have that in common."""
     name = "_step_head"
     model.mllib.write().overwrite().save(output.table(name))
     try:
@@ -88,7 +88,7 @@ def _portable(model: HeadModel, output: Output) -> Linear:
 
 
 @contextmanager
-def _fitted(
+def _model(
     rows: DataFrame, labels: tuple[str, ...], cfg: Config
 ) -> Iterator[tuple[HeadModel, DataFrame]]:
     names = ("path", "sha256", LABEL, "source", "group_id", "view", IS_TEST, FEATURES)
@@ -121,8 +121,9 @@ def _steadiness(model: HeadModel, tested: DataFrame, labels: tuple[str, ...]) ->
         prepared = prepare_rows(rows.withColumn(FEATURES, F.col(f"in_{name}")), labels)
         scored = model.transform(prepared).withColumnRenamed(PREDICTION_INDEX, f"as_{name}")
         rows = scored.drop(PROBABILITY, FEATURES, f"in_{name}")
-    changed = [F.avg(_share(F.col(f"as_{n}") != F.col(f"as_{PLAIN}"))) for n in FOR_TEST]
-    right = [F.avg(_share(F.col(f"as_{name}") == F.col(LABEL_INDEX))) for name in FOR_TEST]
+    answers = {name: F.col(f"as_{name}") for name in (PLAIN, *FOR_TEST)}
+    changed = [F.avg((answers[n] != answers[PLAIN]).cast("double")) for n in FOR_TEST]
+    right = [F.avg((answers[n] == F.col(LABEL_INDEX)).cast("double")) for n in FOR_TEST]
     films, *shares = rows.agg(F.count(F.lit(1)), *changed, *right).collect()[0]
     half = len(FOR_TEST)
     return Steadiness(
@@ -132,12 +133,8 @@ def _steadiness(model: HeadModel, tested: DataFrame, labels: tuple[str, ...]) ->
     )
 
 
-def _share(claim: Column) -> Column:
-    return claim.cast("double")
-
-
 def with_metadata(rows: DataFrame) -> DataFrame:
-    """Add `metadata`: what a file says without a look at its pixels."""
+    """Add `metadata`: what is known of a file without its pixels."""
     width, height = (F.col(name).cast("double") for name in ("width", "height"))
     bytes_ = F.col("bytes").cast("double")
     sizes = rows.groupBy("width", "height").count().orderBy(F.desc("count"), "width", "height")
@@ -149,7 +146,8 @@ def with_metadata(rows: DataFrame) -> DataFrame:
         *(width, height, width / height, F.log(width * height)),
         *(F.log(bytes_ + 1), bytes_ / (width * height), F.col("bits").cast("double")),
     )
-    values = [F.coalesce(each, F.lit(0.0)) for each in (*numbers, *map(_share, claims))]
+    numbers = (*numbers, *(claim.cast("double") for claim in claims))
+    values = [F.coalesce(number, F.lit(0.0)) for number in numbers]
     return rows.withColumn(METADATA, F.array(*values).cast("array<float>"))
 
 

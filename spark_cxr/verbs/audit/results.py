@@ -1,39 +1,35 @@
-"""What an audit reports: audit.json, lines for the console, facts for the page."""
+"""What an audit leaves: audit.json, lines for the console, the page with its small pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
-from spark_cxr.metrics.checks import Check, count_statuses
+from spark_cxr.images.film import Limits
+from spark_cxr.images.prepare import scaled
+from spark_cxr.metrics.checks import Check, Pair, Side, count_statuses
 from spark_cxr.metrics.results import Row, RunSummary
 from spark_cxr.metrics.wording import counted
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words
+from spark_cxr.pipeline.pictures import film_at, jpeg
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.audit.films import AuditFilms
-from spark_cxr.verbs.audit.questions import HEAD
+from spark_cxr.verbs.audit.probes import HEAD
 
 SECTIONS = FLAGS_OF["audit"]
-LIMITS = (
-    "warn_way",
-    "fail_way",
-    "warn_association",
-    "fail_association",
-    "warn_changed",
-    "fail_changed",
-    "warn_heat",
-    "fail_heat",
-    "warn_alike",
-    "fail_alike",
-    "warn_ece",
-    "fail_ece",
+LONG_SIDE, QUALITY = 168, 78
+"""Of the small pictures."""
+LIMITS = tuple(
+    f"{status}_{what}"
+    for what in ("way", "association", "changed", "heat", "alike", "ece")
+    for status in ("warn", "fail")
 )
-"""Settings that say when a check warns or fails."""
+"""The settings that decide when a check warns or fails."""
 
 
 @dataclass(frozen=True)
@@ -165,3 +161,16 @@ def _network(shown: AuditFilms) -> dict[str, Any]:
         "masked": shown.masked,
         "lost": shown.lost,
     }
+
+
+def with_pictures(checks: Iterable[Check], limits: Limits) -> tuple[Check, ...]:
+    """Give each film of each example its picture; one that can no longer be read has none."""
+
+    def pictured(side: Side) -> Side:
+        film = film_at(side.path, limits)
+        return side if film is None else replace(side, image=jpeg(scaled(film, LONG_SIDE), QUALITY))
+
+    def with_both(pair: Pair) -> Pair:
+        return Pair(pair.kind, pictured(pair.a), pictured(pair.b))
+
+    return tuple(replace(check, pairs=tuple(map(with_both, check.pairs))) for check in checks)

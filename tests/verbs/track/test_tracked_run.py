@@ -4,18 +4,18 @@ import pytest
 from run_by_hand import COMPARED, TRAINED, manifest
 
 from spark_cxr.config import defaults
-from spark_cxr.verbs.track.facts import comparison_facts, training_facts
+from spark_cxr.verbs.track.results import comparison_run, training_run
 from tests.report.fields import Films, field_of, rows_of
 
 
 @pytest.fixture
 def told():
-    return training_facts("train_lr", TRAINED, manifest({}), defaults(run={"seed": 7}))
+    return training_run("train_lr", TRAINED, manifest({}), defaults(run={"seed": 7}))
 
 
 @pytest.fixture
 def compared():
-    return comparison_facts("compare", COMPARED, defaults(compare={"folds": 3}))
+    return comparison_run("compare", COMPARED, defaults(compare={"folds": 3}))
 
 
 def test_params_say_what_the_model_was_made_from(told):
@@ -43,7 +43,7 @@ def test_params_are_words(told):
 
 def test_a_long_param_is_cut_and_shows_it():
     long = {**TRAINED, "data": ["x" * 600]}
-    value = training_facts("train_lr", long, None, defaults()).params["data"]
+    value = training_run("train_lr", long, None, defaults()).params["data"]
     assert (len(value), value[-1]) == (500, "…")
 
 
@@ -72,7 +72,7 @@ def test_each_setting_that_was_tried_is_a_step(told):
 
 def test_without_tuning_nothing_has_steps():
     plain = {name: value for name, value in TRAINED.items() if name != "tuned"}
-    assert training_facts("train_lr", plain, None, defaults()).curves == {}
+    assert training_run("train_lr", plain, None, defaults()).curves == {}
 
 
 def test_caveats_stand_above_the_run(told):
@@ -116,7 +116,7 @@ def report():
 
 
 def test_facts_are_read_from_the_file_that_a_comparison_writes(report):
-    told = comparison_facts("compare", report.to_json(), defaults())
+    told = comparison_run("compare", report.to_json(), defaults())
     by_patient = [part for part in told.parts if part.params["split"] == "patient"]
     expected = [(row.name, row.outcome.metrics.accuracy, row.outcome.folds) for row in report.rows]
     assert [
@@ -133,7 +133,7 @@ def test_facts_are_read_from_the_file_that_a_comparison_writes(report):
 
 def test_facts_are_read_from_the_figures_that_a_training_writes(report):
     found = report.rows[0].outcome.metrics
-    told = training_facts("train_lr", found.to_json(), None, defaults()).metrics
+    told = training_run("train_lr", found.to_json(), None, defaults()).metrics
     low, high = found.intervals.accuracy.low, found.intervals.accuracy.high
     names = ("accuracy", "log_loss", "accuracy.low", "accuracy.high")
     assert [told[name] for name in names] == [found.accuracy, found.log_loss, low, high]
@@ -151,7 +151,7 @@ EPOCHS = [
 def learned():
     history = [{**epoch, "learning_rate": 0.001} for epoch in EPOCHS]
     more = {"history": history, "best_epoch": 2, "recipe": {"head": [8], "loss": "focal"}}
-    return training_facts("finetune", {**TRAINED, **more, "n_val": 6}, None, defaults())
+    return training_run("finetune", {**TRAINED, **more, "n_val": 6}, None, defaults())
 
 
 def test_each_epoch_of_a_network_that_learned_is_a_step(learned):

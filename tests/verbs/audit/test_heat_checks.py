@@ -5,8 +5,7 @@ from film_tables import by_name
 
 from spark_cxr.config import defaults
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, WARN
-from spark_cxr.verbs.audit.heat import SHARES
-from spark_cxr.verbs.audit.heat_checks import check_heat, no_maps
+from spark_cxr.verbs.audit.heat import SHARES, check_heat, no_maps
 
 LABELS = ("ill", "well")
 SETTINGS = defaults().audit

@@ -1,0 +1,1 @@
+"""What the jobs run: a folder a verb."""

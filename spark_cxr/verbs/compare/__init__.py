@@ -1,0 +1,1 @@
+"""Backbones and heads compared on the same folds."""

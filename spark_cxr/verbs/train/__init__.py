@@ -1,0 +1,1 @@
+"""Training and testing a head on feature vectors."""
