@@ -18,14 +18,14 @@ STARTS_JOBS = ROOT / "tests" / "jobs"
 HEAVY = {
     # real networks are built, trained or drawn from
     *("training", "test_backbone_catalog", "test_maps", "test_cxrnet", "test_engines"),
-    *("test_features_of_networks", "test_network_file", "test_lungs"),
+    *("test_features_of_networks", "test_network_file", "test_regions"),
     # whole pages with all their plots, a browser, a server that is started as a command
     *("test_comparison_page", "test_training_page", "test_plots", "test_page", "test_browser"),
     *("test_command", "test_hostile", "test_load", "test_results"),
     # MLflow
     *("track", "test_pyfunc"),
     # many resamplings, many broken files
-    *("test_bands", "test_resample", "test_mutations", "test_codec_process"),
+    *("test_intervals", "test_resample", "test_mutations", "test_codecs"),
 }
 """Folders and files of tests that take long without a JVM."""
 

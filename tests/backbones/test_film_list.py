@@ -36,7 +36,7 @@ def drawn(seed: int, count: int = 12) -> list[Image.Image]:
     return [Image.fromarray(decode(each.data).pixels).convert("L") for each in made]
 
 
-def ingesting(films: list[Image.Image]) -> tuple[list[str], list[bytes]]:
+def hashed_parts(films: list[Image.Image]) -> tuple[list[str], list[bytes]]:
     pixels = [np.asarray(film) for film in films]
     digests = [hashlib.sha256(each.tobytes()).hexdigest() for each in pixels]
     return digests, [thumbnail(each) for each in pixels]
@@ -50,29 +50,29 @@ def saved(film: Image.Image) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def listed() -> FilmList:
-    rows = film_rows(SALT, *ingesting(drawn(1)))
+    rows = film_rows(SALT, *hashed_parts(drawn(1)))
     return FilmList.of(SALT, [row.tobytes() for row in rows])
 
 
 def test_films_of_the_list_are_found_by_their_pixels(listed: FilmList) -> None:
-    assert listed.find(*ingesting(drawn(1))) == [EXACT] * 12
+    assert listed.find(*hashed_parts(drawn(1))) == [EXACT] * 12
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_copies_are_near_duplicates(listed: FilmList, change: str) -> None:
     copies = [saved(CHANGES[change](film)) for film in drawn(1)]
-    assert listed.find(*ingesting(copies)) == [NEAR] * 12
+    assert listed.find(*hashed_parts(copies)) == [NEAR] * 12
 
 
 def test_films_of_other_patients_are_not_found(listed: FilmList) -> None:
-    assert listed.find(*ingesting(drawn(2))) == [None] * 12
+    assert listed.find(*hashed_parts(drawn(2))) == [None] * 12
 
 
 def test_a_picture_without_detail_or_looks_is_near_to_nothing(listed: FilmList) -> None:
     blank = [Image.new("L", (64, 64), grey) for grey in (0, 90)]
-    rows = film_rows(SALT, *ingesting(blank))
+    rows = film_rows(SALT, *hashed_parts(blank))
     with_blank = FilmList.of(SALT, [*(row.tobytes() for row in rows), listed.rows[0].tobytes()])
-    other = ingesting([Image.new("L", (64, 64), 200)])
+    other = hashed_parts([Image.new("L", (64, 64), 200)])
     assert with_blank.find(*other) == [None]
     assert listed.find(["0" * 64], [None]) == [None]
     assert listed.find([], []) == []
@@ -83,19 +83,19 @@ def test_several_lists_are_written_and_read(listed: FilmList) -> None:
     again = unpack(pack([listed, other]))
     assert [each.salt for each in again] == [SALT, b"s" * 16]
     np.testing.assert_array_equal(again[0].rows, listed.rows)
-    digests, looks = ingesting([*drawn(1)[:1], *drawn(2)[:1]])
+    digests, looks = hashed_parts([*drawn(1)[:1], *drawn(2)[:1]])
     assert film_list.find(again, digests, looks) == [EXACT, None]
     assert film_list.find((), digests, looks) == [None, None]
 
 
 def test_another_salt_hides_the_same_films(listed: FilmList) -> None:
-    rows = film_rows(b"another salt 123", *ingesting(drawn(1)))
+    rows = film_rows(b"another salt 123", *hashed_parts(drawn(1)))
     assert not np.isin(rows["exact"], listed.rows["exact"]).any()
     assert (rows["near"] == np.sort(listed.rows, order="exact")["near"]).mean() < 0.01
 
 
 def test_a_list_holds_104_bytes_a_film_and_neither_digest_nor_thumbnail(listed: FilmList) -> None:
-    digests, looks = ingesting(drawn(1))
+    digests, looks = hashed_parts(drawn(1))
     data = listed.pack()
     assert len(data) == 16 + 4 + 12 * 104
     assert not any(bytes.fromhex(each)[:8] in data for each in digests)

@@ -9,7 +9,7 @@ from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.film_pass import TableFile
 from spark_cxr.pipeline.pseudonyms import pseudonym, pseudonymised
-from spark_cxr.pipeline.reading import WANTED, Reading, looking_pass
+from spark_cxr.pipeline.reading import WANTED, Reading, reading_pass
 
 
 def test_a_pseudonym_is_a_keyed_digest_of_the_id():
@@ -44,6 +44,6 @@ def test_a_pass_without_a_key_names_no_patient():
 
     def patient(key):
         reading = Reading(DEFAULT_LIMITS, key, "p/([^/]+)/")
-        return looking_pass(reading).open(file).note["patient_id"]
+        return reading_pass(reading).open(file).note["patient_id"]
 
     assert (patient(None), patient(b"k")) == (None, pseudonym(b"k", "Miller"))

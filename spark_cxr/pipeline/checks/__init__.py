@@ -1,0 +1,1 @@
+"""Checks that need tables only: cheap enough for every training and comparison."""
