@@ -124,7 +124,7 @@ def test_the_list_of_our_network_ships_with_it() -> None:
     assert len(ours.rows) == 7849
     row = catalog.get("CXRNet").embedded
     assert row is not None
-    file = Path(embed.HERE / "embedded" / row.name).with_suffix(film_list.SUFFIX)
+    file = Path(embed.BACKBONES / "embedded" / row.name).with_suffix(film_list.SUFFIX)
     assert file.stat().st_size < 1_000_000
 
 

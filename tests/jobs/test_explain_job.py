@@ -186,7 +186,7 @@ def test_trees_are_explained_by_occlusion(spark, films, tmp_path):
         ({}, "Expected --images or --table. Received: neither"),
         ({"table": "T", "images": ["x"]}, "Expected --images or --table. Received: both"),
         ({"images": ["x"], "where": "a > 1"}, "Expected --where with a --table. Received: a > 1"),
-        ({"label": "pneumonia"}, "Received: pneumonia. Did you mean Pneumonia?"),
+        ({"label": "pneumonia", "table": "T"}, "Received: pneumonia. Did you mean Pneumonia?"),
     ],
 )
 def test_wrong_wishes_are_refused_before_any_work(spark, model, tmp_path, asked, message):
