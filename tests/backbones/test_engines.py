@@ -18,6 +18,7 @@ from spark_cxr.backbones.network import prepare
 from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError, SetupError
+from tests.quick import fake_plan
 
 ENGINES = [name for name in engines.names() if name != "fake"]
 FILMS = np.random.default_rng(0).integers(0, 256, (9, 32, 48, 3), dtype=np.uint8)
@@ -50,8 +51,8 @@ def test_a_film_has_the_same_bits_alone_and_in_a_step(tiny_network: Path, count:
 
 def test_the_garbage_of_a_users_process_is_still_collected() -> None:
     load.cache_clear()
-    load(Plan("fake", "fake"))
-    load_mapper(Plan("fake", "fake"))
+    load(fake_plan())
+    load_mapper(fake_plan())
     assert gc.get_freeze_count() == 0
 
 

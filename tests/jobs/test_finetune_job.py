@@ -80,7 +80,7 @@ def run_dir(spark, films, network, never, tmp_path_factory):
     assert (out / "films" / "_SUCCESS").exists()
     (out / "_step_of_a_run_that_was_killed").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finetune_films, "looked_at", never_again)
+        patch.setattr(finetune_films, "ingesting", never_again)
         job.run(finetune.JOB, spark, cfg)
     return out
 
