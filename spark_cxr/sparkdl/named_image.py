@@ -170,8 +170,8 @@ class DeepImageFeaturizer(_OfImages):
         self._begin(self._input_kwargs)
 
     def _column(self, spark: SparkSession) -> Column:
-        pooling = "avg" if self.getModelName() in POOLED else "none"
-        plan = make_plan(spark, self._features(), pooling)
+        features = self._features()
+        plan = make_plan(spark, features, "avg" if features.backbone in POOLED else "none")
         vectors = image_column(plan, self._preparing(), self._raises())
         return vectors(*fields_of(self.getInputCol()))
 

@@ -183,16 +183,45 @@ def test_model_scores_and_explains_like_any_other(spark, run_dir, films, tmp_pat
     assert len(list((tmp_path / "E").rglob("*.png"))) == 3
 
 
-def test_other_settings_do_not_go_on_with_it(spark, films, network, tmp_path, capsys):
+def test_a_refused_try_does_not_stand_in_the_way_of_the_mended_command(
+    spark, films, network, tmp_path, capsys
+):
     out = tmp_path / "R"
-    asked = ["--out", str(out), "--images", str(films), "--backbone", str(network)]
-    asked += ["--normalising", "tf"]
-    assert job.exit_code(finetune.JOB, [*asked, "--layers", "nothing"]) == 2
+    words = ["--out", str(out), "--images", str(films), "--backbone", str(network)]
+    words += ["--normalising", "tf"]
+    assert job.exit_code(finetune.JOB, [*words, "--layers", "nothing"]) == 2
     first = capsys.readouterr().err
     assert "Expected finetune.layers as all, none, a share like 0.3" in first
     assert not (out / "images").exists()
-    assert job.exit_code(finetune.JOB, [*asked, "--layers", "block1"]) == 2
-    assert "Received: finetune.layers=block1, then nothing." in capsys.readouterr().err
+
+    def cut_off(task, say):
+        raise InputError("power", "none", "Wait")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "train", cut_off)
+        assert job.exit_code(finetune.JOB, [*words, "--layers", "block1"]) == 2
+    assert "Expected power" in capsys.readouterr().err
+    assert (out / "films" / "_SUCCESS").exists()
+
+
+def test_other_settings_do_not_go_on_with_what_has_been_learned(
+    spark, films, network, tmp_path, capsys
+):
+    out = tmp_path / "R"
+    words = ["--out", str(out), "--images", str(films), "--backbone", str(network)]
+    words += ["--normalising", "tf"]
+
+    def cut_off(task, say):
+        (out / "checkpoint").mkdir()
+        (out / "checkpoint" / "state").write_text("an epoch")
+        raise InputError("power", "none", "Wait")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "train", cut_off)
+        assert job.exit_code(finetune.JOB, [*words, "--layers", "all"]) == 2
+    capsys.readouterr()
+    assert job.exit_code(finetune.JOB, [*words, "--layers", "block1"]) == 2
+    assert "Received: finetune.layers=block1, then all." in capsys.readouterr().err
 
 
 def test_films_of_an_earlier_run_are_taken(spark, run_dir, films, tmp_path):
