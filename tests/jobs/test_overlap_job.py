@@ -44,7 +44,7 @@ def network(spark, unknown):
     """Let the same network say that it was trained on all films of two labels of the test."""
     images = spark.read.schema(IMAGES).parquet(str(unknown / "R" / "images"))
     tested = spark.read.parquet(str(unknown / "R" / "predictions"))
-    learned = tested.where("label <> 'Normal'")
+    learned = tested.where("label <> 'No_findings'")
     file = unknown / "knows.keras"
     file.write_bytes((unknown / "small.keras").read_bytes())
     with zipfile.ZipFile(file, "a") as archive:
@@ -89,15 +89,17 @@ def test_comparison_says_it_above_the_ranking(spark, unknown, films, network, ca
     )
     capsys.readouterr()
     told = job.run(compare.JOB, spark, cfg)
-    assert told[LEARNED] == learned
-    said = f"knows was trained on {learned} of these {told['images']} test films"
+    # Other films of a drawn patient may be taken for near-duplicates of those in the list.
+    assert told[LEARNED] >= learned
+    said = f"knows was trained on {told[LEARNED]} of these {told['images']} test films"
     shown = capsys.readouterr().err
     assert said in shown
     assert shown.index(said) < shown.index("accuracy (95")
     page = (unknown / "C" / "report.html").read_text()
     assert page.index(said) < page.index('class="verdict"')
     (row,) = json.loads((unknown / "C" / "comparison.json").read_text())["ranking"]
-    assert row["overlap"]["learned"] == learned
+    assert row["overlap"]["exact"] == learned
+    assert row["overlap"]["learned"] == told[LEARNED]
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import csv
 import json
 from html.parser import HTMLParser
 
@@ -139,11 +140,18 @@ def test_split_by_image_says_how_many_patients_leak(spark, films, tmp_path):
 
 
 def test_a_failed_run_is_recorded_as_failed(spark, films, tmp_path):
+    # That patients cross the split is found out among the films: before that nothing is left.
+    rows = list(csv.DictReader((films / "manifest.csv").read_text().splitlines()))
+    sides = tmp_path / "sides.csv"
+    sides.write_text(
+        "path,split\n"
+        + "".join(f"{row['path']},{'test' if n % 2 else 'train'}\n" for n, row in enumerate(rows))
+    )
     with pytest.raises(InputError):
-        trained(spark, tmp_path / "R", films, classes="Pneumonia,unknown")
+        trained(spark, tmp_path / "R", films, split=str(sides))
     record = json.loads((tmp_path / "R" / "run.json").read_text())
     assert record["status"] == "failed"
-    assert "Received: unknown" in record["error"]
+    assert "patient" in record["error"]
     assert not (tmp_path / "R" / "metrics.json").exists()
 
 

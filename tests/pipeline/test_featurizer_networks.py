@@ -12,7 +12,7 @@ from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.featurizer import FilmFeaturizer
-from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
+from spark_cxr.pipeline.networks import _freeze_imports, make_plan, on_this_worker, used_by_workers
 from tests.quick import wanted
 
 
@@ -73,6 +73,8 @@ def test_a_worker_says_what_it_runs_on(spark, cache):
 
 def test_what_a_worker_has_imported_is_passed_over_by_its_garbage_collector(spark, cache):
     plan = make_plan(spark, wanted("fake"))
+    gc.unfreeze()  # what a test of tasks has left
+    _freeze_imports.cache_clear()
     on_this_worker(plan)
     assert gc.get_freeze_count() == 0  # here it is the user's process
 
