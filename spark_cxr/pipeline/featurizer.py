@@ -235,6 +235,10 @@ class FilmFeaturizer(
         check_output(dataset, self.getOutputCol())
 
 
+DeepImageFeaturizer = FilmFeaturizer
+"""The name in 0.1.0: code that imports it and pipelines that were saved with it go on working."""
+
+
 def vectorizer(plan: Plan, raise_bad: bool) -> Callable[..., Any]:
     """Make the column function: images in, vector out, the network loaded once a worker."""
 

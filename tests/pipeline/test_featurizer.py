@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.phantoms import phantoms
-from spark_cxr.pipeline.featurizer import FilmFeaturizer
+from spark_cxr.pipeline.featurizer import DeepImageFeaturizer, FilmFeaturizer
 from tests.quick import fake_plan
 
 
@@ -164,3 +164,16 @@ def test_the_network_runs_once_a_film(table, invalid, capsys):
     stage = FilmFeaturizer(modelName="fake", handleInvalid=invalid, errorCol="why")
     stage.transform(table).select("features", "why").explain()
     assert capsys.readouterr().out.count("ArrowEvalPython") == 1
+
+
+def test_a_stage_that_an_earlier_version_has_saved_is_loaded_by_its_old_name(spark, tmp_path):
+    place = tmp_path / "stage"
+    FilmFeaturizer(modelName="fake").write().session(spark).save(str(place))
+    (part,) = (place / "metadata").glob("part-*")
+    text = part.read_text()
+    old = "spark_cxr.pipeline.featurizer.DeepImageFeaturizer"
+    for check in (place / "metadata").glob(".*.crc"):
+        check.unlink()
+    part.write_text(text.replace("spark_cxr.pipeline.featurizer.FilmFeaturizer", old))
+    assert old in part.read_text()
+    assert DeepImageFeaturizer.load(str(place)).getOrDefault("modelName") == "fake"
