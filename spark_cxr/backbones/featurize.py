@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -39,8 +40,13 @@ class ImageStruct:
 
 
 def vectors_by(plan: Plan) -> Runner:
-    """Make the runner for vectors; the network is loaded when the first film wants it."""
-    return Runner(lambda films: engines.load(plan).features(films), plan.batch_size)
+    """Make the runner for vectors; the network is loaded when the first film wants it.
+
+    It is held for the pass: one with more networks than `engines.load` keeps would else load them
+    anew for each batch.
+    """
+    engine = cache(lambda: engines.load(plan))
+    return Runner(lambda films: engine().features(films), plan.batch_size)
 
 
 def vector_pass(
