@@ -90,3 +90,15 @@ def test_a_record_of_a_network_is_there_once(name: str) -> None:
 def test_no_file_or_class_is_called_by_a_participle() -> None:
     named = {path.stem for path in FILES} | {name.lower() for name, _ in classes()}
     assert named & PARTICIPLES == set()
+
+
+def test_no_field_of_a_record_is_called_by_a_participle() -> None:
+    fields = {
+        f"{node.name}.{line.target.id}"
+        for tree in TREES.values()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    }
+    assert {each for each in fields if each.partition(".")[2] in PARTICIPLES} == set()

@@ -94,22 +94,22 @@ def try_out(
         tuned: How that was found.
         learning: Says what fewer films would have brought.
     """
-    cfg, labels = trial.cfg, trial.parted.labels
-    print_ = fingerprint(trial.parted.rows)
+    cfg, labels = trial.cfg, trial.partition.labels
+    print_ = fingerprint(trial.partition.rows)
     scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
     table = trial.output.table("predictions")
     trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
     predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
     metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
-    network = trial.made.plan.network
+    network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
     result = TrainingResult(
         head=head,
-        parted=trial.parted,
+        partition=trial.partition,
         fingerprint=print_,
         metrics=metrics,
         mllib=mllib_metrics(scored),
-        shared=count_shared(trial.parted.rows),
+        shared=count_shared(trial.partition.rows),
         overlap=overlap_of(marks, predictions, labels, network, cfg),
         setting=setting,
         tuned=tuned,
@@ -125,10 +125,10 @@ def try_out(
 
 def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: Reference) -> None:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
-    directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.made.used
+    directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
-    network, weights = trial.made.plan.network, trial.made.plan.network.weights
+    network, weights = trial.features.plan.network, trial.features.plan.network.weights
     if network.path:
         _copy(Path(network.path), directory)
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}

@@ -38,10 +38,10 @@ class Trial:
 
     prepared: DataFrame
     """Vectors of both sides, as heads take them; kept in memory by the caller."""
-    parted: Partition
+    partition: Partition
     images: DataFrame
     """`schemas.IMAGES` of these films, and maybe of others."""
-    made: FeatureResult
+    features: FeatureResult
     cfg: Config
     output: Output
 
@@ -51,7 +51,7 @@ class TrainingResult:
     """A head after training and test."""
 
     head: HeadTitle
-    parted: Partition
+    partition: Partition
     fingerprint: str
     metrics: Metrics
     mllib: dict[str, float]
@@ -66,12 +66,12 @@ class TrainingResult:
     @property
     def labels(self) -> tuple[str, ...]:
         """Give the classes, in the order of the probabilities."""
-        return self.parted.labels
+        return self.partition.labels
 
     def split_words(self, train: Train) -> SplitWords:
         """Say how the test was set apart."""
         by_folder = bool(train.test_images)
-        return split_words(train.split, self.parted.people, self.shared, by_folder)
+        return split_words(train.split, self.partition.people, self.shared, by_folder)
 
 
 Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
@@ -85,7 +85,7 @@ class TrainingRun:
     job: str
     sections: tuple[str, ...]
     """Those that are flags of the job."""
-    asked: Config
+    command: Config
     """As the user said it."""
     cfg: Config
     """The same with images of our own where none were named."""
@@ -93,4 +93,4 @@ class TrainingRun:
     """All films are phantoms."""
     ingested: IngestResult
     featurized: FeatureResult
-    fitted: TrainingResult
+    result: TrainingResult

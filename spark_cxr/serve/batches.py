@@ -39,7 +39,7 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
-class Look:
+class ReadFilm:
     """A film that is ready for the network."""
 
     picture: Picture
@@ -52,23 +52,23 @@ class Look:
     for."""
 
 
-def look(
+def read_film(
     content: bytes,
     shows: bool = False,
     explains: bool = False,
     *,
     limits: Limits,
     size_hw: tuple[int, int],
-) -> Look | BadImage:
+) -> ReadFilm | BadImage:
     """Decode an image once, make it ready, and keep what is to be shown of it."""
 
-    def look_at(_: Content, __: Content, film: Film) -> FilmViews[Look | BadImage]:
+    def look_at(_: Content, __: Content, film: Film) -> FilmViews[ReadFilm | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
         height, width = film.pixels.shape[:2]
         file = FileFacts(film.format, width, height, film.bits, film.view)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
-        return FilmViews(Look(picture, pixels, file, png, grey))
+        return FilmViews(ReadFilm(picture, pixels, file, png, grey))
 
     return opener(look_at, lambda _, __, bad: bad, limits)(Content(content)).note
 
@@ -84,7 +84,7 @@ STEP = 8
 PATIENCE_S = 0.05
 """How long a film that is ready waits for others that are being decoded."""
 
-Looking = Callable[[bytes, bool, bool], Look | BadImage]
+FilmReader = Callable[[bytes, bool, bool], ReadFilm | BadImage]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class FilmAnswer:
     prediction: Prediction
     file: FileFacts | None = None
     png: bytes | None = None
-    look: Look | None = None
+    film: ReadFilm | None = None
     """What the network saw, where it is to be explained."""
 
 
@@ -106,7 +106,7 @@ class Ticket:
     shows: bool
     explains: bool
     answer: Future[FilmAnswer] = field(default_factory=Future)
-    look: Look | None = None
+    film: ReadFilm | None = None
 
 
 class Batcher:
@@ -114,7 +114,7 @@ class Batcher:
 
     def __init__(
         self,
-        looking: Looking,
+        reader: FilmReader,
         engine: Engine,
         predictor: Predictor,
         *,
@@ -123,7 +123,7 @@ class Batcher:
         ran: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Start the threads; `ran` is told how many films each run of the network had."""
-        self._looking, self._engine, self._predictor, self._ran = looking, engine, predictor, ran
+        self._reader, self._engine, self._predictor, self._ran = reader, engine, predictor, ran
         self.most, self.waiting, self._coming = most, 0, 0
         self._ready: deque[Ticket] = deque()
         self._changed = Condition()
@@ -164,19 +164,19 @@ class Batcher:
             self.waiting -= 1
 
     def _decode(self, ticket: Ticket) -> None:
-        """Look at an image; one that nobody waits for any more is dropped unread."""
-        found: Look | BadImage | None = None
+        """ReadFilm at an image; one that nobody waits for any more is dropped unread."""
+        found: ReadFilm | BadImage | None = None
         try:
             if not ticket.answer.cancelled():
-                found = self._looking(ticket.content, ticket.shows, ticket.explains)
+                found = self._reader(ticket.content, ticket.shows, ticket.explains)
                 ticket.content = b""
         except Exception as error:  # noqa: BLE001 - the thread has to live on for the others
             _settle(ticket, error)
         finally:
             with self._changed:
                 self._coming -= 1
-                if isinstance(found, Look):
-                    ticket.look = found
+                if isinstance(found, ReadFilm):
+                    ticket.film = found
                     self._ready.append(ticket)
                 self._changed.notify_all()
         if isinstance(found, BadImage):
@@ -204,14 +204,14 @@ class Batcher:
             return [self._ready.popleft() for _ in range(count)] if count else None
 
     def _predict(self, tickets: Sequence[Ticket]) -> None:
-        wanted = [(t, t.look) for t in tickets if t.look and not t.answer.cancelled()]
+        wanted = [(t, t.film) for t in tickets if t.film and not t.answer.cancelled()]
         if not wanted:
             return
-        vectors = self._engine.features(np.stack([look.pixels for _, look in wanted]))
-        for (ticket, look), vector in zip(wanted, vectors, strict=True):
-            prediction = self._predictor.predict(vector, look.picture)
-            kept = look if ticket.explains else None
-            _settle(ticket, FilmAnswer(prediction, look.file, look.png, kept))
+        vectors = self._engine.features(np.stack([film.pixels for _, film in wanted]))
+        for (ticket, film), vector in zip(wanted, vectors, strict=True):
+            prediction = self._predictor.predict(vector, film.picture)
+            kept = film if ticket.explains else None
+            _settle(ticket, FilmAnswer(prediction, film.file, film.png, kept))
         self._ran(len(wanted))
 
 

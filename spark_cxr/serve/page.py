@@ -27,7 +27,7 @@ class Example:
     """A file to try."""
 
     name: str
-    told: str
+    title: str
     media_type: str
     draw: Callable[[], bytes]
 
@@ -115,7 +115,7 @@ async def static(_: Service, request: Request) -> Response:
 
 async def examples(_: Service, __: Request) -> Response:
     """List films to try."""
-    return json_response([{"name": each.name, "told": each.told} for each in EXAMPLES.values()])
+    return json_response([{"name": each.name, "title": each.title} for each in EXAMPLES.values()])
 
 
 async def example(_: Service, request: Request) -> Response:

@@ -106,13 +106,13 @@ def _refuse_all_bad(films: Sequence[FilmAnswer]) -> None:
     raise Refusal(UNPROCESSABLE, "no_film", f"none of the {len(films)} images is one: {reasons}")
 
 
-async def _answer(service: Service, film: FilmAnswer, options: AnswerOptions) -> Answer:
-    prediction, heat = film.prediction, None
-    if options.label is not None and prediction.label and film.look:
+async def _answer(service: Service, found: FilmAnswer, options: AnswerOptions) -> Answer:
+    prediction, heat = found.prediction, None
+    if options.label is not None and prediction.label and found.film:
         heat = await service.explainer.explain(
-            film.look, prediction, options.label or prediction.label
+            found.film, prediction, options.label or prediction.label
         )
-    return answer(film, service.settings.uncertain, heat)
+    return answer(found, service.settings.uncertain, heat)
 
 
 async def health(service: Service, _: Request) -> Response:

@@ -21,7 +21,7 @@ from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, named, text_of
-from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, Look, Looking, look
+from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
 from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
 from spark_cxr.serve.guard import Gauges
 from spark_cxr.settings import Serve
@@ -38,7 +38,7 @@ class Explainer:
         self._model, self._seconds, self._waiting = model, seconds, 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
 
-    async def explain(self, look: Look, prediction: Prediction, label: str) -> Heat:
+    async def explain(self, film: ReadFilm, prediction: Prediction, label: str) -> Heat:
         """Say where in a film that the network has seen its answer comes from.
 
         Raises:
@@ -47,7 +47,7 @@ class Explainer:
         if self._waiting >= MOST_WAITING:
             raise busy(f"{MOST_WAITING} heat maps are waiting")
         self._waiting += 1
-        making = self._thread.submit(self._made, look, prediction, label)
+        making = self._thread.submit(self._made, film, prediction, label)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(making), self._seconds)
         except TimeoutError:
@@ -55,28 +55,28 @@ class Explainer:
         finally:
             self._waiting -= 1
 
-    def _made(self, look: Look, prediction: Prediction, label: str) -> Heat:
-        if look.grey is None:
+    def _made(self, film: ReadFilm, prediction: Prediction, label: str) -> Heat:
+        if film.grey is None:
             raise TypeError("a film that is to be explained was kept")
         attribution = make_attribution("auto", self._model.predictor.head, self._model.plan)
-        (trace,) = attribution.trace(look.pixels[None])
+        (trace,) = attribution.trace(film.pixels[None])
         labels, grid = self._model.labels, attribution.grid
         (found,) = explanations(
-            look.grey, trace, prediction, labels, attribution.method, (label,), grid
+            film.grey, trace, prediction, labels, attribution.method, (label,), grid
         )
         return Heat(
             found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())
         )
 
-    def warm(self, looking: Callable[[], Look | BadImage]) -> None:
+    def warm(self, read_film: Callable[[], ReadFilm | BadImage]) -> None:
         """Have everything ready for the first map, without waiting for it."""
-        self._thread.submit(self._warmed, looking)
+        self._thread.submit(self._warmed, read_film)
 
-    def _warmed(self, looking: Callable[[], Look | BadImage]) -> None:
-        model, look = self._model, looking()
-        if isinstance(look, Look):
-            vector = engines.load(model.plan).features(look.pixels[None])[0]
-            self._made(look, model.predictor.predict(vector, look.picture), model.labels[0])
+    def _warmed(self, read_film: Callable[[], ReadFilm | BadImage]) -> None:
+        model, film = self._model, read_film()
+        if isinstance(film, ReadFilm):
+            vector = engines.load(model.plan).features(film.pixels[None])[0]
+            self._made(film, model.predictor.predict(vector, film.picture), model.labels[0])
 
     def close(self) -> None:
         """Finish the map that is being made."""
@@ -164,9 +164,9 @@ def open_service(settings: Serve) -> Service:
     engine = engines.load(model.plan)
     name = named(model.manifest)
     gauges = Gauges({"name": name.name, "version": name.version})
-    looking = partial(look, limits=model.limits, size_hw=model.plan.network.size_hw)
+    reader = partial(read_film, limits=model.limits, size_hw=model.plan.network.size_hw)
     batcher = Batcher(
-        looking,
+        reader,
         engine,
         model.predictor,
         threads=model.plan.threads,
@@ -174,7 +174,7 @@ def open_service(settings: Serve) -> Service:
         ran=gauges.ran,
     )
     explainer = Explainer(model, settings.seconds)
-    _warm(batcher, explainer, looking, max(64, model.limits.min_side))
+    _warm(batcher, explainer, reader, max(64, model.limits.min_side))
     room = Room(settings.max_held_bytes)
     gauges.watch("waiting_films", lambda: batcher.waiting)
     gauges.watch("held_bytes", lambda: room.held)
@@ -195,7 +195,7 @@ def _loaded(settings: Serve) -> Model:
     return replace(model, limits=limits)
 
 
-def _warm(batcher: Batcher, explainer: Explainer, looking: Looking, side: int) -> None:
+def _warm(batcher: Batcher, explainer: Explainer, reader: FilmReader, side: int) -> None:
     """Run what the first client would wait for; a DICOM and a heat map without waiting for them."""
     png, dicom = (film.data for film in phantoms(2, seed=0, size=side, formats=("png", "dicom")))
     for films in ([png], [png] * min(STEP, batcher.most)):
@@ -203,4 +203,4 @@ def _warm(batcher: Batcher, explainer: Explainer, looking: Looking, side: int) -
             answer.result()
         while batcher.waiting:  # a film is answered a moment before it has left the queue
             time.sleep(0.001)
-    explainer.warm(lambda: looking(dicom, False, True))
+    explainer.warm(lambda: reader(dicom, False, True))

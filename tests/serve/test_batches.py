@@ -9,7 +9,7 @@ import pytest
 from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.errors import BadImage
 from spark_cxr.model.predictor import Picture, Prediction
-from spark_cxr.serve.batches import Batcher, FileFacts, Look
+from spark_cxr.serve.batches import Batcher, FileFacts, ReadFilm
 from spark_cxr.serve.bodies import Refusal
 
 FULL = 4
@@ -37,13 +37,13 @@ class Judge:
         return Prediction(label=str(int(vector[0])))
 
 
-def looking(content, shows, explains):
+def read_film(content, shows, explains):
     if content == b"bad":
         return BadImage("empty", "")
     if content == b"boom":
         raise RuntimeError("patient's name")
     pixels = np.full((1, 1, 3), content[0], np.uint8)
-    return Look(Picture(0.0), pixels, FileFacts("png", 1, 1, 8, None))
+    return ReadFilm(Picture(0.0), pixels, FileFacts("png", 1, 1, 8, None))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def engine():
 
 @pytest.fixture
 def batcher(engine):
-    made = Batcher(looking, engine, Judge(), threads=2, most=8)
+    made = Batcher(read_film, engine, Judge(), threads=2, most=8)
     yield made
     engine.may_run.set()
     made.close()
@@ -129,7 +129,7 @@ def test_films_of_a_client_that_has_gone_leave_the_queue_unseen(batcher, engine)
 
 
 def test_closing_answers_what_is_queued_and_takes_nothing_more(engine):
-    batcher = Batcher(looking, engine, Judge(), threads=1, most=8)
+    batcher = Batcher(read_film, engine, Judge(), threads=1, most=8)
     queued = batcher.submit([b"\1"] * 8)
     batcher.close()
     assert all(answer.done() for answer in wait(queued, 0).done)

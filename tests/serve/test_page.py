@@ -117,11 +117,11 @@ def test_heat_follows_the_slider_and_the_class(page, files, model):
     page.wait(HEATED)
     page.run(SET, "#opacity", "25")
     assert page.run("return document.querySelector('#heat').style.opacity") == "0.25"
-    first = page.text("#heat-told")
+    first = page.text("#heat-note")
     other = next(label for label in model.labels if label not in page.text("#verdict"))
     page.run(SET, "#heat-class", other)
-    page.wait("return document.querySelector('#heat-told').innerText.includes(arguments[0])", other)
-    assert page.text("#heat-told") != first
+    page.wait("return document.querySelector('#heat-note').innerText.includes(arguments[0])", other)
+    assert page.text("#heat-note") != first
 
 
 def test_grey_levels_and_inversion_change_the_film_and_reset_brings_it_back(page, files):

@@ -43,8 +43,8 @@ export function barsOf(answer, uncertain) {
   const table = element("table", { class: "bars" },
     element("caption", {}, "What the model makes of this film"),
     element("thead", {}, head), element("tbody", {}, ...rows));
-  const told = ` uncertain: between ${percent(1 - uncertain)} and ${percent(uncertain)}`;
-  return [table, element("p", { class: "legend" }, element("i"), told)];
+  const range = ` uncertain: between ${percent(1 - uncertain)} and ${percent(uncertain)}`;
+  return [table, element("p", { class: "legend" }, element("i"), range)];
 }
 
 function track(share, uncertain) {

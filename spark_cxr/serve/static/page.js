@@ -30,14 +30,14 @@ async function predict(blob, query) {
     await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("Retry-After") || 1)));
     answer = await ask(`/predict?${query}`, options);
   }
-  const told = await answer.json();
-  return answer.ok ? told : { failed: told, status: answer.status };
+  const body = await answer.json();
+  return answer.ok ? body : { failed: body, status: answer.status };
 }
 
 // ---- films come in
 
 function add(files) {
-  const come = Array.from(files, (file) => ({ name: file.name, blob: file, told: null, heats: new Map() }));
+  const come = Array.from(files, (file) => ({ name: file.name, blob: file, body: null, heats: new Map() }));
   if (!come.length) return;
   state.films.push(...come);
   state.waiting.push(...come);
@@ -51,9 +51,9 @@ async function work() {
   while (state.waiting.length) {
     const entry = state.waiting.shift();
     try {
-      entry.told = await predict(entry.blob, "film=1&errors=inline");
+      entry.body = await predict(entry.blob, "film=1&errors=inline");
     } catch {
-      entry.told = { failed: { reason: "no_answer", detail: "the server did not answer" }, status: 0 };
+      entry.body = { failed: { reason: "no_answer", detail: "the server did not answer" }, status: 0 };
     }
     drawShelf();
     if (entry === state.current) await show(entry);
@@ -62,9 +62,9 @@ async function work() {
 }
 
 function answerOf(entry) {
-  const { told } = entry;
-  if (!told.failed) return told.predictions[0];
-  const { reason, detail } = told.failed;
+  const { body } = entry;
+  if (!body.failed) return body.predictions[0];
+  const { reason, detail } = body.failed;
   return { error: { reason, meaning: reason.replaceAll("_", " "), detail }, flags: [], label: null };
 }
 
@@ -72,7 +72,7 @@ function answerOf(entry) {
 
 function drawShelf() {
   const buttons = state.films.map((entry) => {
-    const said = entry.told ? verdictOf(answerOf(entry)) : "waiting …";
+    const said = entry.body ? verdictOf(answerOf(entry)) : "waiting …";
     const button = element("button", { type: "button" }, entry.name, element("small", {}, said));
     if (entry === state.current) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => select(entry));
@@ -88,7 +88,7 @@ function drawShelf() {
 function select(entry) {
   state.current = entry;
   drawShelf();
-  if (entry.told) show(entry);
+  if (entry.body) show(entry);
   else say(`${entry.name} is being looked at.`);
 }
 
@@ -119,9 +119,9 @@ function factsFrom(entry, answer) {
     ["File", file && `${file.format}, ${file.width} × ${file.height}, ${file.bits} bits`],
     ["View", file?.view],
     ["Distance from training", answer.training_distance?.toFixed(2)],
-    ["Answered in", entry.told.milliseconds && `${entry.told.milliseconds.toFixed(0)} ms`],
-    ["Model", entry.told.model && `${entry.told.model.name}, ${entry.told.model.version}`],
-    ["Request", entry.told.request_id || entry.told.failed?.request_id],
+    ["Answered in", entry.body.milliseconds && `${entry.body.milliseconds.toFixed(0)} ms`],
+    ["Model", entry.body.model && `${entry.body.model.name}, ${entry.body.model.version}`],
+    ["Request", entry.body.request_id || entry.body.failed?.request_id],
   ];
 }
 
@@ -141,13 +141,13 @@ function offerHeat(entry, answer) {
 async function showHeat(entry, label) {
   const stillWanted = () => entry === state.current && at("heat-class").value === label;
   at("heat").hidden = true;
-  at("heat-told").textContent = "The heat is being made …";
+  at("heat-note").textContent = "The heat is being made …";
   if (!entry.heats.has(label)) entry.heats.set(label, heatOf(entry, label));
   const heat = await entry.heats.get(label);
   if (!stillWanted()) return;
   if (!heat) {
     entry.heats.delete(label);
-    at("heat-told").textContent = "No heat could be made for this film.";
+    at("heat-note").textContent = "No heat could be made for this film.";
     return;
   }
   at("heat").src = URL.createObjectURL(await blobOf(heat.png));
@@ -156,13 +156,13 @@ async function showHeat(entry, label) {
   if (!stillWanted()) return;
   setOpacity();
   at("heat").hidden = false;
-  at("heat-told").textContent = `Warm: for ${heat.label}; cold: against it. Method: ${heat.method}.`;
+  at("heat-note").textContent = `Warm: for ${heat.label}; cold: against it. Method: ${heat.method}.`;
 }
 
 async function heatOf(entry, label) {
   try {
-    const told = await predict(entry.blob, `explain=${encodeURIComponent(label)}`);
-    return told.predictions?.[0].heat ?? null;
+    const body = await predict(entry.blob, `explain=${encodeURIComponent(label)}`);
+    return body.predictions?.[0].heat ?? null;
   } catch {
     return null;
   }
@@ -201,8 +201,8 @@ function stem(entry) {
 }
 
 function saveJson() {
-  const { told } = state.current;
-  const lean = told.predictions ? { ...told, predictions: told.predictions.map(withoutPictures) } : told.failed;
+  const { body } = state.current;
+  const lean = body.predictions ? { ...body, predictions: body.predictions.map(withoutPictures) } : body.failed;
   const text = JSON.stringify(lean, null, 2);
   save(new Blob([text], { type: "application/json" }), `${stem(state.current)}.json`);
 }
@@ -214,7 +214,7 @@ function withoutPictures({ film_png: _, heat: __, ...rest }) {
 async function savePng() {
   const answer = answerOf(state.current);
   const lines = [verdictOf(answer), "Research use only. Not for diagnosis."];
-  if (!at("heat").hidden) lines.splice(1, 0, at("heat-told").textContent);
+  if (!at("heat").hidden) lines.splice(1, 0, at("heat-note").textContent);
   save(await film.picture(lines), `${stem(state.current)}-answer.png`);
 }
 
@@ -235,8 +235,8 @@ async function readCard() {
 async function readExamples() {
   const answer = await ask("/examples");
   if (!answer.ok) return;
-  for (const { name, told } of await answer.json()) {
-    const button = element("button", { type: "button" }, told);
+  for (const { name, title } of await answer.json()) {
+    const button = element("button", { type: "button" }, title);
     button.addEventListener("click", async () => {
       const given = await ask(`/examples/${encodeURIComponent(name)}`);
       if (given.ok) add([new File([await given.blob()], name)]);

@@ -36,7 +36,7 @@ LIMITS = tuple(
 class AuditResult:
     """All that audit.json and the page contain."""
 
-    asked: Config
+    command: Config
     cfg: Config
     ingested: IngestResult
     checks: tuple[Check, ...]
@@ -79,7 +79,7 @@ def summary_of(done: AuditResult, report: str) -> str:
 def page_of(done: AuditResult, spark_version: str) -> str:
     """Write the page."""
     run = RunSummary(
-        commands=(f"spark-submit jobs/audit.py {command_line(done.asked, SECTIONS)}",),
+        commands=(f"spark-submit jobs/audit.py {command_line(done.command, SECTIONS)}",),
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark_version)),
         seconds=done.seconds,

@@ -71,7 +71,7 @@ def _run(spark: SparkSession, given: Config, output: Output) -> AuditResult:
     contradictions = spark.read.schema(CONFLICTS).parquet(output.table("conflicts"))
     first = contradictions.orderBy("cluster_id", "path_a", "path_b").limit(LISTED)
     return AuditResult(
-        asked=given,
+        command=given,
         cfg=cfg,
         ingested=ingested,
         checks=(*checks, *more),

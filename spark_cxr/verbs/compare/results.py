@@ -77,7 +77,7 @@ class Result:
 class Comparison:
     """All that a comparison has found."""
 
-    asked: Config
+    command: Config
     """As the user gave it."""
     cfg: Config
     """The same, with phantoms where no images were named."""
@@ -191,7 +191,7 @@ def _folds(by: str, done: Comparison, answers: TestAnswers) -> FoldSummary:
 def _run(done: Comparison, spark: SparkSession) -> RunSummary:
     featurizing = max(features.seconds for _, features in done.featurized)
     return RunSummary(
-        commands=(f"spark-submit jobs/compare.py {command_line(done.asked, SECTIONS)}",),
+        commands=(f"spark-submit jobs/compare.py {command_line(done.command, SECTIONS)}",),
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
         seconds=featurizing + sum(result.seconds for result in done.results),

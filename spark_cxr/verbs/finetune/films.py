@@ -213,10 +213,8 @@ def films_to_learn(
             yield LearningFilms(cfg, ingested, None, None)
             return
         settings = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
-        looking = ingesting_again(
-            spark, settings, output, copies=copies, source=source, lost=CHANGED
-        )
-        with looking as (_, looked):
+        run = ingesting_again(spark, settings, output, copies=copies, source=source, lost=CHANGED)
+        with run as (_, looked):
             yield LearningFilms(cfg, ingested, None, copies_of(looked))
         return
     cfg, never = with_phantoms(cfg, output), cfg.finetune.never
@@ -224,8 +222,8 @@ def films_to_learn(
         yield LearningFilms(cfg, account_of(spark, output), _never(spark, never, output), None)
         return
     images = (*cfg.ingest.images, *cfg.train.test_images, *never)
-    looking = ingesting(spark, replace(cfg.ingest, images=images), output, copies=copies)
-    with looking as (ingested, looked):
+    run = ingesting(spark, replace(cfg.ingest, images=images), output, copies=copies)
+    with run as (ingested, looked):
         ingested = _set_apart(ingested, never, output) if never else ingested
         yield LearningFilms(cfg, ingested, _never(spark, never, output), copies_of(looked))
 

@@ -37,7 +37,7 @@ CURVES = {"curves/loss.svg": draw_loss, "curves/accuracy.svg": draw_accuracy}
 class FinetunePlan:
     """What to train, and with which films."""
 
-    asked: Config
+    command: Config
     """As the user gave it."""
     recipe: Recipe
     start: Start
@@ -93,7 +93,7 @@ def figures_of(found: FinetuneResult) -> dict[str, Any]:
         "kept_out": found.learners.kept_out,
         "seconds_training": round(sum(epoch.seconds for epoch in epochs), 2),
         "images_per_second_training": round(_speed(epochs), 1),
-        "balance": found.plan.asked.finetune.balance_by,
+        "balance": found.plan.command.finetune.balance_by,
         "recipe": found.plan.recipe.to_json(),
         "started_from": found.plan.start.weights.origin,
         "best_epoch": found.trained.best_epoch,
@@ -115,7 +115,7 @@ def caveats_of(found: FinetuneResult) -> Iterator[str]:
     if n := found.learners.kept_out:
         yield (
             f"{n:,} films did not train: they are, or are of the patient or twins of, one of "
-            f"{', '.join(found.plan.asked.finetune.never)}."
+            f"{', '.join(found.plan.command.finetune.never)}."
         )
 
 
@@ -140,7 +140,7 @@ def _report(
     chosen_by = ("Training images that chose the best epoch", f"{found.learners.n_val:,}")
     return replace(
         plain,
-        title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.fitted.head.title}",
+        title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.result.head.title}",
         model=(*plain.model, *_model(found)),
         split=replace(plain.split, notes=(chosen_by, *plain.split.notes)),
         run=replace(plain.run, seconds=plain.run.seconds + found.seconds),

@@ -103,7 +103,7 @@ def _trained(
         data=_data(plan, learners),
         films=film_list.pack(lists),
     )
-    workers = plan.asked.finetune.workers
+    workers = plan.command.finetune.workers
     trained = train_together(spark, task, workers, _say) if workers else train(task, _say)
     if not is_here(plan.output.address):
         for name in (WEIGHTS, HISTORY, SHEET):
@@ -142,4 +142,4 @@ def _tested(
     finally:
         prepared.unpersist()
     drawn = are_drawn(partition.rows)
-    return TrainingRun(JOB, SECTIONS, plan.asked, cfg, drawn, ingested, features, result)
+    return TrainingRun(JOB, SECTIONS, plan.command, cfg, drawn, ingested, features, result)

@@ -35,12 +35,12 @@ LEARNED = "test_images_the_network_was_trained_on"
 
 def counts_of(done: TrainingRun) -> dict[str, Any]:
     """Give the content of metrics.json."""
-    result = done.fitted
+    result = done.result
     return {
         **result.metrics.to_json(),
         "mllib": result.mllib,
-        "n_train": result.parted.n_train,
-        "n_test": result.parted.n_test,
+        "n_train": result.partition.n_train,
+        "n_test": result.partition.n_test,
         "files": done.ingested.files,
         "images": done.ingested.n_images,
         "quarantined": done.ingested.quarantined,
@@ -74,7 +74,7 @@ def headline_of(done: TrainingRun) -> dict[str, Any]:
 
 def summary_of(done: TrainingRun, report: str) -> str:
     """Give the small table for the console."""
-    found, overlap = done.fitted.metrics, done.fitted.overlap
+    found, overlap = done.result.metrics, done.result.overlap
     lines = [f"warning: {overlap_warning(overlap)}"] if overlap.learned else []
     lines += [f"{'':<16}{'precision':>10}{'recall':>8}{'f1':>8}{'auc':>8}{'images':>8}"]
     columns = (found.precision, found.recall, found.f1, found.auc)
@@ -87,7 +87,7 @@ def summary_of(done: TrainingRun, report: str) -> str:
     ends = f" (95 % interval {interval.low:.3f} to {interval.high:.3f})" if interval else ""
     lines += [
         f"accuracy {found.accuracy:.3f}{ends} on {found.n} films of {found.groups} groups,"
-        f" {done.fitted.split_words(done.cfg.train)}",
+        f" {done.result.split_words(done.cfg.train)}",
         network_line(done.featurized),
         *([f"{overlap_in_words(overlap)}."] if overlap.learned == 0 else []),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
@@ -100,10 +100,10 @@ def caveats_of(done: TrainingRun) -> Iterator[str]:
     """Say what a reader must know before relying on a figure."""
     yield from data_caveats(done.ingested, done.drawn)
     yield from network_caveats(done.featurized)
-    partition = done.fitted.parted
+    partition = done.result.partition
     if partition.left_out:
         yield f"{partition.left_out:,} films neither train nor test: the split leaves them out."
-    if shared := done.fitted.shared:
+    if shared := done.result.shared:
         yield (
             f"{shared:,} of {partition.n_test:,} test films have their patient or a twin in "
             "training, so the figures are too good."
@@ -112,10 +112,10 @@ def caveats_of(done: TrainingRun) -> Iterator[str]:
 
 def training_report(done: TrainingRun, predictions: DataFrame, model: Output) -> TrainingReport:
     """Gather what the report of a training says; `model` is the directory of the trained model."""
-    cfg, result, used = done.cfg, done.fitted, done.featurized.used
+    cfg, result, used = done.cfg, done.result, done.featurized.used
     predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
-    counts = tuple(ClassCount(label, *result.parted.counts[label]) for label in result.labels)
+    counts = tuple(ClassCount(label, *result.partition.counts[label]) for label in result.labels)
     return TrainingReport(
         job=done.job,
         title=f"{result.head.title} on {cfg.features.backbone} features",
@@ -140,14 +140,14 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
 
 
 def _split(done: TrainingRun) -> SplitSummary:
-    cfg, result = done.cfg, done.fitted
-    known, words = result.parted.people.patients > 0, result.split_words(cfg.train)
+    cfg, result = done.cfg, done.result
+    known, words = result.partition.people.patients > 0, result.split_words(cfg.train)
     drawn = (("Seed", str(cfg.run.seed)), ("Share for the test", f"{cfg.train.test_fraction:g}"))
     return SplitSummary(
         method=words.method,
         patients=words.patients,
-        n_train=result.parted.n_train,
-        n_test=result.parted.n_test,
+        n_train=result.partition.n_train,
+        n_test=result.partition.n_test,
         shared=result.shared if known else None,
         unit="patient" if known else None,
         notes=drawn if is_drawn(cfg.train) else (),
@@ -155,11 +155,11 @@ def _split(done: TrainingRun) -> SplitSummary:
 
 
 def _run(done: TrainingRun, spark: SparkSession) -> RunSummary:
-    flags = command_line(done.asked, done.sections)
+    flags = command_line(done.command, done.sections)
     return RunSummary(
         commands=(f"spark-submit jobs/{done.job}.py {flags}",),
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
-        seconds=done.featurized.seconds + done.fitted.seconds,
+        seconds=done.featurized.seconds + done.result.seconds,
         images_per_second=done.featurized.images_per_second,
     )
