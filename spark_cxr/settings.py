@@ -282,6 +282,9 @@ class Serve:
     max_images: int = setting(least=1, most=10_000)
     max_waiting: int = setting(least=1, most=100_000)
     max_held_bytes: int = setting(least=1)
+    max_connections: int = setting(least=1, most=100_000)
+    max_client_connections: int = setting(least=1, most=100_000)
+    allow_host: Names = setting()
     seconds: float = setting(least=0.1, most=3600)
     uncertain: float = setting(least=0, most=1)
 

@@ -220,6 +220,8 @@ LEAST_AND_MOST = {
     "serve.threads": (0, 1024, 1),
     "serve.max_body_bytes": (1, 2_000_000_000, 1),
     "serve.max_images": (1, 10_000, 1),
+    "serve.max_connections": (1, 100_000, 1),
+    "serve.max_client_connections": (1, 100_000, 1),
     "serve.max_waiting": (1, 100_000, 1),
     "serve.seconds": (0.1, 3600, 0.05),
     "serve.uncertain": (0, 1, 0.5),

@@ -23,6 +23,7 @@ from spark_cxr.serve import open_inference, page, predict, sagemaker
 from spark_cxr.serve.answers import NOTICE, Answers, Complaint, Failure
 from spark_cxr.serve.bodies import Refusal, refused
 from spark_cxr.serve.guard import LOG, Guard, Say
+from spark_cxr.serve.hosts import LOCAL, Hosts
 from spark_cxr.serve.predict import json_response
 from spark_cxr.serve.sagemaker import SHAPES
 from spark_cxr.serve.service import Service
@@ -247,6 +248,7 @@ REFUSALS = {
     408: "The request came too slowly",
     413: "Too many bytes, pixels, images or values",
     415: "No image of a kind that is read",
+    421: "The header Host has a name that is not this server's",
     422: "An image that cannot become a film",
     503: "Busy: come again after Retry-After seconds",
 }
@@ -277,15 +279,17 @@ def statuses(route: Route) -> list[int]:
     body = (400, 408, 413, 415, 422, 503) if route.takes else ()
     named = (404,) if "{" in route.path else ()
     closed = () if route.is_open else (401, 403)
-    return sorted({*body, *named, *closed})
+    return sorted({*body, *named, *closed, 421})
 
 
 # The application
 
 
-def make_app(service: Service, token: str = "", say: Say = LOG.info) -> ASGIApp:
+def make_app(
+    service: Service, token: str = "", say: Say = LOG.info, hosts: Hosts = LOCAL
+) -> ASGIApp:
     """Put the routes before a service; it is closed when the server ends."""
-    return Guard(api(service, say), service.gauges, token, is_open, say)
+    return Guard(api(service, say), service.gauges, token, is_open, say, hosts)
 
 
 def api(service: Service, say: Say = LOG.info) -> FastAPI:
@@ -303,6 +307,8 @@ def api(service: Service, say: Say = LOG.info) -> FastAPI:
         description=NOTICE,
         docs_url=None,
         redoc_url=None,
+        # It would lead to whatever name the request says that this server has.
+        redirect_slashes=False,
         lifespan=lifespan,
         exception_handlers={HTTPException: _no_route},
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 from spark_cxr.console import Verb, say
 from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.serve.hosts import Hosts, is_loopback
 from spark_cxr.settings import Config, Serve
 
 TOKEN = "SPARK_CXR_TOKEN"
@@ -38,9 +39,6 @@ def read_token(path: str) -> str:
         expected = f"a token of at least {SHORTEST_TOKEN} signs in --token-file or {TOKEN}"
         raise ConfigError(expected, f"one of {len(token)}", "Make one: openssl rand -hex 32")
     return token
-
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(cfg: Config) -> dict[str, Any]:
@@ -72,10 +70,22 @@ def _answer(settings: Serve, token: str, listener: socket.socket, started: float
     def ready() -> None:
         _say_where(settings, port, token, time.monotonic() - started)
 
-    server = make_server(make_app(service, token), settings.seconds, ready)
-    # uvicorn raises the signal again when all is answered; a drained server has ended well.
+    hosts = Hosts.of(settings.host, settings.allow_host)
+    server = make_server(
+        make_app(service, token, hosts=hosts),
+        settings.seconds,
+        ready,
+        most=settings.max_connections,
+        most_of_address=settings.max_client_connections,
+    )
+
+    def end(*_: Any) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal again when all is answered; a drained server has ended well. One
+    # that comes before uvicorn listens to signals ends the server as well.
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: None)
+        signal.signal(each, end)
     try:
         server.run(sockets=[listener])
     except OSError as error:
@@ -127,13 +137,22 @@ def _taken(host: str, port: int, error: OSError) -> ConfigError:
 def _say_where(settings: Serve, port: int, token: str, seconds: float) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}/"
-    if settings.host not in LOOPBACK and not token:
-        say(SERVER.name, f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
+    if not is_loopback(settings.host):
+        _warn(url, token)
     say(SERVER.name, f"{url} is ready after {seconds:.1f} s. Ctrl-C ends.")
     if settings.open:
         timer = threading.Timer(0.5, _browse, [url])
         timer.daemon = True
         timer.start()
+
+
+def _warn(url: str, token: str) -> None:
+    """Say what it means that not only this machine can reach the server."""
+    carried = "films, answers and the token" if token else "films and answers"
+    way_out = "put a proxy with TLS before it, and name it with --allow-host"
+    say(SERVER.name, f"{url} is plain http: whoever is on the way reads {carried}; {way_out}")
+    if not token:
+        say(SERVER.name, f"everybody who reaches {url} may ask: no --token-file, no {TOKEN}")
 
 
 def _browse(url: str) -> None:

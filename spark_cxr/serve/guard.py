@@ -5,6 +5,7 @@ What is counted is Prometheus' to read.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
@@ -22,7 +23,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from spark_cxr.serve.bodies import Refusal
+from spark_cxr.serve.bodies import Refusal, busy
+from spark_cxr.serve.hosts import LOCAL, Hosts
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FILMS = (1, 2, 4, 8, 16, 32)
@@ -143,6 +145,7 @@ class Guard:
     is_open: Callable[[str], bool]
     """Says of a path whether it is for everybody all the same."""
     say: Say = LOG.info
+    hosts: Hosts = LOCAL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -162,15 +165,25 @@ class Guard:
             await send(message)
 
         try:
-            refusal = self._refusal(scope["path"], headers)
+            refusal = self._refusal(scope, headers)
             if refusal:
                 await _answer(answering, refusal, request_id)
             else:
                 await self.app(scope, receive, answering)
+        except asyncio.CancelledError:
+            # The server ends, and has waited for this request for as long as it may.
+            if not status:
+                await _answer(answering, busy("the server is stopping"), request_id)
         finally:
             self._note(scope, status, time.perf_counter() - started, request_id)
 
-    def _refusal(self, path: str, headers: dict[bytes, bytes]) -> Refusal | None:
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
+        path, (address, _) = scope["path"], scope.get("server") or ("", None)
+        if b"host" not in headers and scope["http_version"] == "1.1":
+            return Refusal(400, "no_host", "HTTP/1.1 asks for the header Host", closes=True)
+        refusal = self.hosts.refusal(scope["method"], scope["headers"], address)
+        if refusal:
+            return refusal
         if headers.get(b"sec-fetch-site") == b"cross-site" and not self.is_open(path):
             return Refusal(403, "cross_site", "other sites may not ask from a browser", closes=True)
         if not self.token or self.is_open(path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import random
 import struct
@@ -9,6 +10,7 @@ import zlib
 from collections import Counter
 
 import numpy as np
+from PIL import Image
 
 from tests.images.mutated import SOURCES, mutated
 
@@ -38,6 +40,16 @@ def bombs():
         b'{"image": ' + b"9" * 100_000 + b"}",
         b"\r\n\r\n--" * 50_000,
     ]
+
+
+def many_scans(side=1500, scans=400):
+    """Give a small progressive JPEG that takes seconds, because each scan goes over all pixels."""
+    written = io.BytesIO()
+    grey = Image.fromarray(np.full((side, side), 128, np.uint8))
+    grey.save(written, "JPEG", progressive=True)
+    data = written.getvalue()
+    begins = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+    return data[:-2] + data[begins[-1] : -2] * (scans - len(begins)) + data[-2:]
 
 
 def requests(model, seed, many):
@@ -100,7 +112,7 @@ async def _sent(port, path, kind, body, roll):
     """Send one request, now and then with a length that is wrong, and read its status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     length = len(body) + (roll.choice([-7, 7, 10**6, 10**12]) if roll.random() < 0.04 else 0)
-    lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Type: {kind}"]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}"]
     head = "\r\n".join([*lines, f"Content-Length: {length}", "", ""])
     try:
         writer.write(head.encode() + body)

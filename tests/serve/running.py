@@ -10,14 +10,15 @@ from dataclasses import replace
 from spark_cxr.config import defaults
 from spark_cxr.serve.app import make_app
 from spark_cxr.serve.connection import make_server
+from spark_cxr.serve.hosts import Hosts
 from spark_cxr.serve.service import open_service
 
 
 class Running:
     """What a test knows of a server."""
 
-    def __init__(self, service, port, log):
-        self.service, self.port, self.log = service, port, log
+    def __init__(self, service, port, log, connections):
+        self.service, self.port, self.log, self.connections = service, port, log, connections
         self.url = f"http://127.0.0.1:{port}"
 
     def ask(self, method, path, body=None, **headers):
@@ -45,7 +46,13 @@ def running(model, token="", **changes):
     """Serve a model directory for as long as the block lasts."""
     settings = replace(defaults().serve, model=str(model), threads=2, **changes)
     service, log = open_service(settings), []
-    server = make_server(make_app(service, token, log.append), settings.seconds)
+    hosts = Hosts.of(settings.host, settings.allow_host)
+    server = make_server(
+        make_app(service, token, log.append, hosts),
+        settings.seconds,
+        most=settings.max_connections,
+        most_of_address=settings.max_client_connections,
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -54,7 +61,7 @@ def running(model, token="", **changes):
             assert thread.is_alive() and time.monotonic() < ends, "the server does not start"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Running(service, port, log)
+        yield Running(service, port, log, server.server_state.connections)
     finally:
         server.should_exit = True
         thread.join(30)

@@ -74,7 +74,7 @@ def test_sigterm_answers_what_is_under_way_and_ends_with_0(process, drawn):
     url, answered = url_of(process), []
     with socket.create_connection(("127.0.0.1", int(url.split(":")[2].strip("/")))) as line:
         film = drawn["png"]
-        head = "POST /predict HTTP/1.1", "Host: a", f"Content-Length: {len(film)}"
+        head = "POST /predict HTTP/1.1", "Host: localhost", f"Content-Length: {len(film)}"
         line.sendall("\r\n".join([*head, "Expect: 100-continue", "", ""]).encode())
         assert line.recv(65536).startswith(b"HTTP/1.1 100")  # now it waits for the body
         process.send_signal(signal.SIGTERM)

@@ -1,0 +1,98 @@
+"""By which names the server may be asked for, and from which sites.
+
+A browser that visits somebody else's site can be made to ask this server: by a form or a script
+that posts to it, which says its site in the header Origin; or under the name of that site, once the
+name leads to this machine (DNS rebinding), which the header Host shows. Programs can write there
+what they like; nothing here is against them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from spark_cxr.serve.bodies import Refusal
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Who the server is."""
+
+    own: frozenset[str] = frozenset(LOOPBACK)
+    allowed: tuple[str, ...] = ()
+    """Names in lower case; .NAME stands for all names below it as well, and * for any."""
+
+    @classmethod
+    def of(cls, host: str, allowed: Iterable[str]) -> Hosts:
+        """Make it of settings: this machine's names, the address to listen on, and more names."""
+        names = (each.lower().removeprefix("[").removesuffix("]") for each in allowed)
+        return cls(frozenset((*LOOPBACK, host.lower())), tuple(names))
+
+    def refusal(
+        self, method: str, headers: Iterable[tuple[bytes, bytes]], address: str
+    ) -> Refusal | None:
+        """Refuse a request under another name, or on behalf of another site.
+
+        Args:
+            method: Of the request.
+            headers: Of the request, as they came.
+            address: Of this machine, the one that the connection came to.
+        """
+        found = [(name, value.decode("latin-1")) for name, value in headers]
+        hosts = [value for name, value in found if name == b"host"]
+        if not hosts:  # HTTP/1.0, which no browser speaks; `Guard` refuses others
+            return None
+        name = host_of(f"http://{hosts[0]}")
+        if len(hosts) > 1 or not name or not self._is_ours(name[0], address):
+            detail = "Host is no name of this server; start it with --allow-host NAME"
+            return Refusal(421, "unknown_host", detail, closes=True)
+        origins = [value for name, value in found if name == b"origin"]
+        if method in SAFE_METHODS or all(self._is_from(each, hosts[0]) for each in origins):
+            return None
+        return Refusal(403, "cross_site", "other sites may not ask from a browser", closes=True)
+
+    def _is_ours(self, name: str, address: str) -> bool:
+        return name in self.own or name == address.removeprefix("::ffff:") or self._is_allowed(name)
+
+    def _is_allowed(self, name: str) -> bool:
+        return any(
+            each in ("*", name) or (each.startswith(".") and f".{name}".endswith(each))
+            for each in self.allowed
+        )
+
+    def _is_from(self, origin: str, host: str) -> bool:
+        """Say whether a page of this server asks, or one of a site that is allowed to."""
+        site = host_of(origin)
+        if site is None:  # "null", for example
+            return False
+        return site == host_of(f"{origin.partition(':')[0]}://{host}") or self._is_allowed(site[0])
+
+
+LOCAL = Hosts()
+"""A server that only its own machine asks."""
+
+
+def host_of(url: str) -> tuple[str, int] | None:
+    """Give the host of a URL and its port; None where there is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+        host = (parts.hostname or "").removesuffix(".")
+    except (ValueError, KeyError):
+        return None
+    has_more = set("/?#@\\").intersection(url.partition("://")[2])
+    return (host, port) if host and not has_more else None
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
