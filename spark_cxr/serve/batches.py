@@ -2,17 +2,20 @@
 
 Threads decode; one thread runs the network over whatever is ready. It takes films at once when no
 other is on its way, so one client alone never waits; while the network is busy, or films are being
-decoded, they gather. So steps fill up by themselves under load.
+decoded, they gather. So steps fill up by themselves under load. Files that may take long to decode
+are decoded in threads of their own, and are waited for by nobody else.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Condition, Thread
+from functools import partial
+from threading import TIMEOUT_MAX, Condition, Thread
 
 import numpy as np
 
@@ -25,6 +28,8 @@ from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
 from spark_cxr.serve.bodies import busy
+from spark_cxr.serve.harmless import within
+from spark_cxr.serve.lanes import Lane
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,13 @@ def read_film(
     content: bytes,
     shows: bool = False,
     explains: bool = False,
+    seconds: float = math.inf,
     *,
     limits: Limits,
     size_hw: tuple[int, int],
 ) -> ReadFilm | BadImage:
     """Decode an image once, make it ready, and keep what is to be shown of it."""
+    limits = within(limits, seconds)
 
     def look_at(_: Content, __: Content, film: Film) -> FilmViews[ReadFilm | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
@@ -84,7 +91,10 @@ STEP = 8
 PATIENCE_S = 0.05
 """How long a film that is ready waits for others that are being decoded."""
 
-FilmReader = Callable[[bytes, bool, bool], ReadFilm | BadImage]
+FilmReader = Callable[[bytes, bool, bool, float], ReadFilm | BadImage]
+"""Takes what is to be kept of a film, and the seconds that its decoding may take."""
+_LEAST_S = 0.1
+"""A film whose time is all but over gets this much, and no limit of zero."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +115,19 @@ class Ticket:
     content: bytes
     shows: bool
     explains: bool
+    ends: float
+    """When nobody waits for it any more."""
+    is_harmless: bool
     answer: Future[FilmAnswer] = field(default_factory=Future)
     film: ReadFilm | None = None
 
 
 class Batcher:
-    """Holds the queue, the threads and the network."""
+    """Holds the queue, the threads and the network.
+
+    There are two lanes of decoding threads. Files that are not plainly harmless have one of their
+    own: however long they take, films in the other do not wait for them.
+    """
 
     def __init__(
         self,
@@ -120,17 +137,39 @@ class Batcher:
         *,
         threads: int,
         most: int,
+        seconds: float = math.inf,
+        is_harmless: Callable[[bytes], bool] = lambda _: True,
         ran: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Start the threads; `ran` is told how many films each run of the network had."""
+        """Start the threads; `ran` is told how many films each run of the network had.
+
+        Args:
+            reader: Decodes a film in at most the seconds that it is given.
+            engine: Runs the network.
+            predictor: Says what a vector means.
+            threads: Of each lane.
+            most: Films that may wait in each lane.
+            seconds: How long anybody waits for a film.
+            is_harmless: Says of a file which lane is its own.
+            ran: Is told how many films each run of the network had.
+        """
         self._reader, self._engine, self._predictor, self._ran = reader, engine, predictor, ran
-        self.most, self.waiting, self._coming = most, 0, 0
+        self._seconds, self._is_harmless = seconds, is_harmless
+        self.most, self._coming = most, 0
         self._ready: deque[Ticket] = deque()
         self._changed = Condition()
-        self._is_open = True
-        self._decoders = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._is_open, self._is_closed = True, False
+        self._lanes = {
+            True: Lane("decode", threads, most),
+            False: Lane("decode-apart", threads, most),
+        }
         self._runner = Thread(target=self._run, name="network", daemon=True)
         self._runner.start()
+
+    @property
+    def waiting(self) -> int:
+        """Count the films that are on their way."""
+        return sum(lane.waiting for lane in self._lanes.values())
 
     def submit(
         self, contents: Sequence[bytes], shows: bool = False, explains: bool = False
@@ -140,41 +179,56 @@ class Batcher:
         Raises:
             Refusal: 503, as many films are waiting as may.
         """
+        ends = time.monotonic() + self._seconds
+        tickets = [
+            Ticket(content, shows, explains, ends, self._is_harmless(content))
+            for content in contents
+        ]
+        counts = Counter(ticket.is_harmless for ticket in tickets)
         with self._changed:
-            if not self._is_open or self.waiting + len(contents) > self.most:
-                raise busy(f"{self.waiting} films are waiting, at most {self.most} may")
-            self.waiting += len(contents)
-            self._coming += len(contents)
-        tickets = [Ticket(content, shows, explains) for content in contents]
+            if not self._is_open:
+                raise busy("the server is stopping")
+            for kind, lane in self._lanes.items():
+                if lane.waiting + counts[kind] > lane.most:
+                    raise busy(f"{lane.waiting} films are waiting, at most {lane.most} may")
+            for kind, lane in self._lanes.items():
+                lane.waiting += counts[kind]
+            self._coming += counts[True]
         for ticket in tickets:
-            ticket.answer.add_done_callback(self._left)
-            self._decoders.submit(self._decode, ticket)
+            ticket.answer.add_done_callback(partial(self._left, ticket))
+            self._lanes[ticket.is_harmless].submit(self._decode, ticket)
         return [ticket.answer for ticket in tickets]
 
-    def close(self) -> None:
-        """Answer what is queued, then stop."""
-        self._decoders.shutdown(wait=True)
+    def close(self, seconds: float = math.inf) -> None:
+        """Answer what is queued, then stop; after some seconds, leave what is not ready."""
         with self._changed:
             self._is_open = False
-            self._changed.notify_all()
-        self._runner.join()
-
-    def _left(self, _: Future[FilmAnswer]) -> None:
+        for lane in self._lanes.values():
+            lane.close(seconds)
         with self._changed:
-            self.waiting -= 1
+            self._is_closed = True
+            self._changed.notify_all()
+        self._runner.join(min(seconds, TIMEOUT_MAX))
+
+    def _left(self, ticket: Ticket, _: Future[FilmAnswer]) -> None:
+        ticket.content = b""  # whoever has gone leaves no bytes in the queue
+        with self._changed:
+            self._lanes[ticket.is_harmless].waiting -= 1
 
     def _decode(self, ticket: Ticket) -> None:
-        """ReadFilm at an image; one that nobody waits for any more is dropped unread."""
+        """Read an image; one that nobody waits for any more is dropped unread."""
         found: ReadFilm | BadImage | None = None
         try:
             if not ticket.answer.cancelled():
-                found = self._reader(ticket.content, ticket.shows, ticket.explains)
+                left = max(_LEAST_S, ticket.ends - time.monotonic())
+                found = self._reader(ticket.content, ticket.shows, ticket.explains, left)
                 ticket.content = b""
         except Exception as error:  # noqa: BLE001 - the thread has to live on for the others
             _settle(ticket, error)
         finally:
             with self._changed:
-                self._coming -= 1
+                # The network does not wait for films that may take long.
+                self._coming -= ticket.is_harmless
                 if isinstance(found, ReadFilm):
                     ticket.film = found
                     self._ready.append(ticket)
@@ -194,7 +248,7 @@ class Batcher:
         """Wait for films, then take as many as make a step; None after the end."""
         full = self._engine.used.batch_size
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or not self._is_open)
+            self._changed.wait_for(lambda: self._ready or self._is_closed)
             ends = time.monotonic() + PATIENCE_S
             while len(self._ready) < full and self._coming:
                 left = ends - time.monotonic()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ def refused(bad: BadImage) -> Refusal:
     return Refusal(status, bad.reason, f"{REASONS[bad.reason]} ({bad.detail})")
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 MOST_VALUES = 50_000
 """Values of a JSON body: text of 64 MB that is all commas would be gigabytes of objects."""
 LINGER_S = 2.0
@@ -102,10 +104,11 @@ class Room:
 
 @asynccontextmanager
 async def body_of(request: Request, room: Room, most: int, seconds: float) -> AsyncIterator[bytes]:
-    """Read a body and hold its room for as long as the block lasts.
+    """Read a body, hold its room for as long as the block lasts, and end a block that lasts on.
 
     Raises:
-        Refusal: 413 too large, 408 too slow, 503 no room, 400 a length that is no number.
+        Refusal: 413 too large, 408 too slow, 503 no room or no answer in time, 400 a length that
+            is no number.
     """
     held = 0
     chunks: list[bytes] = []
@@ -129,7 +132,11 @@ async def body_of(request: Request, room: Room, most: int, seconds: float) -> As
             raise Refusal(408, "too_slow", detail, closes=True) from None
         except ClientDisconnect:
             raise Refusal(GONE, "gone", "the client went away", closes=True) from None
-        yield b"".join(chunks)
+        try:
+            async with asyncio.timeout(seconds):
+                yield b"".join(chunks)
+        except TimeoutError:
+            raise busy(f"no answer within {seconds:g} s") from None
     except Refusal as refusal:
         chunks.clear()
         if refusal.status in (413, 503) and refusal.closes:
@@ -174,9 +181,14 @@ def json_of(body: bytes) -> Any:
     if sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
         raise Refusal(413, "too_many_values", f"more than {MOST_VALUES} values in the JSON")
     try:
-        return json.loads(body)
+        # Strictly: left to itself, `json` lets halves of a pair of surrogates through.
+        text = body.decode(json.detect_encoding(body))
+        value = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()  # only pairs have become letters
     except (ValueError, RecursionError):
         raise Refusal(400, "bad_json", "the body is not JSON") from None
+    return value
 
 
 Sent = bytes | BadImage

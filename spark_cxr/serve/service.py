@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Limits
+from spark_cxr.images.codecs import close_children
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.model import Model, load_model
@@ -24,36 +24,40 @@ from spark_cxr.serve.answers import Heat, named, text_of
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
 from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
 from spark_cxr.serve.guard import Gauges
+from spark_cxr.serve.harmless import is_harmless
+from spark_cxr.serve.lanes import Lane
 from spark_cxr.settings import Serve
 
 MOST_WAITING = 8
 """Heat maps that may wait: each can cost several predictions."""
 
+CLOSE_S = 2.0
+"""How long each kind of work that nobody waits for any more may keep a server from ending."""
+
 
 class Explainer:
     """Makes heat maps one at a time, in a thread beside the answers."""
 
-    def __init__(self, model: Model, seconds: float) -> None:
+    def __init__(self, model: Model) -> None:
         """Start with nothing to do."""
-        self._model, self._seconds, self._waiting = model, seconds, 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
+        self._model = model
+        self._lane = Lane("explain", 1, MOST_WAITING)
 
     async def explain(self, film: ReadFilm, prediction: Prediction, label: str) -> Heat:
         """Say where in a film that the network has seen its answer comes from.
 
         Raises:
-            Refusal: 503, too many are waiting, or time ran out.
+            Refusal: 503, too many are waiting.
         """
-        if self._waiting >= MOST_WAITING:
-            raise busy(f"{MOST_WAITING} heat maps are waiting")
-        self._waiting += 1
-        making = self._thread.submit(self._made, film, prediction, label)
+        lane = self._lane
+        if lane.waiting >= lane.most:
+            raise busy(f"{lane.waiting} heat maps are waiting")
+        lane.waiting += 1
+        making = lane.submit(self._made, film, prediction, label)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(making), self._seconds)
-        except TimeoutError:
-            raise busy(f"no heat map within {self._seconds:g} s") from None
+            return await asyncio.wrap_future(making)
         finally:
-            self._waiting -= 1
+            lane.waiting -= 1
 
     def _made(self, film: ReadFilm, prediction: Prediction, label: str) -> Heat:
         if film.grey is None:
@@ -70,7 +74,7 @@ class Explainer:
 
     def warm(self, read_film: Callable[[], ReadFilm | BadImage]) -> None:
         """Have everything ready for the first map, without waiting for it."""
-        self._thread.submit(self._warmed, read_film)
+        self._lane.submit(self._warmed, read_film)
 
     def _warmed(self, read_film: Callable[[], ReadFilm | BadImage]) -> None:
         model, film = self._model, read_film()
@@ -78,9 +82,9 @@ class Explainer:
             vector = engines.load(model.plan).features(film.pixels[None])[0]
             self._made(film, model.predictor.predict(vector, film.picture), model.labels[0])
 
-    def close(self) -> None:
-        """Finish the map that is being made."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+    def close(self, seconds: float) -> None:
+        """Finish the map that is being made, if that is soon."""
+        self._lane.close(seconds)
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Service:
         """Look at images together with those of other requests; in order, bad ones with a reason.
 
         Raises:
-            Refusal: 503, the queue is full or time ran out; 499, the client has gone.
+            Refusal: 503, the queue is full; 499, the client has gone.
         """
         good = [each for each in images if isinstance(each, bytes)]
         waiting = [asyncio.wrap_future(each) for each in self.batcher.submit(good, shows, explains)]
@@ -128,24 +132,19 @@ class Service:
         """Wait for answers, as long as somebody waits for them."""
         gone = asyncio.ensure_future(_gone(request))
         try:
-            await asyncio.wait(
-                (wanted, gone),
-                timeout=self.settings.seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await asyncio.wait((wanted, gone), return_when=asyncio.FIRST_COMPLETED)
             if wanted.done():
                 return wanted.result()
             wanted.cancel()
-            if gone.done():
-                raise Refusal(499, "gone", "the client went away", closes=True)
-            raise busy(f"no answer within {self.settings.seconds:g} s")
+            raise Refusal(499, "gone", "the client went away", closes=True)
         finally:
             gone.cancel()
 
     def close(self) -> None:
-        """Finish what is queued and stop the threads."""
-        self.batcher.close()
-        self.explainer.close()
+        """Stop the children and the threads; what is queued still is for nobody."""
+        close_children()
+        self.batcher.close(CLOSE_S)
+        self.explainer.close(CLOSE_S)
 
 
 async def _gone(request: Request) -> None:
@@ -171,9 +170,11 @@ def open_service(settings: Serve) -> Service:
         model.predictor,
         threads=model.plan.threads,
         most=settings.max_waiting,
+        seconds=settings.seconds,
+        is_harmless=partial(is_harmless, limits=model.limits),
         ran=gauges.ran,
     )
-    explainer = Explainer(model, settings.seconds)
+    explainer = Explainer(model)
     _warm(batcher, explainer, reader, max(64, model.limits.min_side))
     room = Room(settings.max_held_bytes)
     gauges.watch("waiting_films", lambda: batcher.waiting)
@@ -190,9 +191,9 @@ def _loaded(settings: Serve) -> Model:
         batch_size=STEP,
         single=True,
     )
-    known = model.limits
-    limits = Limits(min(known.max_pixels, settings.max_image_pixels), known.min_side)
-    return replace(model, limits=limits)
+    limits = model.limits
+    most = min(limits.max_pixels, settings.max_image_pixels)
+    return replace(model, limits=replace(limits, max_pixels=most))
 
 
 def _warm(batcher: Batcher, explainer: Explainer, reader: FilmReader, side: int) -> None:
@@ -203,4 +204,4 @@ def _warm(batcher: Batcher, explainer: Explainer, reader: FilmReader, side: int)
             answer.result()
         while batcher.waiting:  # a film is answered a moment before it has left the queue
             time.sleep(0.001)
-    explainer.warm(lambda: reader(dicom, False, True))
+    explainer.warm(lambda: reader(dicom, False, True, math.inf))

@@ -1,6 +1,8 @@
 """The queue: films gather under load, wait for nobody alone, and one that fails hurts no other."""
 
+import sys
 import threading
+import time
 from concurrent.futures import wait
 
 import numpy as np
@@ -37,7 +39,7 @@ class Judge:
         return Prediction(label=str(int(vector[0])))
 
 
-def read_film(content, shows, explains):
+def read_film(content, shows, explains, seconds):
     if content == b"bad":
         return BadImage("empty", "")
     if content == b"boom":
@@ -126,6 +128,87 @@ def test_films_of_a_client_that_has_gone_leave_the_queue_unseen(batcher, engine)
     engine.may_run.set()
     assert labels([*first, *batcher.submit([b"\3"])]) == ["1", "3"]
     assert sum(engine.runs) == 2
+
+
+@pytest.fixture
+def slow():
+    """Decode as above; what begins with "slow" waits until it may go on."""
+    may_go_on, begun = threading.Event(), []
+
+    def read(content, shows, explains, seconds):
+        if content.startswith(b"slow"):
+            begun.append((content, seconds))
+            may_go_on.wait(20)
+            return BadImage("corrupt", "")
+        return read_film(content, shows, explains, seconds)
+
+    read.may_go_on, read.begun = may_go_on, begun
+    yield read
+    may_go_on.set()
+
+
+def two_lanes(slow, engine, **more):
+    apart = {"is_harmless": lambda content: not content.startswith(b"slow")}
+    return Batcher(slow, engine, Judge(), threads=2, most=4, **(apart | more))
+
+
+def test_films_that_take_long_hold_up_no_others(slow, engine):
+    batcher = two_lanes(slow, engine)
+    late = batcher.submit([b"slow"] * 4)
+    for number in range(20):
+        assert labels(batcher.submit([bytes([number])] * 4)) == [str(number)] * 4
+    assert not any(answer.done() for answer in late)
+    assert batcher.waiting == 4
+
+
+def test_each_lane_has_room_of_its_own(slow, engine):
+    batcher = two_lanes(slow, engine)
+    batcher.submit([b"slow"] * 4)
+    with pytest.raises(Refusal, match="busy"):
+        batcher.submit([b"slow"])
+    with pytest.raises(Refusal, match="busy"):
+        batcher.submit([b"\1", b"slow"])
+    assert batcher.waiting == 4
+    assert labels(batcher.submit([b"\1"] * 4)) == ["1"] * 4
+
+
+def test_the_network_does_not_wait_for_films_that_take_long(slow, engine):
+    batcher = two_lanes(slow, engine)
+    batcher.submit([b"slow"] * 2)
+    assert batcher._coming == 0
+
+
+def test_a_decoder_is_given_the_seconds_that_are_left(slow, engine):
+    batcher = two_lanes(slow, engine, seconds=5.0)
+    batcher.submit([b"slow"])
+    while not slow.begun:
+        pass
+    assert 4.0 < slow.begun[0][1] <= 5.0
+
+
+def test_nothing_of_who_has_gone_stays_in_the_queue(slow, engine):
+    batcher = two_lanes(slow, engine)
+    queued = batcher.submit([b"slow 1", b"slow 2"])
+    while len(slow.begun) < 2:
+        pass
+    gone = b"slow" + bytes(1000)
+    before = sys.getrefcount(gone)
+    for _ in range(10):
+        for answer in batcher.submit([gone, gone]):
+            answer.cancel()
+    assert sys.getrefcount(gone) == before
+    slow.may_go_on.set()
+    assert all(answer.result(20).prediction.bad for answer in queued)
+    assert len(slow.begun) == 2
+
+
+def test_a_decoder_that_does_not_end_keeps_no_server_from_ending(slow, engine):
+    batcher = two_lanes(slow, engine)
+    batcher.submit([b"slow"] * 4)
+    began = time.monotonic()
+    batcher.close(0.2)
+    assert time.monotonic() - began < 10
+    assert not slow.may_go_on.is_set()
 
 
 def test_closing_answers_what_is_queued_and_takes_nothing_more(engine):

@@ -248,6 +248,21 @@ def test_a_tensor_of_another_form_is_refused_in_the_words_of_the_protocol(server
     assert (status, list(told)) == (400, ["error"])
 
 
+@pytest.mark.parametrize("half", [b'"\\ud800"', b'"\\uDC00 \\ud83d"', b'"\xed\xa0\x80"', b'"\xff"'])
+def test_halves_of_letters_are_no_json(server, name, drawn, half):
+    body = json.dumps(tensor([drawn["png"]]) | {"id": "ID"}).encode().replace(b'"ID"', half)
+    status, told = server.told("POST", f"/v2/models/{name}/infer", body, **JSON)
+    assert (status, told["error"].split(":")[0]) == (400, "bad_json")
+
+
+@pytest.mark.parametrize("id_", ["\U0001f600", "\u00e4", "42"])
+def test_whole_letters_come_back_as_they_were(server, name, drawn, id_):
+    for is_ascii in (True, False):
+        body = json.dumps(tensor([drawn["png"]]) | {"id": id_}, ensure_ascii=is_ascii)
+        told = server.told("POST", f"/v2/models/{name}/infer", body.encode(), **JSON)[1]
+        assert told["id"] == id_
+
+
 @pytest.mark.parametrize("raw", [b"\1", b"\5\0\0\0abc", struct.pack("<I", 2**32 - 1)])
 def test_raw_elements_that_lie_about_their_length_are_refused(server, name, raw):
     one = {"name": "image", "datatype": "BYTES", "shape": [1]}
