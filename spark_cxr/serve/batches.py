@@ -29,7 +29,7 @@ from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
 from spark_cxr.serve.bodies import busy
 from spark_cxr.serve.harmless import within
-from spark_cxr.serve.lanes import Lane
+from spark_cxr.serve.work_queue import WorkQueue
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ class Batcher:
         self._changed = Condition()
         self._is_open, self._is_closed = True, False
         self._lanes = {
-            True: Lane("decode", threads, most),
-            False: Lane("decode-apart", threads, most),
+            True: WorkQueue("decode", threads, most),
+            False: WorkQueue("decode-apart", threads, most),
         }
         self._runner = Thread(target=self._run, name="network", daemon=True)
         self._runner.start()

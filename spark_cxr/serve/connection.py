@@ -32,6 +32,16 @@ BACKLOG = 128
 uvicorn's 2,048 they would use up the files that a process may have open before one is refused."""
 DRAIN_S = 20.0
 """How long SIGTERM lets requests finish; Kubernetes ends what is there after 30."""
+PLAIN: dict[str, Any] = {
+    "port": 0,
+    "ws": "none",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,
+    "backlog": BACKLOG,
+}
+"""How uvicorn is set, whatever it serves."""
 
 if TYPE_CHECKING:
     import uvicorn
@@ -72,6 +82,12 @@ class ConnectionTable:
         if gone in self._members:
             self._members.remove(gone)
             self._counts -= Counter([gone.address])  # drops an address that has none left
+
+    async def sweep_on(self) -> None:
+        """Sweep for as long as the server runs."""
+        while True:
+            await asyncio.sleep(min(0.5, self.seconds / 4))
+            self.sweep()
 
     def sweep(self) -> None:
         """Close whom we have waited for too long."""
@@ -220,25 +236,8 @@ def make_server(
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            sweeping = asyncio.create_task(self._sweep())
-            self._sweeping = sweeping  # the loop itself keeps only weak references
+            self._sweeping = asyncio.create_task(connections.sweep_on())  # a loop keeps no tasks
             ready()
 
-        async def _sweep(self) -> None:
-            while True:
-                await asyncio.sleep(min(0.5, seconds / 4))
-                connections.sweep()
-
-    config = uvicorn.Config(
-        app,
-        port=0,
-        http=Connection,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=round(min(seconds + 1, DRAIN_S)),
-    )
-    return Server(config)
+    grace = round(min(seconds + 1, DRAIN_S))
+    return Server(uvicorn.Config(app, http=Connection, timeout_graceful_shutdown=grace, **PLAIN))

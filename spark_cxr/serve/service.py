@@ -25,7 +25,7 @@ from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadF
 from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
 from spark_cxr.serve.guard import Gauges
 from spark_cxr.serve.harmless import is_harmless
-from spark_cxr.serve.lanes import Lane
+from spark_cxr.serve.work_queue import WorkQueue
 from spark_cxr.settings import Serve
 
 MOST_WAITING = 8
@@ -41,7 +41,7 @@ class Explainer:
     def __init__(self, model: Model) -> None:
         """Start with nothing to do."""
         self._model = model
-        self._lane = Lane("explain", 1, MOST_WAITING)
+        self._lane = WorkQueue("explain", 1, MOST_WAITING)
 
     async def explain(self, film: ReadFilm, prediction: Prediction, label: str) -> Heat:
         """Say where in a film that the network has seen its answer comes from.

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-class Lane:
+class WorkQueue:
     """Threads that do one piece of work after another."""
 
     def __init__(self, name: str, threads: int, most: int) -> None:
