@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.errors import MessageError
@@ -76,6 +77,8 @@ MOST_VALUES = 50_000
 """Values of a JSON body: text of 64 MB that is all commas would be gigabytes of objects."""
 LINGER_S = 2.0
 """How long the rest of a refused body is read, so that the client comes to read the answer."""
+UNHURRIED_S = 5.0
+"""How long a body may be on its way although others find no room."""
 GONE = 499
 """No status of HTTP: what logs call a client that went before its answer."""
 
@@ -86,14 +89,19 @@ class Room:
 
     most: int
     held: int = field(default=0)
+    coming: dict[asyncio.Future[None], float] = field(default_factory=dict)
+    """For each body that is not whole yet, what ends it, and when it began."""
 
     def take(self, count: int) -> None:
         """Claim room.
 
         Raises:
-            Refusal: 503, there is none.
+            Refusal: 503, there is none; bodies that take their time make some for the next one.
         """
         if self.held + count > self.most:
+            for end, began in self.coming.items():
+                if time.monotonic() - began > UNHURRIED_S and not end.done():
+                    end.set_result(None)
             raise busy(f"{self.held} bytes of requests are held, at most {self.most} may")
         self.held += count
 
@@ -125,13 +133,7 @@ async def body_of(request: Request, room: Room, most: int, seconds: float) -> As
     try:
         if _promised(request) > most:
             raise _too_large(most)
-        try:
-            await asyncio.wait_for(read(), seconds)
-        except TimeoutError:
-            detail = f"the body did not come within {seconds:g} s"
-            raise Refusal(408, "too_slow", detail, closes=True) from None
-        except ClientDisconnect:
-            raise Refusal(GONE, "gone", "the client went away", closes=True) from None
+        await _in_time(read(), room, seconds)
         try:
             async with asyncio.timeout(seconds):
                 yield b"".join(chunks)
@@ -139,11 +141,32 @@ async def body_of(request: Request, room: Room, most: int, seconds: float) -> As
             raise busy(f"no answer within {seconds:g} s") from None
     except Refusal as refusal:
         chunks.clear()
+        room.leave(held)
+        held = 0
         if refusal.status in (413, 503) and refusal.closes:
             await _drain(request)
         raise
     finally:
         room.leave(held)
+
+
+async def _in_time(read: Coroutine[Any, Any, None], room: Room, seconds: float) -> None:
+    """Read a body until it is whole, too late, or in the way of others."""
+    reading, end = asyncio.ensure_future(read), asyncio.get_running_loop().create_future()
+    room.coming[end] = time.monotonic()
+    try:
+        await asyncio.wait((reading, end), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            reading.result()
+            return
+    except ClientDisconnect:
+        raise Refusal(GONE, "gone", "the client went away", closes=True) from None
+    finally:
+        reading.cancel()
+        del room.coming[end]
+    if end.done():
+        raise Refusal(503, "busy", "others need the room of this slow body", closes=True)
+    raise Refusal(408, "too_slow", f"the body did not come within {seconds:g} s", closes=True)
 
 
 def _promised(request: Request) -> int:

@@ -1,6 +1,7 @@
 """`spark-cxr serve` as its users start and stop it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from hostile import many_scans
 
 from spark_cxr.console import Verb
 from spark_cxr.serve.command import SERVER, TOKEN, claim
@@ -85,6 +87,59 @@ def test_sigterm_answers_what_is_under_way_and_ends_with_0(process, drawn):
     assert answered[0].startswith(b"HTTP/1.1 200")
     told = json.loads(out.splitlines()[-1])
     assert (process.returncode, told["status"], told["requests"]) == (0, "ok", 1)
+
+
+def test_sigterm_waits_for_no_file_and_no_client_beyond_its_time(model_dir, drawn):
+    server = start("--model", model_dir, "--port", "0", "--seconds", "1")
+    try:
+        port = int(url_of(server).split(":")[2].strip("/"))
+        clients = [
+            Client(port, "GET /health HTTP/1.1\r\nHost: localhost\r\n"),
+            Client(port, HEAD.format("predict", 1000), b"a"),
+            Client(port, HEAD.format("predict?film=1", len(drawn["png"])), drawn["png"], many=2000),
+            *(Client(port, HEAD.format("predict", len(BOMB)), BOMB) for _ in range(6)),
+        ]
+        time.sleep(0.5)
+        server.send_signal(signal.SIGTERM)
+        out, _ = server.communicate(timeout=20)
+    finally:
+        server.kill()
+    assert (server.returncode, json.loads(out.splitlines()[-1])["status"]) == (0, "ok")
+    statuses = {client.status() for client in clients}
+    assert statuses <= {b"", b"200", b"408", b"422", b"503"}
+
+
+HEAD = "POST /{} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
+BOMB = many_scans(scans=800)
+
+
+class Client:
+    """Sends in a thread for as long as that is possible, and does not read until it is asked."""
+
+    def __init__(self, port, head, body=b"", many=1):
+        self._line = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._sent = (head.encode() + body) * many
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def _send(self):
+        with contextlib.suppress(OSError):
+            self._line.sendall(self._sent)
+
+    def status(self):
+        with self._line, contextlib.suppress(OSError):
+            return self._line.recv(65536)[9:12]
+        return b""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.0, 0.4, 0.8, 1.0, 1.2, 1.4, 1.6, 2.0])
+def test_sigterm_ends_a_server_at_any_moment(model_dir, delay):
+    server = start("--model", model_dir, "--port", "0")
+    time.sleep(delay)
+    server.send_signal(signal.SIGTERM)
+    server.communicate(timeout=30)
+    assert server.returncode in (0, -signal.SIGTERM)
 
 
 def test_ctrl_c_ends_with_0(process):
@@ -179,6 +234,8 @@ def test_open_to_a_network_without_token_is_said_and_with_one_is_not(model_dir):
         made.communicate(timeout=30)
         timer.cancel()
         assert any("everybody who reaches" in line for line in made.said) == (not token)
+        (plain,) = [line for line in made.said if "plain http" in line]
+        assert ("and the token" in plain) == bool(token)
 
 
 def test_wrong_flag_is_answered_with_the_nearest(capsys):

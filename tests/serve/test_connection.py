@@ -9,6 +9,8 @@ import time
 import pytest
 from running import running, until
 
+from spark_cxr.serve import bodies
+
 SECONDS = 0.6
 
 
@@ -185,6 +187,18 @@ def test_bodies_that_are_too_many_together_are_asked_to_come_again(model_dir, dr
             assert (status, told["reason"]) == (503, "busy")
         until(lambda: server.service.room.held == 0)
         assert is_well(server, drawn["png"])
+
+
+def test_a_slow_body_gives_its_room_to_others(model_dir, drawn, monkeypatch):
+    monkeypatch.setattr(bodies, "UNHURRIED_S", 0.2)
+    with running(model_dir, max_held_bytes=150_000) as server, connect(server) as line:
+        line.sendall(head(120_000) + b"a" * 119_000)
+        until(lambda: server.service.room.held > 100_000)
+        time.sleep(0.3)
+        until(lambda: server.predict(drawn["png"] + bytes(40_000))[0] == 200, 5)
+        assert b" 503 " in whole(line)
+        until(lambda: server.service.room.held == 0)
+        assert not server.service.room.coming
 
 
 def test_many_requests_on_one_connection_and_in_a_pipe_are_all_answered(server, drawn):

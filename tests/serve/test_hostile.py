@@ -11,7 +11,7 @@ from threading import Thread
 from urllib.request import Request, urlopen
 
 import pytest
-from hostile import CLOSED, GOOD_STATUSES, attack, bombs, requests
+from hostile import CLOSED, GOOD_STATUSES, attack, bombs, many_scans, requests
 from running import running, until
 
 from spark_cxr.serve.guard import memory_bytes
@@ -39,6 +39,23 @@ def test_a_bomb_is_refused_with_a_reason_and_without_its_memory(server, number):
     status, told = server.predict(bombs()[number])
     assert 400 <= status < 500 or told["predictions"]
     assert memory_bytes() - before < 3 * GROWTH
+
+
+def test_files_that_take_long_hold_up_no_good_film(model_dir, drawn):
+    """Two fill every thread that decodes them; good films are answered all the while."""
+    bomb, found = many_scans(), []
+    with running(model_dir, seconds=4.0) as server:
+        clients = [Thread(target=lambda: found.append(server.predict(bomb))) for _ in range(4)]
+        for client in clients:
+            client.start()
+        until(lambda: server.service.batcher.waiting >= 2)
+        for kind in ("png", "jpeg") * 10:
+            assert server.predict(drawn[kind])[0] == 200
+        assert not found, "the films were not beside the bombs"
+        for client in clients:
+            client.join(30)
+        assert {status for status, _ in found} <= {200, 422, 503}
+        until(lambda: server.service.batcher.waiting == 0)
 
 
 @pytest.mark.slow
