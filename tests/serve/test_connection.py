@@ -1,5 +1,6 @@
 """Clients that dawdle, lie, break off or come all at once."""
 
+import base64
 import json
 import select
 import socket
@@ -176,6 +177,22 @@ def test_more_clients_than_there_is_room_for_are_asked_to_come_again(hasty, draw
     assert set(statuses[:4]) <= {200, 503} and statuses.count(503) >= 6
     assert all(h["Retry-After"] == "1" for status, h, _ in found if status == 503)
     assert is_well(hasty, drawn["png"])
+
+
+def test_heat_maps_that_take_too_long_together_are_ended(hasty, drawn, monkeypatch):
+    """Each is in time; all of them are not."""
+    made = type(hasty.service.explainer)._made
+
+    def late(*args):
+        time.sleep(SECONDS / 2)
+        return made(*args)
+
+    monkeypatch.setattr(type(hasty.service.explainer), "_made", late)
+    body = json.dumps({"images": [base64.b64encode(drawn["png"]).decode()] * 4})
+    status, told = hasty.predict(body, "?explain=1", Content_Type="application/json")
+    assert (status, told["reason"]) == (503, "busy")
+    assert "no answer within" in told["detail"]
+    until(lambda: hasty.service.room.held == 0)
 
 
 def test_bodies_that_are_too_many_together_are_asked_to_come_again(model_dir, drawn):

@@ -1,12 +1,13 @@
 """Who may ask, what browsers are told, and what is written down."""
 
+import asyncio
 import re
 
 import pytest
 from running import running, until
 
 from spark_cxr.serve.app import ROUTES
-from spark_cxr.serve.guard import HEADERS, POLICY
+from spark_cxr.serve.guard import HEADERS, POLICY, Gauges, Guard
 
 TOKEN = "0123456789abcdef0123"
 CLOSED = [route.path for route in ROUTES if not route.is_open and "{" not in route.path]
@@ -102,6 +103,32 @@ def test_an_error_of_the_server_is_logged_by_its_place_and_not_by_its_words(
     assert "DOE" not in text + str(told)
     monkeypatch.undo()
     assert server.predict(drawn["png"])[0] == 200
+
+
+def test_a_request_that_the_end_of_the_server_cuts_off_is_told_so():
+    """uvicorn cancels what is not done when the time to drain is over."""
+    sent, begun = [], asyncio.Event()
+
+    async def app(scope, receive, send):
+        begun.set()
+        await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    async def cut_off():
+        guard = Guard(app, Gauges({"name": "a", "version": "1"}), "", lambda path: True)
+        headers = [(b"host", b"localhost")]
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+        asking = asyncio.create_task(guard(scope | {"http_version": "1.1"}, None, send))
+        await begun.wait()
+        asking.cancel()
+        await asking
+
+    asyncio.run(cut_off())
+    start, body = sent
+    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"1")
+    assert b"stopping" in body["body"]
 
 
 def test_a_queue_of_one_is_enough_to_start_and_to_answer(model_dir, drawn):
