@@ -75,14 +75,14 @@ def promised_bytes(name: str, data: bytes) -> int | None:
 
 def jpeg_frame(data: bytes) -> tuple[int, int, int] | None:
     """Read height, width and components of a JPEG or JPEG-LS; None where none comes before data."""
-    for marker, at in _jpeg_segments(data):
+    for marker, at in jpeg_segments(data):
         if (0xC0 <= marker <= 0xCF and marker not in _NOT_A_FRAME) or marker == _JPEG_LS:
             height, width, components = struct.unpack_from(">HHB", data, at + 5)
             return height, width, components
     return None
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Walk the segments of a JPEG up to its first scan: the marker of each, and its place."""
     at = 2
     while at + 9 < len(data) and data[at] == 0xFF:
@@ -140,7 +140,7 @@ def _jpeg_bytes(data: bytes) -> int | None:
 def _is_plain_jpeg(data: bytes) -> bool:
     """Huffman-coded, little before the first scan, and few scans."""
     markers = set[int]()
-    for number, (marker, at) in enumerate(_jpeg_segments(data)):
+    for number, (marker, at) in enumerate(jpeg_segments(data)):
         markers.add(marker)
         if number > _MOST_SEGMENTS or at > _HEADER:
             return False
