@@ -72,6 +72,7 @@ setup(
         "pandas>=2.2,<3",
         "pillow>=11",
         "pyarrow>=18",
+        "simplejpeg>=1.8",
     ],
     extras_require=EXTRAS,
     entry_points={

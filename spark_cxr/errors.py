@@ -20,7 +20,9 @@ REASONS = {
     "multi_frame": "several frames in one file: a film has one",
     "too_small": "a side is shorter than a film's can be",
     "too_large": "more bytes or pixels than the limits allow, refused before decoding",
-    "out_of_memory": "decoding needed more memory than the worker has",
+    "out_of_memory": "decoding needed more memory than a film may take, or than the worker has",
+    "too_slow": "decoding took longer than a film may take",
+    "ended_its_reader": "the process that read the file died of it, twice",
     "unreadable": "the file system did not hand the file over",
 }
 

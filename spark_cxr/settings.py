@@ -66,6 +66,7 @@ class Ingest:
     max_bad: float = setting(least=0, most=1)
     max_bytes: int = setting(least=1, most=2_000_000_000)
     max_pixels: int = setting(least=1)
+    max_seconds: float = setting(least=0.1)
     min_side: int = setting(least=1)
     likeness: float = setting(least=0.8, most=1)
 

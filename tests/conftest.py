@@ -25,7 +25,7 @@ HEAVY = {
     # MLflow
     *("track", "test_pyfunc"),
     # many resamplings, many broken files
-    *("test_intervals", "test_resample", "test_mutations", "test_codecs"),
+    *("test_intervals", "test_resample", "test_mutations", "test_apart", "test_bombs"),
 }
 """Folders and files of tests that take long without a JVM."""
 

@@ -149,6 +149,7 @@ LEAST_ONLY = {
     "phantoms.count": 1,
     "phantoms.bad": 0,
     "ingest.max_pixels": 1,
+    "ingest.max_seconds": 0.1,
     "ingest.min_side": 1,
     "features.batch_size": 1,
     "train.resamples": 100,

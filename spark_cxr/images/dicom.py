@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codecs import Layout
 from spark_cxr.images.dicom_pixels import (
     COLOUR,
     GREY,
     PALETTE,
     WAY_OUT,
+    Layout,
     Samples,
     grey_table,
     patterns,
@@ -106,7 +106,7 @@ def _film(source: _Source, limits: Limits) -> Film:
         _check(dataset, limits, source.ran_out)
         layout = _layout(dataset)
         greys = read_greys(dataset) if layout.photometric in GREY else None
-        stored = stored_samples(dataset, layout, source.ran_out)
+        stored, damage = stored_samples(dataset, layout, source.ran_out)
         if greys is None:
             pixels = _colour(stored, dataset, layout)
         else:
@@ -115,7 +115,7 @@ def _film(source: _Source, limits: Limits) -> Film:
     view = _VIEWS.get(str(dataset.get("ViewPosition") or "").strip().upper())
     # A missing id and an empty one are the same.
     patient = str(dataset.get("PatientID") or "").strip() or None
-    flags = _flags(dataset, view, greys is not None and greys.window_ignored)
+    flags = _flags(dataset, view, greys is not None and greys.window_ignored) + damage
     return Film(pixels, "dicom", layout.stored, patient, view, flags)
 
 

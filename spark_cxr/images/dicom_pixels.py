@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codecs import Frame, Layout, decode_apart, frame_shape
+from spark_cxr.images.codestreams import check_frame, flags_of, whole_jpeg
 from spark_cxr.images.film import Pixels, to_bytes
 from spark_cxr.images.quiet import mute_loggers
 
@@ -39,8 +39,25 @@ _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 Values = NDArray[np.float64]
 
 
-def stored_samples(dataset: Dataset, layout: Layout, is_cut: bool) -> Samples:
-    """Decode the one frame.
+@dataclass(frozen=True)
+class Layout:
+    """How the samples of a frame are stored."""
+
+    rows: int
+    columns: int
+    samples: int
+    allocated: int
+    stored: int
+    shift: int
+    """Bits below the stored ones."""
+    is_signed: bool
+    photometric: str
+
+
+def stored_samples(
+    dataset: Dataset, layout: Layout, is_cut: bool
+) -> tuple[Samples, tuple[str, ...]]:
+    """Decode the one frame; also give flags of what the decoder was not content with.
 
     Args:
         dataset: with its transfer syntax in `file_meta`.
@@ -58,31 +75,40 @@ def stored_samples(dataset: Dataset, layout: Layout, is_cut: bool) -> Samples:
     except NotImplementedError:
         raise _unreadable(syntax) from None
     if syntax.is_encapsulated:
-        samples, photometric = _decompressed(dataset, layout, decoder)
+        samples, photometric, flags = _decompressed(dataset, layout, decoder)
     else:
         _check_length(len(dataset.PixelData), layout, is_cut)
         # Unused bits are left to `patterns`, which knows HighBit.
         options: dict[str, Any] = {"correct_unused_bits": False}
         samples, said = decoder.as_array(dataset, index=0, **options)
-        photometric = str(said["photometric_interpretation"])
+        photometric, flags = str(said["photometric_interpretation"]), ()
     if layout.photometric in COLOUR and photometric != "RGB":
         raise BadImage("unsupported_photometric", "dicom: colours that nothing here makes RGB")
-    return samples
+    return samples, flags
 
 
-def _decompressed(dataset: Dataset, layout: Layout, decoder: Decoder) -> tuple[Samples, str]:
-    """Decode a compressed frame, compiled decoders in a process of their own."""
+def _decompressed(
+    dataset: Dataset, layout: Layout, decoder: Decoder
+) -> tuple[Samples, str, tuple[str, ...]]:
+    """Decode a compressed frame; only a child process does this, a decoder may end it."""
     from pydicom.encaps import get_frame
+    from pydicom.uid import JPEGBaseline8Bit
 
     syntax: UID = dataset.file_meta.TransferSyntaxUID
-    frame = Frame(str(syntax), _plugin(decoder, layout, syntax), layout)
-    shape = frame_shape(get_frame(dataset.PixelData, 0, number_of_frames=1))
-    if shape not in (None, (layout.rows, layout.columns, layout.samples)):
-        raise BadImage("corrupt", "dicom: the compressed frame and Rows x Columns differ in size")
-    if frame.plugin != _PURE_PYTHON:
-        return decode_apart(frame, dataset.PixelData)
-    samples, said = decoder.as_array(dataset, index=0, decoding_plugin=frame.plugin)
-    return samples, str(said["photometric_interpretation"])
+    plugin = _plugin(decoder, layout, syntax)
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    if plugin != _PURE_PYTHON:
+        check_frame(frame, (layout.rows, layout.columns, layout.samples))
+    try:
+        samples, said = decoder.as_array(dataset, index=0, decoding_plugin=plugin)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
+        detail = f"dicom: {plugin} cannot decode the frame ({type(error).__name__})"
+        raise BadImage("corrupt", detail) from None
+    # Only of this kind does a decoder here say what is missing.
+    flags = flags_of(whole_jpeg(frame)[1]) if syntax == JPEGBaseline8Bit else ()
+    return samples, str(said["photometric_interpretation"]), flags
 
 
 def _unreadable(syntax: UID) -> BadImage:

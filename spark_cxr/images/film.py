@@ -19,12 +19,22 @@ class Limits:
     """A 43 x 43 cm film at 50 µm has 74 million pixels; more than this is a bomb or a mistake."""
     min_side: int = 32
     """Below 32 pixels lung fields cannot be told apart."""
+    seconds: float = 30.0
+    """Of a processor, for one file. The largest film takes 20 (JPEG 2000 at 100 million pixels)."""
 
-    def check(self, height: int, width: int) -> None:
+    @property
+    def max_bytes(self) -> int:
+        """Say how large an image may be as its decoder holds it: most hold colours in 4 bytes."""
+        return 3 * self.max_pixels
+
+    def check(self, height: int, width: int, pixel_bytes: int = 1) -> None:
         """Refuse by the size that a header promises, before any pixel is decoded."""
         size = f"{width} x {height} pixels"
         if height * width > self.max_pixels:
             raise BadImage("too_large", f"{size}; at most {self.max_pixels} are decoded")
+        if height * width * pixel_bytes > self.max_bytes:
+            detail = f"{size} of {pixel_bytes} bytes; at most {self.max_bytes} bytes are decoded"
+            raise BadImage("too_large", detail)
         if min(height, width) < self.min_side:
             raise BadImage("too_small", f"{size}; the shorter side needs {self.min_side}")
 
@@ -54,6 +64,7 @@ FLAGS = {
     "burned_in": "the file says that annotations are burned into the pixels",
     "for_processing": "a raw detector image, not one made for reading",
     "window_ignored": "the file's display window makes no sense: the whole range is shown instead",
+    "damaged": "the file contradicts itself in places: some of the picture may not be the film's",
     "other_modality": "not computed or digital radiography (CR, DX, RG)",
 }
 

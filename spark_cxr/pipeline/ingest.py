@@ -208,8 +208,8 @@ def reading_of(settings: Ingest, key: bytes | None) -> Reading:
 
 
 def limits_of(settings: Ingest) -> Limits:
-    """Give the limits on the size of a film."""
-    return Limits(max_pixels=settings.max_pixels, min_side=settings.min_side)
+    """Give the limits on what a film may cost."""
+    return Limits(settings.max_pixels, settings.min_side, settings.max_seconds)
 
 
 def unseen(listed: DataFrame, found: DataFrame, max_bytes: int) -> DataFrame:

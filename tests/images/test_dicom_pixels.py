@@ -20,6 +20,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images import dicom_pixels
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
+from spark_cxr.images.formats import decode_here
 
 SMALL = Limits(min_side=1)
 RAMP = (np.add.outer(np.arange(48) * 30, np.arange(40) * 60)).astype("u2")
@@ -175,7 +176,7 @@ def test_unknown_encoding_names_itself_and_the_way_out():
 def test_missing_gdcm_names_the_way_out(monkeypatch):
     monkeypatch.setattr(dicom_pixels, "_PLUGINS", ("pydicom",))
     with pytest.raises(BadImage) as refused:
-        decode(encapsulated(jpeg(RAMP_SEEN), RAMP_SEEN, JPEGBaseline8Bit))
+        decode_here(encapsulated(jpeg(RAMP_SEEN), RAMP_SEEN, JPEGBaseline8Bit))
     assert refused.value.reason == "unsupported_transfer_syntax"
     assert "pip install spark-cxr[dicom]" in refused.value.detail
 

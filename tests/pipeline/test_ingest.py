@@ -320,3 +320,25 @@ def test_a_wrong_patient_regex_is_refused(pattern, message):
     with pytest.raises(ValueError) as error:
         dataset_of(defaults(ingest={"patient_regex": pattern}).ingest)
     assert str(error.value).startswith(message)
+
+
+def test_files_that_cost_too_much_take_no_row_from_the_films_beside_them(spark, films, tmp_path):
+    pytest.importorskip("gdcm")
+    from tests.images.bombs import BOMBS
+
+    good = [path for path in sorted(films.rglob("*.png")) if "bad" not in path.name][:4]
+    folder = tmp_path / "films"
+    write(folder, **{f"good{number}": path.read_bytes() for number, path in enumerate(good)})
+    reasons = {
+        "webp lossless": "too_large",
+        "dicom window": "out_of_memory",
+        "dicom deflated": "too_slow",
+        "jpeg 2000 empty": "truncated",
+    }
+    write(folder, **{name.replace(" ", "_"): BOMBS[name]() for name in reasons})
+    _, images, quarantine = ingested(
+        spark, tmp_path, images=[str(folder)], labels="none", max_seconds=1.0
+    )
+    found = {name.removesuffix(".png").replace("_", " "): row for name, row in quarantine.items()}
+    assert {name: row["reason"] for name, row in found.items()} == reasons
+    assert len(images) == len(good)
