@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import TIMEOUT_MAX, Condition, Thread
 
@@ -28,7 +28,6 @@ from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
 from spark_cxr.serve.bodies import busy
-from spark_cxr.serve.harmless import within
 from spark_cxr.serve.work_queue import WorkQueue
 
 
@@ -67,7 +66,7 @@ def read_film(
     size_hw: tuple[int, int],
 ) -> ReadFilm | BadImage:
     """Decode an image once, make it ready, and keep what is to be shown of it."""
-    limits = within(limits, seconds)
+    limits = replace(limits, seconds=min(limits.seconds, seconds))
 
     def look_at(_: Content, __: Content, film: Film) -> FilmViews[ReadFilm | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
@@ -93,6 +92,9 @@ PATIENCE_S = 0.05
 
 FilmReader = Callable[[bytes, bool, bool, float], ReadFilm | BadImage]
 """Takes what is to be kept of a film, and the seconds that its decoding may take."""
+_DECODING = 0.8
+"""Of the time that is left, what decoding may take: a file that takes longer is too slow, and to
+say so is better than to have its client come again."""
 _LEAST_S = 0.1
 """A film whose time is all but over gets this much, and no limit of zero."""
 
@@ -220,7 +222,7 @@ class Batcher:
         found: ReadFilm | BadImage | None = None
         try:
             if not ticket.answer.cancelled():
-                left = max(_LEAST_S, ticket.ends - time.monotonic())
+                left = max(_LEAST_S, _DECODING * (ticket.ends - time.monotonic()))
                 found = self._reader(ticket.content, ticket.shows, ticket.explains, left)
                 ticket.content = b""
         except Exception as error:  # noqa: BLE001 - the thread has to live on for the others

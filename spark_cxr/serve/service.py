@@ -14,7 +14,8 @@ from starlette.requests import Request
 from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codecs import close_children
+from spark_cxr.images.apart import close_children
+from spark_cxr.images.decode import is_harmless
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.model import Model, load_model
@@ -24,7 +25,6 @@ from spark_cxr.serve.answers import Heat, named, text_of
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
 from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
 from spark_cxr.serve.guard import Gauges
-from spark_cxr.serve.harmless import is_harmless
 from spark_cxr.serve.work_queue import WorkQueue
 from spark_cxr.settings import Serve
 
@@ -171,7 +171,7 @@ def open_service(settings: Serve) -> Service:
         threads=model.plan.threads,
         most=settings.max_waiting,
         seconds=settings.seconds,
-        is_harmless=partial(is_harmless, limits=model.limits),
+        is_harmless=is_harmless,
         ran=gauges.ran,
     )
     explainer = Explainer(model)
