@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import TIMEOUT_MAX, Condition, Thread
+from threading import Condition, Thread
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
 from spark_cxr.serve.bodies import busy
-from spark_cxr.serve.work_queue import WorkQueue
+from spark_cxr.serve.work_queue import WorkQueue, join
 
 
 @dataclass(frozen=True)
@@ -203,14 +203,15 @@ class Batcher:
 
     def close(self, seconds: float = math.inf) -> None:
         """Answer what is queued, then stop; after some seconds, leave what is not ready."""
+        ends = time.monotonic() + seconds
         with self._changed:
             self._is_open = False
         for lane in self._lanes.values():
-            lane.close(seconds)
+            lane.close(ends)
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        self._runner.join(min(seconds, TIMEOUT_MAX))
+        join(self._runner, ends)
 
     def _left(self, ticket: Ticket, _: Future[FilmAnswer]) -> None:
         ticket.content = b""  # whoever has gone leaves no bytes in the queue

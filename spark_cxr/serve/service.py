@@ -84,7 +84,7 @@ class Explainer:
 
     def close(self, seconds: float) -> None:
         """Finish the map that is being made, if that is soon."""
-        self._lane.close(seconds)
+        self._lane.close(time.monotonic() + seconds)
 
 
 @dataclass(frozen=True)

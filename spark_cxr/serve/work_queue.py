@@ -6,7 +6,6 @@ own, and so would SIGTERM for a decoder that hangs.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -37,13 +36,12 @@ class WorkQueue:
         self._work.put(lambda: _do(future, work, *args))
         return future
 
-    def close(self, seconds: float = math.inf) -> None:
-        """Finish what is queued and stop; leave behind what does not end in time."""
-        ends = time.monotonic() + seconds
+    def close(self, ends: float) -> None:
+        """Finish what is queued and stop; leave behind what does not end until then."""
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads:
-            thread.join(min(max(0.0, ends - time.monotonic()), TIMEOUT_MAX))
+            join(thread, ends)
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
@@ -60,3 +58,8 @@ def _do(future: Future[Result], work: Callable[..., Result], *args: Any) -> None
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def join(thread: Thread, ends: float) -> None:
+    """Wait for a thread until a moment of the monotonic clock, which may be infinitely far."""
+    thread.join(min(max(0.0, ends - time.monotonic()), TIMEOUT_MAX))

@@ -6,8 +6,11 @@ import io
 import json
 import random
 import struct
+import time
 import zlib
 from collections import Counter
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import numpy as np
 from PIL import Image
@@ -15,7 +18,7 @@ from PIL import Image
 from tests.images.mutated import SOURCES, mutated
 
 LINE = "limit-0123"
-GOOD_STATUSES = {200, 400, 404, 405, 408, 413, 415, 422, 431, 503}
+GOOD_STATUSES = {200, 400, 403, 404, 405, 408, 413, 415, 421, 422, 431, 503}
 CLOSED = 0
 """In place of a status: the server has closed the connection without an answer."""
 
@@ -52,10 +55,10 @@ def many_scans(side=1500, scans=400):
     return data[:-2] + data[begins[-1] : -2] * (scans - len(begins)) + data[-2:]
 
 
-def requests(model, seed, many):
+def requests(model, seed, many, more=()):
     """Give many requests as (path, headers, body), broken in one way or another."""
     draw = np.random.default_rng(seed)
-    names, large = list(SOURCES), bombs()
+    names, large = list(SOURCES), [*bombs(), *more]
     for number in range(many):
         film = SOURCES[names[number % len(names)]]
         broken = mutated(film, draw) if number % 5 else film
@@ -124,3 +127,58 @@ async def _sent(port, path, kind, body, roll):
         return CLOSED
     finally:
         writer.close()
+
+
+BEGINNINGS = (
+    "GET /health HTTP/1.1\r\nHost: localhost\r\n",
+    "GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n",
+    "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n",
+    "POST /predict HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 9999\r\n\r\n",
+    "GET /static/page.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500,
+)
+"""Of requests that never end, or whose answers are never read."""
+
+
+async def dawdle(port, number, pause=1.0):
+    """Keep a connection from ending for as long as the server lets one, again and again."""
+    while True:
+        try:
+            address = f"127.0.0.{2 + number % 4}", 0
+            _, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=address)
+            writer.write(BEGINNINGS[number % len(BEGINNINGS)].encode())
+            while not writer.is_closing():
+                await asyncio.sleep(pause)
+                writer.write(b"1\r\n")
+        except OSError:
+            await asyncio.sleep(pause)
+
+
+class Bystander:
+    """Sends good films, one after the other, and notes what came of each and how long it took."""
+
+    def __init__(self, port, films, expected):
+        self.port, self.films, self.expected = port, films, expected
+        self.statuses, self.seconds, self.furthest = Counter(), [], 0.0
+
+    async def ask(self, many, pause):
+        """Ask many times; one that is asked to come again does so."""
+        for number in range(many):
+            await asyncio.to_thread(self._ask_once, number % len(self.films))
+            await asyncio.sleep(pause)
+
+    def _ask_once(self, number):
+        began = time.monotonic()
+        request = Request(f"http://127.0.0.1:{self.port}/predict", self.films[number])
+        try:
+            with urlopen(request, timeout=60) as answer:
+                told = json.load(answer)["predictions"][0]["probabilities"]
+                status = answer.status
+        except HTTPError as error:
+            with error:
+                self.statuses[error.code] += 1
+            return
+        self.seconds.append(time.monotonic() - began)
+        self.statuses[status] += 1
+        wanted = self.expected[number]
+        self.furthest = max([self.furthest, *(abs(told[k] - wanted[k]) for k in wanted)])
