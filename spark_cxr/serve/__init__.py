@@ -1,6 +1,7 @@
 """A request → an answer: one process that holds a model and speaks the protocols of its callers.
 
-connection (bytes of a socket, with deadlines) → guard (ids, token, headers, log, counters)
-→ app (the routes) → bodies (images, or a refusal) → batches (images → predictions, together)
+connection (bytes of a socket, with deadlines, in a table of all connections)
+→ guard (hosts, ids, token, headers, log, counters) → app (the routes)
+→ bodies (images, or a refusal) → batches (images → predictions, together; what may take long, apart)
 → service (heat maps) → answers (JSON)
 """

@@ -135,7 +135,7 @@ BEGINNINGS = (
     "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n",
     "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n",
     "POST /predict HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 9999\r\n\r\n",
-    "GET /static/page.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500,
+    "GET /static/page.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100,
 )
 """Of requests that never end, or whose answers are never read."""
 

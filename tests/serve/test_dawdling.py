@@ -4,11 +4,12 @@ import contextlib
 import socket
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from running import running, until
 
-from spark_cxr.serve.connection import ConnectionTable
+from spark_cxr.serve.connection import ConnectionTable, address_of
 
 SECONDS = 0.8
 MOST, MOST_OF_ADDRESS = 40, 20
@@ -120,6 +121,20 @@ def test_an_address_takes_no_place_from_another_one(model_dir):
         for line in mine:
             line.sendall(GET + b"\r\n")
             assert line.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        (("192.0.2.7", 5), "192.0.2.7"),
+        (("::ffff:192.0.2.7", 5, 0, 0), "192.0.2.7"),
+        (("2001:db8:1:2:3:4:5:6", 5, 0, 0), "2001:db8:1:2::/64"),
+        (("fe80::1%eth0", 5, 0, 2), "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_who_has_a_whole_network_counts_once(peer, address):
+    assert address_of(SimpleNamespace(get_extra_info={"peername": peer}.get)) == address
 
 
 class Line:

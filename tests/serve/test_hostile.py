@@ -150,7 +150,7 @@ async def besieged(server, port, hostile, good, many):
 
     beside = [asyncio.create_task(dawdle(port, number)) for number in range(300)]
     beside.append(asyncio.create_task(watch()))
-    attacking = asyncio.create_task(attack(port, hostile))
+    attacking = asyncio.create_task(attack(port, hostile, clients=16))
     await good.ask(many, 0.2)
     found = await attacking
     for task in beside:
