@@ -2,6 +2,6 @@
 
 connection (bytes of a socket, with deadlines, in a table of all connections)
 → guard (hosts, ids, token, headers, log, counters) → app (the routes)
-→ bodies (images, or a refusal) → batches (images → predictions, together; what may take long, apart)
+→ bodies (images, or a refusal) → batches (images → predictions; what may take long, apart)
 → service (heat maps) → answers (JSON)
 """
