@@ -22,6 +22,7 @@ REASONS = {
     "too_large": "more bytes or pixels than the limits allow, refused before decoding",
     "out_of_memory": "decoding needed more memory than the worker has",
     "unreadable": "the file system did not hand the file over",
+    "ended_its_reader": "the process that read the file died of it, twice",
 }
 
 

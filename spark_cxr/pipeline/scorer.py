@@ -67,6 +67,8 @@ class ScoredFile:
     reason: str | None = None
     detail: str | None = None
     is_same: bool = False
+    is_gone: bool = False
+    """It was listed, and no longer there when it was to be read."""
 
 
 def look_at(

@@ -21,6 +21,7 @@ SPAWN = multiprocessing.get_context("spawn")
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SETTLES_AFTER", 0.0)
+    monkeypatch.setattr(writer, "WATCHED_FOR", 0.05)
     return Output(str(tmp_path))
 
 
