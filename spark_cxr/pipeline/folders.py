@@ -26,10 +26,18 @@ SIDE_FILES = frozenset(
     )
 )
 """Suffixes of what lies beside images."""
-HIDDEN, SIDE, LEFT_OUT = "hidden", "no image by its suffix", "left out by the data set"
-LOCKED, LOOP = "cannot be read", "link to a folder that is listed already"
-SPECIAL, NOWHERE = "no regular file", "link to nothing"
-"""Kinds of names that are passed over."""
+HIDDEN, SIDE, LEFT_OUT = "hidden", "side_file", "left_out"
+LOCKED, LOOP, SPECIAL, NOWHERE = "unreadable", "linked_twice", "no_file", "dangling"
+KINDS = {
+    HIDDEN: "hidden",
+    SIDE: "no image by its suffix",
+    LEFT_OUT: "left out by the data set",
+    LOCKED: "that cannot be read",
+    LOOP: "link to a folder that is listed already",
+    SPECIAL: "no regular file",
+    NOWHERE: "link to nothing",
+}
+"""Why a name is passed over, in run.json and in words."""
 EXAMPLES = 3
 COLON = "Hadoop opens no local file with a colon in its name: rename it"
 NO_UTF8 = "the name is not UTF-8: rename it"
@@ -71,7 +79,7 @@ class PassedOver:
     def __str__(self) -> str:
         """Say all of it in one line; empty where nothing was passed over."""
         parts = (
-            f"{count:,} × {kind} ({', '.join(self.names[kind])}{', …' * (count > EXAMPLES)})"
+            f"{count:,} {KINDS[kind]} ({', '.join(self.names[kind])}{', …' * (count > EXAMPLES)})"
             for kind, count in sorted(self.counts.items())
         )
         total = self.counts.total()
@@ -168,9 +176,7 @@ class Walk:
         if not stat.S_ISREG(there.st_mode):
             self.passed_over.add(SPECIAL, here)
             return
-        # Java counts in milliseconds, and so do the tables of earlier versions.
-        time = there.st_mtime_ns // 1_000_000 * 1000 if there.st_size else None
-        self.files.append(FoundFile(path, time, there.st_size, obstacle_of(here)))
+        self.files.append(FoundFile(path, *_time_and_size(there), obstacle_of(here)))
         if not self.files[-1].obstacle:
             folder.files.append(here)
 
@@ -180,6 +186,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself
         return False
+
+
+def time_and_size(path: str) -> tuple[int | None, int] | None:
+    """Look up a file of this machine as a listing has it; None where it is gone."""
+    try:
+        return _time_and_size(Path("/" + path.removeprefix("file:").lstrip("/")).stat())
+    except OSError:
+        return None
+
+
+def _time_and_size(there: os.stat_result) -> tuple[int | None, int]:
+    # Java counts in milliseconds, and so do the tables of earlier versions.
+    return there.st_mtime_ns // 1_000_000 * 1000 if there.st_size else None, there.st_size
 
 
 def kind_by_name(path: str, leave_out: str) -> str:

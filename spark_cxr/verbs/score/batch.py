@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from spark_cxr.output import is_here
+from spark_cxr.pipeline.folders import time_and_size
 from spark_cxr.pipeline.scorer import ScoredFile
 from spark_cxr.pipeline.sources import is_there
 from spark_cxr.schemas import columns
@@ -119,20 +121,25 @@ def _score(run: ScoringRun, batch: Sequence[Arrival]) -> list[ScoredFile]:
     for _ in range(2):  # a file that was renamed to and fro may be there again
         found |= {file.path: file for file in look_in_halves(run.look, left)}
         left = [file for file in left if file.path not in found and is_there(file.path)]
-    scored = [_as_listed(file, listed[path]) for path, file in found.items()]
+    scored = [_as_read(file, listed[path]) for path, file in found.items()]
     return scored + [_not_read(file, most) for file in batch if file.path not in found]
 
 
-def _as_listed(file: ScoredFile, listed: Arrival) -> ScoredFile:
-    """Give a file the time of the listing; one that has another size by now waits."""
-    if file.bytes == listed.bytes:
-        return replace(file, modified=listed.modified)
-    detail = f"{listed.bytes} bytes when it was listed, {file.bytes} when it was read"
-    return ScoredFile(
-        *(listed.path, listed.bytes, file.sha256, listed.modified),
-        reason="truncated",
-        detail=detail,
-    )
+def _as_read(file: ScoredFile, listed: Arrival) -> ScoredFile:
+    """Let a file wait that grew since it was listed, and unsettle the time of one that changed.
+
+    A row with time and size says that nobody need look at the file again, so both must be those of
+    the content that was read. Where the file is another by now, nobody knows; then its time gets a
+    microsecond that no listing has, and the next pass looks again.
+    """
+    if file.bytes != listed.bytes:
+        detail = f"{listed.bytes} bytes when it was listed, {file.bytes} when it was read"
+        was = (listed.path, listed.bytes, file.sha256, listed.modified)
+        return ScoredFile(*was, reason="truncated", detail=detail)
+    is_changed = is_here(file.path) and time_and_size(file.path) != (file.modified, file.bytes)
+    if is_changed and file.modified is not None:
+        return replace(file, modified=file.modified + 1)
+    return file
 
 
 def _not_read(file: Arrival, max_bytes: int) -> ScoredFile:
