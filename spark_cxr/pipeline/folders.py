@@ -212,9 +212,7 @@ def kind_by_name(path: str, leave_out: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Tell what Spark's lister leaves out (HadoopFSUtils.shouldFilterOutPathName)."""
-    if name.startswith(("_common_metadata", "_metadata")):
-        return False
+    """Tell what Spark's lister leaves out."""
     is_private = name.startswith("_") and "=" not in name
     return is_private or name.startswith(".") or name.endswith("._COPYING_")
 
