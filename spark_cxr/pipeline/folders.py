@@ -67,7 +67,7 @@ class PassedOver:
         """Count a name, and keep it where it is one of the first."""
         self.counts[kind] += 1
         if len(first := self.names.setdefault(kind, [])) < EXAMPLES:
-            first.append(printable(name))
+            first.append(in_one_line(name))
 
     def to_json(self) -> dict[str, Any]:
         """Give counts and names for run.json."""
@@ -229,7 +229,7 @@ def spelled(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def printable(name: str) -> str:
+def in_one_line(name: str) -> str:
     """Write a name so that it stays in its line."""
     signs = (s if s.isprintable() else s.encode("unicode_escape").decode() for s in spelled(name))
     return "".join(signs)

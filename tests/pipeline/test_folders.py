@@ -9,7 +9,7 @@ import pytest
 
 from spark_cxr.errors import InputError
 from spark_cxr.pipeline import folders
-from spark_cxr.pipeline.folders import Walk, kind_by_name, printable
+from spark_cxr.pipeline.folders import Walk, in_one_line, kind_by_name
 from spark_cxr.pipeline.globs import expanded
 from spark_cxr.pipeline.sources import list_files, read_files
 
@@ -167,7 +167,7 @@ def test_what_is_passed_over_is_counted_and_the_first_are_named(films):
 
 
 def test_a_name_stays_in_its_line():
-    assert printable("a\nb\udcff\x1b[31m\u202e.png") == "a\\nb\\xff\\x1b[31m\\u202e.png"
+    assert in_one_line("a\nb\udcff\x1b[31m\u202e.png") == "a\\nb\\xff\\x1b[31m\\u202e.png"
 
 
 @pytest.mark.parametrize(

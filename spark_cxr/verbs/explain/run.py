@@ -113,6 +113,8 @@ def _of_folders(spark: SparkSession, cfg: Config, keep: Keep) -> FilmsToExplain:
     settings = cfg.ingest
     leave_out = dataset_of(settings).leave_out
     listing = list_files(spark, settings.images, leave_out)
+    if listing.passed_over.counts:
+        LOG.info(str(listing.passed_over))
     listed = listing.table(spark)
     labels = label_rows(spark, settings)
     labels = labels if labels is None else keep(labels)
