@@ -73,13 +73,13 @@ def score_batch(run: ScoringRun, batch: Sequence[Arrival], number: int) -> Sorte
 def sort_files(files: Iterable[ScoredFile], batch: Iterable[Arrival]) -> SortedFiles:
     """Sort files; one that may be half copied waits for a second look before it is set aside.
 
-    One that was gone when it was read is set aside by no number of looks.
+    One that was gone or growing when it was read is set aside by no number of looks.
     """
     found, arrived = SortedFiles(), {file.path: file for file in batch}
     for file in files:
         before = arrived[file.path]
         is_settled = before.has_waited or file.sha256 in before.waited_as or bool(before.obstacle)
-        may_change = file.is_gone or (file.reason in HALF_COPIED and not is_settled)
+        may_change = file.is_unsettled or (file.reason in HALF_COPIED and not is_settled)
         if file.is_same or file.sha256 in before.models:
             found.same.append(file)
         elif file.reason is None:
@@ -134,8 +134,8 @@ def _as_read(file: ScoredFile, listed: Arrival) -> ScoredFile:
     """
     if file.bytes != listed.bytes:
         detail = f"{listed.bytes} bytes when it was listed, {file.bytes} when it was read"
-        was = (listed.path, listed.bytes, file.sha256, listed.modified)
-        return ScoredFile(*was, reason="truncated", detail=detail)
+        was = (listed.path, listed.bytes, None, listed.modified)
+        return ScoredFile(*was, reason="truncated", detail=detail, is_unsettled=True)
     is_changed = is_here(file.path) and time_and_size(file.path) != (file.modified, file.bytes)
     if is_changed and file.modified is not None:
         return replace(file, modified=file.modified + 1)
@@ -144,13 +144,12 @@ def _as_read(file: ScoredFile, listed: Arrival) -> ScoredFile:
 
 def _not_read(file: Arrival, max_bytes: int) -> ScoredFile:
     reason, detail = "unreadable", file.obstacle or "the file system gave an error"
-    is_gone = False
+    is_unsettled = False
     if file.bytes == 0:
         reason, detail = "empty", "0 bytes"
     elif file.bytes > max_bytes:
         reason, detail = "too_large", f"{file.bytes} bytes, limit {max_bytes}"
     elif not file.obstacle and not is_there(file.path):
-        detail, is_gone = "gone when it was to be read", True
-    return ScoredFile(
-        file.path, file.bytes, None, file.modified, reason=reason, detail=detail, is_gone=is_gone
-    )
+        detail, is_unsettled = "gone when it was to be read", True
+    was = (file.path, file.bytes, None, file.modified)
+    return ScoredFile(*was, reason=reason, detail=detail, is_unsettled=is_unsettled)

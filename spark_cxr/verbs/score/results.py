@@ -47,8 +47,8 @@ class Totals:
     waiting: int = 0
     same: int = 0
     batches: int = 0
-    gone: int = 0
-    """Of those that wait: no longer there when they were to be read."""
+    unsettled: int = 0
+    """Of those that wait: gone, or of another size, when they were to be read."""
     passed_over: PassedOver = field(default_factory=PassedOver)
     """By the last listing."""
     tally: Tally = field(default_factory=Tally)
@@ -74,7 +74,7 @@ class Totals:
         self.arrived += arrived
         self.scored += len(files.scored)
         self.waiting += len(files.waiting)
-        self.gone += sum(file.is_gone for file in files.waiting)
+        self.unsettled += sum(file.is_unsettled for file in files.waiting)
         self.same += len(files.same)
         self.reasons.update(file.reason for file in files.quarantined if file.reason)
         self.tally.add(files.scored)
@@ -99,7 +99,7 @@ class Totals:
             "quarantined": self.quarantined,
             "waiting": self.waiting,
             "same_content": self.same,
-            "gone": self.gone,
+            "unsettled": self.unsettled,
             "passed_over": self.passed_over.to_json(),
             "reasons": dict(self.reasons),
             "flags": dict(self.tally.flags),
@@ -117,8 +117,8 @@ class Totals:
             f"{self.quarantined:,} quarantined, {self.waiting:,} waiting for another look, "
             f"{self.same:,} with a content that was scored before"
         )
-        if self.gone:
-            yield f"{self.gone:,} of those that wait were gone when they were to be read"
+        if self.unsettled:
+            yield f"{self.unsettled:,} of those that wait were gone or growing when they were read"
         if self.passed_over.counts:
             yield str(self.passed_over)
         for label, count in self.tally.labels.most_common():

@@ -181,7 +181,7 @@ def scored(file, there, data):
     modified, size = there
     found = ScoredFile(file.path, size, hashlib.sha256(data).hexdigest(), modified)
     if len(data) != size:
-        return replace(found, reason="truncated", detail="")
+        return replace(found, sha256=None, reason="truncated", detail="", is_unsettled=True)
     if found.sha256 in file.models:
         return replace(found, is_same=True)
     if data.startswith(b"bad"):

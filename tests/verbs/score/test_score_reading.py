@@ -169,6 +169,24 @@ def test_a_bad_file_that_is_touched_all_the_time_is_set_aside_at_its_second_look
     assert names(tmp_path / "T", "_waiting") == ["a.png"]
 
 
+def test_a_film_that_takes_the_place_of_a_bad_file_while_it_is_read_gets_its_row(
+    one_pass, tmp_path
+):
+    """The bad file's second look must not set the film's content aside."""
+    file = tmp_path / "in" / "a.png"
+    put(file, b"bad", 1_700_000_000)
+    one_pass(plain)
+
+    def look(files):
+        put(file, b"film", 1_700_000_001)
+        return plain(files)
+
+    one_pass(look)
+    one_pass(plain)
+    assert names(tmp_path / "T", "_quarantine") == []
+    assert names(tmp_path / "T") == ["a.png"]
+
+
 # On Spark
 
 
