@@ -28,6 +28,8 @@ EXTRAS = {
     # mlflow-skinny tracks and registers, and the one that is pinned serves, too; mlflow itself
     # would hold pyarrow back. SQLAlchemy and Alembic are for a store in a database, also SQLite.
     "tracking": ["mlflow-skinny>=2.16,<4", "sqlalchemy>=2", "alembic>=1.13"],
+    # Signatures of model directories.
+    "sign": ["cryptography>=42"],
     "serve": ["fastapi>=0.115", "uvicorn>=0.30", "httptools>=0.6.3", "prometheus_client>=0.20"],
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"],
     "dev": [

@@ -153,6 +153,13 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Signing:
+    """Section [signing]: who vouches for the model that is made."""
+
+    sign: str
+
+
+@dataclass(frozen=True)
 class AnyHead:
     """Section [any_head]: which head the job `train` fits."""
 
@@ -225,6 +232,7 @@ class Explain:
     """Section [explain]: which films, how, and what is drawn of them."""
 
     model: str
+    require_signature: str
     table: str
     where: str
     limit: int = setting(least=0)
@@ -244,6 +252,7 @@ class Score:
     """Section [score]: which model scores which films into which table."""
 
     model: str
+    require_signature: str
     images: Paths
     table: str
     rescore: bool
@@ -275,6 +284,7 @@ class Serve:
     """Section [serve]: which model answers, where, and what a request may cost."""
 
     model: str
+    require_signature: str
     host: str
     port: int = setting(least=0, most=65535)
     token_file: str = setting()
@@ -313,6 +323,7 @@ class Config:
     train: Train
     finetune: Finetune
     gate: Gate
+    signing: Signing
     any_head: AnyHead
     track: Track
     registry: Registry
@@ -333,8 +344,8 @@ WITHOUT_OUT = frozenset(("score", "serve", "load"))
 
 _TRAIN = ("phantoms", "ingest", "features", "train", "gate")
 FLAGS_OF = {
-    "train": (*_TRAIN, "track", "registry"),
-    "finetune": (*_TRAIN, "finetune", "track", "registry"),
+    "train": (*_TRAIN, "signing", "track", "registry"),
+    "finetune": (*_TRAIN, "signing", "finetune", "track", "registry"),
     "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
     "audit": ("ingest", "features", "audit"),
 }

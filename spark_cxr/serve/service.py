@@ -189,6 +189,7 @@ def _loaded(settings: Serve) -> Model:
         device=settings.device,
         batch_size=STEP,
         single=True,
+        public_key=settings.require_signature,
     )
     known = model.limits
     limits = Limits(min(known.max_pixels, settings.max_image_pixels), known.min_side)

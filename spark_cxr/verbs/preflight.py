@@ -19,6 +19,7 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
+from spark_cxr.model.signature import read_private_key
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline import heads as train
 from spark_cxr.pipeline.checks.summary import with_manifest
@@ -87,6 +88,7 @@ def _check_training(cfg: Config) -> None:
 
 
 CHECKS: dict[str, Callable[[Config], object]] = {
+    "signing": lambda cfg: cfg.signing.sign and read_private_key(cfg.signing.sign),
     "train": _check_training,
     "any_head": lambda cfg: _check_heads(cfg, (cfg.any_head.head,)),
     "compare": _check_compare,

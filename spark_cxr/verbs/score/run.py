@@ -112,7 +112,9 @@ def _pass(run: ScoringRun, totals: Totals, numbers: Iterator[int], stop: threadi
 
 
 def _open(spark: SparkSession, settings: Score, output: Output) -> ScoringRun:
-    scorer = open_scorer(spark, settings.model, settings.batch_size, settings.device)
+    scorer = open_scorer(
+        spark, settings.model, settings.batch_size, settings.device, settings.require_signature
+    )
     name, place = PurePosixPath(output.address).name, _table_of(settings)
     table: Table = ParquetTable(place)
     if settings.format == "delta":
