@@ -72,7 +72,10 @@ setup(
         "filelock>=3.13",
         "numpy>=1.26",
         "pandas>=2.2,<3",
-        "pillow>=11",
+        # Decoders that films from outside go through: JPEG 2000 takes memory without bound before
+        # 12.3 (CVE-2026-59204), and the overflows in JPEG and tiled TIFF of October 2026
+        # (CVE-2026-112403, CVE-2026-112395) are newer than that; upstream mends its latest alone.
+        "pillow>=13",
         "pyarrow>=18",
     ],
     extras_require=EXTRAS,
