@@ -24,7 +24,6 @@ REASONS = {
     "too_slow": "decoding took longer than a film may take",
     "ended_its_reader": "the process that read the file died of it, twice",
     "unreadable": "the file system did not hand the file over",
-    "ended_its_reader": "the process that read the file died of it, twice",
 }
 
 

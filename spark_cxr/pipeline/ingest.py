@@ -15,14 +15,13 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
-from spark_cxr.output import Output, pseudonym_key
+from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.folders import PassedOver
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
 from spark_cxr.pipeline.reading import WANTED, Copies, Reading, is_copied, look
 from spark_cxr.pipeline.sources import Listing, list_files, read_files, source_of
 from spark_cxr.pipeline.staging import staged
@@ -89,11 +88,11 @@ def ingesting(
     in memory, because they have the vectors too.
     """
     dataset = dataset_of(settings)
+    key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
     listing = list_files(spark, settings.images, dataset.leave_out)
     if listing.passed_over.counts:
         LOG.info(str(listing.passed_over))
     listed = listing.table(spark)
-    key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
     with staged(output) as keep:
         label_file = label_rows(spark, settings, key)
         if label_file is not None:

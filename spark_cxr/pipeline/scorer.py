@@ -33,11 +33,15 @@ SCORED_FILES = (
 
 
 def open_scorer(
-    spark: SparkSession, directory: str, batch_size: int = 32, device: str = "auto"
+    spark: SparkSession,
+    directory: str,
+    batch_size: int = 32,
+    device: str = "auto",
+    public_key: str = "",
 ) -> Model:
     """Open a model directory as `load_model` does, and ship its network to the workers."""
     place = Output(absolute(directory).rstrip("/"))
-    manifest = open_manifest(place)
+    manifest = open_manifest(place, public_key)
     network = network_of(place, manifest, into_cache=True)
     ship(spark, network)
     plan = Plan(

@@ -54,7 +54,9 @@ def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Explain the films of folders or of a table; leave overlays, tables and a contact sheet."""
     check_settings(cfg)
     settings = cfg.explain
-    scorer = open_scorer(spark, settings.model, settings.batch_size, settings.device)
+    scorer = open_scorer(
+        spark, settings.model, settings.batch_size, settings.device, settings.require_signature
+    )
     task = _task(scorer, settings, output)
     with staged(output) as keep:
         films = _of_table(spark, cfg) if settings.table else _of_folders(spark, cfg, keep)

@@ -77,7 +77,9 @@ def check_settings(settings: Score) -> None:
 def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Score what is new, and what arrives while it watches; report what was done."""
     settings = cfg.score
-    scorer = open_scorer(spark, settings.model, settings.batch_size, settings.device)
+    scorer = open_scorer(
+        spark, settings.model, settings.batch_size, settings.device, settings.require_signature
+    )
     run = _open(spark, settings, scorer, output)
     totals, numbers = Totals(keep=settings.explain), count(1)
     with _stopping() as stop:
