@@ -160,7 +160,7 @@ class Batcher:
         self.most, self._coming = most, 0
         self._ready: deque[Ticket] = deque()
         self._changed = Condition()
-        self._is_open, self._is_closed = True, False
+        self._is_open, self._drops, self._is_closed = True, False, False
         self._lanes = {
             True: WorkQueue("decode", threads, most),
             False: WorkQueue("decode-apart", threads, most),
@@ -201,6 +201,10 @@ class Batcher:
             self._lanes[ticket.is_harmless].submit(self._decode, ticket)
         return [ticket.answer for ticket in tickets]
 
+    def drop(self) -> None:
+        """Read no film any more: whoever waits for one is asked to come again."""
+        self._is_open, self._drops = False, True
+
     def close(self, seconds: float = math.inf) -> None:
         """Answer what is queued, then stop; after some seconds, leave what is not ready."""
         ends = time.monotonic() + seconds
@@ -222,7 +226,9 @@ class Batcher:
         """Read an image; one that nobody waits for any more is dropped unread."""
         found: ReadFilm | BadImage | None = None
         try:
-            if not ticket.answer.cancelled():
+            if self._drops:
+                _settle(ticket, busy("the server is stopping"))
+            elif not ticket.answer.cancelled():
                 left = max(_LEAST_S, _DECODING * (ticket.ends - time.monotonic()))
                 found = self._reader(ticket.content, ticket.shows, ticket.explains, left)
                 ticket.content = b""

@@ -142,6 +142,7 @@ class Service:
 
     def close(self) -> None:
         """Stop the children and the threads; what is queued still is for nobody."""
+        self.batcher.drop()
         close_children()
         self.batcher.close(CLOSE_S)
         self.explainer.close(CLOSE_S)

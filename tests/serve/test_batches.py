@@ -211,6 +211,20 @@ def test_a_decoder_that_does_not_end_keeps_no_server_from_ending(slow, engine):
     assert not slow.may_go_on.is_set()
 
 
+def test_a_queue_that_is_dropped_is_read_no_further(slow, engine):
+    batcher = two_lanes(slow, engine)
+    queued = batcher.submit([b"slow"] * 4)
+    while len(slow.begun) < 2:
+        pass
+    batcher.drop()
+    slow.may_go_on.set()
+    assert [answer.result(20).prediction.bad.reason for answer in queued[:2]] == ["corrupt"] * 2
+    for answer in queued[2:]:
+        with pytest.raises(Refusal, match="stopping"):
+            answer.result(20)
+    assert len(slow.begun) == 2
+
+
 def test_closing_answers_what_is_queued_and_takes_nothing_more(engine):
     batcher = Batcher(read_film, engine, Judge(), threads=1, most=8)
     queued = batcher.submit([b"\1"] * 8)
