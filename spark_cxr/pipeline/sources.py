@@ -51,7 +51,9 @@ class Listing:
         return table.withColumn("modified", F.timestamp_micros("modified"))
 
 
-def list_files(spark: SparkSession, images: Sequence[str], leave_out: str = "") -> Listing:
+def list_files(
+    spark: SparkSession, images: Sequence[str], leave_out: str = "", may_be_empty: bool = False
+) -> Listing:
     """List files, those without bytes included, or say which folder is missing or empty.
 
     Folders of this machine are walked here; for all others Spark is asked, once.
@@ -60,7 +62,7 @@ def list_files(spark: SparkSession, images: Sequence[str], leave_out: str = "") 
     is_ours = all(root.startswith(("/", "file:")) for root in roots)
     is_ours = is_ours and _reads_here(spark, roots)
     listing = _walked(roots, leave_out) if is_ours else _indexed(spark, roots, leave_out)
-    if not listing.count:
+    if not listing.count and not may_be_empty:
         received = "; ".join(filter(None, (", ".join(images), str(listing.passed_over))))
         raise InputError("at least one image file in --images", received, "Check the folder")
     return listing

@@ -185,6 +185,7 @@ def test_where_all_was_passed_over_it_is_said_why(spark, tmp_path):
     (tmp_path / ".a.png").write_bytes(b"film")
     with pytest.raises(InputError, match=r"at least one image.*1 name passed over: 1 hidden"):
         list_files(spark, [str(tmp_path)])
+    assert list_files(spark, [str(tmp_path)], may_be_empty=True).count == 0
 
 
 # Globs

@@ -84,7 +84,8 @@ def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     totals, numbers = Totals(keep=settings.explain), count(1)
     with _stopping() as stop:
         while True:
-            listing = list_files(spark, settings.images)
+            # Who watches may find a folder from which all was taken away.
+            listing = list_files(spark, settings.images, may_be_empty=settings.watch)
             score_new(run, listing, totals, numbers, stop)
             if settings.also:
                 write_also(_table_of(settings), settings.also, scorer.manifest.labels)
@@ -108,7 +109,8 @@ def score_new(
         totals.add(len(batch), score_batch(run, batch, next(numbers)))
         if settings.watch and stop.is_set():
             break
-    if not committed(_table_of(settings)):  # a reader needs the columns, also without rows
+    if settings.format == "parquet" and not committed(_table_of(settings)):
+        # A reader needs the columns, also without rows.
         run.table.append(SCORED, [], f"{run.name}-none", datetime.now(UTC))
 
 
