@@ -71,7 +71,7 @@ lint: setup ## lint, format and types
 check: lint test ## lint, format, types and tests
 
 docs: setup ## the documentation as a site, in site/; a warning is an error
-	@[ -x $(BIN)/mkdocs ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@[ -x $(BIN)/mkdocs ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 		-c conf/constraints.txt -e ".[docs]"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --quiet
 
