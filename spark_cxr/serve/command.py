@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import socket
@@ -15,7 +16,6 @@ from typing import Any
 
 from spark_cxr.console import Verb, say
 from spark_cxr.errors import ConfigError, SetupError
-from spark_cxr.serve.hosts import Hosts, is_loopback
 from spark_cxr.settings import Config, Serve
 
 TOKEN = "SPARK_CXR_TOKEN"
@@ -60,6 +60,7 @@ def _answer(settings: Serve, token: str, listener: socket.socket, started: float
             import_module(name)
         from spark_cxr.serve.app import make_app
         from spark_cxr.serve.connection import make_server
+        from spark_cxr.serve.hosts import Hosts
         from spark_cxr.serve.service import open_service
     except ImportError as error:
         way_out = "pip install 'spark-cxr[serve]'"
@@ -161,3 +162,10 @@ def _browse(url: str) -> None:
 
 
 SERVER = Verb("serve", "Answer requests for one model: page, HTTP, protocols", ("serve",), serve)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"

@@ -8,9 +8,7 @@ what they like; nothing here is against them.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -89,10 +87,3 @@ def host_of(url: str) -> tuple[str, int] | None:
         return None
     has_more = set("/?#@\\").intersection(url.partition("://")[2])
     return (host, port) if host and not has_more else None
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address."""
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host.lower() == "localhost"

@@ -5,7 +5,8 @@ import socket
 import pytest
 from running import running
 
-from spark_cxr.serve.hosts import Hosts, host_of, is_loopback
+from spark_cxr.serve.command import is_loopback
+from spark_cxr.serve.hosts import Hosts, host_of
 
 HERE = "192.0.2.7"
 """The address of the machine in these tests."""
