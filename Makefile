@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-workers test-oldest test-matrix lint check docs wheel bench serve-bench cxrnet results clean
+.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -71,12 +71,18 @@ lint: setup ## lint, format and types
 check: lint test ## lint, format, types and tests
 
 docs: setup ## the documentation as a site, in site/; a warning is an error
-	@[ -x $(BIN)/mkdocs ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@[ -x $(BIN)/mkdocs ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 		-c conf/constraints.txt -e ".[docs]"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --quiet
 
 wheel: setup ## the wheel, in dist/, and a test of it in an environment that has nothing else
 	@conf/local/wheel.sh "$(BIN)" dist .venv-wheel
+
+lock: ## write conf/locked.txt anew, after a change of setup.py or conf/constraints.txt
+	@conf/local/lock.sh
+
+sbom: setup ## what the package stands on, in dist/: an SBOM (CycloneDX) and the list of licences
+	@conf/local/sbom.sh "$(BIN)" dist .venv-sbom
 
 bench: setup ## how fast features are made here, beside the usual ways (minutes)
 	@$(BIN)/spark-submit jobs/phantoms.py --out demo/bench/phantoms --count 400 --size 256 \
@@ -94,6 +100,6 @@ results: setup ## the table of the field: heads on our network and others, on ..
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest .venv-wheel .venv-gpu .venv-airflow .venv-clients .venv-torch demo runs build dist site conf/databricks/dist *.egg-info \
+	rm -rf .venv .venv-oldest .venv-wheel .venv-gpu .venv-airflow .venv-clients .venv-torch .venv-lock .venv-sbom demo runs build dist site conf/databricks/dist *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,6 +28,8 @@ EXTRAS = {
     # mlflow-skinny tracks and registers, and the one that is pinned serves, too; mlflow itself
     # would hold pyarrow back. SQLAlchemy and Alembic are for a store in a database, also SQLite.
     "tracking": ["mlflow-skinny>=2.16,<4", "sqlalchemy>=2", "alembic>=1.13"],
+    # Signatures of model directories.
+    "sign": ["cryptography>=42"],
     "serve": ["fastapi>=0.115", "uvicorn>=0.30", "httptools>=0.6.3", "prometheus_client>=0.20"],
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings[python]>=0.29"],
     "dev": [
@@ -70,7 +72,10 @@ setup(
         "filelock>=3.13",
         "numpy>=1.26",
         "pandas>=2.2,<3",
-        "pillow>=11",
+        # Decoders that films from outside go through: JPEG 2000 takes memory without bound before
+        # 12.3 (CVE-2026-59204), and the overflows in JPEG and tiled TIFF of October 2026
+        # (CVE-2026-112403, CVE-2026-112395) are newer than that; upstream mends its latest alone.
+        "pillow>=13",
         "pyarrow>=18",
         "simplejpeg>=1.8",
     ],

@@ -17,10 +17,9 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     from spark_cxr.pipeline.ingest import ingest_step
 
     done = ingest_step(spark, cfg.ingest, output)
-    counts = {"files": done.files, "images": done.n_images, "quarantined": done.quarantined}
     lines = [f"{done.files:,} files: {done.n_images:,} images, {done.quarantined:,} quarantined"]
     lines += [f"  {count:>6,}  {reason}" for reason, count in done.reasons]
-    return Outcome({**counts, "reasons": dict(done.reasons)}, "\n".join(lines))
+    return Outcome(done.counts(), "\n".join(lines))
 
 
 JOB = Job("ingest", "Look at every file: images and quarantine as tables", ("ingest",), run)

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from spark_cxr.errors import ConfigError, SetupError
-from spark_cxr.settings import SECTIONS, WITHOUT_OUT, Config, nearest
+from spark_cxr.settings import SECTIONS, WITHOUT_OUT, Config, nearest, without_password
 
 Values = dict[str, dict[str, Any]]
 PACKAGE = Path(__file__).parent
@@ -105,7 +105,7 @@ def command_line(cfg: Config, sections: Sequence[str]) -> str:
         if unchanged or item.name in ("out", "overwrite"):
             continue
         words += _flag_words(item.name.replace("_", "-"), str(item.type), value)
-    return shlex.join(words)
+    return shlex.join(without_password(words))
 
 
 def _flag_words(name: str, kind: str, value: Any) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, without_password
 
 INTERRUPTED = 130
 """What shells call a program that Ctrl-C has ended."""
@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 def say(command: str, line: str) -> None:
     """Write a line for the person who started the command."""
-    print(f"{command}: {line}", file=sys.stderr, flush=True)
+    print(f"{command}: {without_password(line)}", file=sys.stderr, flush=True)
 
 
 def refuse(command: str, error: SparkCxrError) -> int:
@@ -38,7 +38,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; a stderr that nobody reads any more stops nothing."""
         with suppress(OSError, ValueError):
-            print(self.format(record), file=sys.stderr, flush=True)
+            print(without_password(self.format(record)), file=sys.stderr, flush=True)
 
 
 @contextmanager

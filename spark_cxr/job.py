@@ -37,7 +37,7 @@ from spark_cxr.output import (
     record_of,
     sweep,
 )
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, without_password
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -150,20 +150,20 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     except BaseException as error:
         if isinstance(error, SparkCxrError):
             _name_kept_vectors(error, job, output)
-        why = str(error) or type(error).__name__
+        why = without_password(str(error)) or type(error).__name__
         with suppress(OSError):  # a full disk must not hide what went wrong
             output.write_json(RECORD, {**record, "status": "failed", "error": why})
         raise
     ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
     output.write_json(RECORD, {**record, **ended})
-    print(outcome.text, file=sys.stderr, flush=True)
+    print(without_password(outcome.text), file=sys.stderr, flush=True)
     if TRACKED in job.sections:
         from spark_cxr.verbs.track import track
 
         if tracked := track(job.name, cfg, output):
             ended |= tracked
             output.write_json(RECORD, {**record, **ended})
-    return {"job": job.name, "out": output.address, **ended}
+    return {"job": job.name, "out": without_password(output.address), **ended}
 
 
 def _name_kept_vectors(error: SparkCxrError, job: Job, output: Output) -> None:
@@ -199,7 +199,7 @@ def _record(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]
     return {
         "job": job.name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": asdict(cfg),
+        "config": without_password(asdict(cfg)),
         "versions": versions,
         "git": _git_revision(),
         "host": platform.node(),
@@ -289,10 +289,11 @@ def _check_same(job: Job, cfg: Config, record: Mapping[str, Any]) -> None:
     if earlier != (job.name, __version__):
         expected = f"an --out in which {job.name} of {__version__} was cut off, or a new one"
         raise OutputError(expected, f"--out={cfg.run.out} of {' '.join(earlier)}", way_out)
-    settings = json.loads(json.dumps(asdict(cfg)))
+    settings = json.loads(json.dumps(without_password(asdict(cfg))))
+    recorded = without_password(record["config"])
     sections = [name for name in job.sections if name not in REPORTS_TO]
     for section, item in flagged_items(sections):
-        now, then = (of[section].get(item.name) for of in (settings, record["config"]))
+        now, then = (of[section].get(item.name) for of in (settings, recorded))
         if now != then and item.name not in ("out", "overwrite"):
             expected = f"the settings of the run that was cut off in --out={cfg.run.out}"
             raise OutputError(expected, f"{section}.{item.name}={now}, then {then}", way_out)

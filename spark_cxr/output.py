@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from pyarrow import fs
 
-from spark_cxr.errors import OutputError
+from spark_cxr.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 RECORD = "run.json"
 KEY = "_pseudonym.key"
+KEY_VARIABLE = "SPARK_CXR_KEY"
+SHORTEST_KEY = 16
 VECTORS = "features/_network.json"
 """Says which network has made the vectors beside it; written when all of them are there."""
 STEP = "_step_"
@@ -78,7 +80,7 @@ class Output:
         store.create_dir(str(target.parent), recursive=True)
         try:
             if is_private and isinstance(store, fs.LocalFileSystem):
-                Path(half).touch(mode=0o600)
+                Path(half).touch(mode=0o600, exist_ok=False)
             with store.open_output_stream(half) as stream:
                 stream.write(data)
             settle = is_durable and isinstance(store, fs.LocalFileSystem)
@@ -220,14 +222,28 @@ def only_writer(address: str) -> Iterator[None]:
 
 
 def pseudonym_key(output: Output, given: str | None) -> bytes:
-    """Give the key for pseudonyms: the one that was given, or one made once beside the tables."""
-    if given:
-        return given.encode("utf-8")
+    """Give the key for pseudonyms: the one that was given, or one made once beside the tables.
+
+    Raises:
+        ConfigError: It is so short that whoever has a list of ids could find it out.
+    """
+    if given is not None:
+        way_out = "Take a longer one, as openssl rand -hex 32 gives, or do not set it"
+        return _checked_key(given.encode("utf-8"), KEY_VARIABLE, way_out)
     kept = output.read_bytes(KEY)
     if kept is None:
         kept = secrets.token_hex(32).encode("ascii")
         output.write_bytes(KEY, kept, is_private=True)
-    return kept
+    way_out = "Put the right key back, or remove the file: patients then get other pseudonyms"
+    return _checked_key(kept, output.table(KEY), way_out)
+
+
+def _checked_key(key: bytes, place: str, way_out: str) -> bytes:
+    if len(key.strip()) < SHORTEST_KEY:
+        received = f"{place} with {len(key.strip())}"
+        expected = f"a key of at least {SHORTEST_KEY} characters for the pseudonyms of patients"
+        raise ConfigError(expected, received, way_out)
+    return key
 
 
 def _check_ours(output: Output, overwrite: bool, inputs: Sequence[str]) -> None:

@@ -6,10 +6,12 @@ Defaults and help texts stand in conf/base.toml and nowhere else; here are types
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
+T = TypeVar("T")
 Paths = tuple[str, ...]
 """Several words on the command line: --images A B."""
 Names = tuple[str, ...]
@@ -23,6 +25,8 @@ PEERS = (
     *("keras_process", "engine_process", "spark_alone", "engine_alone"),
 )
 """Whom `bench` lets run side by side."""
+LONGEST = 32
+"""Letters of a word from a user's data that an error shows."""
 
 
 def setting(**limits: Any) -> Any:
@@ -150,6 +154,13 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Signing:
+    """Section [signing]: who vouches for the model that is made."""
+
+    sign: str
+
+
+@dataclass(frozen=True)
 class AnyHead:
     """Section [any_head]: which head the job `train` fits."""
 
@@ -222,6 +233,7 @@ class Explain:
     """Section [explain]: which films, how, and what is drawn of them."""
 
     model: str
+    require_signature: str
     table: str
     where: str
     limit: int = setting(least=0)
@@ -241,6 +253,7 @@ class Score:
     """Section [score]: which model scores which films into which table."""
 
     model: str
+    require_signature: str
     images: Paths
     table: str
     rescore: bool
@@ -272,6 +285,7 @@ class Serve:
     """Section [serve]: which model answers, where, and what a request may cost."""
 
     model: str
+    require_signature: str
     host: str
     port: int = setting(least=0, most=65535)
     token_file: str = setting()
@@ -313,6 +327,7 @@ class Config:
     train: Train
     finetune: Finetune
     gate: Gate
+    signing: Signing
     any_head: AnyHead
     track: Track
     registry: Registry
@@ -333,15 +348,39 @@ WITHOUT_OUT = frozenset(("score", "serve", "load"))
 
 _TRAIN = ("phantoms", "ingest", "features", "train", "gate")
 FLAGS_OF = {
-    "train": (*_TRAIN, "track", "registry"),
-    "finetune": (*_TRAIN, "finetune", "track", "registry"),
+    "train": (*_TRAIN, "signing", "track", "registry"),
+    "finetune": (*_TRAIN, "signing", "finetune", "track", "registry"),
     "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
     "audit": ("ingest", "features", "audit"),
 }
 """The sections that are flags of a job, where reports write its command line out again."""
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Say which known word was probably meant, or list them all."""
+def nearest(word: str, known: Sequence[str], most: int | None = None) -> str:
+    """Say which known word was probably meant, or list them: all, or the first `most`."""
     close = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}"
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"Known are: {', '.join(known) if most is None else few(known, most)}"
+
+
+def without_password(value: T) -> T:
+    """Leave out who logs in of every URL in a text, also within lists and mappings.
+
+    What is logged, recorded or drawn into a page is read by others than whoever wrote the URL.
+    """
+    without: Any = value
+    if isinstance(value, str):
+        without = re.sub(r"(?<=://)[^\s/?#]*@", "", value)
+    elif isinstance(value, Mapping):
+        without = {name: without_password(each) for name, each in value.items()}
+    elif isinstance(value, list | tuple):
+        without = type(value)(map(without_password, value))
+    return cast("T", without)
+
+
+def few(words: Sequence[str], most: int = 12) -> str:
+    """List the first words, cut short, and count the rest: words of a user's data may be ids."""
+    shown = [word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words[:most]]
+    rest = [f"and {len(words) - most:,} more"] if len(words) > most else []
+    return ", ".join([*shown, *rest])

@@ -83,6 +83,8 @@ def test_reasons_are_those_of_the_issue() -> None:
         "too_small",
         "too_large",
         "out_of_memory",
+        "too_slow",
+        "ended_its_reader",
         "unreadable",
     }
 

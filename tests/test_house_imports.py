@@ -11,9 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "spark_cxr"
 FILES = [*sorted(LIBRARY.rglob("*.py")), *sorted((ROOT / "jobs").glob("*.py"))]
 
-BASE = {"errors", "settings", "config", "schemas", "datasets", "output"}
+BASE = {"errors", "records", "settings", "config", "schemas", "datasets", "output"}
 MAY_USE = {
     "errors": set[str](),
+    "records": set[str](),
     "schemas": set[str](),
     "settings": {"errors"},
     "config": {"errors", "settings"},

@@ -2,12 +2,13 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pyarrow import fs
 
 from spark_cxr import output as module
-from spark_cxr.errors import OutputError
+from spark_cxr.errors import ConfigError, OutputError
 from spark_cxr.output import KEY, RECORD, Output, absolute, locate, open_output, pseudonym_key
 
 OURS = json.dumps({"job": "ingest", "versions": {"spark_cxr": "0.1.0"}, "status": "ok"})
@@ -171,9 +172,9 @@ def test_overwrite_says_in_the_record_that_the_old_result_is_gone(tmp_path: Path
 
 
 def test_overwrite_keeps_the_key_of_the_pseudonyms(tmp_path: Path) -> None:
-    leave(tmp_path / "r", **{KEY: "secret"})
+    leave(tmp_path / "r", **{KEY: "secret" * 3})
     opened = open_output(str(tmp_path / "r"), overwrite=True)
-    assert pseudonym_key(opened, None) == b"secret"
+    assert pseudonym_key(opened, None) == b"secret" * 3
 
 
 def test_overwrite_that_was_interrupted_can_be_done_again(tmp_path: Path) -> None:
@@ -348,7 +349,7 @@ def test_table_lies_below_its_directory() -> None:
 
 
 def test_key_that_is_given_is_taken_and_not_written_down(tmp_path: Path) -> None:
-    assert pseudonym_key(Output(str(tmp_path)), "hidden") == b"hidden"
+    assert pseudonym_key(Output(str(tmp_path)), "hidden" * 3) == b"hidden" * 3
     assert names(tmp_path) == []
 
 
@@ -360,6 +361,45 @@ def test_key_is_made_once(tmp_path: Path) -> None:
 def test_two_directories_have_two_keys(tmp_path: Path) -> None:
     keys = {pseudonym_key(Output(str(tmp_path / name)), None) for name in ("a", "b")}
     assert sorted(map(len, keys)) == [64, 64]
+
+
+@pytest.mark.parametrize("given", ["", "a", "fifteen letters", " " * 40])
+def test_short_key_is_refused(tmp_path: Path, given: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        pseudonym_key(Output(str(tmp_path)), given)
+    assert str(caught.value) == (
+        "Expected a key of at least 16 characters for the pseudonyms of patients. "
+        f"Received: SPARK_CXR_KEY with {len(given.strip())}. "
+        "Take a longer one, as openssl rand -hex 32 gives, or do not set it."
+    )
+
+
+@pytest.mark.parametrize("kept", ["", "short\n"])
+def test_short_key_file_is_refused_and_stays(tmp_path: Path, kept: str) -> None:
+    (tmp_path / KEY).write_text(kept, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"Received: {tmp_path}/{KEY} with {len(kept.strip())}"):
+        pseudonym_key(Output(str(tmp_path)), None)
+    assert (tmp_path / KEY).read_text() == kept
+
+
+class Watched(fs.LocalFileSystem):  # type: ignore[misc]
+    """Notes the rights of each file before anything is written into it."""
+
+    modes: ClassVar[list[int]] = []
+
+    def open_output_stream(self, path: str, *args: object, **kwargs: object) -> object:
+        self.modes.append(stat.S_IMODE(Path(path).stat().st_mode))
+        return super().open_output_stream(path, *args, **kwargs)
+
+
+def test_key_is_for_its_owner_alone_from_its_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "locate", lambda address: (Watched(), address))
+    monkeypatch.setattr(os, "chmod", None)
+    pseudonym_key(Output(str(tmp_path)), None)
+    assert Watched.modes == [0o600]
+    assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
 
 
 def test_a_second_run_is_kept_out_of_a_directory_and_let_in_afterwards(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class BenchFilms:
 
 def copied(spark: SparkSession, cfg: Config, folder: str) -> BenchFilms:
     """Copy the first films that decode next to each other, those that Pillow reads too."""
-    listing = list_files(spark, cfg.ingest.images).files.select(PATH).orderBy(PATH)
+    listing = list_files(spark, cfg.ingest.images).table(spark).select(PATH).orderBy(PATH)
     Path(folder).mkdir()
     kept: list[str] = []
     for row in listing.limit(cfg.bench.limit).collect():

@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 venv="${1:-.venv}"
 pyspark="${2:-}"
-extras="${3:-local,cpu,dicom,report,tracking,serve,dev}"
+usual="local,cpu,dicom,report,tracking,serve,sign,dev"
+extras="${3:-$usual}"
 
 fail() { echo "setup: $*" >&2; exit 2; }
 
@@ -53,7 +54,7 @@ make_venv() {
 
 need_java
 python="$(find_python)"
-made_from="$(cat setup.py conf/constraints.txt conf/local/s{etup,park-submit}.sh | sha256sum | cut -c1-64)"
+made_from="$(cat setup.py conf/constraints.txt conf/locked.txt conf/local/s{etup,park-submit}.sh | sha256sum | cut -c1-64)"
 made_from="$made_from $PWD/$venv $("$python" --version 2>&1) ${pyspark:-as pinned} $extras"
 [ "$(cat "$venv/made-from" 2>/dev/null || true)" = "$made_from" ] && exit 0
 
@@ -63,7 +64,19 @@ pins="$venv/constraints.txt"
 # Another PySpark brings its own py4j.
 sed "${pyspark:+s/^pyspark==.*/pyspark==$pyspark/; /^py4j==/d}" conf/constraints.txt > "$pins"
 echo "setup: installing into $venv (once; some minutes where downloads are slow)" >&2
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$pins" -e ".[$extras]" \
-  || fail "Expected pip to install what setup.py names. Received: the error above. Check the network, then run this again."
+pip_install() {
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" \
+    || fail "Expected pip to install what setup.py names. Received: the error above. Check the network, then run this again."
+}
+# pip, setuptools and wheel first, by their digests: they install the others, and build spark_cxr itself.
+awk '/^(pip|setuptools|wheel)==/ {on = 1} on; !/\\$/ {on = 0}' conf/locked.txt > "$venv/first.txt"
+pip_install --require-hashes --no-deps -r "$venv/first.txt"
+# The usual environment is checked file by file against the digests of conf/locked.txt. Others are not: another
+# PySpark has other digests, and builds of PyTorch or for GPUs come from where the user's own index has them. Nor
+# is it with SPARK_CXR_HASHES=off, for a registry that builds its files anew.
+if [ -z "$pyspark" ] && [ "$extras" = "$usual" ] && [ "${SPARK_CXR_HASHES:-on}" != off ]; then
+  pip_install --require-hashes --no-deps -r conf/locked.txt
+fi
+pip_install --no-build-isolation -c "$pins" -e ".[$extras]"
 install -m 755 conf/local/spark-submit.sh "$venv/bin/spark-submit"
 echo "$made_from" > "$venv/made-from"

@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "wheel: $*" >&2; exit 2; }
 
 rm -rf "$dist" "$venv"
-"$bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$dist" .
+"$bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$dist" .
 "$bin/python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c conf/constraints.txt \
   "$dist"/spark_cxr-*.whl openvino

@@ -14,17 +14,20 @@ import hashlib
 import logging
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from filelock import FileLock
 
 from spark_cxr.backbones.catalog import PublishedWeights
 from spark_cxr.errors import SetupError, WeightsError
+from spark_cxr.settings import without_password
 
 VARIABLE = "SPARK_CXR_CACHE"
 Say = Callable[[str], None]
@@ -126,9 +129,9 @@ def _from_first(urls: list[str], file: PublishedWeights, target: Path, say: Say)
             raise
         except OSError as error:
             reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else str(error)
-            failures.append(f"{url}: {reason}")
+            failures.append(f"{without_password(url)}: {reason}")
         else:
-            return url
+            return without_password(url)
     way_out = (
         f"Without a way to the internet: put {file.name} into a directory and give it as "
         f"features.mirror, or into {target.parent} ({VARIABLE})"
@@ -149,7 +152,7 @@ def _download_checked(url: str, file: PublishedWeights, target: Path, say: Say) 
         download(url, part, say)
     try:
         way_out = "Nothing was kept. Is a proxy in between? Give a directory as features.mirror"
-        _check(file, part, url, way_out)
+        _check(file, part, without_password(url), way_out)
     except WeightsError:
         part.unlink()
         raise
@@ -177,11 +180,20 @@ def download(url: str, part: Path, say: Say = to_log) -> None:
             say(f"weights: {part.stem}: {error}; trying again")
 
 
+def _login(url: str) -> str:
+    """Give the header for who logs in by the URL, which urllib would take for part of the host."""
+    name, at, _ = urlsplit(url).netloc.rpartition("@")
+    return f"Basic {b64encode(unquote(name).encode()).decode()}" if at else ""
+
+
 def _fetch(url: str, part: Path, say: Say) -> None:
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "spark_cxr", **({"Range": f"bytes={have}-"} if have else {})}
     # Only http and https come here; a file is read where it lies.
-    with urlopen(Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:
+    request = Request(without_password(url), headers=headers)
+    if who := _login(url):
+        request.add_unredirected_header("Authorization", who)
+    with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
         resumed = response.status == 206
         done = have if resumed else 0
         length = response.headers.get("Content-Length")

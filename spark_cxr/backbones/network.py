@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,10 @@ from spark_cxr.backbones.cache import Say, cache_dir, digest, locked, to_log, wh
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import POOLINGS, build, compose
+from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
+from spark_cxr.records import read_json, read_record
 from spark_cxr.settings import nearest
 
 PREPROCESSING = 1
@@ -36,6 +38,9 @@ PREPROCESSING = 1
 FORMAT = 1
 """Of the file."""
 META = "meta.json"
+MOST_META = 1 << 20
+LARGEST = 1 << 14
+"""Pixels of a side."""
 GRAPH, CONSTANTS, KERAS = "network.xml", "network.bin", "network.keras"
 _HEADER = 30
 """Bytes of a zip member's local header, before its name and its extra field."""
@@ -112,12 +117,16 @@ def read(path: Path) -> Network:
     way_out = "Remove it: it is built again"
     try:
         with zipfile.ZipFile(path) as archive:
-            meta = json.loads(archive.read(META))
-        if meta["format"] != FORMAT:
-            raise ValueError(f"format {meta['format']}, this is {FORMAT}")
-        meta |= {"weights": Weights(**meta["weights"]), "size_hw": tuple(meta["size_hw"])}
-        return Network(**meta | {"path": str(path)})
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            if archive.getinfo(META).file_size > MOST_META:
+                raise ValueError(f"{META} of more than {MOST_META} bytes")
+            network = read_record(Network, read_json(archive.read(META)), META)
+        if network.format != FORMAT:
+            raise ValueError(f"format {network.format}, this is {FORMAT}")
+        if min(*network.size_hw, network.dim) < 1 or max(network.size_hw) > LARGEST:
+            raise ValueError(f"{network.size_hw} pixels, {network.dim} numbers")
+        return replace(network, path=str(path))
+    # Of a file from elsewhere zipfile and zlib raise anything at all.
+    except Exception as error:  # noqa: BLE001
         raise WeightsError("a network's file", f"{path} ({error})", way_out) from None
 
 
@@ -168,7 +177,9 @@ def pack(
         if engine == "openvino":
             _convert(composed, Path(folder) / GRAPH)
             archive.write(Path(folder) / GRAPH, GRAPH)
-            _store_on_page(archive, Path(folder) / CONSTANTS)
+            info = zipfile.ZipInfo.from_file(Path(folder) / CONSTANTS, CONSTANTS)
+            with (Path(folder) / CONSTANTS).open("rb") as stream:
+                _store_on_page(archive, info, stream)
         else:
             # Without the normalising: that is put on where it runs, in its precision.
             model.save(Path(folder) / KERAS)
@@ -194,16 +205,33 @@ def read_member(path: Path, name: str) -> bytes:
         return archive.read(name)
 
 
-def _store_on_page(archive: zipfile.ZipFile, source: Path) -> None:
+def _store_on_page(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stream: IO[bytes]) -> None:
     """Store a member so that its bytes begin on a page, as mapping and vector loads like it."""
     written = archive.fp.tell() if archive.fp else 0
-    begin = written + _HEADER + len(source.name) + 4
+    begin = written + _HEADER + len(info.filename) + 4
     padding = -begin % mmap.PAGESIZE
-    info = zipfile.ZipInfo.from_file(source, source.name)
     info.extra = struct.pack("<HH", _PADDING_ID, padding) + bytes(padding)
-    with source.open("rb") as stream, archive.open(info, "w") as out:
-        while chunk := stream.read(1 << 20):
-            out.write(chunk)
+    with archive.open(info, "w") as out:
+        shutil.copyfileobj(stream, out, 1 << 20)
+
+
+def copy_without_places(source: Path, target: Path) -> None:
+    """Copy a network's file, and leave out where on this machine its weights were found."""
+    with zipfile.ZipFile(source) as made, zipfile.ZipFile(target, "w") as archive:
+        for info in made.infolist():
+            member = zipfile.ZipInfo(info.filename, info.date_time)
+            member.file_size = info.file_size
+            with made.open(info) as stream:
+                if info.filename == META:
+                    network = read(source)
+                    origin = without_folder(network.weights.origin)
+                    weights = replace(network.weights, path="", origin=origin)
+                    meta = asdict(replace(network, path="", weights=weights))
+                    archive.writestr(member, json.dumps(meta, indent=1))
+                elif info.filename == CONSTANTS:
+                    _store_on_page(archive, member, stream)
+                else:
+                    archive.writestr(member, stream.read())
 
 
 def _convert(model: Any, target: Path) -> None:

@@ -23,6 +23,7 @@ from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
 from spark_cxr.backbones.user_network import read_provenance
 from spark_cxr.config import folder_of
 from spark_cxr.errors import ConfigError, WeightsError
+from spark_cxr.settings import without_password
 
 EXPECTED = "features.weights as embedded, imagenet, random:SEED, a file or a URI"
 RANDOM_CAVEAT = (
@@ -127,15 +128,15 @@ def _file(text: str, backbone: Backbone, say: Say) -> Weights:
     if not text.endswith(_FILES):
         way_out = "Files end in .weights.h5, .h5 (Keras' official layout) or .keras"
         raise ConfigError(EXPECTED, text, way_out)
-    scheme = urlparse(text).scheme
+    scheme, origin = urlparse(text).scheme, without_password(text)
     path = _fetched(text, say) if "://" in text and scheme != "file" else _local(text)
     official = backbone.weights.md5 if backbone.weights else ""
     if official and digest(path, "md5") == official:
         # Keras builds some networks otherwise for its own files: what counts is what it is.
-        return Weights("imagenet", str(path), digest(path), text, backbone.licence)
+        return Weights("imagenet", str(path), digest(path), origin, backbone.licence)
     tuned = read_provenance(path)
     licence = tuned.licence if tuned else "as its owner says"
-    return Weights("file", str(path), digest(path), text, licence)
+    return Weights("file", str(path), digest(path), origin, licence)
 
 
 def _local(text: str) -> Path:
@@ -154,7 +155,8 @@ def _fetched(uri: str, say: Say) -> Path:
             _bring(uri, half, say)
     except OSError as error:
         way_out = "Check the address, or copy the file and name the copy"
-        raise WeightsError("weights that can be read", f"{uri} ({error})", way_out) from None
+        received = without_password(f"{uri} ({error})")
+        raise WeightsError("weights that can be read", received, way_out) from None
     return target
 
 

@@ -2,22 +2,25 @@
 
 It names the SHA-256 of every other file and of itself, so that a directory that was damaged,
 mixed from two, or changed by hand is refused. Whoever can write all of it can also seal it anew:
-the digests are against mistakes, not instead of the rights of a file system.
+the digests are against mistakes, not instead of the rights of a file system. A signature is against
+that: only who holds the private key can make one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from pyarrow import fs
 
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
-from spark_cxr.output import Output, locate
+from spark_cxr.model.contents import digest_of, files_in, read_file
+from spark_cxr.model.signature import SIGNATURE, check_signature, sign_seal
+from spark_cxr.output import Output
+from spark_cxr.records import read_json, read_record
 
 FORMAT = 3
 """Goes up when an older spark_cxr could not read the directory rightly."""
@@ -25,7 +28,14 @@ NAME = "model.json"
 ARRAYS = "head.npz"
 REFERENCE = "reference.npz"
 SEAL = "sha256"
-BLOCK = 1 << 20
+FAKE = "fake"
+"""The engine that needs no network's file."""
+PRECISIONS = ("auto", "f32", "bf16", "f16")
+MOST_JSON = 16 << 20
+MOST_ARRAYS = 1 << 30
+"""Bytes of a file that is read at once; the network's is not."""
+MOST_FEATURES = 1 << 20
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -86,30 +96,74 @@ class Manifest:
         return f"{self.name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]}"
 
 
-def write_manifest(output: Output, manifest: Manifest) -> None:
-    """Write model.json, sealed."""
+def write_manifest(output: Output, manifest: Manifest, private_key: str = "") -> None:
+    """Write model.json, sealed; with the file of a private key also its signature."""
     entries = asdict(manifest)
-    output.write_json(NAME, {**entries, SEAL: _seal(entries)})
+    seal = _seal(entries)
+    if private_key:
+        output.write_json(SIGNATURE, sign_seal(seal, private_key))
+    output.write_json(NAME, {**entries, SEAL: seal})
 
 
-def read_manifest(directory: Output) -> Manifest:
-    """Read model.json and check that it is whole and of a format that is known here."""
+def read_manifest(directory: Output, public_key: str = "") -> Manifest:
+    """Read model.json and check that it is whole, right, and of a format that is known here.
+
+    Args:
+        directory: The model.
+        public_key: The file of the key that it must have been signed for; empty: none.
+    """
     entries = _read_json(directory)
-    if entries.get("format") != FORMAT:
-        found = entries.get("format")
+    if (found := entries.get("format")) != FORMAT:
         is_newer = isinstance(found, int) and found > FORMAT
         way_out = "Upgrade spark_cxr" if is_newer else "Train again with this version"
-        raise InputError(f"a model directory of format {FORMAT}", f"format {found}", way_out)
-    if entries.pop(SEAL, "") != _seal(entries):
+        raise InputError(f"a model directory of format {FORMAT}", f"format {found}"[:40], way_out)
+    seal = entries.pop(SEAL, "")
+    if seal != _seal(entries):
         raise _changed(directory, NAME)
+    if public_key:
+        check_signature(directory, seal, public_key)
     try:
-        entries = {"overlap": {}, **entries}
-        known = {item.name: entries[item.name] for item in fields(Manifest)}
-        known |= {"labels": tuple(entries["labels"]), "weights": Origin(**entries["weights"])}
-        return Manifest(**known | {"limits": Limits(**entries["limits"])})
-    except (KeyError, TypeError) as error:
+        manifest = read_record(Manifest, entries, NAME)
+    except ValueError as error:
         received = f"{directory.table(NAME)} ({error})"
         raise InputError("a model.json with all its entries", received, "Train again") from None
+    for expected, holds in CHECKS.items():
+        if not holds(manifest):
+            raise InputError(expected, f"{directory.table(NAME)} without", "Train again")
+    return manifest
+
+
+def _is_inside(name: str) -> bool:
+    """Tell a plain name of a file, also below folders, from one that may lead elsewhere."""
+    parts = name.split("/")
+    is_plain = not any(part in ("", ".", "..") for part in parts)
+    return is_plain and not any(sign in name for sign in ("\\", ":", "\0"))
+
+
+def _is_digest(text: str) -> bool:
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
+CHECKS: dict[str, Callable[[Manifest], bool]] = {
+    "a model of two or more labels, each once": lambda m: (
+        len(m.labels) == len(set(m.labels)) > 1 and all(label.strip() for label in m.labels)
+    ),
+    f"a model with names of 1 to {LONGEST_NAME} letters": lambda m: all(
+        0 < len(name) <= LONGEST_NAME and name.isprintable()
+        for name in (m.name, m.head, m.backbone, m.engine)
+    ),
+    f"a model of 1 to {MOST_FEATURES:,} features": lambda m: 0 < m.features <= MOST_FEATURES,
+    f"a precision from {', '.join(PRECISIONS)}": lambda m: m.precision in PRECISIONS,
+    "limits of films above 0": lambda m: min(asdict(m.limits).values()) > 0,
+    "the digests of files in the model directory": lambda m: (
+        all(map(_is_inside, m.files)) and all(map(_is_digest, m.files.values()))
+    ),
+    f"{ARRAYS} and {REFERENCE} among the files": lambda m: {ARRAYS, REFERENCE} <= set(m.files),
+    "a network among the files, or the fake": lambda m: (
+        m.network in m.files if m.network else m.engine == FAKE
+    ),
+}
+"""What must hold of a model.json beyond the kinds of its entries, by what is expected."""
 
 
 def check_files(directory: Output, manifest: Manifest) -> None:
@@ -127,35 +181,33 @@ def check_files(directory: Output, manifest: Manifest) -> None:
 
 
 def digests(directory: Output) -> dict[str, str]:
-    """Compute the SHA-256 of every file but model.json and what is hidden."""
-    store, root = locate(directory.address)
-    found = {}
-    for entry in store.get_file_info(fs.FileSelector(root, recursive=True)):
-        name = entry.path[len(root) :].lstrip("/")
-        hidden = any(part.startswith(".") for part in name.split("/"))  # checksums of Hadoop
-        if entry.is_file and name != NAME and not hidden:
-            found[name] = _digest(store, entry.path)
-    return found
+    """Compute the SHA-256 of every file but model.json, its signature and what is hidden."""
+    found = files_in(directory).items()
+    return {
+        name: digest_of(directory, path) for name, path in found if name not in (NAME, SIGNATURE)
+    }
 
 
-def _digest(store: fs.FileSystem, path: str) -> str:
-    state = hashlib.sha256(usedforsecurity=False)
-    with store.open_input_stream(path) as stream:
-        while block := stream.read(BLOCK):
-            state.update(block)
-    return state.hexdigest()
+def read_member(directory: Output, manifest: Manifest, name: str) -> bytes:
+    """Read a file that model.json names, if it is still the same."""
+    data = read_file(directory, name, MOST_ARRAYS) or b""
+    if hashlib.sha256(data).hexdigest() != manifest.files[name]:
+        raise _changed(directory, name)
+    return data
 
 
 def _seal(entries: Mapping[str, Any]) -> str:
     text = json.dumps(entries, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    # Half a letter, which JSON may hold and UTF-8 may not, makes another seal and no error.
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _read_json(directory: Output) -> dict[str, Any]:
     way_out = "Name the model/ of a training"
     try:
-        text = directory.read_bytes(NAME)
-        entries = json.loads(text or b"null")
+        entries = read_json(read_file(directory, NAME, MOST_JSON) or b"null")
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         received = f"{directory.table(NAME)} ({error})"
         raise InputError("a model directory", received, way_out) from None

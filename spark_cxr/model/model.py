@@ -16,14 +16,21 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.network import PREPROCESSING, Network
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import InputError
-from spark_cxr.heads.portable import unpack
+from spark_cxr.heads.portable import check_head, unpack
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.film_pass import Content
 from spark_cxr.model import reference
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import Explanation, explanations, place_of
-from spark_cxr.model.manifest import ARRAYS, REFERENCE, Manifest, check_files, read_manifest
+from spark_cxr.model.manifest import (
+    ARRAYS,
+    REFERENCE,
+    Manifest,
+    check_files,
+    read_manifest,
+    read_member,
+)
 from spark_cxr.model.predictor import NO_XRAY, Prediction, Predictor, look_at_film, prediction_pass
 from spark_cxr.output import Output, absolute, locate
 
@@ -123,6 +130,7 @@ def load_model(
     device: str = "auto",
     batch_size: int = 32,
     single: bool = False,
+    public_key: str | Path = "",
 ) -> Model:
     """Open a model directory, check every file of it, and give a model that predicts.
 
@@ -132,12 +140,13 @@ def load_model(
         device: Where the network is to run: auto, cpu or gpu.
         batch_size: Films that go through the network at once.
         single: Also be quick with one film at a time, for a little more time and memory.
+        public_key: The file of an Ed25519 key that the model must have been signed for.
 
     Raises:
         InputError: It is no model directory, or was changed, is incomplete, or of another format.
     """
     place = Output(absolute(str(directory)).rstrip("/"))
-    manifest = open_manifest(place)
+    manifest = open_manifest(place, str(public_key))
     plan = Plan(
         network=network_of(place, manifest),
         threads=threads or os.cpu_count() or 1,
@@ -149,9 +158,9 @@ def load_model(
     return Model(manifest, plan, read_predictor(place, manifest), manifest.limits)
 
 
-def open_manifest(place: Output) -> Manifest:
+def open_manifest(place: Output, public_key: str = "") -> Manifest:
     """Read model.json, check every file that it names, and that films are prepared as then."""
-    manifest = read_manifest(place)
+    manifest = read_manifest(place, public_key)
     check_files(place, manifest)
     if manifest.preprocessing != PREPROCESSING:
         received = f"features of preprocessing {manifest.preprocessing}"
@@ -162,8 +171,11 @@ def open_manifest(place: Output) -> Manifest:
 
 def read_predictor(place: Output, manifest: Manifest) -> Predictor:
     """Read the head and the reference of a model directory."""
-    head = unpack(place.read_bytes(ARRAYS) or b"")
-    return Predictor(manifest.labels, head, reference.unpack(place.read_bytes(REFERENCE) or b""))
+    head = unpack(read_member(place, manifest, ARRAYS))
+    known = reference.unpack(read_member(place, manifest, REFERENCE))
+    check_head(head, manifest.features, len(manifest.labels))
+    reference.check_reference(known, manifest.features, manifest.labels)
+    return Predictor(manifest.labels, head, known)
 
 
 def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> Network:
@@ -178,7 +190,7 @@ def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> N
     store, root = locate(place.address)
     source, sha256 = f"{root}/{manifest.network}", manifest.files[manifest.network]
     if isinstance(store, fs.LocalFileSystem) and not into_cache:
-        return replace(network.read(Path(source)), sha256=sha256)
+        return _checked(network.read(Path(source)), manifest, sha256)
     target = cache_dir("networks") / f"{sha256[:32]}.network"
     with locked(target):
         if not target.is_file() or digest(target) != sha256:
@@ -189,11 +201,27 @@ def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> N
                     source_filesystem=store,
                     destination_filesystem=fs.LocalFileSystem(),
                 )
-    return replace(network.read(target), sha256=sha256)
+                if digest(half) != sha256:
+                    received = f"{place.table(manifest.network)}, changed on its way"
+                    raise InputError("a network as it was written", received, "Run again")
+    return _checked(network.read(target), manifest, sha256)
+
+
+def _checked(found: Network, manifest: Manifest, sha256: str) -> Network:
+    """Refuse a network that is another one than model.json speaks of."""
+    spoken = (manifest.engine, manifest.features, manifest.preprocessing)
+    if (found.engine, found.dim, found.preprocessing) != spoken:
+        expected = f"the network of model.json, of {manifest.features} features"
+        received = f"{found.backbone} of {found.dim} for {found.engine}"
+        raise InputError(expected, received, "Copy the model again, or train")
+    return replace(found, sha256=sha256)
 
 
 def _fake(manifest: Manifest) -> Network:
     row, origin = catalog.get(manifest.backbone), manifest.weights
+    if manifest.engine not in row.engines or manifest.features != row.dim:
+        received = f"{manifest.features} of {manifest.backbone} for {manifest.engine}"
+        raise InputError(f"a network with a file, or {row.dim} features", received, "Train again")
     weights = Weights(origin.kind, "", origin.sha256, origin.origin, origin.licence)
     return Network(
         *(row.name, row.size_hw, manifest.features, row.normalising, "avg", manifest.engine),

@@ -12,13 +12,13 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
-from zipfile import BadZipFile
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import InputError
+from spark_cxr.heads.portable.arrays import check_array, check_range, read_arrays
 
 Numbers = NDArray[np.float64]
 
@@ -103,16 +103,51 @@ def _plain() -> list[str]:
 def unpack(data: bytes) -> Reference:
     """Read what `pack` has written."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = read_arrays(data)
         mean, axes, variances = (arrays[name].astype(np.float64) for name in _ARRAYS)
         shares = zip(arrays["labels"].tolist(), arrays["shares"].tolist(), strict=True)
         plain = {name: float(arrays[name]) for name in _plain()}
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        cloud = Cloud(mean, axes, variances, float(arrays["rest"]))
+        return Reference(cloud, shares=dict(shares), **plain)
+    except (ValueError, TypeError, KeyError) as error:
         received = f"reference.npz ({error})"
         raise InputError("the reference of a model", received, "Train again") from None
-    cloud = Cloud(mean, axes, variances, float(arrays["rest"]))
-    return Reference(cloud, shares=dict(shares), **plain)
+
+
+def check_reference(known: Reference, features: int, labels: Sequence[str]) -> None:
+    """Refuse a reference of other features or labels, or by which no distance can be measured.
+
+    Raises:
+        InputError: It is one.
+    """
+    try:
+        cloud, axes = known.cloud, (len(known.cloud.variances), features)
+        for name, shape in (("mean", (features,)), ("axes", axes), ("variances", axes[:1])):
+            check_array(name, getattr(cloud, name), shape)
+        for name, (least, below) in _RANGES.items():
+            check_range(name, np.asarray(getattr(known, name)), least, below)
+        if not known.limit > 0:  # infinite where the training's films were too few to say
+            raise ValueError(f"limit {known.limit}")
+        check_range("rest and variances", np.append(cloud.variances, cloud.rest), _TINY, np.inf)
+        if set(known.shares) != set(labels):
+            raise ValueError("shares of other labels")
+        check_range("shares", np.asarray(list(known.shares.values())), 0, _ONE)
+    except ValueError as error:
+        expected = f"a reference of {features} features and {len(labels)} labels"
+        raise InputError(expected, f"reference.npz ({error})", "Train again") from None
+
+
+_TINY, _ONE = np.nextafter(0, 1), 1 + 1e-6
+_RANGES = {
+    "false_alarms": (0, _ONE),
+    "far": (0, np.inf),
+    "colour": (0, _ONE),
+    "distance": (0, np.inf),
+    "distance_spread": (0, np.inf),
+    "confidence": (0, _ONE),
+    "confidence_spread": (0, _ONE),
+}
+"""Least number, and the one that a number stays below."""
 
 
 def describe(vectors: Numbers, seed: int = 0) -> Cloud:

@@ -10,7 +10,10 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.schemas import LABEL
-from spark_cxr.settings import nearest
+from spark_cxr.settings import few, nearest
+
+MOST = 12
+"""Labels that an error names: a wrong column may have as many as there are films."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ def classes_among(found: Sequence[str], words: tuple[str, ...]) -> Classes:
     chosen = read_classes(words)
     for label in chosen.labels:
         if label not in found:
-            raise InputError("--classes among the labels", label, nearest(label, found))
+            raise InputError("--classes among the labels", label, nearest(label, found, MOST))
     classes = chosen if chosen.parts else Classes(tuple((label, (label,)) for label in found))
     if len(classes.parts) < 2:
-        received = ", ".join(classes.names) or "no label"
+        received = few(classes.names) or "no label"
         way_out = "Give a folder for each class, or --labels FILE.csv"
         raise InputError("at least two classes of images", received, way_out)
     return classes

@@ -32,7 +32,7 @@ from spark_cxr.pipeline.ingest import quarantine_of, unseen
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.scorer import prediction_row
-from spark_cxr.pipeline.sources import read_paths
+from spark_cxr.pipeline.sources import LISTED, read_paths
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import EXPLANATIONS, FILES, LABEL, PATH, QUARANTINE, columns
 
@@ -47,7 +47,6 @@ DEFAULT_LONGEST = 768
 """Of the overlays of another job."""
 FEW = 32
 """Films on which the scale of the colours is found."""
-LISTED = "path string, modified timestamp, bytes bigint"
 
 
 @dataclass(frozen=True)
@@ -256,7 +255,7 @@ def films_of(
     if not paths:
         raise InputError("at least one film to explain", "none", "Check --where or the folder")
     sizes = {path: _size(path) for path in paths}
-    rows = [(path, None, -1 if size is None else size) for path, size in sizes.items()]
+    rows = [(path, None, -1 if size is None else size, None) for path, size in sizes.items()]
     there = [path for path, size in sizes.items() if size and size <= max_bytes]
     listed = spark.createDataFrame(rows, LISTED)
     return FilmsToExplain(listed, films_at(spark, there), labels.select(PATH, LABEL), len(paths))

@@ -7,20 +7,21 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
-from spark_cxr.output import Output, pseudonym_key
+from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
+from spark_cxr.pipeline.folders import PassedOver
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.pseudonyms import KEY_VARIABLE
 from spark_cxr.pipeline.reading import WANTED, Copies, Reading, is_copied, look
 from spark_cxr.pipeline.sources import Listing, list_files, read_files, source_of
 from spark_cxr.pipeline.staging import staged
@@ -47,11 +48,23 @@ class IngestResult:
     """Reason and number of files, the commonest first."""
     twins: str
     """Address of the table of films that are one (`schemas.TWINS`)."""
+    passed_over: PassedOver = field(default_factory=PassedOver)
+    """What lies in the folders and is no row."""
 
     @property
     def quarantined(self) -> int:
         """Count the files that were set aside."""
         return sum(count for _, count in self.reasons)
+
+    def counts(self) -> dict[str, Any]:
+        """Give the figures for run.json and the line of JSON."""
+        return {
+            "files": self.files,
+            "images": self.n_images,
+            "quarantined": self.quarantined,
+            "reasons": dict(self.reasons),
+            "passed_over": self.passed_over.to_json(),
+        }
 
 
 def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> IngestResult:
@@ -75,16 +88,20 @@ def ingesting(
     in memory, because they have the vectors too.
     """
     dataset = dataset_of(settings)
-    listing = list_files(spark, settings.images, dataset.leave_out)
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
+    listing = list_files(spark, settings.images, dataset.leave_out)
+    if listing.passed_over.counts:
+        LOG.info(str(listing.passed_over))
+    listed = listing.table(spark)
     with staged(output) as keep:
         label_file = label_rows(spark, settings, key)
         if label_file is not None:
             label_file = keep(label_file)  # read once, pseudonyms computed once
-        labels = keep(labels_of_files(listing.files, label_file, settings))
-        if remark := check_match(listing.files, labels, label_file, settings):
+        labels = keep(labels_of_files(listed, label_file, settings))
+        if remark := check_match(listed, labels, label_file, settings):
             LOG.warning(remark)
-        files = read_files(spark, settings.images, settings.max_bytes, dataset.leave_out)
+        limit, leave_out = settings.max_bytes, dataset.leave_out
+        files = read_files(spark, settings.images, limit, leave_out, listing)
         files = wanted_by(caches, copies, files, labels)
         plans = [cache.plan for cache in caches]
         rows = look(files, reading_of(settings, key), plans, copies)
@@ -123,7 +140,7 @@ def _ingested(
 ) -> IngestResult:
     """Divide the files into images and quarantine, and check that none is missing."""
     if found.count() != listing.count:
-        lost = unseen(listing.files, found, settings.max_bytes)
+        lost = unseen(listing.table(spark), found, settings.max_bytes)
         found = found.select(*columns(SEEN)).unionByName(lost)
     output.write_table(quarantine_of(found), "quarantine")
     reasons = _reasons(spark, output)
@@ -133,7 +150,7 @@ def _ingested(
         output.write_table(find_twins(films, settings.likeness, keep), "twins")
         twins = spark.read.schema(TWINS).parquet(output.table("twins"))
         output.write_table(regroup(films, twins), "images")
-    done = account_of(spark, output, listing.count)
+    done = replace(account_of(spark, output, listing.count), passed_over=listing.passed_over)
     if done.n_images + done.quarantined != done.files:
         received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
         way_out = "Run again when no one writes to the folders"
@@ -225,7 +242,7 @@ def unseen(listed: DataFrame, found: DataFrame, max_bytes: int) -> DataFrame:
         "reason": why,
         "detail": F.when(size == 0, "0 bytes")
         .when(size > max_bytes, over)
-        .otherwise("the file system gave an error or no file"),
+        .otherwise(F.coalesce("obstacle", F.lit("the file system gave an error or no file"))),
     }
     missing = listed.join(found.select(PATH), on=PATH, how="left_anti")
     kinds = dict(word.split() for word in SEEN.split(", "))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -15,9 +17,10 @@ from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
-from spark_cxr.pipeline.pseudonyms import pseudonymised
-from spark_cxr.schemas import LABELS, PATH, columns
-from spark_cxr.settings import Ingest, nearest
+from spark_cxr.pipeline.csv_text import UTF_8, read_csv_text, uncompressed
+from spark_cxr.pipeline.pseudonyms import composed, pseudonymised
+from spark_cxr.schemas import CONTENT, LABELS, PATH, columns
+from spark_cxr.settings import Ingest, few, nearest
 
 FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
 KEYS = ("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id")
@@ -25,6 +28,11 @@ LABEL_NAMES = ("label", "labels", "class", "finding", "finding labels", "diagnos
 PATIENTS = ("patient_id", "patientid", "patient id", "patient")
 WHOLE_NUMBER = r"^\s*-?\d{1,9}(\.0*)?\s*$"
 EXAMPLES = 3
+MOST_COLUMNS = 12
+"""Columns that an error names: in a file without a header they are what stands in its first row."""
+WHOLE = 5
+"""Letters of a file's name that an error shows as they are: names of files may be ids."""
+CHECKED = "encoding string, expected string, received string, way_out string"
 FROM_LABELS = {
     "label": "string",
     "day_offset": "int",
@@ -33,6 +41,8 @@ FROM_LABELS = {
     "file_source": "string",
 }
 """What a label file or a folder name may say of an image, beside what the file itself says."""
+CONTRARY = {"label": "label", "patient_id": "patient"}
+"""Of what a label file may say one thing only about a file, and what people call it."""
 NO_FILE = ("folder", "none")
 """What `labels` may be beside a file."""
 
@@ -59,14 +69,21 @@ class Unmatched:
 
     def __str__(self) -> str:
         """Count and name the first few."""
-        listed = ", ".join(self.examples)
+        listed = ", ".join(map(shortened, self.examples))
         return f"{self.rows:,} rows without a file, {self.files:,} files without a row ({listed})"
+
+
+def shortened(name: str) -> str:
+    """Give of a file's name, or of the key that names it, enough to find it by and no id."""
+    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    stem, end = (stem, f"{dot}{suffix}") if stem and len(suffix) <= WHOLE else (name, "")
+    return f"{stem if len(stem) <= WHOLE else f'{stem[:2]}…{stem[-2:]}'}{end}"
 
 
 def label_from_path(dataset: Dataset) -> Column:
     """Read the label off the path: the folder, or what the data set's expression finds."""
     found = F.regexp_extract(F.col(PATH), dataset.label_regex or FOLDER_OF_FILE, 1)
-    return _renamed(F.when(found != "", found), dataset)
+    return _renamed(composed(F.when(found != "", found)), dataset)
 
 
 def columns_of(header: Sequence[str], path: str, dataset: Dataset) -> LabelColumns:
@@ -97,8 +114,8 @@ def read_labels(
     patient = pseudonymised(key)(_column(named.patient)) if key is not None else _column(None)
     offset = _column(named.day_offset)
     return rows.select(
-        _normal_key(_column(named.key)).alias("key"),
-        _renamed(F.trim(_column(named.label)), dataset).alias("label"),
+        _normal_key(composed(_column(named.key))).alias("key"),
+        _renamed(F.trim(composed(_column(named.label))), dataset).alias("label"),
         _column(named.source).alias("source"),
         patient.alias("patient_id"),
         normal_view(_column(named.view)).alias("view"),
@@ -111,12 +128,13 @@ def match(paths: DataFrame, labels: DataFrame) -> DataFrame:
 
     A key that says more of the path counts before one that says less.
     """
-    parts = F.split(F.col(PATH), "/")
+    paths = paths.select(PATH, composed(F.col(PATH)).alias("name"))
+    parts = F.split(F.col("name"), "/")
     suffixes = F.transform(
         F.sequence(F.lit(1), F.size(parts)),
         lambda depth: F.array_join(F.slice(parts, -depth, depth), "/"),
     )
-    name = F.substring_index(F.col(PATH), "/", -1)
+    name = F.substring_index(F.col("name"), "/", -1)
     stem = F.regexp_replace(name, r"\.[^.]+$", "")
     keys = F.posexplode(F.concat(F.array(stem), suffixes))
     candidates = paths.select(PATH, keys.alias("depth", "key"))
@@ -126,15 +144,25 @@ def match(paths: DataFrame, labels: DataFrame) -> DataFrame:
 
 
 def check_labels(labels: DataFrame, path: str) -> None:
-    """Refuse a label file without rows, or with two labels for one key."""
-    keys = labels.groupBy("key").agg(F.count_distinct("label").alias("n"))
-    rows, doubled = keys.agg(F.count("*"), F.count_if(F.col("n") > 1)).collect()[0]
+    """Refuse a label file without rows, or with two labels or patients for one key."""
+    keys = labels.groupBy("key").agg(
+        *(F.count_distinct(name).alias(name) for name in CONTRARY),
+        F.max(F.concat_ws("", "key", "label").rlike("[\r\n]")).alias("broken"),
+    )
+    counts = [F.count_if(F.col(name) > 1) for name in CONTRARY]
+    rows, broken, *doubled = keys.agg(F.count("*"), F.count_if("broken"), *counts).collect()[0]
     if not rows:
         raise InputError("a label file with rows", f"{path}: no row that counts", "Check the file")
-    if doubled:
-        conflicts = keys.where("n > 1").orderBy("key").limit(EXAMPLES).collect()
-        received = f"{path}: {', '.join(row.key for row in conflicts)} with several labels"
-        raise InputError("one label for each key", received, "Correct the file")
+    if broken:
+        received = f"{path}: {broken:,} with a line's end within"
+        raise InputError("keys and labels of one line", received, "Look for a quote too many")
+    for (name, what), count in zip(CONTRARY.items(), doubled, strict=True):
+        if count:
+            first = keys.where(F.col(name) > 1).orderBy("key").limit(EXAMPLES).collect()
+            named = ", ".join(shortened(row["key"]) for row in first)
+            rest = f" and {count - len(first):,} more" if count > len(first) else ""
+            received = f"{path}: {named}{rest} with several {what}s"
+            raise InputError(f"one {what} for each key", received, "Correct the file")
 
 
 def find_unmatched(paths: DataFrame, labels: DataFrame, matched: DataFrame) -> Unmatched:
@@ -182,9 +210,10 @@ def _normal_key(key: Column) -> Column:
 
 
 def _read_csv(spark: SparkSession, path: str) -> DataFrame:
-    options = {"header": "true", "multiLine": "true", "escape": '"', "encoding": "UTF-8"}
+    options = {"header": "true", "multiLine": "true", "escape": '"'}
     try:
-        rows = spark.read.options(**options).csv(absolute(path))
+        encoding = _check_text(spark, path)
+        rows = spark.read.options(**options, encoding=encoding).csv(absolute(path))
         if not rows.columns:
             raise InputError("a label file with a header", path, "Check the file")
     except AnalysisException as error:
@@ -193,10 +222,40 @@ def _read_csv(spark: SparkSession, path: str) -> DataFrame:
     return rows
 
 
+def _check_text(spark: SparkSession, path: str) -> str:
+    """Name the encoding of a label file; refuse one that Spark would not read as it is meant."""
+    files = spark.read.format("binaryFile").load(absolute(path)).select(CONTENT, PATH)
+    found = files.mapInArrow(partial(_texts, path), CHECKED).collect()
+    for row in found:
+        if row["expected"]:
+            raise InputError(row["expected"], row["received"], row["way_out"])
+    encodings = sorted({row["encoding"] for row in found})
+    if len(encodings) > 1:
+        way_out = "Save them as CSV in UTF-8"
+        raise InputError("label files of one encoding", f"{path}: {few(encodings)}", way_out)
+    return encodings[0] if encodings else UTF_8
+
+
+def _texts(name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Check on a worker, where any store of Spark's can be read."""
+    for batch in batches:
+        rows = [("", "", "", "")] * batch.num_rows
+        for number, row in enumerate(batch.to_pylist()):
+            try:
+                text = read_csv_text(uncompressed(row[CONTENT], row[PATH]), name)
+                rows[number] = (text.encoding, "", "", "")
+            except InputError as error:
+                rows[number] = ("", *error.args)
+        columns_ = zip(*rows, strict=True)
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(c, pa.string()) for c in columns_], columns(CHECKED)
+        )
+
+
 def _found(header: Sequence[str], path: str, wanted: str, usual: Sequence[str], what: str) -> str:
     if found := _optional(header, path, wanted, usual):
         return found
-    received = f"{path} with columns {', '.join(header)}"
+    received = f"{path} with columns {few(header, MOST_COLUMNS)}"
     way_out = "Name it with --key-column, --label-column"
     raise InputError(f"a column {what}, such as {', '.join(usual[:3])}", received, way_out)
 
@@ -210,8 +269,8 @@ def _optional(header: Sequence[str], path: str, wanted: str, usual: Sequence[str
 
 def _check_named(header: Sequence[str], path: str, wanted: str) -> str:
     if wanted not in header:
-        received = f"{path} with columns {', '.join(header)}"
-        raise InputError(f"a column {wanted}", received, nearest(wanted, header))
+        received = f"{path} with columns {few(header, MOST_COLUMNS)}"
+        raise InputError(f"a column {wanted}", received, nearest(wanted, header, MOST_COLUMNS))
     return wanted
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import platform
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +22,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr import __version__
+from spark_cxr.backbones.network import copy_without_places
+from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
 from spark_cxr.metrics import Metrics
@@ -139,7 +143,11 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
         setting=dict(result.setting),
         backbone=network.backbone,
         weights=Origin(
-            weights.kind, weights.sha256, weights.origin, weights.licence, weights.caveat
+            kind=weights.kind,
+            sha256=weights.sha256,
+            origin=without_folder(weights.origin),
+            licence=weights.licence,
+            caveat=weights.caveat,
         ),
         preprocessing=network.preprocessing,
         engine=used.engine,
@@ -152,13 +160,13 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
         overlap={**result.overlap.to_json(), "said": overlap_in_words(result.overlap)},
         data=result.fingerprint,
         split={
-            "how": str(result.split_words(cfg.train)),
+            "how": str(result.split_words(replace(cfg.train, split=_plain(cfg.train.split)))),
             **(drawn if is_drawn(cfg.train) else {}),
         },
         versions=_versions(),
         files=digests(directory),
     )
-    write_manifest(directory, manifest)
+    write_manifest(directory, manifest, cfg.signing.sign)
 
 
 def _figures(found: Metrics) -> dict[str, float | None]:
@@ -174,8 +182,16 @@ def _figures(found: Metrics) -> dict[str, float | None]:
 def _copy(network: Path, directory: Output) -> None:
     """Stream the network's file, which may be large, into the directory."""
     store, root = locate(directory.address)
-    with network.open("rb") as source, store.open_output_stream(f"{root}/{NETWORK}") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / NETWORK
+        copy_without_places(network, plain)
+        with plain.open("rb") as source, store.open_output_stream(f"{root}/{NETWORK}") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _plain(split: str) -> str:
+    """Leave out where on this machine a split file lies: the model may go to others."""
+    return without_folder(split) if split.lower().endswith(".csv") else split
 
 
 def _versions() -> dict[str, str]:

@@ -27,17 +27,21 @@ SCORED_FILES = (
     "path string, sha256 string, modified bigint, bytes bigint, prediction string, "
     "confidence double, probabilities map<string,double>, "
     "training_distance double, flags array<string>, "
-    "reason string, detail string, is_same boolean"
+    "reason string, detail string, is_same boolean, is_unsettled boolean"
 )
 """One row a file; `modified` in microseconds, which no time zone can bend on the way."""
 
 
 def open_scorer(
-    spark: SparkSession, directory: str, batch_size: int = 32, device: str = "auto"
+    spark: SparkSession,
+    directory: str,
+    batch_size: int = 32,
+    device: str = "auto",
+    public_key: str = "",
 ) -> Model:
     """Open a model directory as `load_model` does, and ship its network to the workers."""
     place = Output(absolute(directory).rstrip("/"))
-    manifest = open_manifest(place)
+    manifest = open_manifest(place, public_key)
     network = network_of(place, manifest, into_cache=True)
     ship(spark, network)
     plan = Plan(
@@ -67,6 +71,8 @@ class ScoredFile:
     reason: str | None = None
     detail: str | None = None
     is_same: bool = False
+    is_unsettled: bool = False
+    """It was gone, or had another size, when it was to be read: nothing is known of it."""
 
 
 def look_at(
@@ -92,7 +98,9 @@ def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePas
         """Leave a file alone that is still growing, or known by its content."""
         if content.weight != file["bytes"]:
             detail = f"{file['bytes']} bytes when it was listed, {content.weight} when it was read"
-            return refuse(file, content, BadImage("truncated", detail))
+            # Without its digest: this content may lie here later, whole and settled.
+            why = {"reason": "truncated", "detail": detail}
+            return {**file.row(), **why, "is_same": False, "is_unsettled": True}
         if content.sha256 in known.get(file["path"], ()):
             return {**file.row(), "sha256": content.sha256, "is_same": True}
         return None

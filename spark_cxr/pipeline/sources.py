@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from tempfile import NamedTemporaryFile
 from urllib.parse import unquote
 
 from pyarrow import fs
@@ -16,51 +16,78 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
+from spark_cxr.pipeline.folders import FoundFile, PassedOver, Walk, kind_by_name
+from spark_cxr.pipeline.globs import expanded
 from spark_cxr.schemas import CONTENT, FILES, PATH, columns
 
+LISTED = "path string, modified timestamp, bytes bigint, obstacle string"
+"""One row a file of a listing; `obstacle` says why Spark cannot open it."""
 OPEN_COST = "spark.sql.files.openCostInBytes"
-SIDE_FILES = frozenset(
-    (
-        *("csv", "tsv", "txt", "md", "json", "jsonl", "xml", "yaml", "yml", "toml"),
-        *("html", "htm", "css", "js", "log", "parquet", "crc", "key", "ini", "py", "ipynb"),
-    )
-)
-"""Suffixes of what lies beside images. Hidden files (a leading . or _) Spark leaves out itself."""
+TRIES = 5
+"""Lists of paths from which files vanish before Spark has looked at them."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files below folders or globs, without any of them opened."""
+    """The files below folders or globs at one moment, without any of them opened."""
 
-    files: DataFrame
-    """One row a file: path, modified, bytes."""
-    count: int
+    found: tuple[FoundFile, ...]
+    passed_over: PassedOver
+    readable: tuple[str, ...]
+    """What Spark is to read, as its readers take it: it holds all of these files."""
+
+    @property
+    def count(self) -> int:
+        """Count the files."""
+        return len(self.found)
+
+    def table(self, spark: SparkSession) -> DataFrame:
+        """Give one row a file (`LISTED`). However often it is read, it says the same."""
+        rows = [
+            (file.path, file.modified, file.bytes, file.obstacle or None) for file in self.found
+        ]
+        ddl = LISTED.replace("timestamp", "bigint")
+        table = spark.createDataFrame(rows, ddl, verifySchema=False)
+        return table.withColumn("modified", F.timestamp_micros("modified"))
 
 
-def list_files(spark: SparkSession, images: Sequence[str], leave_out: str = "") -> Listing:
+def list_files(
+    spark: SparkSession, images: Sequence[str], leave_out: str = "", may_be_empty: bool = False
+) -> Listing:
     """List files, those without bytes included, or say which folder is missing or empty.
 
-    Spark's readers skip empty files in silence, so these are listed separately.
+    Folders of this machine are walked here; for all others Spark is asked, once.
     """
-    files = _scan(spark, images, leave_out).select(PATH, "modified", "bytes")
-    with of_names_only(spark):
-        count = files.count()
-    if empty := _empty_names(spark, images, leave_out, files):
-        rows = spark.createDataFrame([(name,) for name in empty], "path string")
-        nothing = {"modified": F.lit(None).cast("timestamp"), "bytes": F.lit(0)}
-        files = files.unionByName(rows.withColumns(nothing))
-    if not count + len(empty):
-        received = ", ".join(images)
+    roots = _roots(images)
+    is_ours = all(root.startswith(("/", "file:")) for root in roots)
+    is_ours = is_ours and _reads_here(spark, roots)
+    listing = _walked(roots, leave_out) if is_ours else _indexed(spark, roots, leave_out)
+    if not listing.count and not may_be_empty:
+        received = "; ".join(filter(None, (", ".join(images), str(listing.passed_over))))
         raise InputError("at least one image file in --images", received, "Check the folder")
-    return Listing(files, count + len(empty))
+    return listing
 
 
 def read_files(
-    spark: SparkSession, images: Sequence[str], max_bytes: int, leave_out: str = ""
+    spark: SparkSession,
+    images: Sequence[str],
+    max_bytes: int,
+    leave_out: str = "",
+    listing: Listing | None = None,
 ) -> DataFrame:
-    """Read files of up to `max_bytes`; what cannot be read is missing, for the caller to notice."""
-    files = _scan(spark, images, leave_out).where(F.col("bytes") <= max_bytes)
-    return files.select(*columns(FILES))
+    """Read files of up to `max_bytes`; what cannot be read is missing, for the caller to notice.
+
+    Args:
+        spark: The session.
+        images: Folders or globs.
+        max_bytes: What is larger is left out.
+        leave_out: Expression for paths that are no films.
+        listing: The only files to read, where they were listed before.
+    """
+    listing = listing or list_files(spark, images, leave_out)
+    files = _load_there(spark, listing.readable).where(F.col("bytes") <= max_bytes)
+    listed = listing.table(spark).select(PATH)
+    return files.join(F.broadcast(listed), on=PATH, how="left_semi").select(*columns(FILES))
 
 
 def read_paths(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
@@ -73,8 +100,12 @@ def read_paths(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
     Raises:
         AnalysisException: a file has vanished.
     """
-    files = _reader(spark).load([re.sub(r"([\\*?\[\]{}])", r"\\\1", path) for path in paths])
-    return _named(files).select(*columns(FILES))
+    return _named(_reader(spark).load([escaped(path) for path in paths])).select(*columns(FILES))
+
+
+def escaped(path: str) -> str:
+    """Write a path as a glob that names this path only."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
 
 
 def source_of(images: Sequence[str], name: str = "") -> Column:
@@ -96,12 +127,8 @@ def _fixed(root: str) -> str:
     return re.split(r"/[^/]*[*?\[{]", _plain(root))[0]
 
 
-def _load(spark: SparkSession, images: Sequence[str]) -> DataFrame:
-    return _reader(spark).load(_roots(images))
-
-
 @contextmanager
-def of_names_only(spark: SparkSession) -> Iterator[None]:
+def _of_names_only(spark: SparkSession) -> Iterator[None]:
     """Let queries that want no file's content take many files a task, until the block ends.
 
     50,000 names are counted in 0.5 s, not in 3 to 5. Each query keeps what held at its start.
@@ -120,60 +147,90 @@ def _reader(spark: SparkSession) -> DataFrameReader:
     return reader.option("ignoreCorruptFiles", "true").option("ignoreMissingFiles", "true")
 
 
-def _empty_names(
-    spark: SparkSession, images: Sequence[str], leave_out: str, files: DataFrame
-) -> list[str]:
-    """Find the files without bytes: in a folder of this machine by a look, else in Spark's index.
+def _load_there(spark: SparkSession, readable: Sequence[str]) -> DataFrame:
+    """Load what was listed, less what has vanished since."""
+    there = list(readable)
+    for _ in range(TRIES):
+        if not there:
+            break
+        try:
+            return _named(_reader(spark).load(there))
+        except AnalysisException as error:
+            if "PATH_NOT_FOUND" not in str(error):
+                raise
+        there = [path for path in there if is_there(re.sub(r"\\(.)", r"\1", path))]
+    return spark.createDataFrame([], FILES)
 
-    The index names every file, one call to the JVM for each: 5 s for 50,000.
+
+def is_there(path: str) -> bool:
+    """Tell whether a file or folder is still there; where nobody can tell, it is."""
+    with suppress(OSError, ValueError):
+        store, inside = locate(path)
+        return store.get_file_info(inside).type != fs.FileType.NotFound
+    return True
+
+
+def _reads_here(spark: SparkSession, roots: Sequence[str]) -> bool:
+    """Tell whether Spark finds this machine's files where Python does.
+
+    A path without scheme may lead into HDFS or DBFS, and behind Connect may be another machine.
     """
-    if all(_is_plain_folder(image) for image in images):
-        found = (name for image in images for name in _empty_below(image))
-    else:
-        # The index writes file:///a%20b where the column `path` has file:/a b.
-        indexed = _load(spark, images).inputFiles()
-        names = (unquote(name).replace("file:///", "file:/", 1) for name in indexed)
-        listed = {row[PATH] for row in files.select(PATH).collect()}
-        found = (name for name in names if name not in listed)
-    films = (name for name in found if name.rpartition(".")[2].lower() not in SIDE_FILES)
-    return [name for name in films if not (leave_out and re.search(leave_out, name))]
+    prefixes = {"file:" if root.startswith("file:") else "" for root in roots}
+    with NamedTemporaryFile(prefix="spark_cxr-") as file:
+        try:
+            for prefix in prefixes:
+                found = spark.read.format("binaryFile").load(prefix + escaped(file.name))
+                if not "".join(found.inputFiles()).startswith("file:"):
+                    return False
+        except AnalysisException:
+            return False
+    return True
 
 
-def _is_plain_folder(image: str) -> bool:
-    store, path = locate(image)
-    return isinstance(store, fs.LocalFileSystem) and Path(path).is_dir()
+def _walked(roots: Sequence[str], leave_out: str) -> Listing:
+    walk = Walk(leave_out)
+    for root in roots:
+        try:
+            paths = expanded(locate(root)[1])
+        except re.error as error:
+            received = f"{root} ({error})"
+            raise InputError("--images that are folders or globs", received, "Correct it") from None
+        if not paths:
+            raise _missing(f"file:{_plain(root)}")
+        for path in paths:
+            walk.below(path)
+    readable = tuple(f"file:{escaped(path)}" for path in walk.readable)
+    return Listing(tuple(walk.files), walk.passed_over, readable)
 
 
-def _empty_below(image: str) -> Iterator[str]:
-    """Walk a folder as Spark does: what is hidden, or below what is hidden, is not there."""
-    store, root = locate(image)
-    for entry in store.get_file_info(fs.FileSelector(root, recursive=True)):
-        parts = entry.path[len(root) :].strip("/").split("/")
-        if entry.is_file and entry.size == 0 and not any(map(_is_hidden, parts)):
-            yield f"file:{entry.path}"
+def _indexed(spark: SparkSession, roots: Sequence[str], leave_out: str) -> Listing:
+    """Ask Spark for the files; what it hides it does not count.
 
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or (name.startswith("_") and "=" not in name)
-
-
-def _found(spark: SparkSession, images: Sequence[str]) -> DataFrame:
+    Its readers skip empty files in silence, but its index has them: one call to the JVM for each
+    file, 5 s for 50,000. It writes file:///a%20b where the column `path` has file:/a b.
+    """
     try:
-        return _load(spark, images)
+        loaded = _reader(spark).load(list(roots))
+        names = [unquote(name).replace("file:///", "file:/", 1) for name in loaded.inputFiles()]
     except AnalysisException as error:
         if "PATH_NOT_FOUND" not in str(error):
             raise
         missing = re.search(r"Path does not exist: (\S[^\n]*?)\.( SQLSTATE|$)", str(error), re.M)
-        received = missing[1] if missing else str(error).splitlines()[0]
-        raise InputError("--images that exist", received, "Check the folder or glob") from None
+        raise _missing(missing[1] if missing else str(error).splitlines()[0]) from None
+    table = _named(loaded).select(PATH, F.unix_micros("modified").alias("modified"), "bytes")
+    with _of_names_only(spark):
+        found = {row[PATH]: FoundFile(*row) for row in table.collect()}
+    files, passed_over = list[FoundFile](), PassedOver()
+    for name in dict.fromkeys((*found, *names)):
+        if kind := kind_by_name(name, leave_out):
+            passed_over.add(kind, name)
+        else:
+            files.append(found.get(name) or FoundFile(name, None, 0))
+    return Listing(tuple(files), passed_over, tuple(roots))
 
 
-def _scan(spark: SparkSession, images: Sequence[str], leave_out: str) -> DataFrame:
-    suffix = F.lower(F.substring_index(F.col(PATH), ".", -1))
-    files = _found(spark, images).where(~suffix.isin(*SIDE_FILES))
-    if leave_out:
-        files = files.where(~F.col(PATH).rlike(leave_out))
-    return _named(files)
+def _missing(received: str) -> InputError:
+    return InputError("--images that exist", received, "Check the folder or glob")
 
 
 def _named(files: DataFrame) -> DataFrame:

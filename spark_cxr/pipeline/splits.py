@@ -21,7 +21,7 @@ from spark_cxr.pipeline.labels import (
 )
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
-from spark_cxr.settings import Ingest, Train, nearest
+from spark_cxr.settings import Ingest, Train, few, nearest
 
 IS_TEST = "is_test"
 FOLD = "fold"
@@ -97,7 +97,7 @@ def folds(images: DataFrame, by: str, k: int, seed: int) -> DataFrame:
     scarce = ranked.where(size < k).select("_label").distinct().orderBy("_label")
     if too_few := [row["_label"] for row in scarce.limit(EXAMPLES).collect()]:
         expected = f"at least {k} patients or images of each label for {k} folds"
-        raise InputError(expected, f"fewer of {', '.join(too_few)}", "Ask for fewer folds")
+        raise InputError(expected, f"fewer of {few(too_few)}", "Ask for fewer folds")
     # Each label starts at another fold, so that the first does not get every remainder.
     start = F.pmod(F.xxhash64(F.lit(seed), "_label"), F.lit(k))
     fold = F.pmod(F.col("_rank") + start, F.lit(k)).cast("int").alias(FOLD)
@@ -131,12 +131,12 @@ def check_split(rows: DataFrame, may_cross: bool = True) -> dict[str, tuple[int,
     )
     counts = {row[LABEL]: (row.train, row.test) for row in table.collect()}
     if len(counts) < 2:
-        received = ", ".join(counts) or "none"
+        received = few(tuple(counts)) or "none"
         way_out = "Give a folder for each class, or --labels FILE.csv"
         raise InputError("at least two classes of images", received, way_out)
     bare = [label for label, (train, test) in sorted(counts.items()) if not (train and test)]
     if bare:
-        received = f"too few patients of {', '.join(bare)}"
+        received = f"too few patients of {few(bare)}"
         way_out = "Add images, change --test-fraction, or leave the class out with --classes"
         raise InputError("each class on both sides of the split", received, way_out)
     if not may_cross:
@@ -224,7 +224,7 @@ def _sides_of(images: DataFrame, by: str) -> tuple[DataFrame, set[str]]:
     films = films.select(PATH, WORD, side.alias(SIDE))
     words = {row[WORD]: row[SIDE] for row in films.select(WORD, SIDE).distinct().collect()}
     if odd := sorted(word for word, known in words.items() if known is None):
-        received = f"{by} with {', '.join(odd[:EXAMPLES])}"
+        received = f"{by} with {few(odd, EXAMPLES)}"
         raise InputError(
             "train, val, test or nothing in a split file", received, "Correct the file"
         )

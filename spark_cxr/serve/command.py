@@ -169,3 +169,10 @@ def _browse(url: str) -> None:
 
 
 SERVER = Verb("serve", "Answer requests for one model: page, HTTP, protocols", ("serve",), serve)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"

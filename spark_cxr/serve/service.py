@@ -191,6 +191,7 @@ def _loaded(settings: Serve) -> Model:
         device=settings.device,
         batch_size=STEP,
         single=True,
+        public_key=settings.require_signature,
     )
     limits = model.limits
     most = min(limits.max_pixels, settings.max_image_pixels)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.settings import nearest
+from spark_cxr.settings import few, nearest
 from spark_cxr.training.cache import CachedFilms
 from spark_cxr.training.recipe import BALANCES
 from spark_cxr.training.task import Task
@@ -21,7 +21,7 @@ def training_targets(task: Task) -> Numbers:
     numbers = _checked(task, task.train, "trains")
     missing = [task.labels[i] for i in set(range(len(task.labels))) - set(numbers.tolist())]
     if missing:
-        received = f"none that trains of {', '.join(missing)}"
+        received = f"none that trains of {few(missing)}"
         raise InputError("films of each class", received, "Choose others with --classes")
     return numbers
 

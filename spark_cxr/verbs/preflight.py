@@ -19,10 +19,12 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
+from spark_cxr.model.signature import read_private_key
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline import heads as train
 from spark_cxr.pipeline.checks.summary import with_manifest
 from spark_cxr.pipeline.classes import classes_among, read_classes
+from spark_cxr.pipeline.csv_text import read_csv_text
 from spark_cxr.pipeline.earlier_run import (
     check_classes,
     ingested_by,
@@ -86,6 +88,7 @@ def _check_training(cfg: Config) -> None:
 
 
 CHECKS: dict[str, Callable[[Config], object]] = {
+    "signing": lambda cfg: cfg.signing.sign and read_private_key(cfg.signing.sign),
     "train": _check_training,
     "any_head": lambda cfg: _check_heads(cfg, (cfg.any_head.head,)),
     "compare": _check_compare,
@@ -169,15 +172,15 @@ def _check_classes(
 
 
 def _rows_of(path: str) -> Iterator[list[str]]:
-    """Read a CSV row by row; give nothing where Python finds no such file."""
+    """Check a CSV and read it row by row; give nothing where Python finds no such file."""
     try:
         store, inside = locate(absolute(path))
     except ValueError:  # a scheme of Spark alone
         return
     if store.get_file_info(inside).is_file:  # and no folder or glob of files
         with store.open_input_stream(inside) as stream:
-            text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
-            yield from csv.reader(text)
+            text = read_csv_text(stream.read(), path).text
+        yield from csv.reader(io.StringIO(text, newline=""))
 
 
 def _check_there(address: str, expected: str, way_out: str) -> None:

@@ -1,7 +1,10 @@
 """The file of a network: built once, read by executors, never half there."""
 
+import json
+import mmap
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +12,19 @@ import pytest
 
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.backbones.network import Network, key, local, prepare, read
+from spark_cxr.backbones.network import (
+    CONSTANTS,
+    GRAPH,
+    META,
+    Network,
+    copy_without_places,
+    key,
+    local,
+    map_constants,
+    prepare,
+    read,
+    read_member,
+)
 from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
@@ -147,3 +162,39 @@ def test_weights_of_another_network_are_refused(tiny_network: Path, tmp_path: Pa
     row = replace(catalog.get("MobileNetV2"), size_hw=(96, 96))
     with pytest.raises(WeightsError, match="The file must hold MobileNetV2 without its classifier"):
         prepare(row, resolve(str(file), row), "openvino", say=lambda _: None)
+
+
+def test_copy_says_not_where_the_network_was_made(tiny_network: Path, tmp_path: Path) -> None:
+    network = prepared(tiny_network)
+    copy_without_places(Path(network.path), tmp_path / "copy")
+    assert str(tiny_network.parent).encode() not in (tmp_path / "copy").read_bytes()
+    assert read(tmp_path / "copy").weights.origin == tiny_network.name
+    assert key(read(tmp_path / "copy")) == key(network)
+    for name in (CONSTANTS, GRAPH):
+        assert read_member(tmp_path / "copy", name) == read_member(Path(network.path), name)
+    constants = map_constants(tmp_path / "copy")
+    assert constants.offset % mmap.PAGESIZE == 0
+    assert bytes(constants) == read_member(Path(network.path), CONSTANTS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dim": "6"},
+        {"dim": 0},
+        {"size_hw": [8]},
+        {"size_hw": [8, 1 << 20]},
+        {"weights": None},
+        {"more": 1},
+        {"format": 99},
+    ],
+)
+def test_file_that_contradicts_is_refused(
+    tiny_network: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    network = prepared(tiny_network)
+    meta = json.loads(read_member(Path(network.path), META)) | changes
+    with zipfile.ZipFile(tmp_path / "x.network", "w") as archive:
+        archive.writestr(META, json.dumps(meta))
+    with pytest.raises(WeightsError, match="Expected a network's file"):
+        read(tmp_path / "x.network")

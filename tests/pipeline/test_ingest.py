@@ -122,13 +122,13 @@ def test_a_table_of_before_is_read_without_its_difference_hash(all_films, spark,
 
 
 def test_dicom_patient_without_label_file_is_a_pseudonym_too(spark, films, tmp_path, monkeypatch):
-    monkeypatch.setenv("SPARK_CXR_KEY", "a key")
+    monkeypatch.setenv("SPARK_CXR_KEY", "a key of enough letters")
     _, images, _ = ingested(spark, tmp_path, images=[str(films)])
     told = manifest(films)
     dicoms = {name: row for name, row in images.items() if row["format"] == "dicom"}
     assert dicoms
     for name, row in dicoms.items():
-        assert row["patient_id"] == pseudonym(b"a key", told[name]["patient_id"])
+        assert row["patient_id"] == pseudonym(b"a key of enough letters", told[name]["patient_id"])
 
 
 def test_equal_pixels_without_patients_are_one_group(spark, tmp_path):
@@ -227,7 +227,7 @@ def test_folders_within_each_other_are_refused(spark, tmp_path):
 
 
 def test_cohens_metadata_gives_labels_views_patients_and_offsets(spark, tmp_path, monkeypatch):
-    monkeypatch.setenv("SPARK_CXR_KEY", "k")
+    monkeypatch.setenv("SPARK_CXR_KEY", "k" * 16)
     write(tmp_path / "images", a=grey_png(90), b=grey_png(91), c=grey_png(92), d=grey_png(93))
     (tmp_path / "metadata.csv").write_text(
         "patientid,offset,finding,view,modality,filename\n"
@@ -245,7 +245,9 @@ def test_cohens_metadata_gives_labels_views_patients_and_offsets(spark, tmp_path
         "c.png": ("No_findings", "lateral", None),
         "d.png": (None, None, None),
     }
-    assert images["a.png"]["patient_id"] == images["b.png"]["patient_id"] == pseudonym(b"k", "2")
+    assert (
+        images["a.png"]["patient_id"] == images["b.png"]["patient_id"] == pseudonym(b"k" * 16, "2")
+    )
 
 
 def test_ozturks_nih_names_give_patients(spark, tmp_path):

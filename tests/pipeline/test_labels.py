@@ -114,3 +114,101 @@ def test_unmatched_rows_and_files_are_counted_and_named(spark, tmp_path):
 def test_views_are_brought_down_to_three(spark, written, view):
     rows = spark.createDataFrame([(written,)], "v string")
     assert rows.select(labels.normal_view(rows["v"]).alias("v")).collect()[0]["v"] == view
+
+
+# What a message may show
+
+
+def test_a_stray_quote_shows_no_patient(spark, tmp_path):
+    rows = "".join(f"film{n:02}.png,x,SECRET{n:02}\n" for n in range(27))
+    with pytest.raises(InputError) as error:
+        rows_of(spark, tmp_path, f'file,label,patient\nz.png,"x,y\n{rows}')
+    assert "SECRET" not in str(error.value)
+    assert "labels.csv, line 2." in str(error.value)
+
+
+def test_a_line_s_end_within_a_key_is_refused_without_it(spark, tmp_path):
+    rows = rows_of(spark, tmp_path, 'file,label\n"a.png,x\nSECRET.png",y\nb.png,x\n')
+    with pytest.raises(InputError) as error:
+        labels.check_labels(rows, "f.csv")
+    assert str(error.value) == (
+        "Expected keys and labels of one line. Received: f.csv: 1 with a line's end within. "
+        "Look for a quote too many."
+    )
+
+
+def test_a_first_row_taken_for_the_header_is_shown_in_part(spark, tmp_path):
+    with pytest.raises(InputError) as error:
+        rows_of(spark, tmp_path, ",".join(f"SECRET{n:02}" for n in range(40)) + "\n")
+    assert str(error.value).count("SECRET") == labels.MOST_COLUMNS
+    assert "and 28 more" in str(error.value)
+
+
+def test_keys_are_shown_shortened_and_counted(spark, tmp_path):
+    keys = [f"ward/MILLER-{n}.png" for n in range(10, 19)]
+    rows = rows_of(spark, tmp_path, "file,label\n" + "".join(f"{k},x\n{k},y\n" for k in keys))
+    with pytest.raises(InputError) as error:
+        labels.check_labels(rows, "f.csv")
+    assert "f.csv: MI…10.png, MI…11.png, MI…12.png and 6 more with several labels" in str(
+        error.value
+    )
+    files = paths(spark, "/d/MILLER-1.png")
+    found = labels.find_unmatched(files, rows, labels.match(files, rows))
+    assert "MILLER" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("new.png", "new.png"),
+        ("d/12345678.dcm", "12…78.dcm"),
+        ("12345678", "12…78"),
+        ("a.12345678", "a.…78"),
+        (".x", ".x"),
+    ],
+)
+def test_a_name_is_shortened(name, shown):
+    assert labels.shortened(name) == shown
+
+
+# One patient, one name
+
+
+def test_two_patients_of_one_file_are_refused(spark, tmp_path):
+    rows = rows_of(spark, tmp_path, "filename,label,patient\na,x,1\n./a,x,2\nb,x,3\nb,x,3\n")
+    with pytest.raises(InputError, match=r"one patient for each key. Received: f.csv: a with seve"):
+        labels.check_labels(rows, "f.csv")
+
+
+def test_a_row_without_patient_contradicts_none(spark, tmp_path):
+    text = "filename,label,patient\na,x,1\na,x,\na,x,NA\n"
+    labels.check_labels(rows_of(spark, tmp_path, text), "f.csv")
+
+
+APART, WHOLE = "Mu\u0308ller.png", "M\u00fcller.png"
+
+
+def test_accents_apart_are_the_same_name(spark, tmp_path):
+    text, names = f"filename,label\n{APART},x\n{WHOLE[1:]},x\n", (f"/d/{WHOLE}", f"/d/{APART[1:]}")
+    assert set(matched(spark, tmp_path, text, *names)) == set(names)
+
+
+def test_accents_apart_are_the_same_key_and_label(spark, tmp_path):
+    text = f"filename,label\n{APART},{APART}\n{WHOLE},{WHOLE}\n"
+    rows = rows_of(spark, tmp_path, text)
+    labels.check_labels(rows, "f.csv")
+    assert rows.distinct().count() == 1
+
+
+def test_letters_of_a_spreadsheet_are_kept(spark, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(f"filename,label\r\n{WHOLE},Pneumonía\r\n".encode("utf-16"))
+    row = labels.read_labels(spark, str(path), Dataset("x"), KEY).collect()[0]
+    assert (row["key"], row["label"]) == (WHOLE, "Pneumonía")
+
+
+def test_letters_of_another_encoding_are_refused(spark, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(f"filename,label\n{WHOLE},x\n".encode("cp1252"))
+    with pytest.raises(InputError, match=r"byte 0xFC in line 2. Save it as CSV in UTF-8"):
+        labels.read_labels(spark, str(path), Dataset("x"), KEY)

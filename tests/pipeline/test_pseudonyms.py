@@ -47,3 +47,14 @@ def test_a_pass_without_a_key_names_no_patient():
         return reading_pass(reading).open(file).note["patient_id"]
 
     assert (patient(None), patient(b"k")) == (None, pseudonym(b"k", "Miller"))
+
+
+@pytest.mark.parametrize(
+    "word", ["NA", "nan", " None ", "null", "-", "Unknown", "n/a", "ANONYMOUS"]
+)
+def test_a_word_for_nobody_has_no_pseudonym(word):
+    assert pseudonym(b"a", word) is None
+
+
+def test_accents_apart_are_the_same_patient():
+    assert pseudonym(b"a", "Mu\u0308ller") == pseudonym(b"a", "M\u00fcller")

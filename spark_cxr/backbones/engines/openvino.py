@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
 from spark_cxr.backbones.network import GRAPH, import_openvino, map_constants, read_member
-from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.errors import ConfigError, SetupError, WeightsError
 from spark_cxr.images.prepare import to_channels
 
 MOST_AT_ONCE = 8
@@ -149,15 +149,30 @@ def _read(plan: Plan) -> _Graph:
     network, path = plan.network, Path(plan.network.path)
     core = import_openvino().Core()
     precision = _precision(plan.precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-    constants = map_constants(path)
+    constants, graph = _members(path)
     processor = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
     step = min(plan.batch_size, MOST_AT_ONCE)
     used = Used("openvino", f"cpu ({processor})", precision, plan.threads, step)
     shared = import_openvino().Tensor(constants, shared_memory=True)
-    model = core.read_model(read_member(path, GRAPH), shared)
-    channels = model.input(0).get_partial_shape()[3].get_length()
-    model.reshape([step, *network.size_hw, channels])
+    try:
+        model = core.read_model(graph, shared)
+        channels = model.input(0).get_partial_shape()[3].get_length()
+        model.reshape([step, *network.size_hw, channels])
+    except RuntimeError as error:
+        raise _damaged(path, str(error).strip().splitlines()[-1]) from None
     return _Graph(core, model, network.dim, used, constants)
+
+
+def _members(path: Path) -> tuple[NDArray[np.uint8], bytes]:
+    """Give constants and graph of a network's file."""
+    try:
+        return map_constants(path), read_member(path, GRAPH)
+    except Exception as error:  # noqa: BLE001 - zipfile and zlib raise anything at all
+        raise _damaged(path, str(error)) from None
+
+
+def _damaged(path: Path, why: str) -> WeightsError:
+    return WeightsError("a network that OpenVINO reads", f"{path} ({why[:200]})", "Train again")
 
 
 def _compile(graph: _Graph) -> OpenVinoEngine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spark_cxr.errors import InputError
+from spark_cxr.heads.portable.arrays import read_arrays
 from spark_cxr.heads.portable.layers import Dense, Perceptron
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.trees import Trees
@@ -43,13 +43,29 @@ def pack(head: PortableHead) -> bytes:
 def unpack(data: bytes) -> PortableHead:
     """Read a head from the bytes of an .npz file; pickled objects are refused."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_arrays(data)
         record = KINDS[str(arrays["kind"])]
         return record(**{item.name: _value(item.name, arrays) for item in fields(record)})
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError) as error:
         received = f"{len(data)} bytes ({error})"
         raise InputError("the arrays of a portable head", received, "Train again") from None
+
+
+def check_head(head: PortableHead, features: int, classes: int) -> None:
+    """Refuse a head that does not take these features, or does not give finite shares of classes.
+
+    Raises:
+        InputError: It is one.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            head.check(features, classes)
+            shares = head.probabilities(np.zeros((1, features)))
+        if shares.shape != (1, classes) or not np.isfinite(shares).all():
+            raise ValueError("answers that are no shares")
+    except ValueError as error:
+        expected = f"a head of {features} features and {classes} classes"
+        raise InputError(expected, str(error), "Train again") from None
 
 
 def _value(name: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
@@ -57,7 +73,7 @@ def _value(name: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
         return str(arrays[name])
     if name in arrays:
         return arrays[name]
-    parts = [arrays[key] for key in arrays if key.startswith(f"{name}.")]
-    if not parts:
+    numbers = range(sum(key.startswith(f"{name}.") for key in arrays))
+    if not numbers:
         raise KeyError(name)
-    return tuple(parts)
+    return tuple(arrays[f"{name}.{number}"] for number in numbers)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from spark_cxr.errors import InputError
+from spark_cxr.heads.portable.arrays import check_array
 from spark_cxr.heads.portable.linear import Floats, softmax
 from spark_cxr.heads.portable.stages import Stage, vector
 
@@ -21,6 +22,17 @@ class Layers(ABC):
     weights: Any
     """(inputs, outputs) of each layer."""
     biases: Any
+
+    def check(self, features: int, classes: int) -> None:
+        """Raise ValueError unless it is a head of so many features and classes."""
+        if len(self.weights) != len(self.biases):
+            raise ValueError(f"{len(self.weights)} layers with {len(self.biases)} biases")
+        units = [features, *(bias.size for bias in self.biases[:-1]), classes]
+        for (inputs, outputs), weights, bias in zip(
+            pairwise(units), self.weights, self.biases, strict=True
+        ):
+            check_array("weights", weights, (inputs, outputs))
+            check_array("biases", bias, (outputs,))
 
     @abstractmethod
     def unit(self, sums: Floats) -> Floats:
@@ -87,6 +99,12 @@ class Perceptron(Layers):
     """One over the standard deviation; 0 for a feature that never changes."""
     weights: tuple[Floats, ...]
     biases: tuple[Floats, ...]
+
+    def check(self, features: int, classes: int) -> None:
+        """Raise ValueError unless it is a head of so many features and classes."""
+        super().check(features, classes)
+        check_array("mean", self.mean, (features,))
+        check_array("scale", self.scale, (features,))
 
     def entering(self, features: Floats) -> Floats:
         """Standardise the features."""

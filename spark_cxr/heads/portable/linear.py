@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import ConfigError
+from spark_cxr.heads.portable.arrays import check_array
 from spark_cxr.heads.portable.stages import Stage, matrix, vector
 from spark_cxr.settings import nearest
 
@@ -52,6 +53,12 @@ def link(name: str, margins: Floats) -> Floats:
     return LINKS[name](margins)
 
 
+def check_link(name: str) -> None:
+    """Raise ValueError unless it is the name of a link."""
+    if name not in LINKS:
+        raise ValueError(f"the link {name[:20]!r}")
+
+
 @dataclass(frozen=True)
 class Linear:
     """A weight for each class and feature."""
@@ -61,6 +68,12 @@ class Linear:
     bias: Floats
     """(classes,)"""
     link: str
+
+    def check(self, features: int, classes: int) -> None:
+        """Raise ValueError unless it is a head of so many features and classes."""
+        check_array("weights", self.weights, (classes, features))
+        check_array("bias", self.bias, (classes,))
+        check_link(self.link)
 
     def margins(self, features: Floats) -> Floats:
         """Say how much speaks for each class, before it is made a probability."""

@@ -11,12 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from spark_cxr.errors import InputError
-from spark_cxr.heads.portable.linear import Floats, link
+from spark_cxr.heads.portable.arrays import check_array, check_range
+from spark_cxr.heads.portable.linear import Floats, check_link, link
 from spark_cxr.heads.portable.stages import Stage
 
 Integers = NDArray[np.int64]
 CELLS = 4_000_000
 """Rows times trees that walk at once: some tens of megabytes."""
+DEEPEST = 1000
+"""Steps down a tree; MLlib grows none below 30."""
 BOOSTING_SLOPE = 2.0
 """Log loss as MLlib's boosting has it: the probability is logistic(2 x margin)."""
 
@@ -36,6 +39,27 @@ class Trees:
     depth: Integers
     """Of the deepest tree, as an array of one."""
     link: str
+
+    def check(self, features: int, classes: int) -> None:
+        """Raise ValueError unless it is a head of so many features and classes.
+
+        The walk takes `depth` steps from the roots: all nodes that it can come to are there.
+        """
+        nodes, trees = self.feature.size, self.roots.size
+        for name in ("feature", "left", "right"):
+            check_array(name, getattr(self, name), (nodes,), "i")
+            check_range(name, getattr(self, name), 0, features if name == "feature" else nodes)
+        check_array("threshold", self.threshold, (nodes,), may_be_infinite=True)
+        check_array("value", self.value, (nodes, classes))
+        check_array("roots", self.roots, (max(1, trees),), "i")
+        check_range("roots", self.roots, 0, nodes)
+        check_array("depth", self.depth, (1,), "i")
+        check_range("depth", self.depth, 0, DEEPEST + 1)
+        check_link(self.link)
+        if self.link == "share":
+            check_range("value", self.value, 0, np.inf)
+            if not self.value[self.left == np.arange(nodes)].any(axis=1).all():
+                raise ValueError("a leaf without votes")
 
     def margins(self, features: Floats) -> Floats:
         """Say how much speaks for each class: boosted trees add up, others vote with shares."""

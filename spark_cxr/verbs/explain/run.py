@@ -54,7 +54,9 @@ def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Explain the films of folders or of a table; leave overlays, tables and a contact sheet."""
     check_settings(cfg)
     settings = cfg.explain
-    scorer = open_scorer(spark, settings.model, settings.batch_size, settings.device)
+    scorer = open_scorer(
+        spark, settings.model, settings.batch_size, settings.device, settings.require_signature
+    )
     task = _task(scorer, settings, output)
     with staged(output) as keep:
         films = _of_table(spark, cfg) if settings.table else _of_folders(spark, cfg, keep)
@@ -113,16 +115,19 @@ def _of_folders(spark: SparkSession, cfg: Config, keep: Keep) -> FilmsToExplain:
     settings = cfg.ingest
     leave_out = dataset_of(settings).leave_out
     listing = list_files(spark, settings.images, leave_out)
+    if listing.passed_over.counts:
+        LOG.info(str(listing.passed_over))
+    listed = listing.table(spark)
     labels = label_rows(spark, settings)
     labels = labels if labels is None else keep(labels)
-    labelled = labels_of_files(listing.files, labels, settings)
-    if remark := check_match(listing.files, labelled, labels, settings):
+    labelled = labels_of_files(listed, labels, settings)
+    if remark := check_match(listed, labelled, labels, settings):
         LOG.warning(remark)
     if cfg.explain.limit:
-        some = _some(listing.files, cfg.explain.limit)
+        some = _some(listed, cfg.explain.limit)
         return films_of(spark, some, labelled, settings.max_bytes)
-    files = read_files(spark, settings.images, settings.max_bytes, leave_out)
-    return FilmsToExplain(listing.files, files, labelled.select(PATH, LABEL), listing.count)
+    files = read_files(spark, settings.images, settings.max_bytes, leave_out, listing)
+    return FilmsToExplain(listed, files, labelled.select(PATH, LABEL), listing.count)
 
 
 def _of_table(spark: SparkSession, cfg: Config) -> FilmsToExplain:

@@ -12,7 +12,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.pipeline.partition import Partition, people_of
 from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split, with_values
 from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, few
 
 SIDE = "side"
 TRAIN, VAL = "train", "val"
@@ -119,7 +119,7 @@ def _counts(divided: DataFrame, labels: Sequence[str]) -> dict[str, tuple[int, i
     counts = {row[LABEL]: (row[TRAIN], row[VAL]) for row in table.collect()}
     missing = [label for label in labels if not all(counts.get(label, (0, 0)))]
     if missing:
-        received = f"too few patients of {', '.join(missing)}"
+        received = f"too few patients of {few(missing)}"
         way_out = "Add images, change --val-fraction, or leave the class out with --classes"
         raise InputError("films of each class that train, and that validate", received, way_out)
     return counts

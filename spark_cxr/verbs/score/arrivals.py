@@ -1,26 +1,29 @@
-"""Which files are new: the folders as they are now, less what the table knows.
+"""Which files are new: the folders as they were listed, less what the table knows.
 
 Spark's file stream is made for arriving files, but it remembers paths alone: a file that changes in
 place is not read again, and one that was caught half copied stays bad for ever. It also forgets
 what is older than `maxFileAge` before the newest file, and its checkpoint is a second truth beside
 the table: when that is corrupt nothing goes on, when it is deleted everything is scored twice. Here
 a file is known by path, time and size, and the table itself says so.
+
+The folders are listed once, and that listing is all that a pass believes: a query that lists them
+again sees other times where somebody touches files meanwhile, and takes one file for two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from spark_cxr.pipeline.sources import Listing, list_files, of_names_only, read_paths
-from spark_cxr.schemas import PATH, SHA256
+from spark_cxr.pipeline.folders import FoundFile
+from spark_cxr.verbs.score.table import QUARANTINED, SAME, SCORED, WAITING, Table
 
-TRIES = 5
-"""Listings of a folder from which files vanish while they are read."""
+FINAL = (SCORED, QUARANTINED, SAME)
+"""Tables of files that need no second look."""
 
 
 @dataclass(frozen=True)
@@ -29,42 +32,56 @@ class Arrival:
 
     path: str
     modified: int | None
-    """Microseconds since 1970; None for a file without bytes, which Spark does not list."""
+    """Microseconds since 1970; None for a file without bytes."""
     bytes: int
-    digests: tuple[str, ...]
-    """Of the contents with which it was scored before."""
-    has_waited: bool
+    obstacle: str = ""
+    """Why nobody can open it."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """The digests of contents with which it was scored before, and by which model."""
+    has_waited: bool = False
     """It was as it is now when an earlier run found it bad."""
+    waited_as: frozenset[str] = frozenset()
+    """The digests of contents that an earlier run found bad, at whatever time."""
 
 
-def arrivals(listing: Listing, known: DataFrame | None, waiting: DataFrame | None) -> list[Arrival]:
+def arrivals(
+    files: Sequence[FoundFile], table: Table, model: str, rescore: bool = False
+) -> list[Arrival]:
     """Find the listed files that are not known, the oldest first.
 
-    Only their names come to the driver, where Spark's index of the folders is already.
+    The table may have far more rows than there are files: it goes by in batches, and only what
+    concerns these files is kept.
+
+    Args:
+        files: One listing, each path once.
+        table: What was scored, and what waits.
+        model: That is to score.
+        rescore: Only what this model has scored is known.
     """
-    files = listing.files.withColumn("modified", F.unix_micros("modified"))
-    if known is not None:
-        known = known.withColumn("modified", F.unix_micros("modified"))
-        files = files.join(known, on=_is_same(files, known), how="left_anti")
-        digests = known.join(files.select(PATH), on=PATH, how="left_semi")
-        digests = digests.groupBy(PATH).agg(F.collect_set(SHA256).alias("digests"))
-        files = files.join(digests, on=PATH, how="left")
-    else:
-        files = files.withColumn("digests", F.array().cast("array<string>"))
-    if waiting is not None:
-        before = waiting.withColumn("modified", F.unix_micros("modified"))
-        before = before.groupBy(PATH, "modified", "bytes").agg(F.lit(True).alias("has_waited"))
-        joined = files.join(before, on=_is_same(files, before), how="left")
-        waited = F.coalesce(before["has_waited"], F.lit(False)).alias("has_waited")
-        files = joined.select(*(files[name] for name in files.columns), waited)
-    else:
-        files = files.withColumn("has_waited", F.lit(False))
-    with of_names_only(files.sparkSession):
-        rows = files.orderBy("modified", PATH).collect()
-    return [
-        Arrival(r[PATH], r["modified"], r["bytes"], tuple(r["digests"] or ()), r["has_waited"])
-        for r in rows
-    ]
+    known = _known(files, table, model if rescore else "")
+    new = [file for file in files if file.path not in known]
+    if not new:
+        return []
+    paths = pa.array([file.path for file in new])
+    models, versions = _scored(table, paths, model, rescore), set[Any]()
+    waited: dict[str, set[str]] = {}
+    for row in _rows_about(table, WAITING, paths):
+        versions.add((row["path"], row["modified"], row["bytes"]))
+        if row["sha256"]:
+            waited.setdefault(row["path"], set()).add(row["sha256"])
+    found = (
+        Arrival(
+            path=file.path,
+            modified=file.modified,
+            bytes=file.bytes,
+            obstacle=file.obstacle,
+            models=models.get(file.path, {}),
+            has_waited=(file.path, file.modified, file.bytes) in versions,
+            waited_as=frozenset(waited.get(file.path, ())),
+        )
+        for file in new
+    )
+    return sorted(found, key=lambda f: (f.modified is not None, f.modified or 0, f.path))
 
 
 def batches(files: Iterable[Arrival], most_files: int, most_bytes: int) -> Iterator[list[Arrival]]:
@@ -80,25 +97,34 @@ def batches(files: Iterable[Arrival], most_files: int, most_bytes: int) -> Itera
         yield batch
 
 
-def read_batch(
-    spark: SparkSession, batch: Sequence[Arrival], max_bytes: int, images: Sequence[str]
-) -> DataFrame | None:
-    """Read the files of a batch by their paths; None where none is left to read."""
-    paths = [file.path for file in batch if 0 < file.bytes <= max_bytes]
-    for _ in range(TRIES):
-        if not paths:
-            return None
-        try:
-            return read_paths(spark, paths)
-        except AnalysisException as error:
-            if "PATH_NOT_FOUND" not in str(error):
-                raise
-        there = {row[PATH] for row in list_files(spark, images).files.select(PATH).collect()}
-        paths = [path for path in paths if path in there]
-    return None
+def _known(files: Sequence[FoundFile], table: Table, only: str) -> set[str]:
+    """Find the paths of which the table has a row with the same time and size."""
+    listed = {file.path: (file.modified, file.bytes) for file in files}
+    known = set[str]()
+    for kind in FINAL:
+        for batch in table.keys(kind):
+            names = ("path", "modified", "bytes", "model")
+            rows = zip(*(batch[name].to_pylist() for name in names), strict=True)
+            for path, modified, size, model in rows:
+                if listed.get(path) == (modified, size) and (not only or model == only):
+                    known.add(path)
+    return known
 
 
-def _is_same(files: DataFrame, known: DataFrame) -> Column:
-    """Say that path, time and size agree; a file without bytes has no time."""
-    time = files["modified"].eqNullSafe(known["modified"])
-    return (files[PATH] == known[PATH]) & time & (files["bytes"] == known["bytes"])
+def _scored(table: Table, paths: pa.Array, model: str, rescore: bool) -> dict[str, dict[str, str]]:
+    """Find the contents with which files were scored, and by which model: rather this one."""
+    found: dict[str, dict[str, str]] = {}
+    for kind in FINAL:
+        for row in _rows_about(table, kind, paths):
+            is_ours = row["model"] == model
+            if row["sha256"] is None or (rescore and not is_ours):
+                continue
+            digests = found.setdefault(row["path"], {})
+            if is_ours or row["sha256"] not in digests:
+                digests[row["sha256"]] = row["model"]
+    return found
+
+
+def _rows_about(table: Table, kind: str, paths: pa.Array) -> Iterator[dict[str, Any]]:
+    for batch in table.keys(kind):
+        yield from batch.filter(pc.is_in(batch["path"], value_set=paths)).to_pylist()

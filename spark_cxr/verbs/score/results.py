@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import heapq
 import io
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,11 @@ from typing import Any
 
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.predictor import NO_XRAY, UNLIKE
+from spark_cxr.pipeline.folders import PassedOver
+from spark_cxr.pipeline.sources import Listing
 from spark_cxr.verbs.score.batch import SortedFiles
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ class Totals:
     waiting: int = 0
     same: int = 0
     batches: int = 0
+    unsettled: int = 0
+    """Of those that wait: gone, or of another size, when they were to be read."""
+    passed_over: PassedOver = field(default_factory=PassedOver)
+    """By the last listing."""
     tally: Tally = field(default_factory=Tally)
     reasons: Counter[str] = field(default_factory=Counter)
     doubts: list[Doubt] = field(default_factory=list)
@@ -51,12 +60,21 @@ class Totals:
         """Count the files that were set aside."""
         return self.reasons.total()
 
+    def start_pass(self, listing: Listing) -> None:
+        """Take over what a new listing has, and say what it passed over where that is news."""
+        self.passes += 1
+        self.listed = listing.count
+        if self.passes > 1 and str(listing.passed_over) != str(self.passed_over):
+            LOG.info(f"score: {listing.passed_over or 'nothing passed over'}")
+        self.passed_over = listing.passed_over
+
     def add(self, arrived: int, files: SortedFiles) -> None:
         """Count the files of a batch that is committed."""
         self.batches += 1
         self.arrived += arrived
         self.scored += len(files.scored)
         self.waiting += len(files.waiting)
+        self.unsettled += sum(file.is_unsettled for file in files.waiting)
         self.same += len(files.same)
         self.reasons.update(file.reason for file in files.quarantined if file.reason)
         self.tally.add(files.scored)
@@ -81,6 +99,8 @@ class Totals:
             "quarantined": self.quarantined,
             "waiting": self.waiting,
             "same_content": self.same,
+            "unsettled": self.unsettled,
+            "passed_over": self.passed_over.to_json(),
             "reasons": dict(self.reasons),
             "flags": dict(self.tally.flags),
             "predicted": dict(self.tally.labels),
@@ -97,6 +117,10 @@ class Totals:
             f"{self.quarantined:,} quarantined, {self.waiting:,} waiting for another look, "
             f"{self.same:,} with a content that was scored before"
         )
+        if self.unsettled:
+            yield f"{self.unsettled:,} of those that wait were gone or growing when they were read"
+        if self.passed_over.counts:
+            yield str(self.passed_over)
         for label, count in self.tally.labels.most_common():
             yield f"  {count:>8,}  {label}"
         flags = self.tally.flags

@@ -6,7 +6,7 @@ import logging
 import secrets
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -15,29 +15,28 @@ from typing import Any
 
 from pyarrow import fs
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from spark_cxr import output as outputs
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
+from spark_cxr.model.model import Model
 from spark_cxr.output import Outcome, Output, absolute, locate
 from spark_cxr.pipeline.explanations import explain_paths
-from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.scorer import open_scorer
-from spark_cxr.pipeline.sources import list_files
+from spark_cxr.pipeline.sources import Listing, list_files
 from spark_cxr.settings import Config, Score
 from spark_cxr.verbs.score.arrivals import arrivals, batches
 from spark_cxr.verbs.score.batch import ScoringRun, score_batch
-from spark_cxr.verbs.score.lease import only_writer
+from spark_cxr.verbs.score.lease import check_writer, only_writer
+from spark_cxr.verbs.score.reading import spark_reader
 from spark_cxr.verbs.score.results import Totals
 from spark_cxr.verbs.score.table import (
     RUNS,
     SCORED,
-    WAITING,
     DeltaTable,
     ParquetTable,
     Table,
-    known_files,
+    committed,
     sweep,
     write_also,
 )
@@ -57,10 +56,10 @@ def open_run(cfg: Config) -> Iterator[Output]:
     table = _table_of(settings)
     try:
         _check_ours(table)
-        with only_writer(table, settings.wait):
+        stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        with only_writer(table, settings.wait, stamp):
             sweep(table)
             outputs.sweep(Output(table.table(RUNS)))
-            stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
             yield Output(table.table(f"{RUNS}/{stamp}"))
     except PermissionError as error:
         received = f"--table={table.address} ({error.strerror})"
@@ -78,72 +77,87 @@ def check_settings(settings: Score) -> None:
 def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Score what is new, and what arrives while it watches; report what was done."""
     settings = cfg.score
-    run = _open(spark, settings, output)
+    scorer = open_scorer(
+        spark, settings.model, settings.batch_size, settings.device, settings.require_signature
+    )
+    run = _open(spark, settings, scorer, output)
     totals, numbers = Totals(keep=settings.explain), count(1)
     with _stopping() as stop:
         while True:
-            _pass(run, totals, numbers, stop)
+            # Who watches may find a folder from which all was taken away.
+            listing = list_files(spark, settings.images, may_be_empty=settings.watch)
+            score_new(run, listing, totals, numbers, stop)
+            if settings.also:
+                write_also(_table_of(settings), settings.also, scorer.manifest.labels)
             if not settings.watch or stop.wait(settings.interval):
                 break
-    return _outcome(run, cfg, totals, output)
+    return _outcome(spark, scorer, cfg, totals, output)
 
 
-def _pass(run: ScoringRun, totals: Totals, numbers: Iterator[int], stop: threading.Event) -> None:
-    """Score what is there now; a stop takes effect between two batches, and none is lost."""
-    spark, settings = run.spark, run.settings
-    listing = list_files(spark, settings.images)
-    known = known_files(spark, run.table)
-    if known is not None and settings.rescore:
-        known = known.where(F.col("model") == run.model)
-    waiting = run.table.read(spark, WAITING)
-    totals.passes += 1
-    totals.listed = listing.count
-    new = arrivals(listing, known, waiting)
+def score_new(
+    run: ScoringRun,
+    listing: Listing,
+    totals: Totals,
+    numbers: Iterator[int],
+    stop: threading.Event,
+) -> None:
+    """Score what was listed and is new; a stop takes effect between batches, and none is lost."""
+    settings = run.settings
+    totals.start_pass(listing)
+    new = arrivals(listing.found, run.table, run.model, settings.rescore)
     for batch in batches(new, settings.max_files_per_trigger, settings.max_bytes_per_trigger):
-        with progress(spark, "scoring", len(batch)):
-            files = score_batch(run, batch, next(numbers))
-        totals.add(len(batch), files)
+        totals.add(len(batch), score_batch(run, batch, next(numbers)))
         if settings.watch and stop.is_set():
             break
-    if run.table.read(spark, SCORED) is None:  # a reader needs the columns, also without rows
+    if settings.format == "parquet" and not committed(_table_of(settings)):
+        # A reader needs the columns, also without rows.
         run.table.append(SCORED, [], f"{run.name}-none", datetime.now(UTC))
-    if settings.also:
-        write_also(_table_of(settings), settings.also, run.scorer.manifest.labels)
 
 
-def _open(spark: SparkSession, settings: Score, output: Output) -> ScoringRun:
-    scorer = open_scorer(spark, settings.model, settings.batch_size, settings.device)
+def _open(spark: SparkSession, settings: Score, scorer: Model, output: Output) -> ScoringRun:
     name, place = PurePosixPath(output.address).name, _table_of(settings)
     table: Table = ParquetTable(place)
     if settings.format == "delta":
         delta = DeltaTable(spark, place)
         delta.make()
         table = delta
-    return ScoringRun(spark, settings, scorer, table, name)
+    return ScoringRun(
+        settings=settings,
+        model=scorer.manifest.identity,
+        table=table,
+        name=name,
+        look=spark_reader(spark, scorer),
+        check=lambda: check_writer(place, name),
+    )
 
 
-def _outcome(run: ScoringRun, cfg: Config, totals: Totals, output: Output) -> Outcome:
-    measures = measure_drift(totals.tally, run.scorer.predictor.reference, cfg.drift)
+def _outcome(
+    spark: SparkSession, scorer: Model, cfg: Config, totals: Totals, output: Output
+) -> Outcome:
+    measures = measure_drift(totals.tally, scorer.predictor.reference, cfg.drift)
     counts: dict[str, Any] = {
         "table": _table_of(cfg.score).address,
-        "model": run.model,
+        "model": scorer.manifest.identity,
         **totals.counts(measures),
     }
     if totals.keep:
         output.write_text(LEAST_CERTAIN, totals.csv())
         counts["least_certain"] = output.table(LEAST_CERTAIN)
-        counts["explained"] = _explain(run, totals, Output(output.table(EXPLAINED)))
-    lines = [*totals.lines(measures), *filter(None, [run.scorer.manifest.weights.caveat])]
+        paths = [doubt.path for doubt in totals.least_certain()]
+        place = Output(output.table(EXPLAINED))
+        counts["explained"] = _explain(spark, scorer, paths, cfg.score.max_bytes, place)
+    lines = [*totals.lines(measures), *filter(None, [scorer.manifest.weights.caveat])]
     return Outcome(counts, "\n".join(lines))
 
 
-def _explain(run: ScoringRun, totals: Totals, output: Output) -> int:
-    """Draw the least certain films with their heat; if that fails the scores stay."""
-    paths = [doubt.path for doubt in totals.least_certain()]
+def _explain(
+    spark: SparkSession, scorer: Model, paths: Sequence[str], max_bytes: int, output: Output
+) -> int:
+    """Draw films with their heat; if that fails the scores stay."""
     if not paths:
         return 0
     try:
-        return explain_paths(run.spark, run.scorer, paths, run.settings.max_bytes, output).n
+        return explain_paths(spark, scorer, paths, max_bytes, output).n
     except SparkCxrError as error:
         LOG.warning(f"score: the least certain films are not explained: {error}")
         return 0

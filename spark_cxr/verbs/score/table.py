@@ -18,23 +18,27 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import reduce
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
-from pyspark.sql import DataFrame, SparkSession
+from pyarrow import dataset, fs
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from spark_cxr.errors import SetupError
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.film_pass import arrow_schema
 from spark_cxr.pipeline.session import SPARK_ERRORS
 from spark_cxr.schemas import KNOWN, SCORE_QUARANTINE, SCORES, TOUCHED, columns
+
+LOG = logging.getLogger(__name__)
 
 Rows = Sequence[dict[str, Any]]
 
@@ -51,18 +55,23 @@ SCORED_ON = "scored_on"
 RUNS = "_runs"
 HALF = ".half"
 KEY = ("path", "sha256", "model", "modified", "bytes")
-"""Of the hidden tables; that of predictions has one row for a content, whatever its time."""
+KEYS = arrow_schema(KNOWN.replace("timestamp", "bigint"))
+"""The same columns, `modified` in microseconds."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Table(Protocol):
     """Where rows are kept."""
 
     def append(self, kind: str, rows: Rows, name: str, at: datetime) -> None:
-        """Commit rows of one kind, all or none; `name` is the batch's own."""
+        """Commit rows of one kind, all or none, less those whose key is there already.
+
+        `name` is the batch's own.
+        """
         ...
 
-    def read(self, spark: SparkSession, kind: str) -> DataFrame | None:
-        """Read the rows of one kind; None where there are none yet."""
+    def keys(self, kind: str) -> Iterator[pa.RecordBatch]:
+        """Give all rows of one kind as `KEYS`."""
         ...
 
 
@@ -71,29 +80,63 @@ class ParquetTable:
     """Parquet files, one a batch."""
 
     output: Output
+    _given: dict[str, set[str]] = field(default_factory=dict)
+    """The files whose keys this run has, by kind: each commit looks into all others."""
 
     def append(self, kind: str, rows: Rows, name: str, at: datetime) -> None:
-        """Write one file and rename it: no reader ever sees a part of it."""
-        buffer = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(list(rows), arrow_schema(TABLES[kind])), buffer)
-        place = "/".join(filter(None, (kind, f"{SCORED_ON}={at:%Y-%m-%d}", f"{name}.parquet")))
-        self.output.write_bytes(place, buffer.getvalue().to_pybytes(), is_durable=True)
+        """Write one file and rename it: no reader ever sees a part of it.
 
-    def read(self, spark: SparkSession, kind: str) -> DataFrame | None:
-        """Read with the known schema, so that no file is opened to infer it."""
-        below = self.output.table(kind).rstrip("/")
-        store, root = locate(below)
-        found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
-        if not any(entry.base_name.startswith(SCORED_ON) for entry in found):
-            return None
-        return spark.read.schema(TABLES[kind]).parquet(below)
+        Another run should not be at work here (`lease.py`), but where one is, because a lease ran
+        out or a disk knows no locks, what it has committed is not committed again.
+        """
+        given = self._given.setdefault(kind, set())
+        others = [place for place in committed(self.output, kind) if place not in given]
+        there = {key_of(kind, row) for b in self._keys(kind, others) for row in b.to_pylist()}
+        new = [row for row in rows if key_of(kind, row) not in there]
+        if len(new) < len(rows):
+            LOG.warning(f"score: another run has committed {len(rows) - len(new):,} of these rows")
+        if new or not rows:
+            buffer = pa.BufferOutputStream()
+            pq.write_table(pa.Table.from_pylist(new, arrow_schema(TABLES[kind])), buffer)
+            place = "/".join(filter(None, (kind, f"{SCORED_ON}={at:%Y-%m-%d}", f"{name}.parquet")))
+            self.output.write_bytes(place, buffer.getvalue().to_pybytes(), is_durable=True)
+            given.add(place)
+
+    def keys(self, kind: str) -> Iterator[pa.RecordBatch]:
+        """Read the columns of the key from every file, and note which files these were."""
+        places = committed(self.output, kind)
+        self._given[kind] = set(places)
+        yield from self._keys(kind, places)
+
+    def _keys(self, kind: str, places: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read some files; with a known schema, so that none is opened to infer it."""
+        if not places:
+            return
+        store, root = locate(self.output.address)
+        as_ours = dataset.ParquetReadOptions(coerce_int96_timestamp_unit="us")  # Spark writes these
+        files = dataset.dataset(
+            [f"{root}/{place}" for place in places],
+            schema=arrow_schema(KNOWN),
+            format=dataset.ParquetFileFormat(read_options=as_ours),
+            filesystem=store,
+        )
+        for batch in files.to_batches():
+            yield pa.RecordBatch.from_arrays(
+                [batch[name].cast(kind) for name, kind in zip(KEYS.names, KEYS.types, strict=True)],
+                schema=KEYS,
+            )
 
 
-def known_files(spark: SparkSession, table: Table) -> DataFrame | None:
-    """Gather the files that need not be scored again (`schemas.KNOWN`)."""
-    parts = (table.read(spark, kind) for kind in (SCORED, QUARANTINED, SAME))
-    known = [part.select(*columns(KNOWN)) for part in parts if part is not None]
-    return reduce(DataFrame.unionByName, known) if known else None
+def key_of(kind: str, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give what no two rows of a table share; `modified` in microseconds."""
+    time = row["modified"]
+    micros = (time - EPOCH) // timedelta(microseconds=1) if isinstance(time, datetime) else time
+    return tuple(micros if name == "modified" else row[name] for name in key_names(kind))
+
+
+def key_names(kind: str) -> tuple[str, ...]:
+    """Name the columns of the key: a content has one prediction, whatever its time."""
+    return KEY[:3] if kind == SCORED else KEY
 
 
 def sweep(output: Output) -> int:
@@ -105,11 +148,12 @@ def sweep(output: Output) -> int:
     return len(left)
 
 
-def committed(output: Output) -> list[str]:
-    """Name the files of predictions, as places below the directory."""
+def committed(output: Output, kind: str = SCORED) -> list[str]:
+    """Name the files of a table, as places below the directory."""
     root = locate(output.address)[1]
-    places = (path[len(root) :].lstrip("/") for path in _files(output))
-    return sorted(p for p in places if p.startswith(SCORED_ON) and p.endswith(".parquet"))
+    below, start = Output(output.table(kind).rstrip("/")), f"{kind}/{SCORED_ON}".lstrip("/")
+    places = (path[len(root) :].lstrip("/") for path in _files(below))
+    return sorted(p for p in places if p.startswith(start) and p.endswith(".parquet"))
 
 
 def _files(output: Output) -> Iterator[str]:
@@ -138,12 +182,16 @@ class DeltaTable:
         finally:
             self.spark.catalog.dropTempView(view)
 
-    def read(self, spark: SparkSession, kind: str) -> DataFrame | None:
-        """Read a table; None before its first row."""
-        store, root = locate(f"{self.output.table(kind).rstrip('/')}/_delta_log")
-        if store.get_file_info(root).type.name == "NotFound":
-            return None
-        return spark.read.format("delta").load(self._place(kind))
+    def keys(self, kind: str) -> Iterator[pa.RecordBatch]:
+        """Read the columns of the key, some rows at a time; none before the first row."""
+        store, root = locate(f"{self._place(kind)}/_delta_log")
+        if store.get_file_info(root).type == fs.FileType.NotFound:
+            return
+        table = self.spark.read.format("delta").load(self._place(kind))
+        rows = table.select(*columns(KNOWN)).withColumn("modified", F.unix_micros("modified"))
+        left = rows.toLocalIterator()
+        while some := list(islice(left, 10_000)):
+            yield pa.RecordBatch.from_pylist([row.asDict() for row in some], schema=KEYS)
 
     def make(self, kind: str = "") -> None:
         """Create a table if it is not there, or say that the session has no Delta."""
@@ -170,8 +218,7 @@ def create_of(place: str, ddl: str) -> str:
 
 def merge_of(place: str, view: str, kind: str) -> str:
     """Give the statement that adds rows, each at most once."""
-    key = KEY if kind else KEY[:3]
-    same = " AND ".join(f"known.{name} <=> new.{name}" for name in key)
+    same = " AND ".join(f"known.{name} <=> new.{name}" for name in key_names(kind))
     return (
         f"MERGE INTO delta.`{place}` AS known USING {view} AS new ON {same} "
         "WHEN NOT MATCHED THEN INSERT *"

@@ -17,7 +17,7 @@ from types import ModuleType
 from urllib.parse import quote, unquote
 
 from spark_cxr.errors import ConfigError, SetupError, SparkCxrError
-from spark_cxr.settings import Config, Track
+from spark_cxr.settings import Config, Track, without_password
 
 SESSION = "session"
 EXPERIMENT = "spark_cxr"
@@ -84,7 +84,7 @@ def experiment_of(mlflow: ModuleType, settings: Track) -> str | None:
 
 def named(mlflow: ModuleType) -> str:
     """Name the store for people, without a password."""
-    return re.sub(r"//[^/@]*@", "//", mlflow.get_tracking_uri())
+    return without_password(str(mlflow.get_tracking_uri()))
 
 
 def _database(address: str) -> Path:
@@ -115,7 +115,7 @@ def check_tracking(cfg: Config) -> None:
 def gist(error: BaseException) -> str:
     """Give the first line of an error, without passwords."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"//[^/@\s]*@", "//", lines[0])[:300].rstrip(".")
+    return without_password(lines[0])[:300].rstrip(".")
 
 
 def check_flags(cfg: Config) -> None:

@@ -21,6 +21,7 @@ SPAWN = multiprocessing.get_context("spawn")
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SETTLES_AFTER", 0.0)
+    monkeypatch.setattr(writer, "WATCHED_FOR", 0.05)
     return Output(str(tmp_path))
 
 
@@ -122,3 +123,41 @@ def test_who_does_not_wait_is_told_who_writes_however_often_it_asks(tmp_path, ho
             only_writer(Output(str(tmp_path)), wait=False),
         ):
             pass
+
+
+# Clocks that are wrong, and holders that come back
+
+
+@pytest.mark.parametrize("age", [-7200.0, writer.EXPIRES_AFTER + 1])
+def test_a_lease_that_looks_old_or_comes_from_the_future_is_left_alone_if_it_is_renewed(
+    table, monkeypatch, age
+):
+    lease(table, age)
+    monkeypatch.setattr(writer, "WATCHED_FOR", 0.5)
+    threading.Timer(0.1, lease, (table, age - 20)).start()
+    with (
+        pytest.raises(OutputError, match="held by process 1 on night"),
+        writer._leased(table, wait=False),
+    ):
+        pass
+
+
+def test_a_lease_from_the_future_that_nobody_renews_is_taken_over(table):
+    """Its holder was killed, and then the clock was set back."""
+    lease(table, age=-7200)
+    with writer._leased(table, wait=False):
+        assert json.loads(table.read_bytes(writer.LEASE))["who"] != "process 1 on night"
+
+
+def test_a_holder_that_lost_its_lease_leaves_it_to_the_other_and_commits_nothing(
+    table, monkeypatch
+):
+    monkeypatch.setattr(writer, "is_here", lambda _: False)
+    with writer._leased(table, wait=False, name="mine"):
+        writer.check_writer(table, "mine")
+        lease(table, age=0)  # while the store did not answer us, another run took over
+        writer._renew(table, "mine")
+        assert json.loads(table.read_bytes(writer.LEASE))["id"] == "x"
+        with pytest.raises(OutputError, match="taken over by process 1 on night"):
+            writer.check_writer(table, "mine")
+    assert json.loads(table.read_bytes(writer.LEASE))["id"] == "x"

@@ -1,0 +1,95 @@
+"""The bytes of a label file as text, or one line that says why they are none.
+
+Spark reads any bytes: letters of another encoding it replaces in silence, and one stray quote makes
+a single field of all the lines after it. Both are refused here, by line, without their content.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from spark_cxr.errors import InputError
+
+UTF_8, UTF_16 = "UTF-8", "UTF-16"
+FIELD = re.compile(r'(?P<quoted>"(?:[^"]|"")*+"[ \t]*+)(?=[,\r\n]|\Z)|(?P<plain>(?!")[^,\r\n]*+)')
+"""One field of a CSV, from where it begins."""
+SAVE_AS = "Save it as CSV in UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """A label file that was checked."""
+
+    text: str
+    encoding: str
+    """By the name that Spark knows it by."""
+
+
+def read_csv_text(data: bytes, path: str) -> CsvText:
+    """Decode a label file: UTF-8, or what begins with the mark of UTF-16, as Excel writes them.
+
+    Raises:
+        InputError: It is in another encoding, or a quote in it does not end where a field does.
+    """
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = UTF_16 if is_utf_16 else UTF_8
+    try:
+        text = data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The mark of UTF-8 is cut off before the position is counted.
+        at = error.start + (len(data) - len(error.object))
+        line = data.count(b"\n", 0, at) + 1
+        received = f"{path} with byte 0x{data[at]:02X} in line {line:,}"
+        raise InputError(f"a label file in {encoding}", received, SAVE_AS) from None
+    if (at := text.find("\0")) >= 0:
+        received = f"{path} with a zero byte in line {_line(text, at):,}"
+        raise InputError("a label file of text in UTF-8", received, SAVE_AS)
+    _check_quotes(text, path)
+    return CsvText(text, encoding)
+
+
+def uncompressed(data: bytes, path: str) -> bytes:
+    """Unpack what Spark unpacks by the end of a file's name."""
+    try:
+        codec = pa.Codec.detect(path).name
+    except (TypeError, ValueError):  # pyarrow knows no such end
+        return data
+    return bytes(pa.input_stream(pa.py_buffer(data), compression=codec).read())
+
+
+def _check_quotes(text: str, path: str) -> None:
+    """Refuse a field that its quote does not end, and one that swallows other rows.
+
+    Only rows with a quote are looked at: all others end where their line does.
+    """
+    width, end, way_out = None, 0, "Correct the quotes of that line"
+    while (quote := text.find('"', end)) >= 0:
+        start = max(end, text.rfind("\n", end, quote) + 1, text.rfind("\r", end, quote) + 1)
+        fields, end, is_closed = _row(text, start)
+        if not is_closed:
+            expected = "a quote that ends its field, before a comma or the end of a line"
+            raise InputError(expected, f"{path}, line {_line(text, end):,}", way_out)
+        width = width or _row(text, 0)[0]
+        if fields != width and re.search(r"[\r\n]", text[start:end]):
+            lines = f"from line {_line(text, start):,} to {_line(text, end):,}"
+            received = f"{path} with {fields:,} {lines}"
+            raise InputError(f"{width:,} fields in each row", received, way_out)
+
+
+def _row(text: str, at: int) -> tuple[int, int, bool]:
+    """Count the fields of the row that begins here; say where it ends, or has a quote too many."""
+    fields = 1
+    while (found := FIELD.match(text, at)) is not None:
+        if not text.startswith(",", found.end()):
+            return fields, found.end(), True
+        at, fields = found.end() + 1, fields + 1
+    return fields, at, False
+
+
+def _line(text: str, at: int) -> int:
+    """Count lines as editors do, whichever way they end."""
+    return len(re.findall(r"\r\n|\r|\n", text[:at])) + 1

@@ -1,0 +1,247 @@
+"""What lies below folders of this machine: each name is a file to read, or is counted and named.
+
+Spark's own lister ends the run at a folder without rights, follows a link that leads back until the
+kernel refuses, and leaves out hidden names in silence. This one names all of that. It spells paths
+as Spark does, and passes over what Spark passes over.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spark_cxr.metrics.wording import counted
+
+SIDE_FILES = frozenset(
+    (
+        *("csv", "tsv", "txt", "md", "json", "jsonl", "xml", "yaml", "yml", "toml"),
+        *("html", "htm", "css", "js", "log", "parquet", "crc", "key", "ini", "py", "ipynb"),
+    )
+)
+"""Suffixes of what lies beside images."""
+HIDDEN, SIDE, LEFT_OUT = "hidden", "side_file", "left_out"
+LOCKED, LOOP, SPECIAL, NOWHERE = "unreadable", "linked_twice", "no_file", "dangling"
+KINDS = {
+    HIDDEN: "hidden",
+    SIDE: "no image by its suffix",
+    LEFT_OUT: "left out by the data set",
+    LOCKED: "that cannot be read",
+    LOOP: "link to a folder that is listed already",
+    SPECIAL: "no regular file",
+    NOWHERE: "link to nothing",
+}
+"""Why a name is passed over, in run.json and in words."""
+EXAMPLES = 3
+COLON = "Hadoop opens no local file with a colon in its name: rename it"
+NO_UTF8 = "the name is not UTF-8: rename it"
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file of a listing."""
+
+    path: str
+    """As Spark writes it; bytes that are not UTF-8 stand as \\xff."""
+    modified: int | None
+    """Microseconds since 1970; None for a file without bytes."""
+    bytes: int
+    obstacle: str = ""
+    """Why Spark cannot open it, where its name says so."""
+
+
+@dataclass
+class PassedOver:
+    """What a listing does not give, by kind: how many, and the first few names."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, name: str) -> None:
+        """Count a name, and keep it where it is one of the first."""
+        self.counts[kind] += 1
+        if len(first := self.names.setdefault(kind, [])) < EXAMPLES:
+            first.append(in_one_line(name))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give counts and names for run.json."""
+        return {
+            kind: {"count": count, "first": self.names[kind]}
+            for kind, count in sorted(self.counts.items())
+        }
+
+    def __str__(self) -> str:
+        """Say all of it in one line; empty where nothing was passed over."""
+        parts = (
+            f"{count:,} {KINDS[kind]} ({', '.join(self.names[kind])}{', …' * (count > EXAMPLES)})"
+            for kind, count in sorted(self.counts.items())
+        )
+        total = self.counts.total()
+        return f"{counted(total, 'name')} passed over: {'; '.join(parts)}" if total else ""
+
+
+@dataclass
+class _Folder:
+    """A folder on the way, and what Spark is to read of it where it cannot read all of it."""
+
+    path: str
+    above: _Folder | None = None
+    files: list[str] = field(default_factory=list)
+    below: list[_Folder] = field(default_factory=list)
+    is_whole: bool = True
+
+    def break_up(self) -> None:
+        """Note that Spark's own lister must not enter this folder, nor any above it."""
+        folder: _Folder | None = self
+        while folder is not None and folder.is_whole:
+            folder.is_whole = False
+            folder = folder.above
+
+
+@dataclass
+class Walk:
+    """A walk below some roots, and what was found.
+
+    A folder that several links lead to is listed once: under its own name if it has one here.
+    """
+
+    leave_out: str = ""
+    """Expression for paths that are no films."""
+    files: list[FoundFile] = field(default_factory=list)
+    passed_over: PassedOver = field(default_factory=PassedOver)
+    readable: list[str] = field(default_factory=list)
+    """Folders and files that hold all of `files` and that Spark's own lister can read."""
+    _known: set[tuple[int, int]] = field(default_factory=set)
+
+    def below(self, root: str) -> None:
+        """List a folder, or one file."""
+        top = _Folder(posixpath.normpath(root))
+        folders, links = list[_Folder](), list[_Folder]()
+        if Path(top.path).is_dir():
+            folders.append(top)
+        else:
+            top.break_up()
+            self._add(top.path, Path(top.path), top)
+        while folders or links:  # links last: what they lead to may have a name of its own here
+            folder = folders.pop() if folders else links.pop(0)
+            for entry in self._entries(folder):
+                here = f"{folder.path.rstrip('/')}/{entry.name}"
+                if not _is_folder(entry):
+                    self._add(here, entry, folder)
+                elif is_hidden(entry.name):
+                    self.passed_over.add(HIDDEN, f"{here}/")
+                else:
+                    folder.below.append(_Folder(here, folder))
+                    (links if entry.is_symlink() else folders).append(folder.below[-1])
+        self.readable.extend(_cover(top))
+
+    def _entries(self, folder: _Folder) -> list[os.DirEntry[str]]:
+        """Open a folder, unless that was done before or cannot be done."""
+        try:
+            there = Path(folder.path).stat()
+            if (place := (there.st_dev, there.st_ino)) in self._known:
+                self.passed_over.add(LOOP, folder.path)
+                folder.break_up()
+                return []
+            self._known.add(place)
+            with os.scandir(folder.path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self.passed_over.add(LOCKED, f"{folder.path}: {error.strerror}")
+            folder.break_up()
+            return []
+
+    def _add(self, here: str, entry: os.DirEntry[str] | Path, folder: _Folder) -> None:
+        """Take a file into the listing, or pass it over with a word."""
+        path = f"file:{spelled(here)}"
+        if kind := kind_by_name(path, self.leave_out):
+            self.passed_over.add(kind, here)
+            return
+        try:
+            there = entry.stat()
+        except FileNotFoundError:
+            if entry.is_symlink():
+                self.passed_over.add(NOWHERE, here)
+            return
+        except OSError as error:
+            self.passed_over.add(LOCKED, f"{here}: {error.strerror}")
+            folder.break_up()
+            return
+        if not stat.S_ISREG(there.st_mode):
+            self.passed_over.add(SPECIAL, here)
+            return
+        self.files.append(FoundFile(path, *_time_and_size(there), obstacle_of(here)))
+        if not self.files[-1].obstacle:
+            folder.files.append(here)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def time_and_size(path: str) -> tuple[int | None, int] | None:
+    """Look up a file of this machine as a listing has it; None where it is gone."""
+    try:
+        return _time_and_size(Path("/" + path.removeprefix("file:").lstrip("/")).stat())
+    except OSError:
+        return None
+
+
+def _time_and_size(there: os.stat_result) -> tuple[int | None, int]:
+    # Java counts in milliseconds, and so do the tables of earlier versions.
+    return there.st_mtime_ns // 1_000_000 * 1000 if there.st_size else None, there.st_size
+
+
+def kind_by_name(path: str, leave_out: str) -> str:
+    """Say why a path is passed over for its name alone; empty: it is not."""
+    name = path.rpartition("/")[2]
+    if is_hidden(name):
+        return HIDDEN
+    if "." in name and name.rpartition(".")[2].lower() in SIDE_FILES:
+        return SIDE
+    return LEFT_OUT if leave_out and re.search(leave_out, path) else ""
+
+
+def is_hidden(name: str) -> bool:
+    """Tell what Spark's lister leaves out."""
+    is_private = name.startswith("_") and "=" not in name
+    return is_private or name.startswith(".") or name.endswith("._COPYING_")
+
+
+def obstacle_of(path: str) -> str:
+    """Say why Spark cannot open a file with this path; empty: it can."""
+    if spelled(path) != path:
+        return NO_UTF8
+    return COLON if ":" in path.rpartition("/")[2] else ""
+
+
+def spelled(path: str) -> str:
+    """Write a path as text that any table can hold."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def in_one_line(name: str) -> str:
+    """Write a name so that it stays in its line."""
+    signs = (s if s.isprintable() else s.encode("unicode_escape").decode() for s in spelled(name))
+    return "".join(signs)
+
+
+def _cover(top: _Folder) -> Iterator[str]:
+    """Name the largest folders below which Spark's lister meets no obstacle, and other files."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        if folder.is_whole and not obstacle_of(folder.path):
+            yield folder.path
+        else:
+            yield from folder.files
+            waiting.extend(folder.below)
