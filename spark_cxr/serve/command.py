@@ -147,13 +147,6 @@ def _say_where(settings: Serve, port: int, token: str, seconds: float) -> None:
         timer.start()
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address."""
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host.lower() == "localhost"
-
-
 def _warn(url: str, token: str) -> None:
     """Say what it means that not only this machine can reach the server."""
     carried = "films, answers and the token" if token else "films and answers"
