@@ -175,7 +175,7 @@ class _Child:
     """One process that decodes one file at a time."""
 
     def __init__(self) -> None:
-        self.peak = 0
+        self.peak, self.is_ended = 0, False
         _expect_end_and_forks()
         # The path as it is now: Spark adds archives to it that no environment variable names.
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
@@ -221,6 +221,11 @@ class _Child:
         self.peak = decoded.peak
         return decoded, pixels
 
+    def end(self) -> None:
+        """End the process although it is at work; whoever waits for it closes it."""
+        self.is_ended = True
+        self._process.kill()
+
     def close(self) -> None:
         """End the process and wait for it."""
         self._process.kill()
@@ -238,6 +243,7 @@ class _Pool:
     def __init__(self) -> None:
         self.idle: list[_Child] = []
         """`append` and `pop` of a list are atomic: threads share it as it is."""
+        self.busy: list[_Child] = []
         self.heavy = threading.Lock()
 
     @contextmanager
@@ -249,11 +255,13 @@ class _Pool:
             child = _Child()
         except OSError as error:
             raise MemoryError from error
+        self.busy.append(child)
         is_well = False
         try:
             yield child
-            is_well = child.peak < _RETIRED
+            is_well = child.peak < _RETIRED and not child.is_ended
         finally:
+            self.busy.remove(child)
             if is_well:
                 self.idle.append(child)
             else:
@@ -261,10 +269,12 @@ class _Pool:
 
     def renew(self) -> None:
         """Forget what belongs to the process that this one was forked from."""
-        self.idle, self.heavy = [], threading.Lock()
+        self.idle, self.busy, self.heavy = [], [], threading.Lock()
 
     def close(self) -> None:
-        """End all idle children."""
+        """End all children, those at work too: their files become `ended_its_reader`."""
+        for child in self.busy.copy():
+            child.end()
         while self.idle:
             self.idle.pop().close()
 
@@ -273,7 +283,7 @@ _pool = _Pool()
 
 
 def close_children() -> None:
-    """End all idle children."""
+    """End all children."""
     _pool.close()
 
 
@@ -307,6 +317,8 @@ def decode_apart(data: bytes, limits: Limits) -> Film:
                 detail = f"{name}: not decoded in {limits.seconds:g} s"
                 raise BadImage("too_slow", detail) from None
             except (OSError, EOFError, ValueError, TypeError, KeyError):
+                if child.is_ended:  # by us, who want no other one
+                    break
                 continue
             if isinstance(found, BadImage):
                 raise found

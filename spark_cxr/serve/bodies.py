@@ -32,7 +32,7 @@ STATUS_OF = {
     "unsupported_transfer_syntax": 415,
     "unsupported_photometric": 415,
     "too_large": 413,
-    "out_of_memory": 503,
+    "out_of_memory": 413,
     "unreadable": 503,
 }
 """Of the reasons of `errors.REASONS`; the others are files that cannot become a film: 422."""
