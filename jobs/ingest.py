@@ -19,6 +19,8 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     done = ingest_step(spark, cfg.ingest, output)
     lines = [f"{done.files:,} files: {done.n_images:,} images, {done.quarantined:,} quarantined"]
     lines += [f"  {count:>6,}  {reason}" for reason, count in done.reasons]
+    if done.damaged:
+        lines.append(f"{done.damaged:,} of the images are damaged (column flags)")
     return Outcome(done.counts(), "\n".join(lines))
 
 

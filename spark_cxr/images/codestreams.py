@@ -12,7 +12,7 @@ import struct
 import simplejpeg
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import DAMAGED, Pixels
 from spark_cxr.images.harmless import jpeg_frame, jpeg_segments
 
 _J2K_START = b"\xff\x4f\xff\x51"
@@ -79,7 +79,7 @@ def flags_of(complaint: str) -> tuple[str, ...]:
     """
     if _INCOMPLETE in complaint:
         raise BadImage("truncated", "jpeg: its data end before its picture does")
-    return ("damaged",) if complaint.startswith(_CONTRADICTION) else ()
+    return (DAMAGED,) if complaint.startswith(_CONTRADICTION) else ()
 
 
 def check_frame(frame: bytes, shape: tuple[int, int, int]) -> None:

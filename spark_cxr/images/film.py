@@ -59,12 +59,13 @@ class Film:
     """Things a reader should know, each from `FLAGS`."""
 
 
+DAMAGED = "damaged"
 FLAGS = {
     "lateral": "a lateral view: the networks here are made for frontal films",
     "burned_in": "the file says that annotations are burned into the pixels",
     "for_processing": "a raw detector image, not one made for reading",
     "window_ignored": "the file's display window makes no sense: the whole range is shown instead",
-    "damaged": "the file contradicts itself in places: some of the picture may not be the film's",
+    DAMAGED: "the file contradicts itself in places: some of the picture may not be the film's",
     "other_modality": "not computed or digital radiography (CR, DX, RG)",
 }
 

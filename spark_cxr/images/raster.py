@@ -24,7 +24,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.codestreams import flags_of, has_gap, whole_jpeg
-from spark_cxr.images.film import Film, Limits, Pixels, to_bytes
+from spark_cxr.images.film import DAMAGED, Film, Limits, Pixels, to_bytes
 from spark_cxr.images.harmless import webp_canvas
 
 _FILES: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {
@@ -96,7 +96,7 @@ def _film(name: str, data: bytes, limits: Limits) -> Film:
             pixels = _pixels(image, bits)
             flags = flags_of(complaint)
         elif has_gap(data, pixels):
-            flags = ("damaged",)
+            flags = (DAMAGED,)
     orientation = _orientation(image, name)
     if orientation in _TURNS:
         pixels = np.ascontiguousarray(_TURNS[orientation](pixels))

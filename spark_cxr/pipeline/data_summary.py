@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from spark_cxr import datasets
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import PublishedResult
+from spark_cxr.images.film import DAMAGED, FLAGS
 from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics import measure_parts
 from spark_cxr.metrics.results import (
@@ -94,6 +95,8 @@ def data_caveats(ingested: IngestResult, drawn: bool) -> Iterator[str]:
     """Say what the data cannot show."""
     if drawn:
         yield "The films are drawn phantoms: the figures say that the software runs, no more."
+    if ingested.damaged:
+        yield f"{ingested.damaged:,} of {ingested.n_images:,} films are damaged: {FLAGS[DAMAGED]}."
     if ingested.patients and ingested.without_patient:
         yield (
             f"{ingested.without_patient:,} of {ingested.n_images:,} films name no patient: each "

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.images.film import Limits
+from spark_cxr.images.film import DAMAGED, Limits
 from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
@@ -50,6 +50,8 @@ class IngestResult:
     """Address of the table of films that are one (`schemas.TWINS`)."""
     passed_over: PassedOver = field(default_factory=PassedOver)
     """What lies in the folders and is no row."""
+    damaged: int = 0
+    """Images whose files contradict themselves in places."""
 
     @property
     def quarantined(self) -> int:
@@ -63,6 +65,7 @@ class IngestResult:
             "images": self.n_images,
             "quarantined": self.quarantined,
             "reasons": dict(self.reasons),
+            "damaged": self.damaged,
             "passed_over": self.passed_over.to_json(),
         }
 
@@ -162,10 +165,23 @@ def account_of(spark: SparkSession, output: Output, files: int = 0) -> IngestRes
     """Count what ingesting has left in a directory, just now or in an earlier run."""
     images = spark.read.schema(IMAGES).parquet(output.table("images"))
     known, reasons = F.col("patient_id"), _reasons(spark, output)
-    counts = images.agg(F.count(F.lit(1)), F.count_distinct(known), F.count_if(known.isNull()))
-    n_images, patients, without = counts.collect()[0]
-    files = files or n_images + sum(n for _, n in reasons)
-    return IngestResult(images, files, n_images, patients, without, reasons, output.table("twins"))
+    counts = images.agg(
+        F.count(F.lit(1)),
+        F.count_distinct(known),
+        F.count_if(known.isNull()),
+        F.count_if(F.array_contains("flags", DAMAGED)),
+    )
+    n_images, patients, without, damaged = counts.collect()[0]
+    return IngestResult(
+        images,
+        files or n_images + sum(n for _, n in reasons),
+        n_images,
+        patients,
+        without,
+        reasons,
+        output.table("twins"),
+        damaged=damaged,
+    )
 
 
 def _reasons(spark: SparkSession, output: Output) -> tuple[tuple[str, int], ...]:

@@ -15,6 +15,7 @@ from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.output import Output
+from spark_cxr.pipeline.data_summary import data_caveats
 from spark_cxr.pipeline.ingest import account_of, ingest_step
 from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.pipeline.reading import Reading, look
@@ -344,3 +345,16 @@ def test_files_that_cost_too_much_take_no_row_from_the_films_beside_them(spark, 
     found = {name.removesuffix(".png").replace("_", " "): row for name, row in quarantine.items()}
     assert {name: row["reason"] for name, row in found.items()} == reasons
     assert len(images) == len(good)
+
+
+def test_damaged_films_are_counted_and_named_in_reports(spark, films, tmp_path):
+    good = sorted(films.rglob("*.png"))[0].read_bytes()
+    jpeg = io.BytesIO()
+    Image.fromarray(np.add.outer(np.arange(64), np.arange(64)).astype("u1")).save(jpeg, "JPEG")
+    more = jpeg.getvalue()[:-2] + bytes(range(1, 40)) + b"\xff\xd9"
+    write(tmp_path / "films", good=good, damaged=more)
+    done, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "films")], labels="none")
+    assert (done.damaged, done.counts()["damaged"]) == (1, 1)
+    assert images["damaged.png"]["flags"] == ["damaged"]
+    said = list(data_caveats(done, drawn=False))
+    assert said[0].startswith("1 of 2 films are damaged: ")
