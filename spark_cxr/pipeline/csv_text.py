@@ -7,6 +7,8 @@ a single field of all the lines after it. Both are refused here, by line, withou
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import re
 from dataclasses import dataclass
 
@@ -48,7 +50,8 @@ def read_csv_text(data: bytes, path: str) -> CsvText:
     if (at := text.find("\0")) >= 0:
         received = f"{path} with a zero byte in line {_line(text, at):,}"
         raise InputError("a label file of text in UTF-8", received, SAVE_AS)
-    _check_quotes(text, path)
+    if not _is_plainly_right(text):
+        _check_quotes(text, path)
     return CsvText(text, encoding)
 
 
@@ -59,6 +62,20 @@ def uncompressed(data: bytes, path: str) -> bytes:
     except (TypeError, ValueError):  # pyarrow knows no such end
         return data
     return bytes(pa.input_stream(pa.py_buffer(data), compression=codec).read())
+
+
+def _is_plainly_right(text: str) -> bool:
+    """Read the file quickly; False calls for a closer look, and does not say that it is wrong."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        width, line = len(next(rows, [])), rows.line_num
+        for row in rows:
+            if rows.line_num - line > 1 and len(row) != width:
+                return False
+            line = rows.line_num
+    except csv.Error:
+        return False
+    return True
 
 
 def _check_quotes(text: str, path: str) -> None:
