@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
@@ -57,8 +58,29 @@ class Output:
         return f"{self.address}/{name}"
 
     def write_table(self, rows: DataFrame, name: str) -> None:
-        """Write rows as Parquet; Spark adds `_SUCCESS` when all of it is there."""
-        rows.write.mode("overwrite").parquet(self.table(name))
+        """Write rows as Parquet; Spark adds `_SUCCESS` when all of it is there.
+
+        On a disk the table gets its name when it is whole. Until then, and if the run is killed,
+        only its owner can read it.
+        """
+        if name.startswith(STEP) or not self.address.startswith(("/", "file:")):
+            rows.write.mode("overwrite").parquet(self.table(name))
+            return
+        step = f"{STEP}{secrets.token_hex(6)}"
+        self.make_private(step)
+        try:
+            # Below it, because Spark makes the folder of a table anew, with rights of its own.
+            rows.write.parquet(self.table(f"{step}/rows"))
+            self._rename(f"{step}/rows", name)
+        finally:
+            self.remove(step)
+
+    def _rename(self, before: str, name: str) -> None:
+        """Give a table of this disk another place below the directory, instead of what is there."""
+        store, target = locate(self.table(name))
+        self.remove(name)
+        store.create_dir(str(PurePosixPath(target).parent), recursive=True)
+        store.move(locate(self.table(before))[1], target)
 
     def make_private(self, name: str) -> None:
         """Make a folder that only its owner may enter; in a store the store's own rights hold."""
@@ -79,13 +101,16 @@ class Output:
         half = str(target.with_name(f".{target.name}.{secrets.token_hex(4)}.half"))
         store.create_dir(str(target.parent), recursive=True)
         try:
-            if is_private and isinstance(store, fs.LocalFileSystem):
+            is_here = isinstance(store, fs.LocalFileSystem)
+            if is_here:
                 Path(half).touch(mode=0o600, exist_ok=False)
             with store.open_output_stream(half) as stream:
                 stream.write(data)
-            settle = is_durable and isinstance(store, fs.LocalFileSystem)
+            settle = is_durable and is_here
             if settle:
                 _to_disk(half)
+            if is_here and not is_private:
+                Path(half).chmod(0o666 & ~_umask())
             store.move(half, str(target))
             if settle:
                 _to_disk(str(target.parent))
@@ -131,6 +156,14 @@ class Output:
                 return bytes(stream.read())
         except FileNotFoundError:
             return None
+
+
+@cache
+def _umask() -> int:
+    """Read what this process takes from the rights of new files; only setting it tells."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _to_disk(path: str) -> None:
