@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from spark_cxr.errors import BadImage
+from spark_cxr.images.apart import decode_apart
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels
 
@@ -151,6 +152,8 @@ def opener(
     refuse: Callable[[AnyFile, Content, BadImage], Note],
     limits: Limits = DEFAULT_LIMITS,
     skip: Callable[[AnyFile, Content], Note | None] = lambda _, __: None,
+    *,
+    is_wary: bool = False,
 ) -> Callable[[AnyFile], FilmViews[Note]]:
     """Make the function that reads and decodes a file; a bad one is noted, never raised.
 
@@ -159,7 +162,9 @@ def opener(
         refuse: Says what is to be noted of a file that is no film.
         limits: What a film may cost.
         skip: Says what is to be noted of a file that need not be decoded; None of one that must.
+        is_wary: Decode every file in a child process, harmless as it may look.
     """
+    read = decode_apart if is_wary else decode
 
     def open_(file: AnyFile) -> FilmViews[Note]:
         content = Content(file.read())
@@ -167,7 +172,7 @@ def opener(
             note = skip(file, content)
             if note is not None:
                 return FilmViews(note)
-            return look(file, content, decode(content.data, limits))
+            return look(file, content, read(content.data, limits))
         except BadImage as bad:
             return FilmViews(refuse(file, content, bad))
         except MemoryError:

@@ -23,8 +23,9 @@ from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, label
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import WANTED, Copies, Reading, is_copied, look
+from spark_cxr.pipeline.session import DEATH, SPARK_ERRORS
 from spark_cxr.pipeline.sources import Listing, list_files, read_files, source_of
-from spark_cxr.pipeline.staging import staged
+from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, SHA256, TWINS, columns
 from spark_cxr.settings import Ingest
 
@@ -106,10 +107,9 @@ def ingesting(
         limit, leave_out = settings.max_bytes, dataset.leave_out
         files = read_files(spark, settings.images, limit, leave_out, listing)
         files = wanted_by(caches, copies, files, labels)
-        plans = [cache.plan for cache in caches]
-        rows = look(files, reading_of(settings, key), plans, copies)
-        with progress(spark, "featurizing" if plans else "looking at files", listing.count):
-            found = keep(rows)
+        title = "featurizing" if caches else "looking at files"
+        with progress(spark, title, listing.count):
+            found = _rows_of(files, reading_of(settings, key), caches, copies, keep)
         yield _ingested(spark, settings, output, listing, found, labels), found
 
 
@@ -202,6 +202,27 @@ def _check_bad(
         raise InputError(expected, received, f"See {table}")
 
 
+def _rows_of(
+    files: DataFrame,
+    reading: Reading,
+    caches: Sequence[FeatureCache],
+    copies: Copies | None,
+    keep: Keep,
+) -> DataFrame:
+    """Look at files; if a worker dies of one, at all of them again, each in a child process.
+
+    The file that kills has a row then, and so have all others.
+    """
+    plans = [cache.plan for cache in caches]
+    try:
+        return keep(look(files, reading, plans, copies))
+    except SPARK_ERRORS as error:
+        if not DEATH.search(str(error)):
+            raise
+        LOG.warning("a worker died while it read films: each is read again, in a child process")
+    return keep(look(files, replace(reading, is_wary=True), plans, copies))
+
+
 @contextmanager
 def ingesting_again(
     spark: SparkSession,
@@ -219,10 +240,9 @@ def ingesting_again(
     files = wanted_by(caches, copies, files, ingested.images)
     known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
     files = files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
-    rows = look(files, reading_of(settings, None), [cache.plan for cache in caches], copies)
     with staged(output) as keep:
         with progress(spark, "featurizing" if caches else "decoding films", ingested.n_images):
-            found = keep(rows)
+            found = _rows_of(files, reading_of(settings, None), caches, copies, keep)
         same = found.join(F.broadcast(known), on=PATH, how="inner")
         same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
         missing = known.join(same.select(PATH), on=PATH, how="left_anti")

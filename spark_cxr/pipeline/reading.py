@@ -39,6 +39,8 @@ class Reading:
     key: bytes | None
     """Of the pseudonyms; None where the patient is not wanted."""
     patient_regex: str
+    is_wary: bool = False
+    """A worker has died of one of the files: each is decoded in a child process."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def reading_pass(
 
     threads = max((plan.threads for plan in here), default=1)
     runners = tuple(vectors_by(plan) for plan in here)
-    return FilmPass(opener(look_at, refuse, reading.limits), row, runners, threads)
+    return FilmPass(
+        opener(look_at, refuse, reading.limits, is_wary=reading.is_wary), row, runners, threads
+    )
 
 
 COPY = "shape array<int>, pixels binary"

@@ -26,6 +26,11 @@ except ImportError:  # a client of Spark Connect has no Java beside it
     Py4JError = PySparkException
 
 SPARK_ERRORS = (PySparkException, Py4JError)
+DEATH = re.compile(
+    r"Python worker exited unexpectedly|ExecutorLostFailure|java\.io\.EOFException"
+    r"|Connection reset|Broken pipe"
+)
+"""What Spark says when a worker has ended in mid-task."""
 JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
 
 GPUS_OF_A_TASK = "spark.task.resource.gpu.amount"

@@ -8,7 +8,6 @@ the one that ends its worker twice when it is read alone is set aside.
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
@@ -18,7 +17,7 @@ from pyspark.sql import SparkSession
 from spark_cxr.model.model import Model
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.scorer import ScoredFile, look_at
-from spark_cxr.pipeline.session import SPARK_ERRORS
+from spark_cxr.pipeline.session import DEATH, SPARK_ERRORS
 from spark_cxr.pipeline.sources import is_there, read_paths
 from spark_cxr.verbs.score.arrivals import Arrival
 
@@ -26,11 +25,6 @@ LOG = logging.getLogger(__name__)
 
 Look = Callable[[Sequence[Arrival]], list[ScoredFile]]
 """Reads files and scores them; those that it cannot read are missing."""
-DEATH = re.compile(
-    r"Python worker exited unexpectedly|ExecutorLostFailure|java\.io\.EOFException"
-    r"|Connection reset|Broken pipe"
-)
-"""What Spark says when a worker has ended in mid-task."""
 MOST_DEATHS = 8
 """Files that end their worker while none can be read: then it is not the files."""
 
