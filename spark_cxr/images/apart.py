@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -159,12 +160,13 @@ def _bounded(seconds: float, memory: int) -> Iterator[None]:
 
 
 def _peak() -> int:
-    try:
-        import resource
-    except ImportError:
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    """Read the most memory that this process has had, where the kernel counts it.
+
+    Not `ru_maxrss`: that is handed down, so a child of a large process would seem as large.
+    """
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+)", status.read_text()) if status.exists() else None
+    return int(found[1]) * 1024 if found else 0
 
 
 class _TimeUp(Exception):

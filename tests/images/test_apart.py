@@ -1,6 +1,7 @@
 """What may cost anything is decoded in a child process: what befalls it befalls no worker."""
 
 import os
+import subprocess
 import sys
 import threading
 
@@ -112,6 +113,23 @@ def test_child_that_has_grown_is_not_kept(film, monkeypatch):
     monkeypatch.setattr(apart, "_RETIRED", 1)
     decode(film)
     assert apart._pool.idle == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted on Linux only")
+def test_child_of_a_large_process_is_kept_too(film):
+    code = """
+import sys
+held = bytearray(b"x") * (apart_size := 800_000_000)
+from spark_cxr.images import apart
+from spark_cxr.images.decode import decode
+decode(bytes.fromhex(sys.stdin.read()))
+(child,) = apart._pool.idle
+print(child.peak < apart_size // 2)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], input=film.hex(), capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "True\n"
 
 
 def test_child_that_died_between_two_films_is_replaced(film):
