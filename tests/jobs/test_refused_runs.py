@@ -131,6 +131,7 @@ def test_films_that_are_ingested_already_get_no_pseudonyms(spark, films, tmp_pat
     job.run(INGEST, spark, defaults(run={"out": str(table)}, ingest={"images": [str(films)]}))
     assert any(pq.read_table(table / "images")["patient_id"].to_pylist())
     job.run(FEATURIZE, spark, defaults(run={"out": str(out)}, features={"table": str(table)}))
-    (step,) = steps(out)
-    patients = pq.read_table(step / "rows")["patient_id"].to_pylist()
+    # Tables that were given their names have left empty folders.
+    (rows,) = [step / "rows" for step in steps(out) if (step / "rows").exists()]
+    patients = pq.read_table(rows)["patient_id"].to_pylist()
     assert (len(patients), set(patients)) == (N, {None})
