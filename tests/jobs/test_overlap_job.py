@@ -6,14 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from jobs import audit, compare, train_lr
+from jobs import audit, compare, ingest, train_lr
 from spark_cxr import job
 from spark_cxr.backbones import film_list
 from spark_cxr.config import defaults
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import list_films
-from spark_cxr.pipeline.ingest import ingest_step
 from spark_cxr.schemas import IMAGES
 from spark_cxr.verbs.train.results import LEARNED
 from tests.jobs.audit_films import drawn, write_manifest
@@ -114,8 +113,8 @@ def test_audit_fails_the_check(spark, unknown, tmp_path):
     films = tmp_path / "films"
     write_manifest(films, drawn(films, "none", count=90))
     settings = {"images": [str(films)], "labels": str(films / "manifest.csv")}
-    ingest = defaults(ingest=settings).ingest
-    images = ingest_step(spark, ingest, Output(str(tmp_path / "I"))).images
+    job.run(ingest.JOB, spark, defaults(run={"out": str(tmp_path / "I")}, ingest=settings))
+    images = spark.read.schema(IMAGES).parquet(str(tmp_path / "I" / "images"))
     learned = images.where("label <> 'No_findings'")
     network = knowing(unknown / "small.keras", tmp_path / "knows.keras", images, learned)
     cfg = defaults(
