@@ -71,16 +71,24 @@ class Output:
         try:
             # Below it, because Spark makes the folder of a table anew, with rights of its own.
             rows.write.parquet(self.table(f"{step}/rows"))
-            self._rename(f"{step}/rows", name)
+            if not self._rename(f"{step}/rows", name):
+                rows.write.mode("overwrite").parquet(self.table(name))
         finally:
             self.remove(step)
 
-    def _rename(self, before: str, name: str) -> None:
-        """Give a table of this disk another place below the directory, instead of what is there."""
-        store, target = locate(self.table(name))
+    def _rename(self, before: str, name: str) -> bool:
+        """Give a table of this disk another place below the directory, instead of what is there.
+
+        False: it is not on this disk, because Spark's "/" is another file system, HDFS perhaps.
+        """
+        store, source = locate(self.table(before))
+        if store.get_file_info(source).type == fs.FileType.NotFound:
+            return False
+        _, target = locate(self.table(name))
         self.remove(name)
         store.create_dir(str(PurePosixPath(target).parent), recursive=True)
-        store.move(locate(self.table(before))[1], target)
+        store.move(source, target)
+        return True
 
     def make_private(self, name: str) -> None:
         """Make a folder that only its owner may enter; in a store the store's own rights hold."""
@@ -101,15 +109,15 @@ class Output:
         half = str(target.with_name(f".{target.name}.{secrets.token_hex(4)}.half"))
         store.create_dir(str(target.parent), recursive=True)
         try:
-            is_here = isinstance(store, fs.LocalFileSystem)
-            if is_here:
+            is_on_disk = isinstance(store, fs.LocalFileSystem)
+            if is_on_disk:
                 Path(half).touch(mode=0o600, exist_ok=False)
             with store.open_output_stream(half) as stream:
                 stream.write(data)
-            settle = is_durable and is_here
+            settle = is_durable and is_on_disk
             if settle:
                 _to_disk(half)
-            if is_here and not is_private:
+            if is_on_disk and not is_private:
                 Path(half).chmod(0o666 & ~_umask())
             store.move(half, str(target))
             if settle:

@@ -21,7 +21,7 @@ MAY_USE = {
     "console": {"errors", "settings", "config"},
     "datasets": {"errors", "settings", "config"},
     "output": {"errors"},
-    "images": {"errors", "settings"},
+    "images": {"errors", "records", "settings"},
     "phantoms": {"errors", "images"},
     "backbones": {*BASE, "images"},
     "heads": {"errors", "settings"},

@@ -32,6 +32,7 @@ from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images.film import FLAGS, Film, Limits
 from spark_cxr.images.formats import decode_here, sniff
 from spark_cxr.images.harmless import promised_bytes
+from spark_cxr.records import read_json, read_record
 
 _SIZES = struct.Struct("<IQ")
 """Lengths of the JSON and of the bytes behind it."""
@@ -92,7 +93,7 @@ def receive(pipe: BinaryIO, most: int) -> tuple[dict[str, Any], bytes]:
     header, payload = pipe.read(header_length), pipe.read(length)
     if len(payload) < length:
         raise EOFError
-    return json.loads(header), payload
+    return read_json(header), payload
 
 
 def serve() -> None:
@@ -124,11 +125,11 @@ def _answer(data: bytes, limits: Limits) -> tuple[Decoded, bytes | memoryview]:
     """Decode one file; whatever goes wrong is an answer too."""
     try:
         film = decode_here(data, limits)
+        pixels = np.ascontiguousarray(film.pixels)
     except BadImage as bad:
         return Decoded(bad.reason, bad.detail[:200], peak=_peak()), b""
     except MemoryError:
         return Decoded("out_of_memory", f"{len(data)} bytes", peak=_peak()), b""
-    pixels = np.ascontiguousarray(film.pixels)
     facts = {name: getattr(film, name) for name in ("format", "bits", "patient_id", "view")}
     decoded = Decoded(shape=pixels.shape, flags=film.flags, peak=_peak(), **facts)
     return decoded, pixels.data.cast("B")
@@ -197,7 +198,7 @@ class _Child:
         Raises:
             _TimeUp: it took too long.
             OSError, EOFError: the child ended by itself.
-            ValueError, TypeError, KeyError: it sent something else than an answer.
+            ValueError: it sent something else than an answer.
         """
         late = threading.Event()
 
@@ -218,8 +219,7 @@ class _Child:
             raise
         finally:
             timer.cancel()
-        entries |= {"shape": tuple(entries["shape"]), "flags": tuple(entries["flags"])}
-        decoded = Decoded(**entries)
+        decoded = read_record(Decoded, entries)
         self.peak = decoded.peak
         return decoded, pixels
 
@@ -303,7 +303,6 @@ def decode_apart(data: bytes, limits: Limits) -> Film:
 
     Raises:
         BadImage: there is no film in the bytes, or none that its share is enough for.
-        MemoryError: there is no room for another process.
     """
     name = sniff(data)
     promised = promised_bytes(name, data)
@@ -318,7 +317,9 @@ def decode_apart(data: bytes, limits: Limits) -> Film:
             except _TimeUp:
                 detail = f"{name}: not decoded in {limits.seconds:g} s"
                 raise BadImage("too_slow", detail) from None
-            except (OSError, EOFError, ValueError, TypeError, KeyError):
+            except MemoryError:  # no room for another process
+                raise BadImage("out_of_memory", f"{name}, {len(data)} bytes") from None
+            except (OSError, EOFError, ValueError):
                 if child.is_ended:  # by us, who want no other one
                     break
                 continue
@@ -337,13 +338,13 @@ def _checked(decoded: Decoded, pixels: bytes, name: str, limits: Limits) -> Film
     if decoded.reason:
         if decoded.reason not in REASONS:
             raise ValueError(decoded.reason)
-        return BadImage(decoded.reason, str(decoded.detail))
+        return BadImage(decoded.reason, decoded.detail)
     shape, flags = decoded.shape, decoded.flags
     film = Film(
         np.frombuffer(pixels, np.uint8).reshape(shape),
         name,
-        int(decoded.bits),
-        None if decoded.patient_id is None else str(decoded.patient_id),
+        decoded.bits,
+        decoded.patient_id,
         decoded.view,
         flags,
     )

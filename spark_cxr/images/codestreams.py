@@ -95,8 +95,9 @@ def check_frame(frame: bytes, shape: tuple[int, int, int]) -> None:
     is_jpeg = frame[:2] == b"\xff\xd8"
     # A JP2 wrapper, forbidden in DICOM and yet met, is short.
     start = 0 if is_jpeg else frame.find(_J2K_START, 0, 1024)
+    shape_of = jpeg_frame if is_jpeg else _j2k_shape
     try:
-        found = jpeg_frame(frame) if is_jpeg else _j2k_shape(frame[start:]) if start >= 0 else None
+        found = shape_of(frame[start:]) if start >= 0 else None
     except struct.error:
         found = None
     if found is None:

@@ -16,11 +16,8 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Film:
     Raises:
         BadImage: whenever there is no film in the bytes, and no other exception.
     """
-    name = sniff(data)
-    try:
-        return decode_here(data, limits) if is_plain(name, data) else decode_apart(data, limits)
-    except MemoryError:
-        raise BadImage("out_of_memory", f"{name}, {len(data)} bytes") from None
+    read = decode_here if is_plain(sniff(data), data) else decode_apart
+    return read(data, limits)
 
 
 def is_harmless(data: bytes) -> bool:

@@ -3,37 +3,19 @@
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
 
 import pytest
 from score_process import run, start
 from scoring_table import names, rows
 from test_score_once import World, digest
 
+from spark_cxr.pipeline.progress import ticking
+
 
 def keys_of(table):
     return Counter((row["path"], row["sha256"], row["model"]) for row in rows(table))
-
-
-@contextmanager
-def disturbed(act, seconds):
-    """Do something again and again, in a thread, until the block ends."""
-    stop = threading.Event()
-
-    def work():
-        while not stop.wait(seconds):
-            act()
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_films_that_are_touched_while_passes_run_keep_one_row(score, folder, tmp_path):
@@ -43,7 +25,7 @@ def test_films_that_are_touched_while_passes_run_keep_one_row(score, folder, tmp
         os.utime(draw.choice(films), (draw.randrange(10**9),) * 2)
 
     score()
-    with disturbed(touch, 0.1):
+    with ticking(touch, 0.1):
         for _ in range(3):
             score()
     assert set(keys_of(tmp_path / "T").values()) == {1}
@@ -102,7 +84,7 @@ def test_watching_runs_that_are_killed_while_files_change_leave_one_row_a_conten
     world.put(world.folder / "a.png", drawn[0])
     for _ in range(6):
         both = [start(**flags, watch=True, interval=0.2, wait=True) for _ in range(2)]
-        with disturbed(world.step, 0.1):
+        with ticking(world.step, 0.1):
             time.sleep(draw.uniform(12, 30))
             for process in both:
                 os.killpg(process.pid, signal.SIGKILL)
