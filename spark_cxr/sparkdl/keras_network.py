@@ -6,11 +6,13 @@ The file travels with the column function; each worker loads it once.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,31 @@ def read_network(path: str) -> KerasFile:
         way_out = "Save the whole network with model.save(), as .keras or .h5"
         raise WeightsError("a file with a Keras network", path, way_out)
     content = Path(path).read_bytes()
-    return KerasFile(f"{hashlib.sha256(content).hexdigest()}{MAGIC[content[:4]]}", content)
+    suffix = MAGIC[content[:4]]
+    if suffix == ".h5":
+        content = _with_input_layer(content)
+    return KerasFile(f"{hashlib.sha256(content).hexdigest()}{suffix}", content)
+
+
+def _with_input_layer(content: bytes) -> bytes:
+    """Give a Sequential of Keras 2.2 the layer that says what goes in.
+
+    Its first layer says so itself, which Keras 3 takes for an input with one more axis.
+    """
+    import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    file = BytesIO(content)
+    with h5py.File(file, "r+") as saved:
+        model = json.loads(saved.attrs.get("model_config", "{}"))
+        layers = model["config"]["layers"] if model.get("class_name") == "Sequential" else []
+        first: dict[str, Any] = layers[0] if layers else {"class_name": "InputLayer"}
+        if first["class_name"] == "InputLayer" or "batch_input_shape" not in first["config"]:
+            return content
+        kind = first["config"].get("dtype", "float32")
+        films = {"batch_shape": first["config"].pop("batch_input_shape"), "dtype": kind}
+        layers.insert(0, {"class_name": "InputLayer", "config": {**films, "name": "films"}})
+        saved.attrs["model_config"] = json.dumps(model)
+    return file.getvalue()
 
 
 def save_network(model: Any) -> KerasFile:
