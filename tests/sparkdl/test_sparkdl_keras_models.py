@@ -223,8 +223,8 @@ def test_a_network_is_known_by_its_content_whatever_its_suffix(name, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-@pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`")
-def test_a_sequential_of_keras_2_takes_what_it_took(tmp_path):
+@pytest.mark.parametrize("form", ["of 2.1", "of 2.2"])
+def test_a_sequential_of_keras_2_takes_what_it_took(form, tmp_path):
     import h5py
     import keras
 
@@ -235,6 +235,8 @@ def test_a_sequential_of_keras_2_takes_what_it_took(tmp_path):
         first = config["config"]["layers"].pop(0)
         shape = first["config"]["batch_shape"]
         config["config"]["layers"][0]["config"]["batch_input_shape"] = shape
+        if form == "of 2.1":
+            config["config"] = config["config"]["layers"]
         file.attrs["model_config"] = json.dumps(config)
     again = load_network(read_network(str(tmp_path / "old.h5")))
     assert again.input_shape == (None, 4, 4, 3)
