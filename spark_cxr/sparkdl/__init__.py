@@ -1,11 +1,12 @@
 """The names of Deep Learning Pipelines (sparkdl) over today's code: change the import, keep going.
 
-What sparkdl got wrong is put right here: bad images do not fail the job, grey levels stay, and
-pipelines can be saved. Keywords give the old behaviour back (see `DeepImageFeaturizer`).
+`import spark_cxr.sparkdl.compat` before an old notebook spares it even that. What sparkdl got wrong
+is put right here: bad images do not fail the job, grey levels stay, and pipelines can be saved.
+Keywords give the old behaviour back (see `DeepImageFeaturizer`).
 """
 
 from spark_cxr.sparkdl import imageIO
-from spark_cxr.sparkdl.imageIO import readImages
+from spark_cxr.sparkdl.imageIO import ImageSchema, imageSchema, imageType, readImages
 from spark_cxr.sparkdl.keras_estimator import KerasImageFileEstimator
 from spark_cxr.sparkdl.keras_models import (
     KerasImageFileTransformer,
@@ -17,10 +18,13 @@ from spark_cxr.sparkdl.named_image import DeepImageFeaturizer, DeepImagePredicto
 __all__ = [
     "DeepImageFeaturizer",
     "DeepImagePredictor",
+    "ImageSchema",
     "KerasImageFileEstimator",
     "KerasImageFileTransformer",
     "KerasTransformer",
     "imageIO",
+    "imageSchema",
+    "imageType",
     "readImages",
     "registerKerasImageUDF",
 ]

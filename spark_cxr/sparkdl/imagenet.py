@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import StructType
 
 from spark_cxr.backbones import cache, catalog, keras_model, weights
 from spark_cxr.backbones.cache import cache_dir, locked, to_log, whole
@@ -39,9 +41,11 @@ CLASSES = PublishedWeights(
 """What keras.applications.imagenet_utils reads, with the digest that it checks."""
 
 
-def fields_of(image: str) -> list[Column]:
-    """Name the fields that the column function takes, in its order."""
-    return [F.col(image).getField(name) for name in FIELDS]
+def fields_of(image: str, kind: StructType) -> list[Column]:
+    """Name the fields that the column function takes, in its order: where from, then what."""
+    column = F.col(image)
+    origin = column.getField("origin") if "origin" in kind.names else F.lit("")
+    return [origin, *(column.getField(name) for name in FIELDS)]
 
 
 def image_column(
@@ -55,10 +59,17 @@ def image_column(
 
     @pandas_udf(returns)
     def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:
-        parts = (list(map(ImageStruct, zip(*fields, strict=True))) for fields in batches)
-        for found in struct_pass(on_this_worker(plan), preparing).rows(parts):
+        origins: deque[pd.Series] = deque()
+
+        def parts() -> Iterator[list[ImageStruct]]:
+            for origin, *fields in batches:
+                origins.append(origin)
+                yield list(map(ImageStruct, zip(*fields, strict=True)))
+
+        for found in struct_pass(on_this_worker(plan), preparing).rows(parts()):
+            origin = origins.popleft()
             if raise_bad:
-                raise_first(found)
+                raise_first(found, origin)
             values = [None if isinstance(each, BadImage) else finish(each) for each in found]
             yield pd.Series(values, dtype=object)
 
