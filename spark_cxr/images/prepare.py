@@ -24,7 +24,7 @@ _LUMA = np.array((0.299, 0.587, 0.114))
 
 
 @dataclass(frozen=True)
-class _Taps:
+class Taps:
     """Which neighbours make up each output position of one axis, and how much each counts."""
 
     first: NDArray[np.intp]
@@ -35,29 +35,27 @@ class _Taps:
     """The sum of the weights of any output position."""
 
 
-def _taps(length: int, new_length: int) -> _Taps:
-    """Work out the neighbours for one axis."""
-    if new_length > length:
-        return _linear_taps(length, new_length)
+def area_taps(length: int, new_length: int) -> Taps:
+    """Average the pixels that each output position covers, wholly or in part."""
     # Measured in units of 1 / new_length of an input pixel, every edge is a whole number.
     edges = np.arange(new_length + 1) * length
     first = edges[:-1] // new_length
     count = int((-(-edges[1:] // new_length) - first).max())
     starts = (first + np.arange(count)[:, None]) * new_length
     cover = np.minimum(edges[1:], starts + new_length) - np.maximum(edges[:-1], starts)
-    return _Taps(first, np.maximum(cover, 0).astype(np.float64), length)
+    return Taps(first, np.maximum(cover, 0).astype(np.float64), length)
 
 
-def _linear_taps(length: int, new_length: int) -> _Taps:
+def _linear_taps(length: int, new_length: int) -> Taps:
     """Interpolate between pixel centres; beyond the outermost centres their value holds on."""
     unit = 2 * new_length
     centres = (2 * np.arange(new_length) + 1) * length - new_length
     centres = np.clip(centres, 0, (length - 1) * unit)
     first, rest = centres // unit, centres % unit
-    return _Taps(first, np.stack([unit - rest, rest]).astype(np.float64), unit)
+    return Taps(first, np.stack([unit - rest, rest]).astype(np.float64), unit)
 
 
-def _weighed(array: NDArray[Any], taps: _Taps, dtype: type[np.floating[Any]]) -> NDArray[Any]:
+def _weighed(array: NDArray[Any], taps: Taps, dtype: type[np.floating[Any]]) -> NDArray[Any]:
     """Sum weighted neighbours along the first axis, a band of output lines at a time."""
     lines, weights = array.reshape(len(array), -1), taps.weights.astype(dtype)[:, :, None]
     sums = np.empty((len(taps.first), lines.shape[1]), dtype)
@@ -78,16 +76,25 @@ def resize(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     """Resize to height and width; grey stays grey, a film of the right size is handed back."""
     if pixels.shape[:2] == tuple(size_hw):
         return pixels
-    down, across = (_taps(old, new) for old, new in zip(pixels.shape, size_hw, strict=False))
+    down, across = (
+        (_linear_taps if new > old else area_taps)(old, new)
+        for old, new in zip(pixels.shape, size_hw, strict=False)
+    )
+    levels = averages(pixels, down, across)
+    levels += 0.5
+    # Cast, which rounds down, before the copy into rows: that is eight times less to move.
+    return np.ascontiguousarray(levels.astype(np.uint8))
+
+
+def averages(pixels: Pixels, down: Taps, across: Taps) -> NDArray[np.float64]:
+    """Weigh the neighbours along both axes; exact but for the rounding of the last division."""
     is_exact = 255 * down.total < _EXACT_IN_FLOAT32
     tall = _weighed(pixels, down, np.float32 if is_exact else np.float64)
     # Turned round so that both passes add whole contiguous rows.
     turned = np.ascontiguousarray(tall.swapaxes(0, 1))
     wide = _weighed(turned, across, np.float64).swapaxes(0, 1)
-    levels = wide / (down.total * across.total)
-    levels += 0.5
-    # Cast, which rounds down, before the copy into rows: that is eight times less to move.
-    return np.ascontiguousarray(levels.astype(np.uint8))
+    levels: NDArray[np.float64] = wide / (down.total * across.total)
+    return levels
 
 
 def scaled(pixels: Pixels, longest: int) -> Pixels:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
+from spark_cxr.images import java_scaling
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.prepare import to_network
 from spark_cxr.images.raster import over_black
@@ -48,7 +49,8 @@ TYPES = (
 class StructPreparation:
     """How a struct becomes what the network takes."""
 
-    scale_hint: str = "SCALE_AREA_AVERAGING"
+    scale_hint: str = ""
+    """One of `SCALE_HINTS`, to resize as Java does; empty: as all films are resized."""
     lift_grey: bool = False
     """Whether to brighten one-channel images, as sparkdl's JVM code did by mistake."""
 
@@ -96,7 +98,9 @@ def to_film(row: Sequence[Any], size_hw: tuple[int, int], preparing: StructPrepa
     if channels == 1 and preparing.lift_grey:
         pixels = lifted(pixels)
     if preparing.scale_hint in NEAREST:
-        pixels = _nearest(pixels, size_hw)
+        pixels = java_scaling.nearest(pixels, size_hw)
+    if preparing.scale_hint in AVERAGING:
+        pixels = java_scaling.averaged(pixels, size_hw)
     return to_network(pixels, size_hw)
 
 
@@ -109,12 +113,3 @@ def lifted(grey: Pixels) -> Pixels:
     curve = np.where(levels <= 0.0031308, 12.92 * levels, 1.055 * levels ** (1 / 2.4) - 0.055)
     table: Pixels = np.floor(curve * 255 + 0.5).astype(np.uint8)
     return table[grey]
-
-
-def _nearest(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
-    """Take the pixel below each cell's centre, as Java's ReplicateScaleFilter does."""
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for new, old in zip(size_hw, pixels.shape, strict=False)
-    )
-    return np.ascontiguousarray(pixels[rows][:, columns])
