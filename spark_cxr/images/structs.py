@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images import java_scaling
@@ -23,6 +24,8 @@ AVERAGING = ("SCALE_AREA_AVERAGING", "SCALE_SMOOTH")
 """Java uses the same filter for both."""
 NEAREST = ("SCALE_DEFAULT", "SCALE_FAST", "SCALE_REPLICATE")
 SCALE_HINTS = AVERAGING + NEAREST
+PILLOW_NEAREST = "PILLOW_NEAREST"
+"""How sparkdl's predictor resized: the nearest pixel by Pillow, not always the one Java takes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class StructPreparation:
     """How a struct becomes what the network takes."""
 
     scale_hint: str = ""
-    """One of `SCALE_HINTS`, to resize as Java does; empty: as all films are resized."""
+    """One of `SCALE_HINTS`, to resize as Java does, or Pillow's; empty: as films are resized."""
     lift_grey: bool = False
     """Whether to brighten one-channel images, as sparkdl's JVM code did by mistake."""
 
@@ -101,6 +104,10 @@ def to_film(row: Sequence[Any], size_hw: tuple[int, int], preparing: StructPrepa
         pixels = java_scaling.nearest(pixels, size_hw)
     if preparing.scale_hint in AVERAGING:
         pixels = java_scaling.averaged(pixels, size_hw)
+    if preparing.scale_hint == PILLOW_NEAREST:
+        height, width = size_hw
+        small = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
+        pixels = np.array(small)
     return to_network(pixels, size_hw)
 
 

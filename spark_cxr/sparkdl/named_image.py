@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.images.structs import SCALE_HINTS, StructPreparation
+from spark_cxr.images.structs import PILLOW_NEAREST, SCALE_HINTS, StructPreparation
 from spark_cxr.pipeline.featurizer import (
     FilmFeaturizer,
     check_output,
@@ -183,10 +183,11 @@ class DeepImagePredictor(_OfImages):
 
     The probabilities as an MLlib vector, or with decodePredictions the topK likeliest as an array
     of (class, description, probability); null where there is no image. Images are resized as
-    `DeepImageFeaturizer` resizes them: sparkdl took the nearest pixel here, as it did not mean to,
-    and scaleHint="SCALE_FAST" does that.
+    `DeepImageFeaturizer` resizes them; scaleHint="PILLOW_NEAREST" takes the nearest pixels, as
+    sparkdl's predictor did.
     """
 
+    scaleHint = one_of("scaleHint", (*SCALE_HINTS, PILLOW_NEAREST), "how images are resized")
     decodePredictions = Param(
         Params._dummy(),
         "decodePredictions",

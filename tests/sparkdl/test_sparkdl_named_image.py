@@ -193,6 +193,12 @@ def test_a_wrong_hint_is_refused_when_it_is_set():
         DeepImageFeaturizer(scaleHint="SCALE_NOT")
 
 
+def test_only_the_predictor_resizes_by_pillow():
+    assert DeepImagePredictor(scaleHint="PILLOW_NEAREST").getScaleHint() == "PILLOW_NEAREST"
+    with pytest.raises(TypeError, match="scaleHint='PILLOW_NEAREST'"):
+        DeepImageFeaturizer(scaleHint="PILLOW_NEAREST")
+
+
 def test_only_keywords_are_taken():
     with pytest.raises(TypeError):
         DeepImageFeaturizer("image", "features", "ResNet50")
