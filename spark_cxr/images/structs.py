@@ -83,8 +83,12 @@ def array_of(height: int, width: int, channels: int, mode: int, data: bytes) -> 
     return np.frombuffer(data, kind.dtype).reshape(height, width, channels)
 
 
-def to_film(row: Sequence[Any], size_hw: tuple[int, int], preparing: StructPreparation) -> Pixels:
+def to_film(
+    row: Sequence[Any], size_hw: tuple[int | None, int | None], preparing: StructPreparation
+) -> Pixels:
     """Turn the fields of a struct into what the network takes: red first, at its size.
+
+    A side of None keeps the length that it has.
 
     Raises:
         BadImage: null, marked as invalid by Spark's reader, or not to be understood.
@@ -100,15 +104,19 @@ def to_film(row: Sequence[Any], size_hw: tuple[int, int], preparing: StructPrepa
     pixels = array[..., 0] if channels == 1 else np.ascontiguousarray(array[..., ::-1])
     if channels == 1 and preparing.lift_grey:
         pixels = lifted(pixels)
+    size = (size_hw[0] or height, size_hw[1] or width)
     if preparing.scale_hint in NEAREST:
-        pixels = java_scaling.nearest(pixels, size_hw)
+        pixels = java_scaling.nearest(pixels, size)
     if preparing.scale_hint in AVERAGING:
-        pixels = java_scaling.averaged(pixels, size_hw)
+    size = (size_hw[0] or height, size_hw[1] or width)
+    if preparing.scale_hint in NEAREST:
+        pixels = java_scaling.nearest(pixels, size)
+    if preparing.scale_hint in AVERAGING:
+        pixels = java_scaling.averaged(pixels, size)
     if preparing.scale_hint == PILLOW_NEAREST:
-        height, width = size_hw
-        small = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
+        small = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.NEAREST)
         pixels = np.array(small)
-    return to_network(pixels, size_hw)
+    return to_network(pixels, size)
 
 
 def lifted(grey: Pixels) -> Pixels:

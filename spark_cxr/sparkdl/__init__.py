@@ -8,11 +8,8 @@ Keywords give the old behaviour back (see `DeepImageFeaturizer`).
 from spark_cxr.sparkdl import imageIO
 from spark_cxr.sparkdl.imageIO import ImageSchema, imageSchema, imageType, readImages
 from spark_cxr.sparkdl.keras_estimator import KerasImageFileEstimator
-from spark_cxr.sparkdl.keras_models import (
-    KerasImageFileTransformer,
-    KerasTransformer,
-    registerKerasImageUDF,
-)
+from spark_cxr.sparkdl.keras_image_udf import registerKerasImageUDF
+from spark_cxr.sparkdl.keras_models import KerasImageFileTransformer, KerasTransformer
 from spark_cxr.sparkdl.named_image import DeepImageFeaturizer, DeepImagePredictor
 
 __all__ = [

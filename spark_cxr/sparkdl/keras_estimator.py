@@ -11,19 +11,28 @@ from uuid import uuid4
 
 from pyspark import keyword_only
 from pyspark.ml import Estimator, Transformer
-from pyspark.ml.param import Param, Params
-from pyspark.ml.param.shared import HasInputCol, HasLabelCol, HasOutputCol, HasSeed
+from pyspark.ml.param.shared import HasSeed
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.backbones import keras_model
-from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import Output, absolute
 from spark_cxr.pipeline.featurizer import one_of, text, type_of_input
-from spark_cxr.settings import nearest
-from spark_cxr.sparkdl.keras_models import KerasImageFileTransformer, Loader, loading
+from spark_cxr.sparkdl.keras_models import KerasImageFileTransformer
+from spark_cxr.sparkdl.keras_network import Loader, cache_network, loading, read_network
+from spark_cxr.sparkdl.params import (
+    CanLoadImage,
+    HasInputCol,
+    HasKerasLoss,
+    HasKerasModel,
+    HasKerasOptimizer,
+    HasLabelCol,
+    HasOutputCol,
+    HasOutputMode,
+    Settable,
+    loss_of,
+)
 from spark_cxr.sparkdl.training import (
-    NOT_OFFERED,
     Training,
     open_images,
     shaped_loader,
@@ -40,36 +49,19 @@ NEEDED = ("inputCol", "modelFile", "imageLoader")
 Models = Iterator[tuple[int, Transformer]]
 
 
-def _optimizer(value: Any) -> Any:
-    return _known_to_keras("kerasOptimizer", value, import_keras().optimizers)
-
-
-def _loss(value: Any) -> Any:
-    return _known_to_keras("kerasLoss", value, import_keras().losses)
-
-
-def _known_to_keras(name: str, value: Any, module: Any) -> Any:
-    try:
-        module.get(value)
-    except (ValueError, TypeError):
-        way_out = nearest(str(value), [word for word in dir(module) if word.islower()])
-        expected = f"Expected {name} that Keras knows. Received: {name}={value!r}."
-        raise TypeError(f"{expected} {way_out}") from None
-    return value
-
-
-def _fit_params(value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        received = f"kerasFitParams={value!r}"
-        raise TypeError(f"Expected a dict. Received: {received}. Say {{'epochs': 5}}.")
-    for name in NOT_OFFERED:
-        if name in value:
-            expected = "Expected arguments of Model.fit that need no arrays in memory."
-            raise TypeError(f"{expected} Received: kerasFitParams with {name}. Leave it out.")
-    return dict(value)
-
-
-class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol, HasSeed):
+class KerasImageFileEstimator(
+    Estimator,
+    Settable,
+    HasInputCol,
+    HasOutputCol,
+    HasLabelCol,
+    HasKerasModel,
+    HasKerasOptimizer,
+    HasKerasLoss,
+    CanLoadImage,
+    HasOutputMode,
+    HasSeed,
+):
     """Train a Keras network on images whose URIs stand in a column; gives a transformer.
 
     `imageLoader` makes the network's input from a URI, on the executors, which write what it makes
@@ -87,16 +79,6 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
     network is the `modelFile` of the transformer that `fit` returns: copy it to keep it.
     """
 
-    modelFile = KerasImageFileTransformer.modelFile
-    imageLoader = KerasImageFileTransformer.imageLoader
-    outputMode = KerasImageFileTransformer.outputMode
-    kerasOptimizer = Param(
-        Params._dummy(), "kerasOptimizer", "name of a Keras optimizer", typeConverter=_optimizer
-    )
-    kerasLoss = Param(Params._dummy(), "kerasLoss", "name of a Keras loss", typeConverter=_loss)
-    kerasFitParams = Param(
-        Params._dummy(), "kerasFitParams", "arguments of Model.fit", typeConverter=_fit_params
-    )
     cacheDir = text("cacheDir", "folder for loaded images that the driver and all executors see")
     handleInvalid = one_of("handleInvalid", ("skip", "error"), "for images that do not load")
 
@@ -118,57 +100,8 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
         handleInvalid: str = "skip",
     ) -> None:
         super().__init__()
-        self._setDefault(outputMode="vector", kerasOptimizer="adam", cacheDir="", seed=0)
-        self._setDefault(kerasFitParams={"verbose": 1}, handleInvalid="skip")
+        self._setDefault(seed=0, cacheDir="", handleInvalid="skip")
         self._set(**self._input_kwargs)
-
-    def setParams(self, **params: Any) -> KerasImageFileEstimator:
-        """Set several parameters by name."""
-        return self._set(**params)
-
-    def setInputCol(self, value: str) -> KerasImageFileEstimator:
-        """Set the column of URIs."""
-        return self._set(inputCol=value)
-
-    def setOutputCol(self, value: str) -> KerasImageFileEstimator:
-        """Set the column that the trained transformer adds."""
-        return self._set(outputCol=value)
-
-    def setLabelCol(self, value: str) -> KerasImageFileEstimator:
-        """Set the column of labels; empty: none."""
-        return self._set(labelCol=value)
-
-    def setModelFile(self, value: str) -> KerasImageFileEstimator:
-        """Set the file of the network before training."""
-        return self._set(modelFile=value)
-
-    def setKerasOptimizer(self, value: Any) -> KerasImageFileEstimator:
-        """Set the optimizer."""
-        return self._set(kerasOptimizer=value)
-
-    def setKerasLoss(self, value: Any) -> KerasImageFileEstimator:
-        """Set the loss."""
-        return self._set(kerasLoss=value)
-
-    def setKerasFitParams(self, value: Mapping[str, Any]) -> KerasImageFileEstimator:
-        """Set the arguments of Model.fit."""
-        return self._set(kerasFitParams=value)
-
-    def getModelFile(self) -> str:
-        """Get the file of the network before training."""
-        return self.getOrDefault(self.modelFile)
-
-    def getKerasOptimizer(self) -> Any:
-        """Get the optimizer."""
-        return self.getOrDefault(self.kerasOptimizer)
-
-    def getKerasLoss(self) -> Any:
-        """Get the loss."""
-        return self.getOrDefault(self.kerasLoss)
-
-    def getKerasFitParams(self) -> dict[str, Any]:
-        """Get the arguments of Model.fit."""
-        return self.getOrDefault(self.kerasFitParams)
 
     def fitMultiple(self, dataset: DataFrame, paramMaps: Sequence[Mapping[Any, Any]]) -> Models:
         """Load the images once, and train a network for each map when the caller takes it.
@@ -185,13 +118,15 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
         wanted = [self._with(params) for params in paramMaps]
         for each in wanted:
             each._check(dataset)
+        network = str(cache_network(read_network(self.getModelFile())))
         place = Output(_place(dataset.sparkSession, self.getOrDefault(self.cacheDir)))
         try:
-            images = self._load(dataset, place.table(IMAGES))
+            images = self._load(dataset, network, place.table(IMAGES))
         except BaseException:
             place.remove("")
             raise
-        return _Models([each._trainer(images) for each in wanted], lambda: place.remove(""))
+        trainers = [each._trainer(network, images) for each in wanted]
+        return _Models(trainers, lambda: place.remove(""))
 
     def _fit(self, dataset: DataFrame) -> Transformer:
         return next(iter(self.fitMultiple(dataset, [{}])))[1]
@@ -209,35 +144,28 @@ class KerasImageFileEstimator(Estimator, HasInputCol, HasOutputCol, HasLabelCol,
                 raise ConfigError("all Params of the estimator", f"no {name}", f"Set {name}")
         type_of_input(dataset, self.getInputCol())
 
-    def _load(self, dataset: DataFrame, address: str) -> CachedFilms:
-        shape = keras_model.load(self.getModelFile()).input_shape[1:]
+    def _load(self, dataset: DataFrame, network: str, address: str) -> CachedFilms:
+        shape = keras_model.load(network).input_shape[1:]
         label = self.getLabelCol()
         kind = type_of_input(dataset, label) if label else None
         target = None if kind is None else target_column(label, kind)
-        load = self.getOrDefault(self.imageLoader)
-        if self.getOrDefault(self.handleInvalid) == "skip":
-            load = loading(load)
+        load = loading(self.getImageLoader(), self.getOrDefault(self.handleInvalid) == "skip")
         loaded = shaped_loader(load, shape)
         write_images(dataset, self.getInputCol(), target, loaded, address)
         return open_images(address)
 
-    def _trainer(self, images: CachedFilms) -> Callable[[], Transformer]:
+    def _trainer(self, network: str, images: CachedFilms) -> Callable[[], Transformer]:
         training = Training(
-            self.getModelFile(),
+            network,
             self.getKerasOptimizer(),
-            self.getKerasLoss() if self.getLabelCol() else None,
+            loss_of(self.getKerasLoss()) if self.getLabelCol() else None,
             self.getKerasFitParams(),
             self.getSeed(),
         )
 
         def trained() -> Transformer:
-            return KerasImageFileTransformer(
-                inputCol=self.getInputCol(),
-                outputCol=self.getOutputCol(),
-                modelFile=str(train(training, images)),
-                imageLoader=self.getOrDefault(self.imageLoader),
-                outputMode=self.getOrDefault(self.outputMode),
-            )
+            transformer: KerasImageFileTransformer = self._copyValues(KerasImageFileTransformer())
+            return transformer.setModelFile(str(train(training, images)))
 
         return trained
 

@@ -22,7 +22,7 @@ from pyspark.sql.types import ArrayType, DataType, NumericType
 from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.errors import InputError
-from spark_cxr.sparkdl.keras_models import cache_network, save_network, shaped
+from spark_cxr.sparkdl.keras_network import cache_network, save_network, shaped
 from spark_cxr.training.cache import SPREAD, Arrays, CachedFilms, Draw, Read, open_cache
 
 LOADED = "struct<shape: array<int>, pixels: binary>"
@@ -33,8 +33,6 @@ BATCH = 32
 """Keras' own default."""
 OURS = ("batch_size", "shuffle", "validation_split")
 """What of the arguments of `Model.fit` decides which rows are read when: done here."""
-NOT_OFFERED = ("x", "y", "sample_weight", "steps_per_epoch", "validation_steps")
-"""What of them speaks of arrays in memory, or cuts epochs short."""
 
 
 def write_images(
@@ -77,7 +75,7 @@ def open_images(address: str) -> CachedFilms:
     return images
 
 
-def shaped_loader(load: Callable[[Any], NDArray[Any]], shape: Sequence[int | None]) -> Load:
+def shaped_loader(load: Load, shape: Sequence[int | None]) -> Load:
     """Make a loader that gives what a network of this input shape takes."""
 
     def loaded(uri: Any) -> NDArray[Any] | None:
@@ -104,7 +102,8 @@ def target_column(name: str, kind: DataType) -> Column:
 
 def _parts(rows: DataFrame) -> int:
     """Say in how many parts to load: said outright, so that Spark does not join small ones."""
-    wanted = rows.sparkSession.conf.get("spark.sql.shuffle.partitions", "") or ""
+    # Without a default of ours: Spark would refuse one that is no number.
+    wanted = rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or ""
     return int(wanted) if wanted.isdigit() else 200
 
 

@@ -25,6 +25,7 @@ def main(folder, model_file):
     import keras
 
     spark = open_session("connect")
+    spark.conf.unset("spark.sql.shuffle.partitions")  # as in a notebook
     labels = {path: int(path.stem) % 2 for path in Path(folder).glob("*.png")}
     rows = [(str(path), Vectors.dense([1.0 - label, label])) for path, label in labels.items()]
     table = spark.createDataFrame(rows, ["uri", "one_hot"])

@@ -10,12 +10,16 @@ import numpy as np
 import pyspark
 import pytest
 from PIL import Image
+from pyspark.ml.evaluation import BinaryClassificationEvaluator
+from pyspark.ml.feature import OneHotEncoder
 from pyspark.ml.linalg import Vectors
+from pyspark.ml.tuning import CrossValidator, ParamGridBuilder, TrainValidationSplit
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.sparkdl import KerasImageFileEstimator, KerasImageFileTransformer, training
 from spark_cxr.sparkdl import keras_estimator as estimators
+from spark_cxr.sparkdl.params import loss_of
 from spark_cxr.training.cache import CachedFilms
 
 COUNT, BATCH = 40, 4
@@ -98,6 +102,86 @@ def test_a_task_that_can_be_learnt_is_learnt(estimator, table):
     assert isinstance(model, KerasImageFileTransformer)
     said = model.transform(table).select("label", "said").collect()
     assert [int(row.said.toArray().argmax()) for row in said] == [row.label for row in said]
+
+
+@pytest.fixture
+def plain_session(spark):
+    """Give a session as a notebook has it: nobody has set how many parts a shuffle makes."""
+    name = "spark.sql.shuffle.partitions"
+    before = spark.conf.get(name)
+    spark.conf.unset(name)
+    yield spark
+    spark.conf.set(name, before)
+
+
+def test_a_session_needs_no_settings(plain_session, table):
+    assert training._parts(table) == 200
+
+
+@pytest.mark.slow
+def test_images_are_loaded_in_a_session_without_settings(
+    plain_session, table, load_image, tmp_path
+):
+    training.write_images(table, "uri", None, load_image, str(tmp_path / "c"))
+    assert training.open_images(str(tmp_path / "c")).count == COUNT
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_the_transformer_has_the_params_of_its_estimator(estimator, table, model_file, tmp_path):
+    import keras
+
+    keras.saving.load_model(model_file).save(tmp_path / "full.h5")
+    (tmp_path / "full.h5").rename(tmp_path / "full")
+    estimator.setModelFile(str(tmp_path / "full"))
+    model = estimator.fit(table, {estimator.kerasFitParams: {"epochs": 1, "verbose": 0}})
+    assert model.getKerasFitParams() == {"epochs": 1, "verbose": 0}
+    assert (model.getInputCol(), model.getOutputCol()) == ("uri", "said")
+    assert (model.getOutputMode(), model.getImageLoader()) == ("vector", estimator.getImageLoader())
+    assert model.getModelFile() != estimator.getModelFile()
+
+
+def tuned(tuner, estimator, grid, table, **options):
+    evaluator = BinaryClassificationEvaluator(rawPredictionCol="said", labelCol="label")
+    tuner = tuner(
+        estimator=estimator, estimatorParamMaps=grid, evaluator=evaluator, seed=1, **options
+    )
+    return tuner.fit(table)
+
+
+def test_a_cross_validator_tunes_the_training(estimator, table):
+    none, some = {"epochs": 0, "verbose": 0}, {"epochs": 9, "batch_size": BATCH, "verbose": 0}
+    estimator.setKerasOptimizer("sgd")
+    grid = ParamGridBuilder().addGrid(estimator.kerasFitParams, [none, some]).build()
+    best = tuned(CrossValidator, estimator, grid, table, numFolds=2)
+    assert best.bestModel.getKerasFitParams() == some
+    assert best.avgMetrics[1] > best.avgMetrics[0]
+
+
+@pytest.mark.slow
+def test_a_split_tunes_optimizer_and_loss(estimator, table):
+    grid = (
+        ParamGridBuilder()
+        .addGrid(estimator.kerasOptimizer, ["adam", "sgd"])
+        .addGrid(estimator.kerasLoss, ["categorical_crossentropy", "logcosh"])
+        .build()
+    )
+    best = tuned(TrainValidationSplit, estimator, grid, table, trainRatio=0.7)
+    assert len(best.validationMetrics) == 4
+    assert isinstance(best.bestModel, KerasImageFileTransformer)
+
+
+@pytest.mark.parametrize("form", ["vector", "list", "number"])
+def test_labels_come_in_every_form(spark, table, load_image, tmp_path, form):
+    encoder = OneHotEncoder(inputCol="label", outputCol="vector", dropLast=False)
+    encoded = encoder.fit(table).transform(table)
+    number = F.col("label").cast("int")
+    labels = {"vector": F.col("vector"), "list": F.array(1 - number, number), "number": number}
+    rows = encoded.withColumn("form", labels[form])
+    target = training.target_column("form", rows.schema["form"].dataType)
+    training.write_images(rows, "uri", target, load_image, str(tmp_path / "c"))
+    _, targets = training.open_images(str(tmp_path / "c")).read(0, COUNT)
+    assert targets.shape == (COUNT, 1 if form == "number" else 2)
+    assert targets[:, -1].sum() == COUNT / 2
 
 
 @pytest.fixture
@@ -273,10 +357,20 @@ def test_defaults_are_those_of_sparkdl():
     assert (stage.getKerasOptimizer(), stage.getKerasFitParams()) == ("adam", {"verbose": 1})
 
 
+@pytest.mark.parametrize("name", ["logcosh", "cosine_proximity", "kullback_leibler_divergence"])
+def test_losses_keep_their_names_of_keras_2(name):
+    import keras
+
+    stage = KerasImageFileEstimator(kerasLoss=name)
+    assert stage.getKerasLoss() == name
+    assert callable(keras.losses.get(loss_of(name)))
+
+
 def test_each_param_can_be_set_and_got():
     stage = KerasImageFileEstimator().setInputCol("i").setOutputCol("o").setLabelCol("l")
     stage.setModelFile("m.keras").setKerasOptimizer("sgd").setKerasLoss("mse")
-    stage.setKerasFitParams({"epochs": 2})
+    stage.setKerasFitParams({"epochs": 2}).setOutputMode("image").setImageLoader(len)
+    assert (stage.getOutputMode(), stage.getImageLoader()) == ("image", len)
     assert (stage.getInputCol(), stage.getOutputCol(), stage.getLabelCol()) == ("i", "o", "l")
     assert (stage.getModelFile(), stage.getKerasOptimizer()) == ("m.keras", "sgd")
     assert (stage.getKerasLoss(), stage.getKerasFitParams()) == ("mse", {"epochs": 2})

@@ -1,0 +1,165 @@
+"""A user's own Keras network on every host: its file by content, and rows through it in batches.
+
+The file travels with the column function; each worker loads it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from spark_cxr.backbones import keras_model
+from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
+from spark_cxr.errors import ConfigError, InputError, WeightsError
+
+BATCH = 32
+SUFFIXES = (".keras", ".h5", ".hdf5")
+MAGIC = {b"PK\x03\x04": ".keras", b"\x89HDF": ".h5"}
+"""How the two kinds of files begin, and the suffix by which Keras knows them."""
+Loader = Callable[[str], NDArray[Any]]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """A saved network by its content, of use on every host."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+def is_keras_file(path: str | Path) -> bool:
+    """Tell whether there is a file that begins as Keras' files do, whatever its suffix."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(4) in MAGIC
+    except OSError:
+        return False
+
+
+def read_network(path: str) -> KerasFile:
+    """Read a saved network on the driver.
+
+    Raises:
+        WeightsError: there is no such file, or it is no Keras network.
+    """
+    if not is_keras_file(path):
+        way_out = "Save the whole network with model.save(), as .keras or .h5"
+        raise WeightsError("a file with a Keras network", path, way_out)
+    content = Path(path).read_bytes()
+    return KerasFile(f"{hashlib.sha256(content).hexdigest()}{MAGIC[content[:4]]}", content)
+
+
+def save_network(model: Any) -> KerasFile:
+    """Take a network that is in the driver's memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return read_network(str(path))
+
+
+def load_network(file: KerasFile) -> Any:
+    """Load the network, once for each Python worker.
+
+    Raises:
+        ConfigError: it has several inputs or outputs.
+    """
+    model = _loaded(str(cache_network(file)))
+    for shapes in (model.input_shape, model.output_shape):
+        if not isinstance(shapes, tuple):
+            way_out = "Build a keras.Model of one of each"
+            raise ConfigError("a network with one input and one output", str(shapes), way_out)
+    return model
+
+
+def cache_network(file: KerasFile) -> Path:
+    """Put the network into this host's cache, under a name that is its digest."""
+    target = cache_dir("networks") / file.name
+    with locked(target):
+        if not target.is_file() or digest(target) != target.stem:
+            with whole(target) as half:
+                half.write_bytes(file.content)
+    return target
+
+
+def predict_rows(
+    model: Any, rows: Sequence[Any], prepare: Callable[[Any], NDArray[Any] | None]
+) -> Iterator[NDArray[Any] | None]:
+    """Run prepared rows in batches; what cannot be prepared keeps its place as None."""
+    shape = model.input_shape[1:]
+    for start in range(0, len(rows), BATCH):
+        arrays = [prepare(row) for row in rows[start : start + BATCH]]
+        yield from _answers(model, [a if a is None else shaped(a, shape) for a in arrays])
+
+
+def _answers(model: Any, arrays: list[NDArray[np.float32] | None]) -> Iterator[NDArray[Any] | None]:
+    """Run arrays of one shape together: a network of unfixed size takes several."""
+    places: dict[tuple[int, ...], list[int]] = {}
+    for place, array in enumerate(arrays):
+        if array is not None:
+            places.setdefault(array.shape, []).append(place)
+    found: dict[int, NDArray[Any]] = {}
+    for alike in places.values():
+        batch = np.stack([array for array in map(arrays.__getitem__, alike) if array is not None])
+        answers = np.asarray(model.predict_on_batch(batch))
+        found.update(zip(alike, answers, strict=True))
+    return (found.get(place) for place in range(len(arrays)))
+
+
+def shaped(array: NDArray[Any], shape: Sequence[int | None]) -> NDArray[np.float32]:
+    """Take off a batch of 1, and check that the network takes what is left.
+
+    Raises:
+        InputError: it does not.
+    """
+    numbers = np.asarray(array, np.float32)
+    if numbers.ndim == len(shape) + 1 and len(numbers) == 1:
+        numbers = numbers[0]
+    fits = [want in (None, have) for want, have in zip(shape, numbers.shape, strict=False)]
+    if numbers.ndim != len(shape) or not all(fits):
+        raise InputError(
+            f"rows of shape {tuple(shape)} for the network", str(numbers.shape), "Reshape them"
+        )
+    return numbers
+
+
+def loading(loader: Loader, skip: bool = True) -> Callable[[Any], NDArray[Any] | None]:
+    """Make a loader that gives None where the user's own fails on an image, and logs why.
+
+    A missing package or name is not the image's fault, and is raised. With `skip` false all is.
+    """
+
+    def load(uri: str | None) -> NDArray[Any] | None:
+        restore_pillow_names()
+        try:
+            return None if uri is None else loader(uri)
+        except (ImportError, NameError):
+            raise
+        except Exception as error:
+            if not skip:
+                raise
+            logger.warning("no image from %s: %r", uri, error)
+            return None
+
+    return load
+
+
+def restore_pillow_names() -> None:
+    """Give back what image loaders of 2019 call, and Pillow 10 took away."""
+    if not hasattr(Image, "ANTIALIAS"):
+        setattr(Image, "ANTIALIAS", Image.Resampling.LANCZOS)  # noqa: B010 - mypy knows no such name
+
+
+@lru_cache(maxsize=3)
+def _loaded(path: str) -> Any:
+    return keras_model.load(path)
