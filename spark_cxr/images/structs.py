@@ -108,10 +108,6 @@ def to_film(
     if preparing.scale_hint in NEAREST:
         pixels = java_scaling.nearest(pixels, size)
     if preparing.scale_hint in AVERAGING:
-    size = (size_hw[0] or height, size_hw[1] or width)
-    if preparing.scale_hint in NEAREST:
-        pixels = java_scaling.nearest(pixels, size)
-    if preparing.scale_hint in AVERAGING:
         pixels = java_scaling.averaged(pixels, size)
     if preparing.scale_hint == PILLOW_NEAREST:
         small = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.NEAREST)

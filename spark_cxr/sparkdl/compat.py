@@ -8,46 +8,55 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from types import ModuleType
 
 from pyspark.ml.image import ImageSchema
 from pyspark.sql import DataFrame
 
+from spark_cxr.sparkdl import saved_pipelines
 from spark_cxr.sparkdl.imageIO import read_images
 
 HERE = "spark_cxr.sparkdl"
-FOLDERS = ("image", "transformers", "estimators", "udf", "graph")
-"""Packages of sparkdl, whose modules all lie in one folder here."""
 MODULES = {
-    "image.imageIO": "imageIO",
-    "image.image": "imageIO",
-    "transformers.named_image": "named_image",
-    "transformers.keras_image": "keras_models",
-    "transformers.keras_tensor": "keras_models",
-    "estimators.keras_image_file_estimator": "keras_estimator",
-    "udf.keras_image_model": "keras_models",
+    "image": "",
+    "image.image": "",
+    "image.imageIO": ".imageIO",
+    "estimators": "",
+    "estimators.keras_image_file_estimator": ".keras_estimator",
+    "graph": "",
+    "graph.input": ".tf_graph",
+    "graph.utils": ".tf_graph",
+    "horovod": ".horovod",
+    "horovod.runner_base": ".horovod",
+    "horovod.tensorflow": ".horovod",
+    "horovod.tensorflow.keras": ".horovod",
+    "transformers": "",
+    "transformers.keras_image": ".keras_models",
+    "transformers.keras_tensor": ".keras_models",
+    "transformers.named_image": ".named_image",
+    "transformers.tf_image": ".tf_image",
+    "transformers.tf_tensor": ".tf_tensor",
+    "transformers.utils": ".tf_graph",
+    "udf": "",
+    "udf.keras_image_model": ".keras_image_udf",
+    "xgboost": ".xgboost",
+    "xgboost.xgboost": ".xgboost",
 }
-"""Where what stood in a module of sparkdl stands here."""
+"""Where what stood in a module of sparkdl stands here. Its packages hold nothing of their own."""
 
 
 def install() -> None:
-    """Register sparkdl's module paths in this process, and Spark's former reader of images."""
-    package = import_module(HERE)
-    for path, name in MODULES.items():
-        module = import_module(f"{HERE}.{name}")
-        _register(path, module)
-        setattr(package, path.rpartition(".")[-1], module)
-    # Last, as `sparkdl.image.image` is both a folder's name and a module's.
-    for folder in FOLDERS:
-        _register(folder, package)
-        setattr(package, folder, package)
-    sys.modules["sparkdl"] = package
+    """Register sparkdl's module paths in this process, and Spark's former reader of images.
+
+    Pipelines that sparkdl saved can be loaded then, too.
+    """
+    # A module keeps its own name, by which functions that use it are sent to the executors.
+    sys.modules["sparkdl"] = import_module(HERE)
+    for path, place in MODULES.items():
+        module = sys.modules[f"sparkdl.{path}"] = import_module(HERE + place)
+        parent, _, name = f"sparkdl.{path}".rpartition(".")
+        setattr(sys.modules[parent], name, module)
     type(ImageSchema).readImages = _read_images
-
-
-def _register(path: str, module: ModuleType) -> None:
-    # The module keeps its own name, by which functions that use it are sent to the executors.
-    sys.modules[f"sparkdl.{path}"] = module
+    saved_pipelines.register()
 
 
 def _read_images(

@@ -41,11 +41,14 @@ CLASSES = PublishedWeights(
 """What keras.applications.imagenet_utils reads, with the digest that it checks."""
 
 
-def fields_of(image: str, kind: StructType) -> list[Column]:
-    """Name the fields that the column function takes, in its order: where from, then what."""
-    column = F.col(image)
-    origin = column.getField("origin") if "origin" in kind.names else F.lit("")
-    return [origin, *(column.getField(name) for name in FIELDS)]
+def fields_of(image: str) -> list[Column]:
+    """Name the fields that hold the pixels, in the order in which column functions take them."""
+    return [F.col(image).getField(name) for name in FIELDS]
+
+
+def origin_of(image: str, kind: StructType) -> Column:
+    """Name the field that says where an image is from, if it has one."""
+    return F.col(image).getField("origin") if "origin" in kind.names else F.lit("")
 
 
 def image_column(
@@ -55,7 +58,7 @@ def image_column(
     finish: Finish = lambda vector: vector,
     returns: str = VECTOR,
 ) -> Callable[..., Column]:
-    """Make the column function: the fields of structs in, finished vectors out, null where bad."""
+    """Make the column function: origin and pixels in, finished vectors out, null where bad."""
 
     @pandas_udf(returns)
     def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:

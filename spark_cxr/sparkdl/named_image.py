@@ -25,7 +25,14 @@ from spark_cxr.pipeline.featurizer import (
 )
 from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.settings import Features
-from spark_cxr.sparkdl.imagenet import class_names, fields_of, image_column, top_k, with_top
+from spark_cxr.sparkdl.imagenet import (
+    class_names,
+    fields_of,
+    image_column,
+    origin_of,
+    top_k,
+    with_top,
+)
 
 MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
 POOLED = ("ResNet50",)
@@ -109,8 +116,8 @@ class _OfImages(
         )
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        fields = fields_of(self.getInputCol(), self._check(dataset))
-        output = self.getOutputCol()
+        image, output = self.getInputCol(), self.getOutputCol()
+        fields = [origin_of(image, self._check(dataset)), *fields_of(image)]
         rows = dataset.withColumn(output, self._column(dataset.sparkSession, fields))
         rows = rows.withColumn(output, self._typed(F.col(output)))
         if self.getOrDefault(self.handleInvalid) == "skip":

@@ -28,6 +28,18 @@ from sparkdl.transformers.keras_image import KerasImageFileTransformer
 from sparkdl.transformers.keras_tensor import KerasTransformer
 from sparkdl.estimators.keras_image_file_estimator import KerasImageFileEstimator
 from sparkdl.udf.keras_image_model import registerKerasImageUDF
+from sparkdl import TFImageTransformer, TFTransformer, TFInputGraph, imageInputPlaceholder
+from sparkdl.transformers.tf_image import TFImageTransformer
+from sparkdl.transformers.tf_tensor import TFTransformer
+from sparkdl.transformers.utils import imageInputPlaceholder
+from sparkdl.transformers import utils
+from sparkdl.graph.input import *
+import sparkdl.graph.utils as tfx
+from sparkdl import HorovodRunner
+from sparkdl.horovod import log_to_driver
+from sparkdl.horovod.tensorflow.keras import LogCallback
+import sparkdl.xgboost
+import sparkdl.horovod.tensorflow.keras as logs
 """
 
 
