@@ -26,7 +26,7 @@ def import_keras() -> ModuleType:
         # JAX takes three quarters of a GPU at once, which a second worker would miss.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
-        with _without_banner():
+        with without_banner("keras"):
             import keras
     except ImportError as error:
         raise SetupError("Keras 3", str(error), "pip install 'spark-cxr[cpu]' or [gpu]") from None
@@ -34,12 +34,13 @@ def import_keras() -> ModuleType:
 
 
 @contextmanager
-def _without_banner() -> Iterator[None]:
-    """Keep back TensorFlow's banner about CPU instructions: no news for the users of a Spark job.
+def without_banner(package: str) -> Iterator[None]:
+    """Keep back what TensorFlow says of CPU instructions while a package brings it along.
 
-    It comes from C++ and heeds no level of logging. All else goes to stderr, a moment later.
+    No news for the users of a Spark job. It comes from C++ and heeds no level of logging. All else
+    goes to stderr, a moment later.
     """
-    if "keras" in sys.modules:
+    if package in sys.modules:
         yield
         return
     before = os.dup(_STDERR)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images import java_scaling
@@ -23,6 +24,8 @@ AVERAGING = ("SCALE_AREA_AVERAGING", "SCALE_SMOOTH")
 """Java uses the same filter for both."""
 NEAREST = ("SCALE_DEFAULT", "SCALE_FAST", "SCALE_REPLICATE")
 SCALE_HINTS = AVERAGING + NEAREST
+PILLOW_NEAREST = "PILLOW_NEAREST"
+"""How sparkdl's predictor resized: the nearest pixel by Pillow, not always the one Java takes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class StructPreparation:
     """How a struct becomes what the network takes."""
 
     scale_hint: str = ""
-    """One of `SCALE_HINTS`, to resize as Java does; empty: as all films are resized."""
+    """One of `SCALE_HINTS`, to resize as Java does, or Pillow's; empty: as films are resized."""
     lift_grey: bool = False
     """Whether to brighten one-channel images, as sparkdl's JVM code did by mistake."""
 
@@ -106,6 +109,9 @@ def to_film(
         pixels = java_scaling.nearest(pixels, size)
     if preparing.scale_hint in AVERAGING:
         pixels = java_scaling.averaged(pixels, size)
+    if preparing.scale_hint == PILLOW_NEAREST:
+        small = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.NEAREST)
+        pixels = np.array(small)
     return to_network(pixels, size)
 
 

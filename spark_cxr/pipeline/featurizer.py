@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import pandas as pd
@@ -100,11 +100,11 @@ def vectors_of(batches: Batches, plan: Plan, raise_bad: bool) -> Iterator[list[M
         yield vectors
 
 
-def raise_first(vectors: list[Made]) -> None:
-    """Raise the first of the bad images, if there is one."""
-    for each in vectors:
+def raise_first(vectors: list[Made], origins: Iterable[str | None] = repeat(None)) -> None:
+    """Raise the first of the bad images, if there is one, with where it came from if known."""
+    for each, origin in zip(vectors, origins, strict=False):
         if isinstance(each, BadImage):
-            raise each
+            raise BadImage(each.reason, f"{each.detail}, from {origin}") if origin else each
 
 
 def _vectors(batches: Batches, plan: Plan) -> Iterator[list[Made]]:

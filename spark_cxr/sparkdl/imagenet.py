@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import StructType
 
 from spark_cxr.backbones import cache, catalog, keras_model, weights
 from spark_cxr.backbones.cache import cache_dir, locked, to_log, whole
@@ -40,8 +42,13 @@ CLASSES = PublishedWeights(
 
 
 def fields_of(image: str) -> list[Column]:
-    """Name the fields that the column function takes, in its order."""
+    """Name the fields that hold the pixels, in the order in which column functions take them."""
     return [F.col(image).getField(name) for name in FIELDS]
+
+
+def origin_of(image: str, kind: StructType) -> Column:
+    """Name the field that says where an image is from, if it has one."""
+    return F.col(image).getField("origin") if "origin" in kind.names else F.lit("")
 
 
 def image_column(
@@ -51,14 +58,21 @@ def image_column(
     finish: Finish = lambda vector: vector,
     returns: str = VECTOR,
 ) -> Callable[..., Column]:
-    """Make the column function: the fields of structs in, finished vectors out, null where bad."""
+    """Make the column function: origin and pixels in, finished vectors out, null where bad."""
 
     @pandas_udf(returns)
     def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:
-        parts = (list(map(ImageStruct, zip(*fields, strict=True))) for fields in batches)
-        for found in struct_pass(on_this_worker(plan), preparing).rows(parts):
+        origins: deque[pd.Series] = deque()
+
+        def parts() -> Iterator[list[ImageStruct]]:
+            for origin, *fields in batches:
+                origins.append(origin)
+                yield list(map(ImageStruct, zip(*fields, strict=True)))
+
+        for found in struct_pass(on_this_worker(plan), preparing).rows(parts()):
+            origin = origins.popleft()
             if raise_bad:
-                raise_first(found)
+                raise_first(found, origin)
             values = [None if isinstance(each, BadImage) else finish(each) for each in found]
             yield pd.Series(values, dtype=object)
 

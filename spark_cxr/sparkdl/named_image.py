@@ -12,9 +12,10 @@ from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.images.structs import SCALE_HINTS, StructPreparation
+from spark_cxr.images.structs import PILLOW_NEAREST, SCALE_HINTS, StructPreparation
 from spark_cxr.pipeline.featurizer import (
     FilmFeaturizer,
     check_output,
@@ -24,7 +25,14 @@ from spark_cxr.pipeline.featurizer import (
 )
 from spark_cxr.pipeline.networks import make_plan
 from spark_cxr.settings import Features
-from spark_cxr.sparkdl.imagenet import class_names, fields_of, image_column, top_k, with_top
+from spark_cxr.sparkdl.imagenet import (
+    class_names,
+    fields_of,
+    image_column,
+    origin_of,
+    top_k,
+    with_top,
+)
 
 MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
 POOLED = ("ResNet50",)
@@ -53,17 +61,16 @@ class _OfImages(
     )
     batchSize, handleInvalid = FilmFeaturizer.batchSize, FilmFeaturizer.handleInvalid
 
-    def _begin(self, given: dict[str, Any]) -> None:
+    def _begin(self, given: dict[str, Any], **defaults: str) -> None:
         self._setDefault(
             scaleHint=SCALE_HINTS[0],
             liftGrey=False,
             weights="imagenet",
             mirror="",
             engine="auto",
-            precision="f32",
             device="auto",
             batchSize=32,
-            handleInvalid="keep",
+            **defaults,
         )
         self._set(**given)
 
@@ -109,16 +116,16 @@ class _OfImages(
         )
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        self._check(dataset)
-        output = self.getOutputCol()
-        rows = dataset.withColumn(output, self._column(dataset.sparkSession))
+        image, output = self.getInputCol(), self.getOutputCol()
+        fields = [origin_of(image, self._check(dataset)), *fields_of(image)]
+        rows = dataset.withColumn(output, self._column(dataset.sparkSession, fields))
         rows = rows.withColumn(output, self._typed(F.col(output)))
         if self.getOrDefault(self.handleInvalid) == "skip":
             return rows.where(F.col(output).isNotNull())
         return rows
 
-    def _column(self, spark: SparkSession) -> Column:
-        """Run the network."""
+    def _column(self, spark: SparkSession, fields: list[Column]) -> Column:
+        """Run the network on the fields of the structs."""
         raise NotImplementedError
 
     def _typed(self, values: Column) -> Column:
@@ -131,22 +138,24 @@ class _OfImages(
     def _raises(self) -> bool:
         return self.getOrDefault(self.handleInvalid) == "error"
 
-    def _check(self, dataset: DataFrame) -> None:
+    def _check(self, dataset: DataFrame) -> StructType:
         column = self.getInputCol()
         kind = type_of_input(dataset, column)
-        if not is_image_struct(kind):
+        if not isinstance(kind, StructType) or not is_image_struct(kind):
             received = f"{column} {kind.simpleString()}"
             way_out = "Read with readImages, or spark.read.format('image')"
             raise InputError("inputCol with structs of the image schema", received, way_out)
         check_output(dataset, self.getOutputCol())
+        return kind
 
 
 class DeepImageFeaturizer(_OfImages):
     """Add the features that a network gives before its classifier, as an MLlib vector.
 
-    Null images and those that Spark's reader could not decode get a null vector;
-    handleInvalid="skip" drops their rows, "error" fails the job as sparkdl did. liftGrey=True
-    gives back the grey levels that sparkdl's networks saw. The rest is as it was.
+    Rows without an image, or with one that did not decode, are dropped, so that a classifier can
+    follow; handleInvalid="keep" keeps them with a null vector, "error" fails the job and names the
+    file. Networks run in bf16 where the processor has it; precision="f32" gives the numbers of
+    Keras, and liftGrey=True the grey levels that sparkdl's networks saw.
     """
 
     @keyword_only
@@ -160,29 +169,32 @@ class DeepImageFeaturizer(_OfImages):
         weights: str = "imagenet",
         mirror: str = "",
         engine: str = "auto",
-        precision: str = "f32",
+        precision: str = "auto",
         device: str = "auto",
         batchSize: int = 32,
-        handleInvalid: str = "keep",
+        handleInvalid: str = "skip",
         liftGrey: bool = False,
     ) -> None:
         super().__init__()
-        self._begin(self._input_kwargs)
+        self._begin(self._input_kwargs, precision="auto", handleInvalid="skip")
 
-    def _column(self, spark: SparkSession) -> Column:
+    def _column(self, spark: SparkSession, fields: list[Column]) -> Column:
         features = self._features()
         plan = make_plan(spark, features, "avg" if features.backbone in POOLED else "none")
         vectors = image_column(plan, self._preparing(), self._raises())
-        return vectors(*fields_of(self.getInputCol()))
+        return vectors(*fields)
 
 
 class DeepImagePredictor(_OfImages):
     """Add what a network says of the 1,000 classes of ImageNet.
 
     The probabilities as an MLlib vector, or with decodePredictions the topK likeliest as an array
-    of (class, description, probability).
+    of (class, description, probability); null where there is no image. Images are resized as
+    `DeepImageFeaturizer` resizes them; scaleHint="PILLOW_NEAREST" takes the nearest pixels, as
+    sparkdl's predictor did.
     """
 
+    scaleHint = one_of("scaleHint", (*SCALE_HINTS, PILLOW_NEAREST), "how images are resized")
     decodePredictions = Param(
         Params._dummy(),
         "decodePredictions",
@@ -214,10 +226,10 @@ class DeepImagePredictor(_OfImages):
     ) -> None:
         super().__init__()
         self._setDefault(decodePredictions=False, topK=5)
-        self._begin(self._input_kwargs)
+        self._begin(self._input_kwargs, precision="f32", handleInvalid="keep")
 
-    def _column(self, spark: SparkSession) -> Column:
-        wanted, fields = self._features(), fields_of(self.getInputCol())
+    def _column(self, spark: SparkSession, fields: list[Column]) -> Column:
+        wanted = self._features()
         plan = make_plan(spark, with_top(wanted))
         if not self.getOrDefault(self.decodePredictions):
             return image_column(plan, self._preparing(), self._raises())(*fields)

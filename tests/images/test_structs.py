@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.structs import StructPreparation, array_of, lifted, to_film
@@ -50,6 +51,13 @@ def test_other_hints_take_the_pixel_in_the_middle(hint):
     pixels = np.arange(6, dtype=np.uint8).reshape(1, 6, 1)
     made = film(pixels, (2, 2), StructPreparation(scale_hint=hint))[..., 0]
     np.testing.assert_array_equal(made, [[1, 4], [1, 4]])
+
+
+def test_pillows_nearest_pixel_is_taken_where_that_is_asked_for():
+    pixels = np.random.default_rng(0).integers(0, 256, (61, 83, 3), np.uint8)
+    made = film(pixels, (29, 47), StructPreparation(scale_hint="PILLOW_NEAREST"))
+    expected = Image.fromarray(pixels[..., ::-1]).resize((47, 29), Image.Resampling.NEAREST)
+    np.testing.assert_array_equal(made, np.asarray(expected))
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def folder(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(spark, folder):
-    return readImages(str(folder)).withColumn("name", F.substring_index("image.origin", "/", -1))
+    rows = readImages(str(folder), age="1.x")
+    return rows.withColumn("name", F.substring_index("image.origin", "/", -1))
 
 
 def by_name(rows, column="features"):
@@ -66,7 +67,26 @@ def by_name(rows, column="features"):
 
 def test_images_have_the_schema_of_sparks_own_source(spark, folder):
     own = spark.read.format("image").load(str(folder))
-    assert readImages(str(folder)).schema.simpleString() == own.schema.simpleString()
+    assert readImages(str(folder), age="1.x").schema.simpleString() == own.schema.simpleString()
+
+
+def test_the_columns_of_the_first_age_are_the_default(folder):
+    """Which sparkdl 0.x read, also by position; without an image where there is none."""
+    rows = readImages(str(folder))
+    assert rows.columns == ["filePath", "image"]
+    order = ["mode", "height", "width", "nChannels", "data", "origin"]
+    assert rows.schema["image"].dataType.names == order
+    found = {row[0].rsplit("/", 1)[-1]: row[1] for row in rows.collect()}
+    assert found.pop("broken.png") is None
+    assert {name: tuple(image)[:4] for name, image in found.items()} == {
+        **dict.fromkeys(("dark0.png", "dark2.png", "light1.png", "light3.png"), (16, 240, 260, 3)),
+        "grey.png": (0, 40, 50, 1),
+    }
+
+
+def test_an_age_that_never_was_is_refused(folder):
+    with pytest.raises(ConfigError, match=r"Received: 2\.x\. Say 0\.x or 1\.x"):
+        readImages(str(folder), age="2.x")
 
 
 def test_images_have_the_pixels_of_sparks_own_source(spark, folder, images):
@@ -94,10 +114,23 @@ def test_files_that_do_not_decode_can_be_dropped(folder):
 
 def test_folders_below_are_read_where_that_is_asked_for(folder):
     assert readImages(str(folder), recursive=True).count() == 7
+    assert readImages(str(folder), True).count() == 7  # as Spark's reader took it
 
 
 def test_images_lie_in_as_many_parts_as_asked_for(folder):
-    assert readImages(str(folder), numPartitions=3).rdd.getNumPartitions() == 3
+    for rows in (readImages(str(folder), numPartitions=3), readImages(str(folder), 3)):
+        assert rows.rdd.getNumPartitions() == 3
+
+
+def test_a_sample_of_files_is_the_same_each_time(folder):
+    def names(seed, parts):
+        rows = readImages(str(folder), parts, True, sampleRatio=0.5, seed=seed)
+        return {row.filePath for row in rows.select("filePath").collect()}
+
+    first = names(1, 1)
+    assert 0 < len(first) < 7
+    assert names(1, 3) == first
+    assert any(names(seed, 1) != first for seed in (2, 3, 4))
 
 
 def test_a_decoder_of_ones_own_is_used(folder):
@@ -106,6 +139,36 @@ def test_a_decoder_of_ones_own_is_used(folder):
 
     rows = imageIO.readImagesWithCustomFn(str(folder), five, 2).collect()
     assert [bytes(row.image.data) for row in rows] == [b"\x05"] * 6
+
+
+@pytest.mark.parametrize("fault", ["none", "error", "no array", "two channels"])
+def test_where_a_decoder_of_ones_own_fails_the_image_is_null(folder, fault):
+    def broken(content):
+        if fault == "error":
+            raise LookupError("a fault of the user's own")
+        given = {"none": None, "no array": "text", "two channels": np.zeros((1, 1, 2), np.uint8)}
+        return given[fault]
+
+    rows = imageIO.readImagesWithCustomFn(f"{folder}/*.png", broken).collect()
+    assert [row.image for row in rows] == [None] * 6
+
+
+def test_images_are_resized_by_the_nearest_pixel_as_pillow_did(images, folder):
+    resize = imageIO.createResizeImageUDF((30, 45))
+    rows = images.select("name", resize("image").alias("small"))
+    found = {row["name"]: row["small"] for row in rows.collect()}
+    assert found.pop("broken.png") is None
+    for name, image in found.items():
+        with Image.open(folder / name) as whole:
+            expected = np.asarray(whole.resize((45, 30), Image.Resampling.NEAREST))
+        got = np.asarray(imageIO.imageStructToPIL(image))
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_files_become_a_table(spark, folder):
+    files = imageIO.filesToDF(spark.sparkContext, f"{folder}/*.png", 2)
+    assert files.dtypes == [("filePath", "string"), ("fileData", "binary")]
+    assert files.where("filePath LIKE '%broken.png'").first().fileData.startswith(b"\x89PNG")
 
 
 # Params
@@ -128,6 +191,12 @@ def test_a_wrong_model_is_refused_when_it_is_set(stage):
 def test_a_wrong_hint_is_refused_when_it_is_set():
     with pytest.raises(TypeError, match="scaleHint='SCALE_NOT'"):
         DeepImageFeaturizer(scaleHint="SCALE_NOT")
+
+
+def test_only_the_predictor_resizes_by_pillow():
+    assert DeepImagePredictor(scaleHint="PILLOW_NEAREST").getScaleHint() == "PILLOW_NEAREST"
+    with pytest.raises(TypeError, match="scaleHint='PILLOW_NEAREST'"):
+        DeepImageFeaturizer(scaleHint="PILLOW_NEAREST")
 
 
 def test_only_keywords_are_taken():
@@ -179,7 +248,7 @@ def featurizer(name="ResNet50", **more):
 
 @pytest.fixture(scope="module")
 def made(images):
-    return by_name(featurizer().transform(images))
+    return by_name(featurizer(handleInvalid="keep").transform(images))
 
 
 def test_features_equal_the_network_run_without_spark(spark, folder, made):
@@ -207,22 +276,22 @@ def test_rows_and_columns_are_kept(images, made):
 
 def test_a_null_image_gets_a_null_vector(spark):
     nothing = spark.createDataFrame([(None,)], imageIO.imageSchema)
-    assert featurizer().transform(nothing).first().features is None
+    assert featurizer(handleInvalid="keep").transform(nothing).first().features is None
 
 
-def test_bad_images_can_be_skipped(images):
-    skipped = by_name(featurizer(handleInvalid="skip").transform(images))
+def test_bad_images_are_skipped_as_no_classifier_takes_them(images):
+    skipped = by_name(featurizer().transform(images))
     assert len(skipped) == 5
     assert "broken.png" not in skipped
 
 
 def test_the_network_runs_once_an_image_when_bad_ones_are_skipped(images, capsys):
-    featurizer(handleInvalid="skip").transform(images).select("features").explain()
+    featurizer().transform(images).select("features").explain()
     assert capsys.readouterr().out.count("ArrowEvalPython") == 1
 
 
 def test_bad_images_can_fail_the_job_as_they_did(images):
-    with pytest.raises(Exception, match="a null or invalid image struct"):
+    with pytest.raises(Exception, match=r"a null or invalid image struct, from .*/broken.png"):
         featurizer(handleInvalid="error").transform(images).collect()
 
 
@@ -245,8 +314,8 @@ def test_other_networks_give_all_of_their_last_maps(folder, name):
 def test_a_notebook_of_2019_runs(folder, tmp_path):
     # from sparkdl import DeepImageFeaturizer, readImages: the one line that changes, above
     dark = readImages(f"{folder}/dark*.png").withColumn("label", F.lit(0))
-    light = readImages(f"{folder}/light*.png").withColumn("label", F.lit(1))
-    train = dark.unionAll(light)
+    light = readImages(f"{folder}/[bl]*.png").withColumn("label", F.lit(1))
+    train = dark.unionAll(light)  # one of them does not decode
     features = featurizer()
     lr = LogisticRegression(maxIter=5, regParam=0.05, elasticNetParam=0.3, labelCol="label")
     model = Pipeline(stages=[features, lr]).fit(train)

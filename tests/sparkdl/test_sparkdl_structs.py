@@ -87,3 +87,27 @@ def test_files_decode_blue_first():
 def test_a_row_from_anywhere_is_read_by_name():
     row = Row(mode=0, data=bytearray(b"\x05"), nChannels=1, width=1, height=1, origin="")
     assert imageIO.imageStructToArray(row).tolist() == [[[5]]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("1", 1, [255]),
+        ("LA", (7, 9), [7, 7, 7, 9]),
+        ("P", 0, [0, 0, 0]),
+        ("CMYK", (0, 0, 0, 0), [255, 255, 255]),
+    ],
+)
+def test_pillow_decodes_what_has_no_type_of_its_own(mode, colour, expected):
+    stream = io.BytesIO()
+    Image.new(mode, (2, 1), colour).save(stream, "TIFF" if mode == "CMYK" else "PNG")
+    decoded = imageIO.PIL_decode(stream.getvalue())
+    assert decoded[0, 0].tolist() == expected
+    assert imageIO.imageArrayToStruct(decoded).nChannels == len(expected)
+
+
+def test_a_decoder_resizes_by_the_nearest_pixel():
+    stream = io.BytesIO()
+    Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4)).save(stream, "PNG")
+    small = imageIO.PIL_decode_and_resize((2, 1))(stream.getvalue())
+    assert small[..., 0].tolist() == [[5, 7]]
