@@ -9,7 +9,8 @@ import pytest
 
 from spark_cxr.errors import InputError, SetupError
 from spark_cxr.sparkdl import tf_graph as tfx
-from spark_cxr.sparkdl.tf_graph import TFInputGraph, imageInputPlaceholder
+from spark_cxr.sparkdl.tf_graph import imageInputPlaceholder
+from spark_cxr.sparkdl.tf_input import TFInputGraph
 from spark_cxr.sparkdl.tf_run import frozen_graph, open_session
 
 SIGNATURE = "prediction"
@@ -201,6 +202,13 @@ def test_tensors_that_are_not_there_or_lead_nowhere_are_said(v1, session):
         frozen_graph(graph_def, ["x"], ["z"])
     with pytest.raises(InputError, match=r"inputs that outputs depend on\. Received: x"):
         frozen_graph(graph_def, ["x"], ["y"])
+
+
+@pytest.mark.parametrize("name", sorted(tfx.GONE))
+def test_names_of_keras_sessions_are_refused_with_the_way_out(name):
+    with pytest.raises(SetupError, match=rf"Received: {name}\. \w+"):
+        getattr(tfx, name)
+    assert not hasattr(tfx, "GraphFunctions")
 
 
 def test_without_tensorflow_one_line_says_so(monkeypatch):

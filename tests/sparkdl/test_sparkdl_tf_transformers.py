@@ -9,8 +9,9 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.structs import FIELDS
 from spark_cxr.sparkdl import imageIO
 from spark_cxr.sparkdl import tf_graph as tfx
-from spark_cxr.sparkdl.tf_graph import TFInputGraph, imageInputPlaceholder
+from spark_cxr.sparkdl.tf_graph import imageInputPlaceholder
 from spark_cxr.sparkdl.tf_image import TFImageTransformer, pixels
+from spark_cxr.sparkdl.tf_input import TFInputGraph
 from spark_cxr.sparkdl.tf_run import frozen_graph, open_session
 from spark_cxr.sparkdl.tf_tensor import TFTransformer
 
