@@ -12,10 +12,16 @@ from pyspark.ml.pipeline import PipelineModelReader, PipelineReader
 from pyspark.sql.types import BooleanType, IntegerType, StructField, StructType
 
 from spark_cxr.errors import InputError
-from spark_cxr.sparkdl import DeepImageFeaturizer, imageIO
-from spark_cxr.sparkdl.saved_pipelines import FEATURIZER, load_pipeline, register
+from spark_cxr.sparkdl import (
+    DeepImageFeaturizer,
+    DeepImagePredictor,
+    KerasTransformer,
+    imageIO,
+)
+from spark_cxr.sparkdl.saved_pipelines import load_pipeline, register
 
 LENGTH = 2048
+FEATURIZER = "com.databricks.sparkdl.DeepImageFeaturizer"
 REGRESSION = "org.apache.spark.ml.classification.LogisticRegressionModel"
 
 
@@ -143,6 +149,22 @@ def test_a_pipeline_within_a_pipeline_is_read(registered, saved, tmp_path):
 def test_a_featurizer_alone_is_read_once_registered(registered, tmp_path):
     write_featurizer(tmp_path)
     assert DeepImageFeaturizer.load(str(tmp_path)).getModelName() == "ResNet50"
+
+
+def test_stages_of_python_that_were_made_writable_are_read(spark, tmp_path):
+    params = {"stageUids": ["a", "b"]}
+    write_metadata(tmp_path, "pyspark.ml.pipeline.Pipeline", "Pipeline_1", params, {})
+    path = "sparkdl.transformers.named_image.DeepImagePredictor"
+    given = {"inputCol": "image", "modelName": "VGG16", "topK": 3}
+    write_metadata(tmp_path / "stages" / "0_a", path, "a", given, {"decodePredictions": False})
+    path = "sparkdl.transformers.keras_tensor.KerasTransformer"
+    given = {"modelFile": "net.h5", "unknown": 1}
+    write_metadata(tmp_path / "stages" / "1_b", path, "b", given, {"kerasFitParams": {}})
+    predictor, network = load_pipeline(str(tmp_path)).getStages()
+    assert isinstance(predictor, DeepImagePredictor)
+    assert (predictor.getModelName(), predictor.getOrDefault("topK")) == ("VGG16", 3)
+    assert isinstance(network, KerasTransformer)
+    assert network.getModelFile() == "net.h5"
 
 
 def test_pipelines_of_today_are_read_as_ever(registered, tmp_path):
