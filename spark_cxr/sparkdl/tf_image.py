@@ -12,7 +12,6 @@ from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
 from pyspark.ml.param import Param, Params
-from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
@@ -23,11 +22,11 @@ from spark_cxr.pipeline.featurizer import check_output, is_image_struct, one_of,
 from spark_cxr.pipeline.networks import threads_of
 from spark_cxr.sparkdl.imageIO import STRUCT, imageArrayToStruct
 from spark_cxr.sparkdl.imagenet import VECTOR, fields_of
+from spark_cxr.sparkdl.params import HasInputCol, HasOutputCol, HasOutputMode, Settable
 from spark_cxr.sparkdl.tf_graph import IMAGE_INPUT_PLACEHOLDER_NAME, get_tensor, tensor_name
 from spark_cxr.sparkdl.tf_run import FrozenGraph, frozen_graph, open_session, output_tensors
 
 CHANNEL_ORDERS = ("BGR", "RGB", "L")
-OUTPUT_MODES = ("vector", "image")
 NO_IMAGE = (None,) * len(STRUCT.names)
 
 
@@ -42,7 +41,7 @@ def _tensor(name: str, doc: str) -> Any:
     return Param(Params._dummy(), name, f"{doc}: a tensor or its name", typeConverter=tensor_name)
 
 
-class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
+class TFImageTransformer(Transformer, Settable, HasInputCol, HasOutputCol, HasOutputMode):
     """Run a TensorFlow graph over images, given as 32-bit floats with a batch before them.
 
     `graph` is a `tf.Graph` of TensorFlow 2's `tf.compat.v1`, without variables: see
@@ -61,7 +60,6 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
     graph = Param(Params._dummy(), "graph", "a tf.Graph without variables", typeConverter=_graph)
     inputTensor = _tensor("inputTensor", "where images go in")
     outputTensor = _tensor("outputTensor", "what is wanted")
-    outputMode = one_of("outputMode", OUTPUT_MODES, "what the output column holds")
     channelOrder = one_of("channelOrder", CHANNEL_ORDERS, "order of the colours in the graph")
 
     @keyword_only
@@ -77,21 +75,8 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
         outputMode: str = "vector",
     ) -> None:
         super().__init__()
-        self._setDefault(inputTensor=f"{IMAGE_INPUT_PLACEHOLDER_NAME}:0")
-        self._setDefault(outputMode="vector", channelOrder="RGB")
+        self._setDefault(inputTensor=f"{IMAGE_INPUT_PLACEHOLDER_NAME}:0", channelOrder="RGB")
         self._set(**self._input_kwargs)
-
-    def setParams(self, **params: Any) -> TFImageTransformer:
-        """Set several parameters by name."""
-        return self._set(**params)
-
-    def setInputCol(self, value: str) -> TFImageTransformer:
-        """Set the column of image structs."""
-        return self._set(inputCol=value)
-
-    def setOutputCol(self, value: str) -> TFImageTransformer:
-        """Set the column that is added."""
-        return self._set(outputCol=value)
 
     def setGraph(self, value: Any) -> TFImageTransformer:
         """Set the graph."""
@@ -104,10 +89,6 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
     def setOutputTensor(self, value: Any) -> TFImageTransformer:
         """Set what is wanted."""
         return self._set(outputTensor=value)
-
-    def setOutputMode(self, value: str) -> TFImageTransformer:
-        """Set what the output column holds."""
-        return self._set(outputMode=value)
 
     def setChannelOrder(self, value: str) -> TFImageTransformer:
         """Set the order of the colours in the graph."""
@@ -124,10 +105,6 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
     def getOutputTensor(self) -> Any:
         """Get the tensor that is wanted."""
         return get_tensor(self.getOrDefault(self.outputTensor), self.getGraph())
-
-    def getOutputMode(self) -> str:
-        """Get what the output column holds."""
-        return self.getOrDefault(self.outputMode)
 
     def getChannelOrder(self) -> str:
         """Get the order of the colours in the graph."""
