@@ -18,7 +18,6 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.pipeline import PipelineModelReader, PipelineReader, PipelineSharedReadWrite
 from pyspark.ml.util import DefaultParamsReader
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.sparkdl import named_image
@@ -58,12 +57,12 @@ def load_pipeline(path: str) -> Pipeline | PipelineModel:
         InputError: it is no pipeline, or one of its stages cannot be read any more.
     """
     metadata = _metadata(path)
-    kind = metadata["class"].rpartition(".")[2]
-    if kind not in ("Pipeline", "PipelineModel"):
+    if not _is_pipeline(metadata):
         way_out = "Give its folder bestModel, where it has one"
         raise InputError("a saved Pipeline or PipelineModel", metadata["class"], way_out)
     stages = [_load_stage(each) for each in _stage_paths(path, metadata)]
-    made = Pipeline(stages=stages) if kind == "Pipeline" else PipelineModel(stages)
+    is_fitted = metadata["class"].endswith("Model")
+    made = PipelineModel(stages) if is_fitted else Pipeline(stages=stages)
     return made._resetUid(metadata["uid"])
 
 
@@ -85,17 +84,17 @@ def _with_sparkdl(load: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
 
 def _has_sparkdl(path: str) -> bool:
     """Look for stages of sparkdl; PySpark 3.5 hands a folder with Java's names to the JVM whole."""
-    classes = F.get_json_object("value", "$.class")
-    stages = f"{path.rstrip('/')}/stages/*"
     try:
-        found = SparkSession.active().read.text(f"{stages}/metadata").select(classes).collect()
+        metadata = _metadata(path)
     except AnalysisException:  # nothing there: Spark's own reader says so
         return False
-    if any(str(row[0]).startswith(PACKAGES) for row in found):
+    if metadata["class"].startswith(PACKAGES):
         return True
-    return any(str(row[0]).endswith((".Pipeline", ".PipelineModel")) for row in found) and (
-        _has_sparkdl(stages)
-    )
+    return _is_pipeline(metadata) and any(map(_has_sparkdl, _stage_paths(path, metadata)))
+
+
+def _is_pipeline(metadata: Metadata) -> bool:
+    return metadata["class"].endswith((".Pipeline", ".PipelineModel"))
 
 
 def _load_stage(path: str) -> Any:
@@ -106,7 +105,7 @@ def _load_stage(path: str) -> Any:
     if name.startswith(PACKAGES):
         way_out = next(text for start, text in WAYS_OUT.items() if name.startswith(start))
         raise InputError("a stage that can still be read", f"{name} in {path}", way_out)
-    if name.endswith((".Pipeline", ".PipelineModel")):
+    if _is_pipeline(metadata):
         return load_pipeline(path)
     module, _, word = name.replace("org.apache.spark", "pyspark").rpartition(".")
     return getattr(import_module(module), word).load(path)
