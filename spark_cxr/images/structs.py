@@ -99,16 +99,15 @@ def to_film(
     array = array_of(height, width, channels, mode, bytes(row[-1]))
     if array.dtype != np.uint8:
         raise BadImage("corrupt", "an image struct of floating-point numbers")
+    if channels == 1 and preparing.lift_grey:
+        array = lifted(array)
+    size = (size_hw[0] or height, size_hw[1] or width)
+    if preparing.scale_hint in SCALE_HINTS:
+        is_nearest = preparing.scale_hint in NEAREST
+        array = (java_scaling.nearest if is_nearest else java_scaling.averaged)(array, size)
     if channels == 4:  # what is transparent lies on black, as everywhere in spark_cxr
         array = over_black(array)
     pixels = array[..., 0] if channels == 1 else np.ascontiguousarray(array[..., ::-1])
-    if channels == 1 and preparing.lift_grey:
-        pixels = lifted(pixels)
-    size = (size_hw[0] or height, size_hw[1] or width)
-    if preparing.scale_hint in NEAREST:
-        pixels = java_scaling.nearest(pixels, size)
-    if preparing.scale_hint in AVERAGING:
-        pixels = java_scaling.averaged(pixels, size)
     if preparing.scale_hint == PILLOW_NEAREST:
         small = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.NEAREST)
         pixels = np.array(small)

@@ -357,6 +357,7 @@ def test_defaults_are_those_of_sparkdl():
     assert (stage.getKerasOptimizer(), stage.getKerasFitParams()) == ("adam", {"verbose": 1})
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["logcosh", "cosine_proximity", "kullback_leibler_divergence"])
 def test_losses_keep_their_names_of_keras_2(name):
     import keras

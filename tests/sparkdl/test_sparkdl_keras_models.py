@@ -213,6 +213,7 @@ def test_each_param_can_be_set_and_got(load_image):
     assert arrays.getKerasFitParams() == {"verbose": 1}
 
 
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("name", ["full.h5", "full.keras"])
 def test_a_network_is_known_by_its_content_whatever_its_suffix(name, tmp_path):
@@ -222,6 +223,7 @@ def test_a_network_is_known_by_its_content_whatever_its_suffix(name, tmp_path):
     assert is_keras_file(stage.getModelFile())
 
 
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("form", ["of 2.1", "of 2.2"])
 def test_a_sequential_of_keras_2_takes_what_it_took(form, tmp_path):
@@ -243,6 +245,7 @@ def test_a_sequential_of_keras_2_takes_what_it_took(form, tmp_path):
     np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
 
 
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_a_file_of_weights_alone_is_refused(tmp_path):
     import keras
