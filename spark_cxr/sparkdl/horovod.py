@@ -6,6 +6,7 @@ sparkdl.horovod.tensorflow.keras).
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from spark_cxr.settings import nearest
 
 __all__ = ["HorovodRunner", "LogCallback", "log_to_driver"]
 
+logger = logging.getLogger(__name__)
 VERBOSITIES = ("all", "log_callback_only")
 LONGEST = 4000
 """Characters of a message, as ever."""
@@ -38,7 +40,8 @@ class HorovodRunner:
     With np above 0 PySpark's TorchDistributor starts np processes: on this machine where Spark runs
     here alone, else one in each of np tasks at the same time. They form a group by
     `torch.distributed`, not by Horovod: in the function, `torch.distributed.init_process_group`
-    stands where `hvd.init` stood. Keras takes its PyTorch backend in them.
+    stands where `hvd.init` stood. Keras takes its PyTorch backend in them. Without PyTorch a line
+    in the log says that the function is called here, once.
     """
 
     def __init__(self, *, np: int, driver_log_verbosity: str = "log_callback_only") -> None:
@@ -58,17 +61,18 @@ class HorovodRunner:
         """Call `main(**kwargs)`; of several processes the answer of the first is given.
 
         Raises:
-            SetupError: PyTorch is wanted and not there, or the function wants Horovod.
+            SetupError: the function wants Horovod.
         """
-        if self.num_processor > 0:
-            return _distributor(self.num_processor).run(_on_torch(main), **kwargs)
+        count = self.num_processor
+        if count > 0 and find_spec("torch"):
+            return _distributor(count).run(_on_torch(main), **kwargs)
+        if count > 0:
+            way_out = "pip install 'spark-cxr[torch]' on all nodes for more processes"
+            logger.warning("np=%d without PyTorch: called here, once. %s.", count, way_out)
         return _call(main, kwargs)
 
 
 def _distributor(count: int) -> Any:
-    if find_spec("torch") is None:
-        way_out = "pip install 'spark-cxr[torch]' on all nodes, or say np=-1"
-        raise SetupError(f"PyTorch for np={count}", "none", way_out)
     from pyspark.ml.torch.distributor import TorchDistributor
 
     spark = SparkSession.active()

@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import fs, parquet
 
+from spark_cxr.errors import InputError
 from spark_cxr.output import locate
 
 TARGET = "target"
@@ -103,7 +104,11 @@ def _images(rows: pa.Table) -> NDArray[Any]:
     wide = pa.types.is_large_binary(pixels.type)
     offsets = np.frombuffer(pixels.buffers()[1], np.int64 if wide else np.int32)
     first, last = offsets[pixels.offset], offsets[pixels.offset + len(pixels)]
-    dtype = np.uint8 if last - first == len(pixels) * prod(shape) else np.float32
+    samples = len(pixels) * prod(shape)
+    if last - first not in (samples, 4 * samples):
+        received, way_out = f"{tuple(shape)} and others", "Let imageLoader resize them"
+        raise InputError("images of one shape", received, way_out)
+    dtype = np.uint8 if last - first == samples else np.float32
     data = np.frombuffer(pixels.buffers()[2], np.uint8)[first:last]
     return data.view(dtype).reshape(len(pixels), *shape)
 

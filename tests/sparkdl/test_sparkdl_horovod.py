@@ -37,10 +37,10 @@ def test_a_function_that_wants_horovod_is_told_from_one_that_lacks_another_modul
         HorovodRunner(np=-1).run(other)
 
 
-def test_without_pytorch_one_line_says_what_to_install(monkeypatch):
+def test_without_pytorch_the_function_is_called_here_and_the_log_says_so(monkeypatch, caplog):
     monkeypatch.setattr(horovod, "find_spec", lambda name: None)
-    with pytest.raises(SetupError, match=r"pip install 'spark-cxr\[torch\]' on all nodes"):
-        HorovodRunner(np=2).run(dict)
+    assert HorovodRunner(np=2).run(os.getpid) == os.getpid()
+    assert "np=2 without PyTorch: called here, once. pip install 'spark-cxr[torch]'" in caplog.text
 
 
 def test_processes_are_left_to_pysparks_distributor(spark, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from pyarrow import parquet
 from training_tasks import cached, drawn
 
+from spark_cxr.errors import InputError
 from spark_cxr.training.cache import open_cache
 
 LABELS = [0, 1, 2] * 8
@@ -47,6 +48,14 @@ def test_floats_come_back_as_floats_and_arrays_of_targets_as_rows(tmp_path):
     images, targets = open_cache(str(tmp_path)).read(0, 1)
     np.testing.assert_array_equal(images, image[None])
     np.testing.assert_array_equal(targets, [[0.0, 1.0]])
+
+
+def test_images_of_several_shapes_are_refused(tmp_path):
+    shapes = [[2, 2, 3], [2, 4, 3]]
+    pixels = [np.zeros(shape, np.float32).tobytes() for shape in shapes]
+    parquet.write_table(pa.table({"shape": shapes, "pixels": pixels}), tmp_path / "part.parquet")
+    with pytest.raises(InputError, match=r"Received: \(2, 2, 3\) and others\. Let imageLoader"):
+        open_cache(str(tmp_path)).read(0, 2)
 
 
 def test_an_empty_folder_holds_nothing(tmp_path):
