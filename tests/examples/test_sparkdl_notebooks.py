@@ -52,6 +52,7 @@ def test_flowers(spark: Any, no_download: None, tmp_path: Path) -> None:
     assert space["wrong_df"].count() > 0
 
 
+@pytest.mark.slow
 def test_chest_films(spark: Any, no_download: None, tmp_path: Path) -> None:
     """The damaged film is among what is read, and in no prediction."""
     space = execute("sparkdl/chest_films.ipynb", {}, {"WORK": str(tmp_path / "films"), "FILMS": 24})
@@ -60,7 +61,6 @@ def test_chest_films(spark: Any, no_download: None, tmp_path: Path) -> None:
     assert 0.0 <= space["accuracy"] <= 1.0
 
 
-@pytest.mark.slow
 def test_keras_files(spark: Any, tmp_path: Path) -> None:
     space = execute("sparkdl/keras_files.ipynb", {}, {"WORK": str(tmp_path), "PICTURES": 3})
     assert space["keras_pred_df"].count() == 7

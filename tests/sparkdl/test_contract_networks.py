@@ -19,7 +19,6 @@ from spark_cxr.sparkdl import (
 
 SIDES = {"ResNet50": 224, "VGG16": 224, "VGG19": 224, "InceptionV3": 299, "Xception": 299}
 MODULES = {"ResNet50": "resnet50", "InceptionV3": "inception_v3"}
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in SIDES if name != "ResNet50"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,7 +86,8 @@ def in_order(rows, column):
     return np.array([row[column].toArray() for row in rows.orderBy("id").collect()])
 
 
-@pytest.mark.parametrize("name", ["ResNet50", *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIDES)
 def test_features_of_images_at_size_are_those_of_keras(spark, name):
     pixels, rows = at_size(spark, name)
     stage = DeepImageFeaturizer(
