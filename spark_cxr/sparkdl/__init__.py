@@ -13,8 +13,9 @@ from spark_cxr.sparkdl.keras_image_udf import registerKerasImageUDF
 from spark_cxr.sparkdl.keras_models import KerasImageFileTransformer, KerasTransformer
 from spark_cxr.sparkdl.named_image import DeepImageFeaturizer, DeepImagePredictor
 from spark_cxr.sparkdl.saved_pipelines import load_pipeline
-from spark_cxr.sparkdl.tf_graph import TFInputGraph, imageInputPlaceholder
+from spark_cxr.sparkdl.tf_graph import imageInputPlaceholder
 from spark_cxr.sparkdl.tf_image import TFImageTransformer
+from spark_cxr.sparkdl.tf_input import TFInputGraph
 from spark_cxr.sparkdl.tf_tensor import TFTransformer
 
 __all__ = [

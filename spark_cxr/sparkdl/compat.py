@@ -1,7 +1,7 @@
 """`import sparkdl` and `ImageSchema.readImages` as they were: one line before an old notebook.
 
 `import spark_cxr.sparkdl.compat` registers the module paths of sparkdl, so that its imports stay as
-they are, and gives Spark's `ImageSchema` the reader back that it lost with Spark 3.
+they are, and gives back what the cells beside them took from the Spark and Pillow of then.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from pyspark.ml import feature
 from pyspark.ml.image import ImageSchema
 from pyspark.sql import DataFrame
 
 from spark_cxr.sparkdl import saved_pipelines
 from spark_cxr.sparkdl.imageIO import read_images
+from spark_cxr.sparkdl.keras_network import restore_pillow_names
 
 HERE = "spark_cxr.sparkdl"
 MODULES = {
@@ -23,7 +25,9 @@ MODULES = {
     "estimators": "",
     "estimators.keras_image_file_estimator": ".keras_estimator",
     "graph": "",
-    "graph.input": ".tf_graph",
+    "graph.builder": ".tf_graph",
+    "graph.input": ".tf_input",
+    "graph.tensorframes_udf": ".tf_graph",
     "graph.utils": ".tf_graph",
     "horovod": ".horovod",
     "horovod.runner_base": ".horovod",
@@ -32,6 +36,7 @@ MODULES = {
     "transformers": "",
     "transformers.keras_image": ".keras_models",
     "transformers.keras_tensor": ".keras_models",
+    "transformers.keras_utils": ".tf_graph",
     "transformers.named_image": ".named_image",
     "transformers.tf_image": ".tf_image",
     "transformers.tf_tensor": ".tf_tensor",
@@ -45,8 +50,9 @@ MODULES = {
 
 
 def install() -> None:
-    """Register sparkdl's module paths in this process, and Spark's former reader of images.
+    """Register sparkdl's module paths in this process, and give back former names of others.
 
+    Of Spark: `ImageSchema.readImages` and `OneHotEncoderEstimator`. Of Pillow: `Image.ANTIALIAS`.
     Pipelines that sparkdl saved can be loaded then, too.
     """
     # A module keeps its own name, by which functions that use it are sent to the executors.
@@ -56,6 +62,8 @@ def install() -> None:
         parent, _, name = f"sparkdl.{path}".rpartition(".")
         setattr(sys.modules[parent], name, module)
     type(ImageSchema).readImages = _read_images
+    feature.OneHotEncoderEstimator = feature.OneHotEncoder
+    restore_pillow_names()
     saved_pipelines.register()
 
 

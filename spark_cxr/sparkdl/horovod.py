@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -62,13 +62,7 @@ class HorovodRunner:
         """
         if self.num_processor > 0:
             return _distributor(self.num_processor).run(_on_torch(main), **kwargs)
-        try:
-            return main(**kwargs)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "horovod":
-                raise
-            way_out = "Take its lines out: a single process has nothing to exchange"
-            raise SetupError("a function that runs without Horovod", str(error), way_out) from None
+        return _call(main, kwargs)
 
 
 def _distributor(count: int) -> Any:
@@ -85,9 +79,19 @@ def _distributor(count: int) -> Any:
 def _on_torch(main: Main) -> Main:
     def started(**kwargs: Any) -> Any:
         os.environ.setdefault("KERAS_BACKEND", "torch")
-        return main(**kwargs)
+        return _call(main, kwargs)
 
     return started
+
+
+def _call(main: Main, kwargs: Mapping[str, Any]) -> Any:
+    try:
+        return main(**kwargs)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "horovod":
+            raise
+        way_out = "Take Horovod's lines out; of several processes, torch.distributed joins them"
+        raise SetupError("a function that runs without Horovod", str(error), way_out) from None
 
 
 def log_to_driver(message: str) -> None:

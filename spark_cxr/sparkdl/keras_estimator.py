@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -46,6 +47,8 @@ IMAGES = "images"
 TUNABLE = ("kerasOptimizer", "kerasLoss", "kerasFitParams", "outputCol", "outputMode", "seed")
 """Params that may differ from model to model; all others decide what is loaded."""
 NEEDED = ("inputCol", "modelFile", "imageLoader")
+DBFS = Path("/dbfs/tmp")
+"""How nodes of Databricks see `dbfs:/tmp`, which is there for all of them."""
 Models = Iterator[tuple[int, Transformer]]
 
 
@@ -72,8 +75,8 @@ class KerasImageFileEstimator(
     Labels are one-hot vectors, arrays or numbers, as the loss takes them; labelCol="" trains a
     network that adds its losses itself, without kerasLoss. Equal `seed`, data and parameters give
     equal batches, however the data is partitioned. The cache is removed when the last model is
-    trained. It lies in a temporary folder where Spark runs on this machine alone; on a cluster
-    `cacheDir` names a folder that all nodes see.
+    trained. It lies in a temporary folder where Spark runs on this machine alone, and in DBFS where
+    there is one; on any other cluster `cacheDir` names a folder that all nodes see.
 
     Images that do not load are left out; handleInvalid="error" fails the fit instead. The trained
     network is the `modelFile` of the transformer that `fit` returns: copy it to keep it.
@@ -198,6 +201,8 @@ def _place(spark: SparkSession, given: str) -> str:
         return f"{absolute(given).rstrip('/')}/spark_cxr-{uuid4().hex}"
     master = spark.conf.get("spark.master", "local") or "local"
     if master.split("[")[0] != "local":
+        if DBFS.is_dir():
+            return f"dbfs:/tmp/spark_cxr-{uuid4().hex}"
         way_out = "Give cacheDir=, for loaded images while they train"
         raise ConfigError("a folder that all nodes see", f"none, on {master}", way_out)
     return tempfile.mkdtemp(prefix="spark_cxr-")

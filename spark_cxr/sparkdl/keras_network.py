@@ -6,11 +6,14 @@ The file travels with the column function; each worker loads it once.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +60,35 @@ def read_network(path: str) -> KerasFile:
         way_out = "Save the whole network with model.save(), as .keras or .h5"
         raise WeightsError("a file with a Keras network", path, way_out)
     content = Path(path).read_bytes()
-    return KerasFile(f"{hashlib.sha256(content).hexdigest()}{MAGIC[content[:4]]}", content)
+    suffix = MAGIC[content[:4]]
+    if suffix == ".h5":
+        with suppress(OSError, KeyError, ValueError):  # Keras will say what is wrong with it
+            content = _with_input_layer(content)
+    return KerasFile(f"{hashlib.sha256(content).hexdigest()}{suffix}", content)
+
+
+def _with_input_layer(content: bytes) -> bytes:
+    """Give a Sequential of Keras 2.2 or older the form that Keras 3 reads.
+
+    Its first layer says what goes in, which Keras 3 takes for an input with one more axis; and
+    where it is a bare list of layers, Keras 3 does not read it at all.
+    """
+    import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    file = BytesIO(content)
+    with h5py.File(file, "r+") as saved:
+        model = json.loads(saved.attrs["model_config"])
+        if isinstance(model["config"], list):
+            model["config"] = {"name": "sequential", "layers": model["config"]}
+        layers = model["config"]["layers"]
+        first = layers[0]["config"]
+        if layers[0]["class_name"] == "InputLayer" or "batch_input_shape" not in first:
+            return content
+        films = {"batch_shape": first.pop("batch_input_shape"), "name": "films"}
+        films["dtype"] = first.get("dtype", "float32")
+        layers.insert(0, {"class_name": "InputLayer", "config": films})
+        saved.attrs["model_config"] = json.dumps(model)
+    return file.getvalue()
 
 
 def save_network(model: Any) -> KerasFile:
@@ -104,15 +135,14 @@ def predict_rows(
 
 def _answers(model: Any, arrays: list[NDArray[np.float32] | None]) -> Iterator[NDArray[Any] | None]:
     """Run arrays of one shape together: a network of unfixed size takes several."""
-    places: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[tuple[int, ...], list[tuple[int, NDArray[np.float32]]]] = {}
     for place, array in enumerate(arrays):
         if array is not None:
-            places.setdefault(array.shape, []).append(place)
+            groups.setdefault(array.shape, []).append((place, array))
     found: dict[int, NDArray[Any]] = {}
-    for alike in places.values():
-        batch = np.stack([array for array in map(arrays.__getitem__, alike) if array is not None])
-        answers = np.asarray(model.predict_on_batch(batch))
-        found.update(zip(alike, answers, strict=True))
+    for group in groups.values():
+        answers = np.asarray(model.predict_on_batch(np.stack([array for _, array in group])))
+        found.update({place: each for (place, _), each in zip(group, answers, strict=True)})
     return (found.get(place) for place in range(len(arrays)))
 
 

@@ -8,7 +8,6 @@ from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
 from pyspark.ml.param import Param, Params, TypeConverters
-from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -33,6 +32,7 @@ from spark_cxr.sparkdl.imagenet import (
     top_k,
     with_top,
 )
+from spark_cxr.sparkdl.params import HasInputCol, HasOutputCol, Settable
 
 MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
 POOLED = ("ResNet50",)
@@ -41,7 +41,12 @@ DECODED = "array<struct<class: string, description: string, probability: float>>
 
 
 class _OfImages(
-    Transformer, HasInputCol, HasOutputCol, DefaultParamsReadable, DefaultParamsWritable
+    Transformer,
+    Settable,
+    HasInputCol,
+    HasOutputCol,
+    DefaultParamsReadable,
+    DefaultParamsWritable,
 ):
     """What the two share: their Params, and a column of image structs as their input."""
 
@@ -73,18 +78,6 @@ class _OfImages(
             **defaults,
         )
         self._set(**given)
-
-    def setParams(self, **params: Any) -> _OfImages:
-        """Set several parameters by name."""
-        return self._set(**params)
-
-    def setInputCol(self, value: str) -> _OfImages:
-        """Set the column of image structs."""
-        return self._set(inputCol=value)
-
-    def setOutputCol(self, value: str) -> _OfImages:
-        """Set the column that is added."""
-        return self._set(outputCol=value)
 
     def setModelName(self, value: str) -> _OfImages:
         """Set the network."""

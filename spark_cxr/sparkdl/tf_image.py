@@ -12,7 +12,6 @@ from pyspark import keyword_only
 from pyspark.ml import Transformer
 from pyspark.ml.functions import array_to_vector
 from pyspark.ml.param import Param, Params
-from pyspark.ml.param.shared import HasInputCol, HasOutputCol
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
@@ -23,11 +22,11 @@ from spark_cxr.pipeline.featurizer import check_output, is_image_struct, one_of,
 from spark_cxr.pipeline.networks import threads_of
 from spark_cxr.sparkdl.imageIO import STRUCT, imageArrayToStruct
 from spark_cxr.sparkdl.imagenet import VECTOR, fields_of
+from spark_cxr.sparkdl.params import HasInputCol, HasOutputCol, HasOutputMode, Settable
 from spark_cxr.sparkdl.tf_graph import IMAGE_INPUT_PLACEHOLDER_NAME, get_tensor, tensor_name
 from spark_cxr.sparkdl.tf_run import FrozenGraph, frozen_graph, open_session, output_tensors
 
 CHANNEL_ORDERS = ("BGR", "RGB", "L")
-OUTPUT_MODES = ("vector", "image")
 NO_IMAGE = (None,) * len(STRUCT.names)
 
 
@@ -42,29 +41,32 @@ def _tensor(name: str, doc: str) -> Any:
     return Param(Params._dummy(), name, f"{doc}: a tensor or its name", typeConverter=tensor_name)
 
 
-class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
+class TFImageTransformer(Transformer, Settable, HasInputCol, HasOutputCol, HasOutputMode):
     """Run a TensorFlow graph over images, given as 32-bit floats with a batch before them.
 
     `graph` is a `tf.Graph` of TensorFlow 2's `tf.compat.v1`, without variables: see
-    `strip_and_freeze_until`. Executors need TensorFlow, too. channelOrder="BGR" hands over the
-    bytes as the image schema has them, "RGB" the other way round; "L" takes images of one channel
-    only. Images of one size are run together, up to 32 of them, unless `inputTensor` has a fixed
-    batch of 1; sparkdl ran them one by one. outputMode="image" makes structs of 32-bit floats and
-    keeps their origin. Null images and those that Spark's reader could not decode give null.
-    As a graph is no text, this stage cannot be saved.
+    `strip_and_freeze_until`. Executors need TensorFlow, too. As a graph is no text, this stage
+    cannot be saved.
+
+    channelOrder="BGR" hands over the pixels as the image schema has them, "RGB" the other way
+    round; "L" takes images of one channel only. Without it, all is as in sparkdl 0.x, which knew
+    no order: the graph gets red first, and images that it makes are taken to have red first.
+
+    Images of one size are run together, up to 32 of them, unless `inputTensor` has a fixed batch
+    of 1; sparkdl ran them one by one. outputMode="image" makes structs of 32-bit floats that keep
+    their origin. Null images and those that Spark's reader could not decode give null.
     """
 
     graph = Param(Params._dummy(), "graph", "a tf.Graph without variables", typeConverter=_graph)
     inputTensor = _tensor("inputTensor", "where images go in")
     outputTensor = _tensor("outputTensor", "what is wanted")
-    outputMode = one_of("outputMode", OUTPUT_MODES, "what the output column holds")
     channelOrder = one_of("channelOrder", CHANNEL_ORDERS, "order of the colours in the graph")
 
     @keyword_only
     def __init__(
         self,
         *,
-        channelOrder: str = "BGR",
+        channelOrder: str = "RGB",
         inputCol: str | None = None,
         outputCol: str | None = None,
         graph: Any = None,
@@ -73,21 +75,8 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
         outputMode: str = "vector",
     ) -> None:
         super().__init__()
-        self._setDefault(inputTensor=f"{IMAGE_INPUT_PLACEHOLDER_NAME}:0")
-        self._setDefault(outputMode="vector", channelOrder="BGR")
+        self._setDefault(inputTensor=f"{IMAGE_INPUT_PLACEHOLDER_NAME}:0", channelOrder="RGB")
         self._set(**self._input_kwargs)
-
-    def setParams(self, **params: Any) -> TFImageTransformer:
-        """Set several parameters by name."""
-        return self._set(**params)
-
-    def setInputCol(self, value: str) -> TFImageTransformer:
-        """Set the column of image structs."""
-        return self._set(inputCol=value)
-
-    def setOutputCol(self, value: str) -> TFImageTransformer:
-        """Set the column that is added."""
-        return self._set(outputCol=value)
 
     def setGraph(self, value: Any) -> TFImageTransformer:
         """Set the graph."""
@@ -100,10 +89,6 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
     def setOutputTensor(self, value: Any) -> TFImageTransformer:
         """Set what is wanted."""
         return self._set(outputTensor=value)
-
-    def setOutputMode(self, value: str) -> TFImageTransformer:
-        """Set what the output column holds."""
-        return self._set(outputMode=value)
 
     def setChannelOrder(self, value: str) -> TFImageTransformer:
         """Set the order of the colours in the graph."""
@@ -120,10 +105,6 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
     def getOutputTensor(self) -> Any:
         """Get the tensor that is wanted."""
         return get_tensor(self.getOrDefault(self.outputTensor), self.getGraph())
-
-    def getOutputMode(self) -> str:
-        """Get what the output column holds."""
-        return self.getOrDefault(self.outputMode)
 
     def getChannelOrder(self) -> str:
         """Get the order of the colours in the graph."""
@@ -143,7 +124,8 @@ class TFImageTransformer(Transformer, HasInputCol, HasOutputCol):
         if tensor.rank not in (4, None):
             raise _no_images(f"{tensor.name} of {tensor.rank} dimensions")
         origin = F.col(image).getField("origin")
-        rows = dataset.withColumn(output, _images(frozen, order)(*fields_of(image), origin))
+        images = _images(frozen, order, back=not self.isSet(self.channelOrder))
+        rows = dataset.withColumn(output, images(*fields_of(image), origin))
         made = F.col(output)
         return rows.withColumn(output, F.when(made.getField("height").isNotNull(), made))
 
@@ -177,8 +159,14 @@ def pixels(row: tuple[Any, ...], order: str) -> NDArray[np.float32] | None:
         received, way_out = f"{channels} channels", "Say channelOrder='BGR' or 'RGB'"
         raise InputError("images of one channel for channelOrder='L'", received, way_out)
     if order == "RGB":
-        array = array[..., [2, 1, 0, 3][:channels] if channels > 1 else [0]]
+        array = turned(array)
     return np.ascontiguousarray(array, np.float32)
+
+
+def turned(image: NDArray[Any]) -> NDArray[Any]:
+    """Make red first of blue first, or the other way round; transparency stays last."""
+    channels = image.shape[2]
+    return image if channels == 1 else np.ascontiguousarray(image[..., [2, 1, 0, 3][:channels]])
 
 
 def _outputs(frozen: FrozenGraph, order: str, fields: tuple[pd.Series, ...]) -> Iterator[Any]:
@@ -199,23 +187,24 @@ def _vectors(frozen: FrozenGraph, order: str) -> Any:
     return column.asNondeterministic()
 
 
-def _images(frozen: FrozenGraph, order: str) -> Any:
+def _images(frozen: FrozenGraph, order: str, back: bool) -> Any:
     @pandas_udf(STRUCT)
     def column(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.DataFrame]:
         for *fields, origins in batches:
             found = _outputs(frozen, order, tuple(fields))
-            rows = [_struct(*each) for each in zip(found, origins, strict=True)]
+            rows = [_struct(*each, back) for each in zip(found, origins, strict=True)]
             yield pd.DataFrame(rows, columns=STRUCT.names, dtype=object)
 
     return column.asNondeterministic()
 
 
-def _struct(output: NDArray[Any] | None, origin: str) -> tuple[Any, ...]:
+def _struct(output: NDArray[Any] | None, origin: str, back: bool) -> tuple[Any, ...]:
     if output is None:
         return NO_IMAGE
     if output.ndim != 3 or output.shape[2] not in (1, 3, 4):
         raise _no_images(f"images of {output.shape}")
-    made: Row = imageArrayToStruct(output.astype(np.float32), origin)
+    image = (turned(output) if back else output).astype(np.float32)
+    made: Row = imageArrayToStruct(image, origin)
     return tuple(made[name] for name in STRUCT.names)
 
 

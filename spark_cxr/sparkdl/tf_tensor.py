@@ -20,7 +20,8 @@ from pyspark.sql.types import ArrayType, DataType
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.pipeline.featurizer import check_output, type_of_input
 from spark_cxr.pipeline.networks import threads_of
-from spark_cxr.sparkdl.tf_graph import TFInputGraph, tensor_name
+from spark_cxr.sparkdl.tf_graph import tensor_name
+from spark_cxr.sparkdl.tf_input import TFInputGraph
 from spark_cxr.sparkdl.tf_run import (
     FrozenGraph,
     OutputTensor,

@@ -65,6 +65,7 @@ def by_java():
     return np.split(np.frombuffer(done.stdout, np.uint8), ends[:-1])
 
 
+@pytest.mark.jvm
 def test_every_hint_gives_the_pixels_of_java(by_java):
     for (pixels, new_size, hint), expected in zip(CASES, by_java, strict=True):
         height, width, channels = pixels.shape

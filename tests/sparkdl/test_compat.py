@@ -40,6 +40,8 @@ from sparkdl.horovod import log_to_driver
 from sparkdl.horovod.tensorflow.keras import LogCallback
 import sparkdl.xgboost
 import sparkdl.horovod.tensorflow.keras as logs
+from pyspark.ml.feature import OneHotEncoderEstimator
+from PIL.Image import ANTIALIAS
 """
 
 

@@ -411,13 +411,22 @@ def test_labels_that_are_words_are_refused(estimator, table):
         estimator.setParams(labelCol="uri").fit(table)
 
 
+class ClusterConf:
+    def get(self, *_):
+        return "spark://host:7077"
+
+
+class ClusterSession:
+    conf = ClusterConf()
+
+
 def test_a_folder_that_all_nodes_see_is_needed_on_a_cluster():
-    class Conf:
-        def get(self, *_):
-            return "spark://host:7077"
-
-    class Session:
-        conf = Conf()
-
     with pytest.raises(ConfigError, match="Give cacheDir="):
-        estimators._place(Session(), "")
+        estimators._place(ClusterSession(), "")
+
+
+def test_images_lie_in_the_file_system_of_databricks_where_there_is_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(estimators, "DBFS", tmp_path)
+    one, other = (estimators._place(ClusterSession(), "") for _ in range(2))
+    assert one.startswith("dbfs:/tmp/spark_cxr-")
+    assert one != other

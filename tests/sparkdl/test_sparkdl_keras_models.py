@@ -1,5 +1,7 @@
 """Users' own networks over columns, with networks whose answers can be worked out by hand."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +15,13 @@ from spark_cxr.sparkdl import (
     imageIO,
     registerKerasImageUDF,
 )
-from spark_cxr.sparkdl.keras_network import is_keras_file, loading, predict_rows
+from spark_cxr.sparkdl.keras_network import (
+    is_keras_file,
+    load_network,
+    loading,
+    predict_rows,
+    read_network,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -212,6 +220,38 @@ def test_a_network_is_known_by_its_content_whatever_its_suffix(name, tmp_path):
     (tmp_path / name).rename(tmp_path / "full.model")
     stage = KerasTransformer(modelFile=str(tmp_path / "full.model"))
     assert is_keras_file(stage.getModelFile())
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("form", ["of 2.1", "of 2.2"])
+def test_a_sequential_of_keras_2_takes_what_it_took(form, tmp_path):
+    import h5py
+    import keras
+
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 3)])
+    model.save(tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        first = config["config"]["layers"].pop(0)
+        shape = first["config"]["batch_shape"]
+        config["config"]["layers"][0]["config"]["batch_input_shape"] = shape
+        if form == "of 2.1":
+            config["config"] = config["config"]["layers"]
+        file.attrs["model_config"] = json.dumps(config)
+    again = load_network(read_network(str(tmp_path / "old.h5")))
+    assert again.input_shape == (None, 4, 4, 3)
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_file_of_weights_alone_is_refused(tmp_path):
+    import keras
+
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save_weights(
+        tmp_path / "net.weights.h5"
+    )
+    with pytest.raises(WeightsError, match="Expected a Keras file of known layers"):
+        load_network(read_network(str(tmp_path / "net.weights.h5")))
 
 
 def test_a_network_of_one_channel_becomes_a_function_of_sql(spark, structs, tmp_path):

@@ -12,10 +12,16 @@ from pyspark.ml.pipeline import PipelineModelReader, PipelineReader
 from pyspark.sql.types import BooleanType, IntegerType, StructField, StructType
 
 from spark_cxr.errors import InputError
-from spark_cxr.sparkdl import DeepImageFeaturizer, imageIO
-from spark_cxr.sparkdl.saved_pipelines import FEATURIZER, load_pipeline, register
+from spark_cxr.sparkdl import (
+    DeepImageFeaturizer,
+    DeepImagePredictor,
+    KerasTransformer,
+    imageIO,
+)
+from spark_cxr.sparkdl.saved_pipelines import load_pipeline, register
 
 LENGTH = 2048
+FEATURIZER = "com.databricks.sparkdl.DeepImageFeaturizer"
 REGRESSION = "org.apache.spark.ml.classification.LogisticRegressionModel"
 
 
@@ -70,7 +76,7 @@ def saved(spark, tmp_path_factory):
 
 
 @pytest.fixture
-def registered(monkeypatch):
+def registered(spark, monkeypatch):
     for reader in (PipelineReader, PipelineModelReader):
         monkeypatch.setattr(reader, "load", reader.load)
     monkeypatch.delitem(sys.modules, "com.databricks.sparkdl", raising=False)
@@ -93,7 +99,6 @@ def check(model):
 
 
 def test_a_fitted_pipeline_is_read(saved):
-    check(load_pipeline(saved))
     check(load_pipeline(saved + "/"))
 
 
@@ -146,6 +151,22 @@ def test_a_featurizer_alone_is_read_once_registered(registered, tmp_path):
     assert DeepImageFeaturizer.load(str(tmp_path)).getModelName() == "ResNet50"
 
 
+def test_stages_of_python_that_were_made_writable_are_read(spark, tmp_path):
+    params = {"stageUids": ["a", "b"]}
+    write_metadata(tmp_path, "pyspark.ml.pipeline.Pipeline", "Pipeline_1", params, {})
+    path = "sparkdl.transformers.named_image.DeepImagePredictor"
+    given = {"inputCol": "image", "modelName": "VGG16", "topK": 3}
+    write_metadata(tmp_path / "stages" / "0_a", path, "a", given, {"decodePredictions": False})
+    path = "sparkdl.transformers.keras_tensor.KerasTransformer"
+    given = {"modelFile": "net.h5", "unknown": 1}
+    write_metadata(tmp_path / "stages" / "1_b", path, "b", given, {"kerasFitParams": {}})
+    predictor, network = load_pipeline(str(tmp_path)).getStages()
+    assert isinstance(predictor, DeepImagePredictor)
+    assert (predictor.getModelName(), predictor.getOrDefault("topK")) == ("VGG16", 3)
+    assert isinstance(network, KerasTransformer)
+    assert network.getModelFile() == "net.h5"
+
+
 def test_pipelines_of_today_are_read_as_ever(registered, tmp_path):
     path = str(tmp_path / "today")
     Pipeline(stages=[LogisticRegression(maxIter=3)]).save(path)
@@ -153,7 +174,7 @@ def test_pipelines_of_today_are_read_as_ever(registered, tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_said_by_spark(registered, tmp_path):
-    with pytest.raises(Exception, match="PATH_NOT_FOUND"):
+    with pytest.raises(Exception, match=r"(does not exist|PATH_NOT_FOUND).*none/metadata"):
         PipelineModel.load(str(tmp_path / "none"))
 
 
@@ -173,7 +194,7 @@ def test_a_stage_that_cannot_be_read_is_named_with_the_way_out(registered, tmp_p
         PipelineModel.load(str(tmp_path))
 
 
-def test_what_is_no_pipeline_is_said(tmp_path):
+def test_what_is_no_pipeline_is_said(spark, tmp_path):
     kind = "org.apache.spark.ml.tuning.CrossValidatorModel"
     write_metadata(tmp_path, kind, "cv", {}, {})
     with pytest.raises(InputError, match=r"CrossValidatorModel\. Give its folder bestModel"):

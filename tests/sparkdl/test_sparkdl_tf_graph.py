@@ -1,6 +1,7 @@
 """Names and origins of graphs: what the old library promised, over TensorFlow 2's compat.v1."""
 
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from spark_cxr.errors import InputError, SetupError
 from spark_cxr.sparkdl import tf_graph as tfx
-from spark_cxr.sparkdl.tf_graph import TFInputGraph, imageInputPlaceholder
+from spark_cxr.sparkdl.tf_graph import imageInputPlaceholder
+from spark_cxr.sparkdl.tf_input import TFInputGraph
 from spark_cxr.sparkdl.tf_run import frozen_graph, open_session
 
 SIGNATURE = "prediction"
@@ -201,6 +203,22 @@ def test_tensors_that_are_not_there_or_lead_nowhere_are_said(v1, session):
         frozen_graph(graph_def, ["x"], ["z"])
     with pytest.raises(InputError, match=r"inputs that outputs depend on\. Received: x"):
         frozen_graph(graph_def, ["x"], ["y"])
+
+
+@pytest.mark.parametrize("name", sorted(tfx.GONE))
+def test_names_of_keras_sessions_are_refused_with_the_way_out(name):
+    with pytest.raises(SetupError, match=rf"Received: {name}\. \w+"):
+        getattr(tfx, name)
+    assert not hasattr(tfx, "GraphFunctions")
+
+
+def test_the_old_names_import_neither_networks_nor_xgboost():
+    names = ("tf_image", "tf_tensor", "horovod", "xgboost", "saved_pipelines")
+    modules = ", ".join(f"spark_cxr.sparkdl.{name}" for name in names)
+    heavy = "{'tensorflow', 'keras', 'torch', 'xgboost'}"
+    code = f"import sys, {modules}\nprint({heavy} & {{m.split('.')[0] for m in sys.modules}})"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout == "set()\n"
 
 
 def test_without_tensorflow_one_line_says_so(monkeypatch):

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from pyspark.ml.linalg import DenseVector, Vectors
-from pyspark.sql.types import StructField, StructType
+from pyspark.ml.linalg import DenseVector, Vectors, VectorUDT
+from pyspark.sql.types import ArrayType, DoubleType, StructField, StructType
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.structs import FIELDS
 from spark_cxr.sparkdl import imageIO
 from spark_cxr.sparkdl import tf_graph as tfx
-from spark_cxr.sparkdl.tf_graph import TFInputGraph, imageInputPlaceholder
+from spark_cxr.sparkdl.tf_graph import imageInputPlaceholder
 from spark_cxr.sparkdl.tf_image import TFImageTransformer, pixels
+from spark_cxr.sparkdl.tf_input import TFInputGraph
 from spark_cxr.sparkdl.tf_run import frozen_graph, open_session
 from spark_cxr.sparkdl.tf_tensor import TFTransformer
 
@@ -60,13 +61,14 @@ def run(rows, graph, tensor, **given):
 def test_images_of_several_sizes_go_through_a_graph_and_nulls_stay(spark, means):
     rows = images(spark, image(2, 3), None, image(4, 4, (3, 2, 1)), BROKEN, image(2, 3))
     vectors = [DenseVector([30, 20, 10]), None, DenseVector([3, 2, 1]), None]
-    assert run(rows, means, "means") == [*vectors, vectors[0]]
+    assert run(rows, means, "means", channelOrder="BGR") == [*vectors, vectors[0]]
 
 
 def test_colours_come_in_the_order_of_the_graph(spark, means):
     rows = images(spark, image(2, 2), image(1, 1, (9,)), image(1, 1, (4, 3, 2, 1)))
     wanted = [DenseVector([10, 20, 30]), DenseVector([9]), DenseVector([2, 3, 4, 1])]
     assert run(rows, means, "means:0", channelOrder="RGB") == wanted
+    assert run(rows, means, "means") == wanted
 
 
 def test_grey_images_are_taken_and_others_refused_where_the_order_is_one_channel(spark, means):
@@ -111,7 +113,7 @@ def test_a_graph_for_one_image_at_a_time_is_given_one_at_a_time(spark, v1):
         given = v1.placeholder(v1.uint8, [1, None, None, 3], name="one")
         v1.reduce_max(given, axis=[1, 2], name="y")
     rows = images(spark, image(2, 2), image(2, 2, (1, 2, 3)))
-    made = run(rows, graph, "y", inputTensor="one")
+    made = run(rows, graph, "y", inputTensor="one", channelOrder="BGR")
     assert made == [DenseVector([30, 20, 10]), DenseVector([1, 2, 3])]
 
 
@@ -138,6 +140,15 @@ def test_what_is_missing_or_taken_is_said_before_the_graph_runs(spark, means):
         TFImageTransformer(
             inputCol="image", outputCol="image", graph=means, outputTensor="means"
         ).transform(rows)
+
+
+@pytest.mark.parametrize(("given", "colour"), [({}, [31, 20, 10]), ({"channelOrder": "RGB"}, None)])
+def test_images_come_back_as_they_went_in_where_no_order_is_said(spark, v1, given, colour):
+    graph = v1.Graph()
+    with graph.as_default():
+        v1.add(imageInputPlaceholder(3), [0.0, 0.0, 1.0], name="bluer")
+    (made,) = run(images(spark, image(1, 1)), graph, "bluer", outputMode="image", **given)
+    assert imageIO.imageStructToArray(made)[0, 0].tolist() == (colour or [10, 20, 31])
 
 
 def test_vectors_are_no_images(spark, means):
@@ -188,9 +199,8 @@ def test_vectors_and_arrays_within_arrays_are_fed(spark, v1):
         (Vectors.sparse(2, {1: 3.0}), [[1.0, 1.0], [2.0, 2.0]]),
         (None, [[1.0, 1.0]]),
     ]
-    vectors = StructField("v", Vectors.dense(1).__UDT__)
-    matrices = StructType.fromDDL("m array<array<double>>").fields[0]
-    table = spark.createDataFrame(rows, StructType([vectors, matrices]))
+    kinds = [("v", VectorUDT()), ("m", ArrayType(ArrayType(DoubleType())))]
+    table = spark.createDataFrame(rows, StructType([StructField(*each) for each in kinds]))
     stage = TFTransformer(
         tfInputGraph=graph,
         inputMapping={"v": "v", "m": "m"},
