@@ -245,8 +245,13 @@ def files_to_df(sc: Any, path: str, numPartitions: int | None = None) -> DataFra
     return _files(path, numPartitions, recursive=False)
 
 
+def session_of_context() -> SparkSession:
+    """Give the active session; scripts of 2017 often began a context alone, which gets one here."""
+    return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+
+
 def _files(path: str, parts: int | None, recursive: bool) -> DataFrame:
-    reader = SparkSession.active().read.format("binaryFile")
+    reader = session_of_context().read.format("binaryFile")
     files = reader.option("recursiveFileLookup", str(recursive).lower()).load(path)
     named = files.select(F.col("path").alias("filePath"), F.col("content").alias("fileData"))
     return named.repartition(parts) if parts and parts > 0 else named

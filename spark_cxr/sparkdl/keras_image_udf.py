@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import Row
 from pyspark.sql.functions import pandas_udf
 
 from spark_cxr.errors import BadImage, ConfigError
 from spark_cxr.images.prepare import to_channels
 from spark_cxr.images.structs import FIELDS, StructPreparation, to_film
-from spark_cxr.sparkdl.imageIO import imageStructToPIL
+from spark_cxr.sparkdl.imageIO import imageStructToPIL, session_of_context
 from spark_cxr.sparkdl.imagenet import VECTOR
 from spark_cxr.sparkdl.keras_network import (
     KerasFile,
@@ -52,7 +52,7 @@ def register_keras_image_udf(
     is_path = isinstance(given, str | Path)
     file = read_network(str(given)) if is_path else save_network(given)
     function = _over_images(file, preprocessor)
-    return SparkSession.active().udf.register(udf_name, function)
+    return session_of_context().udf.register(udf_name, function)
 
 
 registerKerasImageUDF = register_keras_image_udf

@@ -1,5 +1,9 @@
 """What sparkdl promised of images in rows: functions over them, on the driver and in Spark."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,3 +49,22 @@ def test_resizing_is_a_function_of_the_driver_too(image):
 def test_resizing_takes_a_height_and_a_width(size):
     with pytest.raises(ValueError, match="height"):
         imageIO.createResizeImageUDF(size)
+
+
+@pytest.mark.slow
+def test_a_context_without_a_session_is_enough(image, tmp_path):
+    """So scripts of 2017 began: SparkContext, then readImages."""
+    Image.fromarray(image).save(tmp_path / "image.png")
+    script = (
+        "import sys, spark_cxr.sparkdl.compat\n"
+        "from pyspark import SparkContext\n"
+        "from sparkdl import readImages\n"
+        "SparkContext('local[1]')\n"
+        "print(readImages(sys.argv[1]).count())"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    own = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    ended = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | own, timeout=240, check=False
+    )
+    assert (ended.returncode, ended.stdout.strip()[-1:]) == (0, "1"), ended.stderr[-2000:]
