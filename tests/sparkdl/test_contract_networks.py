@@ -21,13 +21,6 @@ SIDES = {"ResNet50": 224, "VGG16": 224, "VGG19": 224, "InceptionV3": 299, "Xcept
 MODULES = {"ResNet50": "resnet50", "InceptionV3": "inception_v3"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_CXR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Save three colour images of unlike sizes."""

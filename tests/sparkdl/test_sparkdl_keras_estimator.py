@@ -26,13 +26,6 @@ COUNT, BATCH = 40, 4
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_CXR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def table(spark, tmp_path_factory):
     """Draw dark images of class 0 and light ones of class 1."""

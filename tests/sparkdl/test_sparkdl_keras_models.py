@@ -24,13 +24,6 @@ from spark_cxr.sparkdl.keras_network import (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_CXR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def averaging():
     """Build a network that gives the mean of each channel of an image of 2 x 2."""

@@ -30,13 +30,6 @@ MODELS = ("InceptionV3", "Xception", "ResNet50", "VGG16", "VGG19")
 LENGTHS = {"InceptionV3": 131_072, "Xception": 204_800, "VGG16": 25_088, "VGG19": 25_088}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_CXR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(spark, tmp_path_factory):
     """Draw dark and light colour images, one grey, one that is no image, one folder below."""
