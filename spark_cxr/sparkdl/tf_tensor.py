@@ -61,7 +61,9 @@ def _tensors_to_columns(value: Any) -> list[tuple[str, str]]:
 
 def _pairs(value: Any) -> list[tuple[str, str]]:
     pairs = list(value.items() if isinstance(value, Mapping) else value)
-    if not all(isinstance(word, str) for pair in pairs for word in pair):
+    # Any other sequence of two may be a name of two letters.
+    are_pairs = all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs)
+    if not are_pairs or not all(isinstance(word, str) for pair in pairs for word in pair):
         way_out = "Say {'column': 'input:0'} and {'output:0': 'column'}"
         raise TypeError(f"Expected names of columns and tensors. Received: {value!r}. {way_out}.")
     return pairs

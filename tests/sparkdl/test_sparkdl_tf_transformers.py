@@ -259,7 +259,8 @@ def test_parameters_of_columns_are_checked_and_given_back(spark, inputs):
     assert stage.setTFHParams(3).getTFHParams() == 3
     with pytest.raises(TypeError, match="a TFInputGraph"):
         stage.setTFInputGraph("graph.pb")
-    with pytest.raises(TypeError, match="names of columns and tensors"):
-        stage.setInputMapping({"a": 7})
+    for no_pairs in ({"a": 7}, ["a1", "b2"], [("a", "b", "c")]):
+        with pytest.raises(TypeError, match="names of columns and tensors"):
+            stage.setInputMapping(no_pairs)
     with pytest.raises(ConfigError, match="no outputMapping"):
         TFTransformer(tfInputGraph=inputs, inputMapping={"a": "x"}).transform(spark.range(1))
