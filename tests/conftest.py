@@ -64,16 +64,25 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Leave a home's cache as it is.
+
+    Before all else: a test that sets another one gives this one back, not none.
+    """
+    os.environ["SPARK_CXR_CACHE"] = str(tmp_path_factory.mktemp("own_cache"))
+    return os.environ["SPARK_CXR_CACHE"]
+
+
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def spark(own_cache: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Start the one Spark session of this test run: classic, two cores, no look at the network."""
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["SPARK_CONF_DIR"] = str(ROOT / "conf" / "local")
-    # Set now, it is what the workers have too; a home's own cache stays as it is.
-    os.environ["SPARK_CXR_CACHE"] = str(tmp_path_factory.mktemp("spark_cache"))
+    os.environ["SPARK_CXR_CACHE"] = own_cache  # what the workers have, whatever a test has set
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
