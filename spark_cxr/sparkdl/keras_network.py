@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -133,17 +133,24 @@ def predict_rows(
         yield from _answers(model, [a if a is None else shaped(a, shape) for a in arrays])
 
 
-def _answers(model: Any, arrays: list[NDArray[np.float32] | None]) -> Iterator[NDArray[Any] | None]:
+def _answers(model: Any, arrays: list[NDArray[np.float32] | None]) -> list[NDArray[Any] | None]:
     """Run arrays of one shape together: a network of unfixed size takes several."""
-    groups: dict[tuple[int, ...], list[tuple[int, NDArray[np.float32]]]] = {}
-    for place, array in enumerate(arrays):
-        if array is not None:
-            groups.setdefault(array.shape, []).append((place, array))
-    found: dict[int, NDArray[Any]] = {}
-    for group in groups.values():
-        answers = np.asarray(model.predict_on_batch(np.stack([array for _, array in group])))
-        found.update({place: each for (place, _), each in zip(group, answers, strict=True)})
-    return (found.get(place) for place in range(len(arrays)))
+    found: list[NDArray[Any] | None] = [None] * len(arrays)
+    for places in lots([array if array is None else array.shape for array in arrays]):
+        together = np.stack([each for place in places if (each := arrays[place]) is not None])
+        answers = np.asarray(model.predict_on_batch(together))
+        for place, answer in zip(places, answers, strict=True):
+            found[place] = answer
+    return found
+
+
+def lots(keys: Sequence[Hashable | None]) -> Iterable[list[int]]:
+    """Put the places of equal keys together; what has none is in no lot."""
+    found: dict[Hashable, list[int]] = {}
+    for place, key in enumerate(keys):
+        if key is not None:
+            found.setdefault(key, []).append(place)
+    return found.values()
 
 
 def shaped(array: NDArray[Any], shape: Sequence[int | None]) -> NDArray[np.float32]:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import InputError
+from spark_cxr.sparkdl.keras_network import BATCH, lots
 from spark_cxr.sparkdl.tf_graph import get_tensor, graph_mode, imported, op_name, tensor_name
 
-BATCH = 32
 BOUND = {
     "PyFunc": "a Python function of this process",
     "EagerPyFunc": "a Python function of this process",
@@ -146,11 +146,8 @@ class GraphSession:
 
     def _lots(self, inputs: Sequence[Sequence[NDArray[Any]] | None]) -> Iterator[list[int]]:
         """Put inputs of equal shapes together."""
-        lots: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for place, arrays in enumerate(inputs):
-            if arrays is not None:
-                lots.setdefault(tuple(each.shape for each in arrays), []).append(place)
-        for places in lots.values():
+        shapes = [row if row is None else tuple(each.shape for each in row) for row in inputs]
+        for places in lots(shapes):
             for start in range(0, len(places), self._at_once):
                 yield places[start : start + self._at_once]
 
