@@ -191,14 +191,18 @@ def locate(address: str) -> tuple[fs.FileSystem, str]:
     if scheme == "file":
         return fs.LocalFileSystem(), "/" + path.lstrip("/")
     if scheme == "dbfs":
-        return fs.LocalFileSystem(), "/dbfs/" + path.lstrip("/")
+        inside = path.lstrip("/")
+        return fs.LocalFileSystem(), f"/{inside}" if inside.startswith(
+            "Volumes/"
+        ) else f"/dbfs/{inside}"
     store, inside = fs.FileSystem.from_uri(address.replace("s3a:", "s3:", 1))
     return store, inside
 
 
 def is_here(address: str) -> bool:
     """Tell a folder, of this machine or that it sees as one, from what is in a store."""
-    return isinstance(locate(address)[0], fs.LocalFileSystem)
+    scheme, colon, _ = address.partition(":")
+    return not colon or "/" in scheme or scheme in ("file", "dbfs")
 
 
 def absolute(address: str) -> str:

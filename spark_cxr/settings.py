@@ -18,6 +18,8 @@ Names = tuple[str, ...]
 """One word with commas on the command line: --formats png,jpeg."""
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
+READERS = ("auto", "worker", "spark")
+"""Who reads the bytes of films: the workers, Spark, or the workers where they can."""
 EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
 """How a decision may be explained; `auto` takes what fits network and head."""
 PEERS = (
@@ -68,6 +70,7 @@ class Ingest:
     patient_regex: str
     unmatched: str = setting(choices=("", *UNMATCHED))
     max_bad: float = setting(least=0, most=1)
+    read: str = setting(choices=READERS)
     max_bytes: int = setting(least=1, most=2_000_000_000)
     max_pixels: int = setting(least=1)
     max_seconds: float = setting(least=0.1)
@@ -262,6 +265,7 @@ class Score:
     wait: bool = setting()
     max_files_per_trigger: int = setting(least=1, most=1_000_000)
     max_bytes_per_trigger: int = setting(least=1)
+    read: str = setting(choices=READERS)
     max_bytes: int = setting(least=1, most=2_000_000_000)
     format: str = setting(choices=("parquet", "delta"))
     also: str = setting(choices=("", "csv", "jsonl"))

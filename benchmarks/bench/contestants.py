@@ -18,9 +18,9 @@ from spark_cxr.backbones import catalog
 from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.output import locate
-from spark_cxr.pipeline.ingest import limits_of, reading_of
-from spark_cxr.pipeline.reading import WANTED, look
-from spark_cxr.pipeline.sources import read_files
+from spark_cxr.pipeline.film_run import limits_of, reading_of
+from spark_cxr.pipeline.readers import read_files
+from spark_cxr.pipeline.reading import Viewer, look
 from spark_cxr.schemas import CONTENT, FEATURES, PATH
 from spark_cxr.settings import PEERS, Config
 
@@ -52,7 +52,7 @@ def product(arena: Arena, slots: int = 0) -> Contestant:
 
     def rows(files: DataFrame) -> DataFrame:
         files = files.coalesce(slots) if slots else files
-        looked = look(files.withColumn(WANTED, F.array(F.lit(True))), reading, [arena.plan])
+        looked = look(files, reading, [Viewer(arena.plan)])
         return looked.withColumn(FEATURES, F.col("vectors")[0])
 
     return _on_spark(arena, PRODUCT, rows)

@@ -28,11 +28,13 @@ from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import NO_XRAY, Picture, Predictor, look_at_film
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
+from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.ingest import quarantine_of, unseen
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.readers import choose_reader, read_listed
 from spark_cxr.pipeline.scorer import prediction_row
-from spark_cxr.pipeline.sources import LISTED, read_paths
+from spark_cxr.pipeline.sources import table_of
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import EXPLANATIONS, FILES, LABEL, PATH, QUARANTINE, columns
 
@@ -171,6 +173,8 @@ class FilmsToExplain:
     truth: DataFrame
     """path, label; the label is null where it is not known."""
     count: int
+    reader: str
+    """Who reads them: the workers or Spark."""
 
 
 @dataclass(frozen=True)
@@ -188,14 +192,20 @@ class ExplainResult:
     """Of these, the ones that are no X-ray: without --label there is no class to explain."""
     seconds: float
     """For decoding, explaining and drawing."""
+    reader: str
 
 
 def explain_paths(
-    spark: SparkSession, scorer: Model, paths: Sequence[str], max_bytes: int, output: Output
+    spark: SparkSession,
+    scorer: Model,
+    paths: Sequence[str],
+    max_bytes: int,
+    read: str,
+    output: Output,
 ) -> ExplainResult:
     """Explain and draw films that another job has picked."""
     labels = spark.createDataFrame([(path, None) for path in paths], "path string, label string")
-    films = films_of(spark, paths, labels, max_bytes)
+    films = films_of(spark, paths, labels, max_bytes, read)
     task = ExplainTask(scorer.plan, scorer.predictor, scorer.limits, scorer.manifest.identity)
     scale = find_scale(few_of(spark, films), task)
     task = replace(task, scale=scale, folder=output.address, longest=DEFAULT_LONGEST)
@@ -233,38 +243,34 @@ def explain_films(
     n, unexplained = rows.count(), rows.where(F.col(TARGET).isNull()).count()
     _check_account(n, bad, films.count, output)
     method = rows.select("method").first()[0]
-    return ExplainResult(rows, task, method, films.count, n, unexplained, seconds)
+    return ExplainResult(rows, task, method, films.count, n, unexplained, seconds, films.reader)
 
 
 def few_of(spark: SparkSession, films: FilmsToExplain) -> DataFrame:
     """Read a few films, drawn by hash of their path: the same on any number of partitions."""
     lots = films.listed.where(F.col("bytes") > 0).orderBy(F.xxhash64(PATH), PATH).limit(FEW)
-    paths = [row[PATH] for row in lots.select(PATH).collect()]
-    return films_at(spark, paths)
-
-
-def films_at(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
-    """Read files by their paths; none at all are an empty table."""
-    return read_paths(spark, paths) if paths else spark.createDataFrame([], FILES)
+    few = [FoundFile(row[PATH], None, row["bytes"]) for row in lots.collect()]
+    return read_listed(spark, few, films.reader)
 
 
 def films_of(
-    spark: SparkSession, paths: Sequence[str], labels: DataFrame, max_bytes: int
+    spark: SparkSession, paths: Sequence[str], labels: DataFrame, max_bytes: int, read: str
 ) -> FilmsToExplain:
     """Look up films by path; one that is gone since it was scored goes to the quarantine."""
     if not paths:
         raise InputError("at least one film to explain", "none", "Check --where or the folder")
-    sizes = {path: _size(path) for path in paths}
-    rows = [(path, None, -1 if size is None else size, None) for path, size in sizes.items()]
-    there = [path for path, size in sizes.items() if size and size <= max_bytes]
-    listed = spark.createDataFrame(rows, LISTED)
-    return FilmsToExplain(listed, films_at(spark, there), labels.select(PATH, LABEL), len(paths))
+    files = [FoundFile(path, None, _size(path)) for path in paths]
+    there = [file for file in files if 0 < file.bytes <= max_bytes]
+    reader = choose_reader(spark, read, there)
+    truth, films = labels.select(PATH, LABEL), read_listed(spark, there, reader)
+    return FilmsToExplain(table_of(spark, files), films, truth, len(paths), reader)
 
 
-def _size(path: str) -> int | None:
+def _size(path: str) -> int:
+    """Look up how many bytes a file has; -1: there is none."""
     store, inside = locate(path)
     found = store.get_file_info(inside)
-    return found.size if found.type == fs.FileType.File else None
+    return int(found.size) if found.type == fs.FileType.File else -1
 
 
 def _check_account(n: int, bad: int, files: int, output: Output) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.networks import make_plan, used_by_workers
-from spark_cxr.pipeline.reading import is_wanted
-from spark_cxr.schemas import CONTENT, FEATURES, SHA256
+from spark_cxr.pipeline.reading import Digests, Viewer
+from spark_cxr.schemas import FEATURES, SHA256
 from spark_cxr.settings import Features
 
 VECTORS = "sha256 string, features array<float>"
@@ -34,19 +35,13 @@ class FeatureCache:
         """Name its features: vectors of one key can be mixed, of two keys not."""
         return self.plan.key(self.used)
 
-    def mark(self, files: DataFrame, column: str) -> DataFrame:
-        """Mark the files that the network has to run on: neither of another label nor known.
-
-        The small table goes to the files, so that no image file is shuffled.
-        """
-        files = files.withColumn(column, is_wanted(self.labels))
-        known = self.known(files.sparkSession)
+    def viewer(self, spark: SparkSession) -> Viewer:
+        """Give the network for a pass, with the contents whose vectors are known."""
+        known = self.known(spark)
         if known is None:
-            return files
-        keys = F.broadcast(known.select(SHA256, F.lit(True).alias("is_known")))
-        files = files.withColumn(SHA256, F.sha2(CONTENT, 256)).join(keys, on=SHA256, how="left")
-        is_new = F.col(column) & F.col("is_known").isNull()
-        return files.withColumn(column, is_new).drop(SHA256, "is_known")
+            return Viewer(self.plan)
+        halves = known.select(F.unhex(F.substring(SHA256, 1, 32)).alias("half")).toPandas()["half"]
+        return Viewer(self.plan, Digests(np.sort(halves.to_numpy().astype("S16"))))
 
     def known(self, spark: SparkSession) -> DataFrame | None:
         """Read the cache; runs that filled it at the same time may have added a vector twice."""

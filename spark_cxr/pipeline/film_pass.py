@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from spark_cxr.images.film_pass import FilmPass
-from spark_cxr.schemas import CONTENT
+from spark_cxr.images.film_pass import FilmPass, FilmViews
+from spark_cxr.pipeline.worker_files import FileLost, read_whole
+from spark_cxr.schemas import CONTENT, PATH
 
 KINDS = {
     "string": pa.string(),
@@ -44,13 +45,18 @@ class TableFile:
 
     @property
     def weight(self) -> int:
-        """Say how many bytes the content has."""
-        return len(self.batch[CONTENT][self.index].as_buffer())
+        """Say how many bytes the content has, or had when the file was listed."""
+        content = self.batch[CONTENT][self.index]
+        return len(content.as_buffer()) if content.is_valid else int(self["bytes"])
 
     def read(self) -> bytes:
-        """Copy the content out of the batch."""
-        content: bytes = self.batch[CONTENT][self.index].as_py()
-        return content
+        """Copy the content out of the batch; where it is null, read the file.
+
+        Raises:
+            FileLost: there is no such file to read.
+        """
+        content: bytes | None = self.batch[CONTENT][self.index].as_py()
+        return read_whole(self[PATH]) if content is None else content
 
     def __getitem__(self, column: str) -> Any:
         """Give what stands in another column."""
@@ -83,9 +89,25 @@ def on_batches(make: Callable[[], TablePass | None], ddl: str) -> Callable[[Batc
         film_pass, schema = make(), arrow_schema(ddl)
         if film_pass is None:
             return
+        film_pass = _without_lost(film_pass)
         parts = ([TableFile(batch, i) for i in range(batch.num_rows)] for batch in batches)
         for rows in film_pass.rows(parts):
             kept = [row for row in rows if row is not None]
             yield pa.RecordBatch.from_pylist(kept, schema=schema)
 
     return run
+
+
+def _without_lost(film_pass: TablePass) -> TablePass:
+    """Leave out the row of a file that is gone when it is to be read, for the caller to notice."""
+
+    def open_(file: TableFile) -> FilmViews[Any]:
+        try:
+            return film_pass.open(file)
+        except FileLost:
+            return FilmViews(None)
+
+    def row(note: Any, found: tuple[Any, ...]) -> Mapping[str, Any] | None:
+        return None if note is None else film_pass.row(note, found)
+
+    return replace(film_pass, open=open_, row=row)

@@ -14,19 +14,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.images.film import DAMAGED, Limits
+from spark_cxr.images.film import DAMAGED
 from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
-from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
+from spark_cxr.pipeline.film_run import FilmRun, reading_of, wanted_by
 from spark_cxr.pipeline.folders import PassedOver
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.reading import WANTED, Copies, Reading, is_copied, look
-from spark_cxr.pipeline.session import DEATH, SPARK_ERRORS
-from spark_cxr.pipeline.sources import Listing, list_files, read_files, source_of
-from spark_cxr.pipeline.staging import Keep, staged
-from spark_cxr.schemas import IMAGES, LABEL, PATH, QUARANTINE, SEEN, SHA256, TWINS, columns
+from spark_cxr.pipeline.reading import Copies
+from spark_cxr.pipeline.sources import Listing, list_files, source_of
+from spark_cxr.pipeline.staging import staged
+from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, SHA256, TWINS, columns
 from spark_cxr.settings import Ingest
 
 LOG = logging.getLogger(__name__)
@@ -53,6 +52,8 @@ class IngestResult:
     """What lies in the folders and is no row."""
     damaged: int = 0
     """Images whose files contradict themselves in places."""
+    reader: str = ""
+    """Who has read the files: the workers or Spark."""
 
     @property
     def quarantined(self) -> int:
@@ -68,6 +69,7 @@ class IngestResult:
             "reasons": dict(self.reasons),
             "damaged": self.damaged,
             "passed_over": self.passed_over.to_json(),
+            **({"read": self.reader} if self.reader else {}),
         }
 
 
@@ -104,33 +106,16 @@ def ingesting(
         labels = keep(labels_of_files(listed, label_file, settings))
         if remark := check_match(listed, labels, label_file, settings):
             LOG.warning(remark)
-        limit, leave_out = settings.max_bytes, dataset.leave_out
-        files = read_files(spark, settings.images, limit, leave_out, listing)
-        files = wanted_by(caches, copies, files, labels)
-        title = "featurizing" if caches else "looking at files"
-        with progress(spark, title, listing.count):
-            found = _rows_of(files, reading_of(settings, key), caches, copies, keep)
-        yield _ingested(spark, settings, output, listing, found, labels), found
-
-
-def wanted_by(
-    caches: Sequence[FeatureCache], copies: Copies | None, files: DataFrame, labels: DataFrame
-) -> DataFrame:
-    """Mark in the column `wanted` which networks get a file, and whether a copy is kept.
-
-    The small table of labels (path, label) goes to the files, so that no image file is shuffled.
-    """
-    for names in {cache.labels for cache in caches if cache.labels is not None}:
-        choose_classes(labels, names)  # too few classes: refuse them before the work
-    if copies or any(cache.labels is not None for cache in caches):
-        files = files.join(F.broadcast(labels.select(PATH, LABEL)), on=PATH, how="left")
-    else:
-        files = files.withColumn(LABEL, F.lit(None).cast("string"))
-    marks = [f"{WANTED}_{number}" for number in range(len(caches))]
-    for cache, mark in zip(caches, marks, strict=True):
-        files = cache.mark(files, mark)
-    last = [is_copied(copies, labels)] if copies else []
-    return files.withColumn(WANTED, F.array(*marks, *last))
+        run = FilmRun(
+            *(spark, settings, listing, reading_of(settings, key)),
+            marked=lambda files: wanted_by(caches, copies, files, labels),
+            caches=caches,
+            copies=copies,
+        )
+        with progress(spark, "featurizing" if caches else "looking at files", listing.count):
+            found, reader = run.rows(keep)
+        done = _ingested(spark, settings, output, listing, found, labels)
+        yield replace(done, reader=reader), found
 
 
 def _ingested(
@@ -202,27 +187,6 @@ def _check_bad(
         raise InputError(expected, received, f"See {table}")
 
 
-def _rows_of(
-    files: DataFrame,
-    reading: Reading,
-    caches: Sequence[FeatureCache],
-    copies: Copies | None,
-    keep: Keep,
-) -> DataFrame:
-    """Look at files; if a worker dies of one, at all of them again, each in a child process.
-
-    The file that kills has a row then, and so have all others.
-    """
-    plans = [cache.plan for cache in caches]
-    try:
-        return keep(look(files, reading, plans, copies))
-    except SPARK_ERRORS as error:
-        if not DEATH.search(str(error)):
-            raise
-        LOG.warning("a worker died while it read films: each is read again, in a child process")
-    return keep(look(files, replace(reading, is_wary=True), plans, copies))
-
-
 @contextmanager
 def ingesting_again(
     spark: SparkSession,
@@ -236,13 +200,18 @@ def ingesting_again(
 ) -> Iterator[tuple[IngestResult, DataFrame]]:
     """Do the same with films of an earlier run; those that changed go into the table `lost`."""
     ingested = account_of(spark, source)
-    files = read_files(spark, settings.images, settings.max_bytes, dataset_of(settings).leave_out)
-    files = wanted_by(caches, copies, files, ingested.images)
     known = ingested.images.select(PATH, F.col(SHA256).alias(THEN))
-    files = files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
+
+    def marked(files: DataFrame) -> DataFrame:
+        files = wanted_by(caches, copies, files, ingested.images)
+        return files.join(F.broadcast(known.select(PATH)), on=PATH, how="left_semi")
+
+    listing = list_files(spark, settings.images, dataset_of(settings).leave_out)
+    reading = reading_of(settings, None)
+    run = FilmRun(spark, settings, listing, reading, marked, caches, copies)
     with staged(output) as keep:
         with progress(spark, "featurizing" if caches else "decoding films", ingested.n_images):
-            found = _rows_of(files, reading_of(settings, None), caches, copies, keep)
+            found, reader = run.rows(keep)
         same = found.join(F.broadcast(known), on=PATH, how="inner")
         same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
         missing = known.join(same.select(PATH), on=PATH, how="left_anti")
@@ -252,17 +221,7 @@ def ingesting_again(
         # Read again, because the images given here outlive the staged table.
         missing = spark.read.schema(QUARANTINE).parquet(output.table(lost))
         kept = ingested.images.join(missing.select(PATH), on=PATH, how="left_anti")
-        yield replace(ingested, images=kept), same
-
-
-def reading_of(settings: Ingest, key: bytes | None) -> Reading:
-    """Gather what the workers need to know to read a file; without a key, no patient."""
-    return Reading(limits_of(settings), key, dataset_of(settings).patient_regex)
-
-
-def limits_of(settings: Ingest) -> Limits:
-    """Give the limits on what a film may cost."""
-    return Limits(settings.max_pixels, settings.min_side, settings.max_seconds)
+        yield replace(ingested, images=kept, reader=reader), same
 
 
 def unseen(listed: DataFrame, found: DataFrame, max_bytes: int) -> DataFrame:

@@ -45,8 +45,8 @@ from spark_cxr.pipeline.evaluate import (
     mllib_metrics,
     overlap_of,
 )
+from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.heads import predictions_of
-from spark_cxr.pipeline.ingest import limits_of
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
 from spark_cxr.pipeline.trial import HeadTitle, Learning, TrainingResult, Trial

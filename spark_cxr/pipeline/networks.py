@@ -16,7 +16,7 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.backbones.network import Network
-from spark_cxr.pipeline.session import gpus_of_a_task
+from spark_cxr.pipeline.session import all_here, gpus_of_a_task
 from spark_cxr.settings import Features
 
 GPU = "gpu"
@@ -100,9 +100,3 @@ def ship(spark: SparkSession, built: Network) -> None:
     """
     if built.path and spark.version >= "4" and not all_here(spark):
         spark.addArtifacts(built.path, file=True)
-
-
-def all_here(spark: SparkSession) -> bool:
-    """Say whether all workers are on this host, and no cluster is only played."""
-    master = spark.conf.get("spark.master", "local") or "local"
-    return master == "local" or master.startswith("local[")

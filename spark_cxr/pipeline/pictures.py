@@ -24,6 +24,7 @@ from spark_cxr.model.manifest import Manifest, read_manifest
 from spark_cxr.model.model import read_predictor
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.explanations import TARGET, ExplainTask, explained, films_of
+from spark_cxr.pipeline.readers import AUTO
 from spark_cxr.schemas import LABEL, PATH
 
 LONGEST = 360
@@ -175,7 +176,7 @@ def training_panels(
     picked = pick(named, manifest.labels, most)
     paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
     task = ExplainTask(plan, predictor, manifest.limits, manifest.identity)
-    files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES).files
+    files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES, AUTO).files
     rows = explained(files, task).collect()
     found: dict[str, Film] = {row[PATH]: row.asDict() for row in rows if row["map"]}
     if not found:

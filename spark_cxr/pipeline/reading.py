@@ -5,12 +5,14 @@ A film is decoded once, whatever it is needed for: with large films decoding is 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -24,10 +26,14 @@ from spark_cxr.images.prepare import resize, to_network
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.pseudonyms import pseudonym
-from spark_cxr.schemas import CONTENT, FILES, LABEL, LOOKED, PATH, columns
+from spark_cxr.schemas import FILES, LABEL, LOOKED, PATH, columns
 
 WANTED = "wanted"
-"""Column of the files: for each network, and for the copy, whether it is to have this film."""
+"""Column of the files: for each network, whether it is to have this film."""
+COPIED = "copied"
+"""Column of the files: of which share of their contents, by lot, copies are kept."""
+LOTS = 16**15
+"""So many lots there are."""
 Row = dict[str, Any]
 
 
@@ -68,12 +74,18 @@ def is_wanted(labels: tuple[str, ...] | None) -> Column:
 
 def lot_of(seed: int, sha256: Column) -> Column:
     """Draw a lot for a content: the same on any number of partitions."""
-    return F.xxhash64(F.lit(seed), sha256)
+    digest = F.sha2(F.concat(F.lit(f"{seed}:"), sha256), 256)
+    return F.conv(F.substring(digest, 1, 15), 16, 10).cast("bigint")
 
 
-def is_copied(copies: Copies, labels: DataFrame) -> Column:
-    """Say of a file with its label whether a copy is to be kept; `labels` has those of all."""
-    wanted = is_wanted(copies.labels)
+def lot(seed: int, sha256: str) -> int:
+    """Draw the same lot (`lot_of`) on a worker."""
+    return int(hashlib.sha256(f"{seed}:{sha256}".encode()).hexdigest()[:15], 16)
+
+
+def copied_share(copies: Copies, labels: DataFrame) -> Column:
+    """Say of a file with its label which share of such are copied; `labels` has those of all."""
+    wanted = is_wanted(copies.labels).cast("double")
     if not copies.most:
         return wanted
     counts = labels.where(F.col(LABEL).isNotNull()).groupBy(LABEL).count().collect()
@@ -82,40 +94,71 @@ def is_copied(copies: Copies, labels: DataFrame) -> Column:
     # Files that turn out to be no films are among those counted: twice as many leaves room.
     shares = {row[LABEL]: min(1.0, (2 * copies.most + 50) / row["count"]) for row in counts}
     share = F.create_map(*(F.lit(x) for pair in shares.items() for x in pair))[F.col(LABEL)]
-    lot = lot_of(copies.seed, F.sha2(CONTENT, 256)) / F.lit(2.0**64) + 0.5
-    return wanted & ((share == 1.0) | (lot <= share))
+    return wanted * F.coalesce(share, F.lit(1.0))
+
+
+@dataclass(frozen=True)
+class Digests:
+    """Contents whose vectors are known: halves of their digests, sorted, as they go to workers."""
+
+    halves: NDArray[np.bytes_]
+
+    def __contains__(self, sha256: str) -> bool:
+        """Tell whether a content is among them."""
+        half = np.array(bytes.fromhex(sha256[:32]), "S16")[()]  # as the array gives them
+        place = np.searchsorted(self.halves, half)
+        return bool(place < len(self.halves) and self.halves[place] == half)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A network of a pass over files, and the contents that it need not be shown."""
+
+    plan: Plan
+    known: Digests | None = None
 
 
 def look(
-    files: DataFrame, reading: Reading, plans: Sequence[Plan] = (), copies: Copies | None = None
+    files: DataFrame,
+    reading: Reading,
+    viewers: Sequence[Viewer] = (),
+    copies: Copies | None = None,
 ) -> DataFrame:
     """Decode every file (`schemas.LOOKED`), and keep copies of some.
 
-    Each network runs on the films whose column `wanted` says so.
+    Each network runs on the films whose column `wanted` says so; without it, on all.
     """
     ddl = f"{LOOKED}, {copies.ddl}" if copies else LOOKED
-    if WANTED not in files.columns:
-        files = files.withColumn(WANTED, F.array())
-    wanted = files.select(*columns(FILES), F.col(WANTED).cast("array<boolean>"))
-    rows = over_films(wanted, lambda: reading_pass(reading, plans, copies), ddl)
+    for name, kind in ((WANTED, "array<boolean>"), (COPIED, "double")):
+        if name not in files.columns:
+            files = files.withColumn(name, F.lit(None).cast(kind))
+    files = files.select(*columns(FILES), WANTED, COPIED)
+    rows = over_films(files, lambda: reading_pass(reading, viewers, copies), ddl)
     return rows.select(*columns(ddl))
 
 
 def reading_pass(
-    reading: Reading, plans: Sequence[Plan] = (), copies: Copies | None = None
+    reading: Reading, viewers: Sequence[Viewer] = (), copies: Copies | None = None
 ) -> TablePass:
     """Make the pass that reads files, and shows films to the networks that want them."""
-    here = [on_this_worker(plan) for plan in plans]
+    here = [on_this_worker(viewer.plan) for viewer in viewers]
+
+    def is_shown(file: TableFile, content: Content, number: int) -> bool:
+        wanted, known = file[WANTED], viewers[number].known
+        return (wanted is None or wanted[number]) and not (known and content.sha256 in known)
+
+    def is_kept(copies: Copies, file: TableFile, content: Content) -> bool:
+        share = file[COPIED]
+        return share is None or lot(copies.seed, content.sha256) < share * LOTS
 
     def look_at(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
-        wanted = file[WANTED] or [False] * (len(here) + 1)
         views = tuple(
             View(to_network(film.pixels, plan.network.size_hw), number)
             for number, plan in enumerate(here)
-            if wanted[number]
+            if is_shown(file, content, number)
         )
         row = {**_file_row(file), **_film_row(film, content, file[PATH], reading)}
-        if copies and wanted[len(here)]:
+        if copies and is_kept(copies, file, content):
             row |= copies.of(film.pixels)
         return FilmViews({**row, "seen_by": [view.network for view in views]}, views)
 
@@ -154,9 +197,7 @@ def film_of_copy(file: TableFile, size_hw: tuple[int, int]) -> Pixels:
 
 
 def _file_row(file: TableFile) -> Row:
-    row = file.row()
-    row.pop(WANTED)
-    return row
+    return {name: value for name, value in file.row().items() if name not in (WANTED, COPIED)}
 
 
 def _film_row(film: Film, content: Content, path: str, reading: Reading) -> Row:

@@ -79,6 +79,12 @@ def is_connect(spark: SparkSession) -> bool:
     return "connect" in type(spark).__module__
 
 
+def all_here(spark: SparkSession) -> bool:
+    """Say whether all workers are on this host, and no cluster is only played."""
+    master = spark.conf.get("spark.master", "local") or "local"
+    return master == "local" or master.startswith("local[")
+
+
 def describe(spark: SparkSession) -> dict[str, str]:
     """Say which Spark this is, for run.json."""
     return {

@@ -1,9 +1,9 @@
-"""Find and read image files through Spark's own file systems: one listing, one reader."""
+"""Find image files on any file system that Spark knows: one listing, without any of them opened."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import NamedTemporaryFile
@@ -18,13 +18,11 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.folders import FoundFile, PassedOver, Walk, kind_by_name
 from spark_cxr.pipeline.globs import expanded
-from spark_cxr.schemas import CONTENT, FILES, PATH, columns
+from spark_cxr.schemas import CONTENT, PATH
 
 LISTED = "path string, modified timestamp, bytes bigint, obstacle string"
 """One row a file of a listing; `obstacle` says why Spark cannot open it."""
 OPEN_COST = "spark.sql.files.openCostInBytes"
-TRIES = 5
-"""Lists of paths from which files vanish before Spark has looked at them."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,21 @@ class Listing:
 
     def table(self, spark: SparkSession) -> DataFrame:
         """Give one row a file (`LISTED`). However often it is read, it says the same."""
-        rows = [
-            (file.path, file.modified, file.bytes, file.obstacle or None) for file in self.found
-        ]
-        ddl = LISTED.replace("timestamp", "bigint")
-        table = spark.createDataFrame(rows, ddl, verifySchema=False)
-        return table.withColumn("modified", F.timestamp_micros("modified"))
+        return table_of(spark, self.found)
+
+    def part(self, paths: Collection[str]) -> Listing:
+        """Give these of its files as a listing of their own."""
+        found = tuple(file for file in self.found if file.path in paths)
+        readable = tuple(escaped(file.path) for file in found)
+        return Listing(found, self.passed_over, readable)
+
+
+def table_of(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:
+    """Give one row a file (`LISTED`)."""
+    rows = [(file.path, file.modified, file.bytes, file.obstacle or None) for file in files]
+    ddl = LISTED.replace("timestamp", "bigint")
+    table = spark.createDataFrame(rows, ddl, verifySchema=False)
+    return table.withColumn("modified", F.timestamp_micros("modified"))
 
 
 def list_files(
@@ -66,41 +73,6 @@ def list_files(
         received = "; ".join(filter(None, (", ".join(images), str(listing.passed_over))))
         raise InputError("at least one image file in --images", received, "Check the folder")
     return listing
-
-
-def read_files(
-    spark: SparkSession,
-    images: Sequence[str],
-    max_bytes: int,
-    leave_out: str = "",
-    listing: Listing | None = None,
-) -> DataFrame:
-    """Read files of up to `max_bytes`; what cannot be read is missing, for the caller to notice.
-
-    Args:
-        spark: The session.
-        images: Folders or globs.
-        max_bytes: What is larger is left out.
-        leave_out: Expression for paths that are no films.
-        listing: The only files to read, where they were listed before.
-    """
-    listing = listing or list_files(spark, images, leave_out)
-    files = _load_there(spark, listing.readable).where(F.col("bytes") <= max_bytes)
-    listed = listing.table(spark).select(PATH)
-    return files.join(F.broadcast(listed), on=PATH, how="left_semi").select(*columns(FILES))
-
-
-def read_paths(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
-    """Read files by the paths that a listing gave, whatever signs are in their names.
-
-    Globs are escaped, not switched off: Spark Connect knows no switch. And the lookup is recursive
-    although there is nothing below a file: else Spark looks for partitions above it, and gives
-    files of one folder several times.
-
-    Raises:
-        AnalysisException: a file has vanished.
-    """
-    return _named(_reader(spark).load([escaped(path) for path in paths])).select(*columns(FILES))
 
 
 def escaped(path: str) -> str:
@@ -141,25 +113,11 @@ def _of_names_only(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(OPEN_COST, before)
 
 
-def _reader(spark: SparkSession) -> DataFrameReader:
+def binary_files(spark: SparkSession) -> DataFrameReader:
+    """Give Spark's reader of whole files, however deep they lie."""
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     # One file that the disk or the store does not give must not end the job of all others.
     return reader.option("ignoreCorruptFiles", "true").option("ignoreMissingFiles", "true")
-
-
-def _load_there(spark: SparkSession, readable: Sequence[str]) -> DataFrame:
-    """Load what was listed, less what has vanished since."""
-    there = list(readable)
-    for _ in range(TRIES):
-        if not there:
-            break
-        try:
-            return _named(_reader(spark).load(there))
-        except AnalysisException as error:
-            if "PATH_NOT_FOUND" not in str(error):
-                raise
-        there = [path for path in there if is_there(re.sub(r"\\(.)", r"\1", path))]
-    return spark.createDataFrame([], FILES)
 
 
 def is_there(path: str) -> bool:
@@ -210,14 +168,14 @@ def _indexed(spark: SparkSession, roots: Sequence[str], leave_out: str) -> Listi
     file, 5 s for 50,000. It writes file:///a%20b where the column `path` has file:/a b.
     """
     try:
-        loaded = _reader(spark).load(list(roots))
+        loaded = binary_files(spark).load(list(roots))
         names = [unquote(name).replace("file:///", "file:/", 1) for name in loaded.inputFiles()]
     except AnalysisException as error:
         if "PATH_NOT_FOUND" not in str(error):
             raise
         missing = re.search(r"Path does not exist: (\S[^\n]*?)\.( SQLSTATE|$)", str(error), re.M)
         raise _missing(missing[1] if missing else str(error).splitlines()[0]) from None
-    table = _named(loaded).select(PATH, F.unix_micros("modified").alias("modified"), "bytes")
+    table = named(loaded).select(PATH, F.unix_micros("modified").alias("modified"), "bytes")
     with _of_names_only(spark):
         found = {row[PATH]: FoundFile(*row) for row in table.collect()}
     files, passed_over = list[FoundFile](), PassedOver()
@@ -233,7 +191,8 @@ def _missing(received: str) -> InputError:
     return InputError("--images that exist", received, "Check the folder or glob")
 
 
-def _named(files: DataFrame) -> DataFrame:
+def named(files: DataFrame) -> DataFrame:
+    """Give the columns of this reader our names (`schemas.FILES`)."""
     return files.select(
         PATH,
         F.col("modificationTime").alias("modified"),

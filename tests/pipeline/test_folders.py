@@ -11,7 +11,8 @@ from spark_cxr.errors import InputError
 from spark_cxr.pipeline import folders
 from spark_cxr.pipeline.folders import Walk, in_one_line, kind_by_name
 from spark_cxr.pipeline.globs import expanded
-from spark_cxr.pipeline.sources import list_files, read_files
+from spark_cxr.pipeline.readers import read_files
+from spark_cxr.pipeline.sources import list_files
 
 ODD = (
     *("a.png", "b b.png", "q?.png", "h#.png", "pct%20.png", "star*.png", "br[1].png", "{a,b}.png"),

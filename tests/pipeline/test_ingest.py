@@ -17,12 +17,12 @@ from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.output import Output
-from spark_cxr.pipeline import ingest
+from spark_cxr.pipeline import film_run
 from spark_cxr.pipeline.data_summary import data_caveats
 from spark_cxr.pipeline.ingest import account_of, ingest_step
 from spark_cxr.pipeline.pseudonyms import pseudonym
+from spark_cxr.pipeline.readers import read_files
 from spark_cxr.pipeline.reading import Reading, look
-from spark_cxr.pipeline.sources import read_files
 from spark_cxr.schemas import IMAGES, QUARANTINE, columns
 
 
@@ -271,12 +271,9 @@ def test_radiography_masks_are_no_films(spark, tmp_path):
 
 
 def test_an_unreadable_file_is_a_row_and_not_the_end(spark, tmp_path, monkeypatch):
-    from spark_cxr.pipeline import ingest as steps
-
     write(tmp_path / "P", a=grey_png(90), b=grey_png(91))
-    real = steps.read_files
     monkeypatch.setattr(
-        steps, "read_files", lambda *a: real(*a).where("path like '%a.png'")
+        film_run, "read_files", lambda *a: read_files(*a).where("path like '%a.png'")
     )  # what ignoreCorruptFiles makes of a file that the disk does not give
     _, images, quarantine = ingested(spark, tmp_path, images=[str(tmp_path / "P")])
     assert list(images) == ["a.png"]
@@ -370,9 +367,8 @@ def test_film_that_kills_its_worker_costs_no_other_its_row(
     """The worker dies of it as long as it decodes it itself."""
     for number, path in enumerate(sorted(films.rglob("*.png"))[:4]):
         write(tmp_path / "films", **{f"film{number}": path.read_bytes()})
-    looked = ingest.look
 
-    def deadly(files, reading, plans=(), copies=None):
+    def deadly(files, reading, viewers=(), copies=None):
         def kill(path):
             if path.endswith("film2.png"):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -380,9 +376,9 @@ def test_film_that_kills_its_worker_costs_no_other_its_row(
 
         if not reading.is_wary:
             files = files.withColumn("path", F.udf(kill, "string")("path"))
-        return looked(files, reading, plans, copies)
+        return look(files, reading, viewers, copies)
 
-    monkeypatch.setattr(ingest, "look", deadly)
+    monkeypatch.setattr(film_run, "look", deadly)
     done, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "films")], labels="none")
     assert (done.files, len(images)) == (4, 4)
     assert "a worker died" in caplog.text

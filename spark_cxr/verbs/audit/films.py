@@ -26,12 +26,13 @@ from spark_cxr.images.regions import estimate_lungs
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
-from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, reading_of
+from spark_cxr.pipeline.film_run import FilmRun, reading_of
+from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting
 from spark_cxr.pipeline.labels import dataset_of
 from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
 from spark_cxr.pipeline.progress import progress
-from spark_cxr.pipeline.reading import COPY, WANTED, Copies, film_of_copy, look, lot_of, packed
-from spark_cxr.pipeline.sources import read_files
+from spark_cxr.pipeline.reading import COPY, Copies, film_of_copy, lot_of, packed
+from spark_cxr.pipeline.sources import list_files
 from spark_cxr.pipeline.splits import IS_TEST, split
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.schemas import CONTENT, GROUP, LABEL, PATH, SHA256, columns
@@ -119,16 +120,16 @@ def films_to_audit(
     with staged(output) as keep:
 
         def again(chosen: DataFrame) -> DataFrame:
-            files = read_files(
-                spark, cfg.ingest.images, cfg.ingest.max_bytes, dataset_of(cfg.ingest).leave_out
+            paths = F.broadcast(chosen.select(PATH))  # to the files: no image file is shuffled
+            listing = list_files(spark, cfg.ingest.images, dataset_of(cfg.ingest).leave_out)
+            run = FilmRun(
+                *(spark, cfg.ingest, listing, reading_of(cfg.ingest, None)),
+                marked=lambda files: files.join(paths, on=PATH, how="inner"),
+                copies=copies,
             )
-            # The small table goes to the files, so that no image file is shuffled.
-            files = files.join(F.broadcast(chosen.select(PATH)), on=PATH, how="inner")
-            wanted = files.withColumn(WANTED, F.array(F.lit(True)))
-            looked = look(wanted, reading_of(cfg.ingest, None), copies=copies)
             with progress(spark, "decoding films", chosen.count()):
-                copied = keep(looked.select(PATH, *columns(KEPT)))
-            return copied.where(F.col("pixels").isNotNull())
+                copied, _ = run.rows(keep)
+            return copied.where(F.col("pixels").isNotNull()).select(PATH, *columns(KEPT))
 
         yield cfg, account_of(spark, earlier.output), again
 

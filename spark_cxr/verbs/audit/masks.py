@@ -15,7 +15,7 @@ from spark_cxr.images.film import Film, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, opener
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
-from spark_cxr.pipeline.sources import read_files
+from spark_cxr.pipeline.readers import read_files
 from spark_cxr.schemas import CONTENT, PATH
 from spark_cxr.settings import Config
 

@@ -12,7 +12,7 @@ from spark_cxr.metrics.checks import Check, count_statuses
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables
 from spark_cxr.pipeline.checks.summary import check_tables, meanings, prepare_images, with_manifest
-from spark_cxr.pipeline.ingest import limits_of
+from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.near_duplicates import clusters, conflicts
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.schemas import CONFLICTS, TWINS

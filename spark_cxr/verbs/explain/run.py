@@ -26,8 +26,9 @@ from spark_cxr.pipeline.explanations import (
 )
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.pictures import contact_sheet
+from spark_cxr.pipeline.readers import choose_reader, read_files
 from spark_cxr.pipeline.scorer import open_scorer
-from spark_cxr.pipeline.sources import list_files, read_files
+from spark_cxr.pipeline.sources import list_files
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.report.contact import contact_page
 from spark_cxr.schemas import LABEL, PATH
@@ -92,6 +93,7 @@ def _outcome(done: ExplainResult, scorer: Model, output: Output) -> Outcome:
         "explained": done.n - done.unexplained,
         "no_xray": done.unexplained,
         "quarantined": done.files - done.n,
+        "read": done.reader,
         "method": done.method,
         "scale": done.task.scale,
         "images_per_second": round(speed, 1),
@@ -125,9 +127,10 @@ def _of_folders(spark: SparkSession, cfg: Config, keep: Keep) -> FilmsToExplain:
         LOG.warning(remark)
     if cfg.explain.limit:
         some = _some(listed, cfg.explain.limit)
-        return films_of(spark, some, labelled, settings.max_bytes)
-    files = read_files(spark, settings.images, settings.max_bytes, leave_out, listing)
-    return FilmsToExplain(listed, files, labelled.select(PATH, LABEL), listing.count)
+        return films_of(spark, some, labelled, settings.max_bytes, settings.read)
+    reader = choose_reader(spark, settings.read, listing.found)
+    files = read_files(spark, settings.images, settings.max_bytes, leave_out, listing, reader)
+    return FilmsToExplain(listed, files, labelled.select(PATH, LABEL), listing.count, reader)
 
 
 def _of_table(spark: SparkSession, cfg: Config) -> FilmsToExplain:
@@ -150,7 +153,7 @@ def _of_table(spark: SparkSession, cfg: Config) -> FilmsToExplain:
         received = f"--where {cfg.explain.where!r} ({str(error).splitlines()[0]})"
         expected = f"a condition on {', '.join(rows.columns)}"
         raise ConfigError(expected, received, "Correct the condition") from None
-    return films_of(spark, listed, films, cfg.ingest.max_bytes)
+    return films_of(spark, listed, films, cfg.ingest.max_bytes, cfg.ingest.read)
 
 
 def _some(listed: DataFrame, limit: int) -> list[str]:

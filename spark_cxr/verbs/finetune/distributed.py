@@ -17,8 +17,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from spark_cxr.errors import SparkCxrError
-from spark_cxr.pipeline.networks import all_here
-from spark_cxr.pipeline.session import gpus_of_a_task
+from spark_cxr.pipeline.session import all_here, gpus_of_a_task
 from spark_cxr.training.loop import CHECKPOINT, train
 from spark_cxr.training.task import Say, Task, TrainedNetwork
 from spark_cxr.training.team import joined

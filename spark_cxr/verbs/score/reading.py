@@ -12,13 +12,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.model.model import Model
+from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.readers import SPARK, WORKER, choose_reader, read_listed
 from spark_cxr.pipeline.scorer import ScoredFile, look_at
 from spark_cxr.pipeline.session import DEATH, SPARK_ERRORS
-from spark_cxr.pipeline.sources import is_there, read_paths
+from spark_cxr.pipeline.sources import is_there
 from spark_cxr.verbs.score.arrivals import Arrival
 
 LOG = logging.getLogger(__name__)
@@ -37,14 +39,15 @@ class FilesVanished(Exception):
     """Some of these files are no longer there."""
 
 
-def spark_reader(spark: SparkSession, scorer: Model) -> Look:
+def spark_reader(spark: SparkSession, scorer: Model, read: str) -> Look:
     """Make the function that reads and scores files on Spark's workers."""
 
     def look(files: Sequence[Arrival]) -> list[ScoredFile]:
         known = {file.path: tuple(file.models) for file in files if file.models}
+        listed = [FoundFile(file.path, file.modified, file.bytes) for file in files]
         try:
             with progress(spark, "scoring", len(files)):
-                return look_at(read_paths(spark, [file.path for file in files]), scorer, known)
+                return _scored(spark, listed, read, lambda table: look_at(table, scorer, known))
         except AnalysisException as error:
             if "PATH_NOT_FOUND" in str(error):
                 raise FilesVanished from error
@@ -55,6 +58,23 @@ def spark_reader(spark: SparkSession, scorer: Model) -> Look:
             raise
 
     return look
+
+
+def _scored(
+    spark: SparkSession,
+    files: Sequence[FoundFile],
+    read: str,
+    score: Callable[[DataFrame], list[ScoredFile]],
+) -> list[ScoredFile]:
+    """Score files; what is there and a worker cannot open, Spark tries."""
+    reader = choose_reader(spark, read, files)
+    found = score(read_listed(spark, files, reader))
+    if reader == WORKER and len(found) < len(files):
+        paths = {file.path for file in found}
+        lost = [file for file in files if file.path not in paths and is_there(file.path)]
+        if lost:
+            found += score(read_listed(spark, lost, SPARK))
+    return found
 
 
 def look_in_halves(look: Look, files: Sequence[Arrival]) -> list[ScoredFile]:

@@ -126,7 +126,7 @@ def _open(spark: SparkSession, settings: Score, scorer: Model, output: Output) -
         model=scorer.manifest.identity,
         table=table,
         name=name,
-        look=spark_reader(spark, scorer),
+        look=spark_reader(spark, scorer, settings.read),
         check=lambda: check_writer(place, name),
     )
 
@@ -145,19 +145,19 @@ def _outcome(
         counts["least_certain"] = output.table(LEAST_CERTAIN)
         paths = [doubt.path for doubt in totals.least_certain()]
         place = Output(output.table(EXPLAINED))
-        counts["explained"] = _explain(spark, scorer, paths, cfg.score.max_bytes, place)
+        counts["explained"] = _explain(spark, scorer, paths, cfg.score, place)
     lines = [*totals.lines(measures), *filter(None, [scorer.manifest.weights.caveat])]
     return Outcome(counts, "\n".join(lines))
 
 
 def _explain(
-    spark: SparkSession, scorer: Model, paths: Sequence[str], max_bytes: int, output: Output
+    spark: SparkSession, scorer: Model, paths: Sequence[str], settings: Score, output: Output
 ) -> int:
     """Draw films with their heat; if that fails the scores stay."""
     if not paths:
         return 0
     try:
-        return explain_paths(spark, scorer, paths, max_bytes, output).n
+        return explain_paths(spark, scorer, paths, settings.max_bytes, settings.read, output).n
     except SparkCxrError as error:
         LOG.warning(f"score: the least certain films are not explained: {error}")
         return 0

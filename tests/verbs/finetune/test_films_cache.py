@@ -13,9 +13,9 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.images.prepare import resize
 from spark_cxr.output import Output
-from spark_cxr.pipeline.ingest import reading_of
+from spark_cxr.pipeline.film_run import reading_of
+from spark_cxr.pipeline.readers import read_files
 from spark_cxr.pipeline.reading import WANTED, look, small_copies
-from spark_cxr.pipeline.sources import read_files
 from spark_cxr.schemas import CONTENT
 from spark_cxr.verbs.finetune.films import are_cached, as_grey, cached_films, copies_of
 
