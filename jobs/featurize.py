@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
-from spark_cxr.output import Outcome, Output
+from spark_cxr.output import PARTS, Outcome, Output
 from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return Outcome(counts, "\n".join(filter(None, (reused, how, made.plan.network.weights.caveat))))
 
 
-JOB = Job("featurize", "Turn films into feature vectors", ("ingest", "features"), run)
+JOB = Job(
+    "featurize", "Turn films into feature vectors", ("ingest", "features"), run, goes_on=PARTS
+)
 if __name__ == "__main__":
     main(JOB)

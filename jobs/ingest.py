@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
-from spark_cxr.output import Outcome, Output
+from spark_cxr.output import PARTS, Outcome, Output
 from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return Outcome(done.counts(), "\n".join(lines))
 
 
-JOB = Job("ingest", "Look at every file: images and quarantine as tables", ("ingest",), run)
+JOB = Job(
+    "ingest", "Look at every file: images and quarantine as tables", ("ingest",), run, goes_on=PARTS
+)
 if __name__ == "__main__":
     main(JOB)

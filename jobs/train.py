@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
-from spark_cxr.output import Outcome, Output
+from spark_cxr.output import PARTS, Outcome, Output
 from spark_cxr.settings import FLAGS_OF, Config
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
 
 
 JOB = Job(
-    "train", "Train and test any head on feature vectors", (*FLAGS_OF["train"], "any_head"), run
+    "train",
+    "Train and test any head on feature vectors",
+    (*FLAGS_OF["train"], "any_head"),
+    run,
+    goes_on=PARTS,
 )
 if __name__ == "__main__":
     main(JOB)

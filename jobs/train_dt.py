@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spark_cxr.job import Job, main
-from spark_cxr.output import Outcome, Output
+from spark_cxr.output import PARTS, Outcome, Output
 from spark_cxr.settings import FLAGS_OF, Config
 
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return train_head("dt", spark, cfg, output)
 
 
-JOB = Job("train_dt", "Train and test a decision tree on feature vectors", FLAGS_OF["train"], run)
+JOB = Job(
+    "train_dt",
+    "Train and test a decision tree on feature vectors",
+    FLAGS_OF["train"],
+    run,
+    goes_on=PARTS,
+)
 if __name__ == "__main__":
     main(JOB)

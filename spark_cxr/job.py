@@ -26,6 +26,7 @@ from spark_cxr.console import lines_on_stderr, refuse, say
 from spark_cxr.errors import OutputError, SetupError, SparkCxrError
 from spark_cxr.output import (
     KEY,
+    PARTS,
     RECORD,
     VECTORS,
     Outcome,
@@ -150,10 +151,12 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     except BaseException as error:
         if isinstance(error, SparkCxrError):
             _name_kept_vectors(error, job, output)
+            output.remove(PARTS)  # the same command would be refused again
         why = without_password(str(error)) or type(error).__name__
         with suppress(OSError):  # a full disk must not hide what went wrong
             output.write_json(RECORD, {**record, "status": "failed", "error": why})
         raise
+    output.remove(PARTS)
     ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
     output.write_json(RECORD, {**record, **ended})
     print(without_password(outcome.text), file=sys.stderr, flush=True)

@@ -33,6 +33,8 @@ KEY_VARIABLE = "SPARK_CXR_KEY"
 SHORTEST_KEY = 16
 VECTORS = "features/_network.json"
 """Says which network has made the vectors beside it; written when all of them are there."""
+PARTS = "_parts"
+"""Folder of what a run's pass over films has made so far, from which the same command goes on."""
 STEP = "_step_"
 """Begins the name of a table that is needed on the way only."""
 
@@ -192,9 +194,8 @@ def locate(address: str) -> tuple[fs.FileSystem, str]:
         return fs.LocalFileSystem(), "/" + path.lstrip("/")
     if scheme == "dbfs":
         inside = path.lstrip("/")
-        return fs.LocalFileSystem(), f"/{inside}" if inside.startswith(
-            "Volumes/"
-        ) else f"/dbfs/{inside}"
+        mount = "/" if inside.startswith("Volumes/") else "/dbfs/"
+        return fs.LocalFileSystem(), mount + inside
     store, inside = fs.FileSystem.from_uri(address.replace("s3a:", "s3:", 1))
     return store, inside
 

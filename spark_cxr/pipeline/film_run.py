@@ -1,18 +1,24 @@
-"""The one pass of a run over all its films: who reads them, and what if a worker cannot."""
+"""The one pass of a run over all its films: who reads them, what if it is cut off or fails."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr import __version__
 from spark_cxr.images.film import Limits
+from spark_cxr.output import Output, absolute, locate
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
-from spark_cxr.pipeline.labels import dataset_of
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.parts import Parts
 from spark_cxr.pipeline.readers import SPARK, WORKER, choose_reader, read_files
 from spark_cxr.pipeline.reading import (
     COPIED,
@@ -25,11 +31,22 @@ from spark_cxr.pipeline.reading import (
 )
 from spark_cxr.pipeline.session import DEATH, SPARK_ERRORS
 from spark_cxr.pipeline.sources import Listing
-from spark_cxr.pipeline.staging import Keep
-from spark_cxr.schemas import LABEL, PATH
+from spark_cxr.schemas import LABEL, LOOKED, PATH, columns
 from spark_cxr.settings import Ingest
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FilmRows:
+    """What a run's pass has found."""
+
+    table: DataFrame
+    """`schemas.LOOKED`, and the columns of copies"""
+    reader: str
+    """Who has read the files: the workers or Spark."""
+    resumed: int
+    """Files whose rows the same run had made before it was cut off."""
 
 
 @dataclass(frozen=True)
@@ -45,41 +62,85 @@ class FilmRun:
     caches: Sequence[FeatureCache] = ()
     copies: Copies | None = None
 
-    def rows(self, keep: Keep) -> tuple[DataFrame, str]:
-        """Give a row for each file (`schemas.LOOKED`), and say who has read them.
+    def rows(self, output: Output) -> FilmRows:
+        """Look at each file, once in all, however often the run was cut off.
 
         What a worker cannot open Spark tries; what Spark cannot read either has no row.
         """
-        reader = choose_reader(self.spark, self.settings.read, self.listing.found)
-        files = self._files(self.listing, reader)
-        found = self._rows_of(files, keep)
-        if reader == WORKER and (lost := self._lost(files, found)).count:
+        parts = Parts(output, f"{LOOKED}, {self.copies.ddl}" if self.copies else LOOKED)
+        parts.begin(self._stamp())
+        known = parts.known(self.spark)
+        left = self.listing.without(known)
+        if resumed := self.listing.count - left.count:
+            LOG.info(f"goes on: {resumed:,} of {self.listing.count:,} files were looked at before")
+        reader = choose_reader(self.spark, self.settings.read, left.found)
+        if left.count:
+            self._look_at(left, reader, parts)
+        table = parts.rows(self.spark)
+        if len(known) > resumed:  # files that have changed or gone since
+            listed = self.listing.table(self.spark).select(PATH, "modified", "bytes")
+            table = table.join(F.broadcast(listed), on=listed.columns, how="left_semi")
+        return FilmRows(table.select(*columns(parts.ddl)), reader, resumed)
+
+    def _look_at(self, left: Listing, reader: str, parts: Parts) -> None:
+        files = self._files(left, reader)
+        self._add(left, files, reader, parts)
+        if reader == WORKER and (lost := self._lost(files, parts)).count:
             LOG.warning(f"the workers could not open {lost.count:,} of the files: Spark tries them")
-            found = keep(found.unionByName(self._rows_of(self._files(lost, SPARK), keep)))
-        return found, reader
+            self._add(lost, self._files(lost, SPARK), SPARK, parts)
 
     def _files(self, listing: Listing, reader: str) -> DataFrame:
         settings, leave_out = self.settings, dataset_of(self.settings).leave_out
         most, images = settings.max_bytes, settings.images
         return self.marked(read_files(self.spark, images, most, leave_out, listing, reader))
 
-    def _rows_of(self, files: DataFrame, keep: Keep) -> DataFrame:
-        """Look at files; if a worker dies of one, at all of them again, each in a child process.
+    def _add(self, listing: Listing, files: DataFrame, reader: str, parts: Parts) -> None:
+        """Look at files; if a worker dies of one, at the rest of them, each in a child process.
 
         The file that kills has a row then, and so have all others.
         """
         viewers = [cache.viewer(self.spark) for cache in self.caches]
         try:
-            return keep(look(files, self.reading, viewers, self.copies))
+            parts.add(look(files, self.reading, viewers, self.copies))
         except SPARK_ERRORS as error:
             if not DEATH.search(str(error)):
                 raise
-        LOG.warning("a worker died while it read films: each is read again, in a child process")
-        return keep(look(files, replace(self.reading, is_wary=True), viewers, self.copies))
+            LOG.warning("a worker died while it read films: they are read in a child process")
+            rest = self._files(listing.without(parts.known(self.spark)), reader)
+            wary = replace(self.reading, is_wary=True)
+            parts.add(look(rest, wary, viewers, self.copies))
 
-    def _lost(self, files: DataFrame, found: DataFrame) -> Listing:
-        rest = files.join(found.select(PATH), on=PATH, how="left_anti").select(PATH)
+    def _lost(self, files: DataFrame, parts: Parts) -> Listing:
+        found = parts.rows(self.spark).select(PATH)
+        rest = files.join(found, on=PATH, how="left_anti").select(PATH)
         return self.listing.part({row[PATH] for row in rest.collect()})
+
+    def _stamp(self) -> str:
+        """Name all that rows depend on, besides the files and the columns that mark them."""
+        key = hashlib.sha256(self.reading.key or b"").hexdigest()
+        copies = self.copies and [
+            *(self.copies.ddl, self.copies.labels, self.copies.most, self.copies.seed)
+        ]
+        stamp = {
+            "version": __version__,
+            "reading": asdict(replace(self.reading, key=None)),
+            "key": key[:16],
+            "labels": _digest_of_labels(self.settings),
+            "networks": [(cache.key, cache.labels) for cache in self.caches],
+            "copies": copies,
+        }
+        return json.dumps(stamp, sort_keys=True)
+
+
+def _digest_of_labels(settings: Ingest) -> str:
+    """Identify the label file, which decides who gets a vector; empty: there is none to read."""
+    if dataset_of(settings).labels in NO_FILE:
+        return ""
+    with suppress(OSError, ValueError):
+        store, path = locate(absolute(label_path(settings)))
+        with store.open_input_stream(path) as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    return ""
 
 
 def wanted_by(

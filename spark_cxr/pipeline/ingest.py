@@ -54,6 +54,8 @@ class IngestResult:
     """Images whose files contradict themselves in places."""
     reader: str = ""
     """Who has read the files: the workers or Spark."""
+    resumed: int = 0
+    """Files that the same run had looked at before it was cut off."""
 
     @property
     def quarantined(self) -> int:
@@ -70,6 +72,7 @@ class IngestResult:
             "damaged": self.damaged,
             "passed_over": self.passed_over.to_json(),
             **({"read": self.reader} if self.reader else {}),
+            **({"resumed": self.resumed} if self.resumed else {}),
         }
 
 
@@ -113,9 +116,9 @@ def ingesting(
             copies=copies,
         )
         with progress(spark, "featurizing" if caches else "looking at files", listing.count):
-            found, reader = run.rows(keep)
-        done = _ingested(spark, settings, output, listing, found, labels)
-        yield replace(done, reader=reader), found
+            found = run.rows(output)
+        done = _ingested(spark, settings, output, listing, found.table, labels)
+        yield replace(done, reader=found.reader, resumed=found.resumed), found.table
 
 
 def _ingested(
@@ -209,19 +212,18 @@ def ingesting_again(
     listing = list_files(spark, settings.images, dataset_of(settings).leave_out)
     reading = reading_of(settings, None)
     run = FilmRun(spark, settings, listing, reading, marked, caches, copies)
-    with staged(output) as keep:
-        with progress(spark, "featurizing" if caches else "decoding films", ingested.n_images):
-            found, reader = run.rows(keep)
-        same = found.join(F.broadcast(known), on=PATH, how="inner")
-        same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
-        missing = known.join(same.select(PATH), on=PATH, how="left_anti")
-        detail = F.lit("gone or changed since it was ingested")
-        why = {"reason": F.lit("unreadable"), "detail": detail, SHA256: F.col(THEN)}
-        output.write_table(missing.withColumns(why).select(*columns(QUARANTINE)), lost)
-        # Read again, because the images given here outlive the staged table.
-        missing = spark.read.schema(QUARANTINE).parquet(output.table(lost))
-        kept = ingested.images.join(missing.select(PATH), on=PATH, how="left_anti")
-        yield replace(ingested, images=kept, reader=reader), same
+    with progress(spark, "featurizing" if caches else "decoding films", ingested.n_images):
+        found = run.rows(output)
+    same = found.table.join(F.broadcast(known), on=PATH, how="inner")
+    same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
+    missing = known.join(same.select(PATH), on=PATH, how="left_anti")
+    detail = F.lit("gone or changed since it was ingested")
+    why = {"reason": F.lit("unreadable"), "detail": detail, SHA256: F.col(THEN)}
+    output.write_table(missing.withColumns(why).select(*columns(QUARANTINE)), lost)
+    missing = spark.read.schema(QUARANTINE).parquet(output.table(lost))
+    kept = ingested.images.join(missing.select(PATH), on=PATH, how="left_anti")
+    done = replace(ingested, images=kept, reader=found.reader, resumed=found.resumed)
+    yield done, same
 
 
 def unseen(listed: DataFrame, found: DataFrame, max_bytes: int) -> DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import NamedTemporaryFile
@@ -22,6 +22,8 @@ from spark_cxr.schemas import CONTENT, PATH
 
 LISTED = "path string, modified timestamp, bytes bigint, obstacle string"
 """One row a file of a listing; `obstacle` says why Spark cannot open it."""
+Version = tuple[str, int | None, int]
+"""A file as it was at one moment: path, microseconds since 1970, bytes."""
 OPEN_COST = "spark.sql.files.openCostInBytes"
 
 
@@ -45,9 +47,20 @@ class Listing:
 
     def part(self, paths: Collection[str]) -> Listing:
         """Give these of its files as a listing of their own."""
-        found = tuple(file for file in self.found if file.path in paths)
-        readable = tuple(escaped(file.path) for file in found)
-        return Listing(found, self.passed_over, readable)
+        return self._of(file for file in self.found if file.path in paths)
+
+    def without(self, versions: Collection[Version]) -> Listing:
+        """Give the files that are not as they were, or are not among these at all."""
+        if not versions:
+            return self
+        return self._of(
+            file for file in self.found if (file.path, file.modified, file.bytes) not in versions
+        )
+
+    def _of(self, files: Iterable[FoundFile]) -> Listing:
+        found = tuple(files)
+        can_be_read = (file for file in found if file.bytes and not file.obstacle)
+        return Listing(found, self.passed_over, tuple(escaped(f.path) for f in can_be_read))
 
 
 def table_of(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:

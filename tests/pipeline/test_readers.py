@@ -98,20 +98,15 @@ def test_what_a_worker_cannot_open_spark_reads(spark, tmp_path, monkeypatch, cap
     (tmp_path / "P").mkdir()
     folder = folder_of(tmp_path / "P", a=b"no image", b=b"nor this")
 
-    def half(*args):
-        files = read_files(*args)
-        gone = F.concat("path", F.lit(".gone"))
-        is_lost = F.lit(args[-1] == WORKER) & F.col("path").endswith("b")
-        return files.withColumn("path", F.when(is_lost, gone).otherwise(F.col("path")))
+    def half_blind(files, *args):
+        return look(files.where("content is not null or path not like '%/b'"), *args)
 
-    monkeypatch.setattr(film_run, "read_files", half)
-    listing = list_files(spark, [folder])
-    monkeypatch.setattr(type(listing), "part", lambda self, _: replace(self, found=self.found[1:]))
+    monkeypatch.setattr(film_run, "look", half_blind)
     settings = defaults(ingest={"images": (folder,)}).ingest
-    run = film_run.FilmRun(spark, settings, listing, Reading(Limits(), None, ""))
-    rows, reader = run.rows(lambda table: table.localCheckpoint())
-    assert reader == WORKER
-    assert {row["reason"] for row in rows.collect()} == {"not_an_image"}
+    listing, reading = list_files(spark, [folder]), Reading(Limits(), None, "")
+    found = film_run.FilmRun(spark, settings, listing, reading).rows(Output(str(tmp_path / "T")))
+    assert found.reader == WORKER
+    assert [row["reason"] for row in found.table.collect()] == ["not_an_image"] * 2
     assert "could not open 1 of the files" in caplog.text
 
 

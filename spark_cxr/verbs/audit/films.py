@@ -34,7 +34,7 @@ from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import COPY, Copies, film_of_copy, lot_of, packed
 from spark_cxr.pipeline.sources import list_files
 from spark_cxr.pipeline.splits import IS_TEST, split
-from spark_cxr.pipeline.staging import Keep, staged
+from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import CONTENT, GROUP, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Config
 from spark_cxr.verbs.audit.masks import BOXES, unpacked, with_boxes
@@ -117,21 +117,20 @@ def films_to_audit(
         return
     earlier = open_earlier(cfg.features.table, "--table", "twins")
     cfg = with_its_films(cfg, earlier, "--table")
-    with staged(output) as keep:
 
-        def again(chosen: DataFrame) -> DataFrame:
-            paths = F.broadcast(chosen.select(PATH))  # to the files: no image file is shuffled
-            listing = list_files(spark, cfg.ingest.images, dataset_of(cfg.ingest).leave_out)
-            run = FilmRun(
-                *(spark, cfg.ingest, listing, reading_of(cfg.ingest, None)),
-                marked=lambda files: files.join(paths, on=PATH, how="inner"),
-                copies=copies,
-            )
-            with progress(spark, "decoding films", chosen.count()):
-                copied, _ = run.rows(keep)
-            return copied.where(F.col("pixels").isNotNull()).select(PATH, *columns(KEPT))
+    def again(chosen: DataFrame) -> DataFrame:
+        paths = F.broadcast(chosen.select(PATH))  # to the files: no image file is shuffled
+        listing = list_files(spark, cfg.ingest.images, dataset_of(cfg.ingest).leave_out)
+        run = FilmRun(
+            *(spark, cfg.ingest, listing, reading_of(cfg.ingest, None)),
+            marked=lambda files: files.join(paths, on=PATH, how="inner"),
+            copies=copies,
+        )
+        with progress(spark, "decoding films", chosen.count()):
+            copied = run.rows(output).table
+        return copied.where(F.col("pixels").isNotNull()).select(PATH, *columns(KEPT))
 
-        yield cfg, account_of(spark, earlier.output), again
+    yield cfg, account_of(spark, earlier.output), again
 
 
 def show_films(
