@@ -20,7 +20,9 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     reused = f"{made.n:,} vectors of {made.plan.network.dim} numbers, {made.reused:,} reused"
     how = f"{made.used.engine} on {made.used.device} in {made.used.precision}"
     counts = {"files": ingested.files, "quarantined": ingested.files - made.n, **made.counts()}
-    return Outcome(counts, "\n".join(filter(None, (reused, how, made.plan.network.weights.caveat))))
+    counts |= ingested.pass_counts()
+    lines = (reused, how, *ingested.times.lines, made.plan.network.weights.caveat)
+    return Outcome(counts, "\n".join(filter(None, lines)))
 
 
 JOB = Job(

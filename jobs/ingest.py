@@ -21,6 +21,7 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     lines += [f"  {count:>6,}  {reason}" for reason, count in done.reasons]
     if done.damaged:
         lines.append(f"{done.damaged:,} of the images are damaged (column flags)")
+    lines += done.times.lines
     return Outcome(done.counts(), "\n".join(lines))
 
 

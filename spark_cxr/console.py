@@ -35,10 +35,17 @@ def refuse(command: str, error: SparkCxrError) -> int:
 class _Lines(logging.Handler):
     """Writes to whatever is stderr at that moment: notebooks and tests replace it."""
 
+    _is_open = False
+    """The last line is one of progress, on a terminal: the next takes its place."""
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; a stderr that nobody reads any more stops nothing."""
         with suppress(OSError, ValueError):
-            print(without_password(self.format(record)), file=sys.stderr, flush=True)
+            moves = getattr(record, "is_progress", False) and sys.stderr.isatty()
+            start = "\r\033[K" if self._is_open and moves else "\n" if self._is_open else ""
+            line = without_password(self.format(record))
+            print(f"{start}{line}", end="" if moves else "\n", file=sys.stderr, flush=True)
+            self._is_open = moves
 
 
 @contextmanager

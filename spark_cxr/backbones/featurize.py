@@ -34,6 +34,10 @@ class ImageStruct:
         """Say how many bytes its pixels have."""
         return 0 if self.fields[-1] is None else len(self.fields[-1])
 
+    def __str__(self) -> str:
+        """Name it in the log."""
+        return f"a struct of {self.weight:,} bytes"
+
     def read(self) -> bytes:
         """Give the bytes of its pixels."""
         return bytes(self.fields[-1])

@@ -12,6 +12,7 @@ Spark's workers; `model` and `serve` run the same one without Spark.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,14 +24,19 @@ import numpy as np
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.apart import decode_apart
+from spark_cxr.images.clock import Clock
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels
+
+LOG = logging.getLogger(__name__)
 
 Note = TypeVar("Note")
 Row = TypeVar("Row")
 
 AHEAD_BYTES = 2**26
 """Of encoded films that wait in memory: fewer than two batches of them where they are large."""
+SLOW = 20.0
+"""Seconds that a film may be waited for before the log names it."""
 MOST_IDLE = 8
 """Batches' worth of films, bad or known ones among them, after which a batch goes unfilled."""
 
@@ -65,6 +71,10 @@ class Content:
     def read(self) -> bytes:
         """Give the bytes."""
         return self.data
+
+    def __str__(self) -> str:
+        """Name it in the log."""
+        return f"a film of {self.weight:,} bytes"
 
     @cached_property
     def sha256(self) -> str:
@@ -110,6 +120,8 @@ class FilmPass(Generic[AnyFile, Note, Row]):
     """That decode."""
     views: int = 1
     """About how many a film has: fewer films wait where each is large."""
+    clock: Clock = field(default_factory=Clock)
+    """Knows where the time goes; one that `open` shares has its stages too."""
 
     def rows(self, parts: Iterable[Sequence[AnyFile]]) -> Iterator[list[Row]]:
         """Turn lists of files into lists of rows, one for one and in order.
@@ -118,7 +130,7 @@ class FilmPass(Generic[AnyFile, Note, Row]):
         most two batches of films beyond the list that is being read wait in memory.
         """
         lengths, done = deque[int](), list[Row]()
-        for row in _rows(self._ahead(_flat(parts, lengths)), self.networks, self.row):
+        for row in _rows(self._ahead(_flat(parts, lengths)), self.networks, self.row, self.clock):
             done.append(row)
             while lengths and lengths[0] <= len(done):
                 length = lengths.popleft()
@@ -130,21 +142,30 @@ class FilmPass(Generic[AnyFile, Note, Row]):
         """Decode ahead in threads, in order."""
         batch = max((runner.batch_size for runner in self.networks), default=1)
         most = max(2, 2 * batch // self.views)
-        waiting, held = deque[tuple[Future[FilmViews[Note]], int]](), 0
+        waiting, held = deque[tuple[Future[FilmViews[Note]], AnyFile, int]](), 0
         threads = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
         try:
             for file in files:
                 weight = file.weight
                 held += weight
-                waiting.append((threads.submit(self.open, file), weight))
+                waiting.append((threads.submit(self.open, file), file, weight))
                 while len(waiting) > most or (held > AHEAD_BYTES and len(waiting) > 1):
-                    shown, weight = waiting.popleft()
+                    shown, first, weight = waiting.popleft()
                     held -= weight
-                    yield shown.result()
+                    yield self._opened(shown, first)
             while waiting:
-                yield waiting.popleft()[0].result()
+                yield self._opened(*waiting.popleft()[:2])
         finally:
             threads.shutdown(cancel_futures=True)
+
+    def _opened(self, shown: Future[FilmViews[Note]], file: AnyFile) -> FilmViews[Note]:
+        """Wait for a film; one that takes very long is named in the log before it is done."""
+        with self.clock.stage("waiting"):
+            try:
+                return shown.result(SLOW)
+            except TimeoutError:
+                LOG.warning(f"still decoding after {SLOW} s: {file}")
+                return shown.result()
 
 
 def opener(
@@ -154,6 +175,7 @@ def opener(
     skip: Callable[[AnyFile, Content], Note | None] = lambda _, __: None,
     *,
     is_wary: bool = False,
+    clock: Clock | None = None,
 ) -> Callable[[AnyFile], FilmViews[Note]]:
     """Make the function that reads and decodes a file; a bad one is noted, never raised.
 
@@ -163,16 +185,20 @@ def opener(
         limits: What a film may cost.
         skip: Says what is to be noted of a file that need not be decoded; None of one that must.
         is_wary: Decode every file in a child process, harmless as it may look.
+        clock: Of the pass.
     """
-    read = decode_apart if is_wary else decode
+    read, clock = decode_apart if is_wary else decode, clock or Clock()
 
     def open_(file: AnyFile) -> FilmViews[Note]:
-        content = Content(file.read())
+        with clock.stage("reading"):
+            content = Content(file.read())
         try:
             note = skip(file, content)
             if note is not None:
                 return FilmViews(note)
-            return look(file, content, read(content.data, limits))
+            with clock.stage("decoding"):
+                film = read(content.data, limits)
+            return look(file, content, film)
         except BadImage as bad:
             return FilmViews(refuse(file, content, bad))
         except MemoryError:
@@ -203,6 +229,7 @@ class _Batch:
     """Views that wait for one network, each with its film and its place there."""
 
     runner: Runner
+    clock: Clock
     views: list[tuple[Pixels, _Pending[Any], int]] = field(default_factory=list)
     films: int = 0
     """That have come since the last run, those without a view among them."""
@@ -216,19 +243,21 @@ class _Batch:
     def run(self) -> None:
         """Run the network over what has come, and give each film what was found."""
         views, self.views, self.films = self.views, [], 0
-        found = iter(self.runner.run(np.stack([view[0] for view in views])) if views else ())
-        for _, film, place in views:
-            film.found[place] = next(found)
-            film.left -= 1
+        with self.clock.stage("network"):
+            found = iter(self.runner.run(np.stack([view[0] for view in views])) if views else ())
+            for _, film, place in views:
+                film.found[place] = next(found)
+                film.left -= 1
 
 
 def _rows(
     films: Iterable[FilmViews[Note]],
     networks: Sequence[Runner],
     make: Callable[[Note, tuple[Any, ...]], Row],
+    clock: Clock,
 ) -> Iterator[Row]:
     """Run the networks over full batches; what they need not see costs nothing, and keeps order."""
-    batches = [_Batch(runner) for runner in networks]
+    batches = [_Batch(runner, clock) for runner in networks]
     pending = deque[_Pending[Note]]()
     for shown in films:
         film = _Pending(shown.note, [None] * len(shown.views), len(shown.views))

@@ -74,6 +74,8 @@ class RunSummary:
     versions: tuple[Row, ...]
     seconds: float
     images_per_second: float | None = None
+    spent: tuple[Row, ...] = ()
+    """Where the time and the memory of the pass over films went."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, InputError
+from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.heat import bounded
@@ -31,7 +31,8 @@ from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.ingest import quarantine_of, unseen
 from spark_cxr.pipeline.networks import on_this_worker
-from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.pass_times import PassTimes
+from spark_cxr.pipeline.progress import Watch, progress
 from spark_cxr.pipeline.readers import choose_reader, read_listed
 from spark_cxr.pipeline.scorer import prediction_row
 from spark_cxr.pipeline.sources import table_of
@@ -80,19 +81,21 @@ class _Opened:
     """Small and grey where a picture is wanted, else empty."""
 
 
-def explained(files: DataFrame, task: ExplainTask) -> DataFrame:
+def explained(files: DataFrame, task: ExplainTask, watch: Watch | None = None) -> DataFrame:
     """Explain files (`schemas.FILES`): one row a file (`EXPLAINED`)."""
-    return over_films(files.select(*columns(FILES)), lambda: explaining_pass(task), EXPLAINED)
+    files = files.select(*columns(FILES))
+    return over_films(files, lambda: explaining_pass(task), EXPLAINED, watch)
 
 
 def explaining_pass(task: ExplainTask) -> TablePass:
     """Make the pass from files to explanations; runs on the workers."""
-    plan = on_this_worker(task.plan)
+    plan, clock = on_this_worker(task.plan), Clock()
     attribution = make_attribution(task.method, task.predictor.head, plan, task.exact)
 
     def look(file: TableFile, content: Content, film: Film) -> FilmViews[_Opened | Row]:
-        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
-        small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
+        with clock.stage("resizing"):
+            picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+            small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
         return FilmViews(_Opened(_of_file(file, content), picture, small), (View(pixels),))
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> _Opened | Row:
@@ -104,7 +107,8 @@ def explaining_pass(task: ExplainTask) -> TablePass:
         return opened.row | _explained(opened, found[0], task, attribution)
 
     runner = Runner(attribution.trace, plan.batch_size)
-    return FilmPass(opener(look, refuse, task.limits), row, (runner,), plan.threads)
+    open_ = opener(look, refuse, task.limits, clock=clock)
+    return FilmPass(open_, row, (runner,), plan.threads, clock=clock)
 
 
 def _of_file(file: TableFile, content: Content) -> Row:
@@ -190,7 +194,7 @@ class ExplainResult:
     """Films that decode."""
     unexplained: int
     """Of these, the ones that are no X-ray: without --label there is no class to explain."""
-    seconds: float
+    times: PassTimes
     """For decoding, explaining and drawing."""
     reader: str
 
@@ -228,11 +232,10 @@ def explain_films(
     spark: SparkSession, films: FilmsToExplain, task: ExplainTask, max_bytes: int, output: Output
 ) -> ExplainResult:
     """Explain films in one pass; write `explanations/`, `quarantine/` and the overlays."""
-    started = time.monotonic()
     with staged(output) as keep:
-        with progress(spark, "explaining", films.count):
-            found = keep(explained(films.files, task))
-        seconds = time.monotonic() - started
+        with progress(spark, "explaining", films.count) as watch:
+            found = keep(explained(films.files, task, watch))
+            times = watch.times()
         lost = unseen(films.listed, found, max_bytes).select(*columns(QUARANTINE))
         output.write_table(quarantine_of(found).unionByName(lost), "quarantine")
         good = found.where(F.col("reason").isNull()).drop(LABEL)
@@ -243,7 +246,7 @@ def explain_films(
     n, unexplained = rows.count(), rows.where(F.col(TARGET).isNull()).count()
     _check_account(n, bad, films.count, output)
     method = rows.select("method").first()[0]
-    return ExplainResult(rows, task, method, films.count, n, unexplained, seconds, films.reader)
+    return ExplainResult(rows, task, method, films.count, n, unexplained, times, films.reader)
 
 
 def few_of(spark: SparkSession, films: FilmsToExplain) -> DataFrame:

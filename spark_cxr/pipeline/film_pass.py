@@ -9,7 +9,10 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from spark_cxr.images.clock import Clock
 from spark_cxr.images.film_pass import FilmPass, FilmViews
+from spark_cxr.pipeline.pass_times import peak_of
+from spark_cxr.pipeline.progress import SPENT, FilmCount, Watch
 from spark_cxr.pipeline.worker_files import FileLost, read_whole
 from spark_cxr.schemas import CONTENT, PATH
 
@@ -58,6 +61,10 @@ class TableFile:
         content: bytes | None = self.batch[CONTENT][self.index].as_py()
         return read_whole(self[PATH]) if content is None else content
 
+    def __str__(self) -> str:
+        """Name it in the log."""
+        return str(self[PATH]) if PATH in self.batch.schema.names else "a film"
+
     def __getitem__(self, column: str) -> Any:
         """Give what stands in another column."""
         return self.batch[column][self.index].as_py()
@@ -71,31 +78,58 @@ TablePass = FilmPass[TableFile, Any, Mapping[str, Any] | None]
 """A row of None is left out."""
 
 
-def over_films(table: DataFrame, make: Callable[[], TablePass | None], ddl: str) -> DataFrame:
+def over_films(
+    table: DataFrame, make: Callable[[], TablePass | None], ddl: str, watch: Watch | None = None
+) -> DataFrame:
     """Run a pass over a table with the column `content`; its rows are a table of this DDL.
 
     Args:
         table: One row a file, with whatever the pass wants to know of it.
         make: Makes the pass on the worker, where its networks are loaded; None gives no rows.
         ddl: Of the rows.
+        watch: Is told how far the pass is, and where its time goes.
     """
-    return table.mapInArrow(on_batches(make, ddl), ddl)
+    ddl = f"{ddl}, {SPENT} array<double>"
+    rows = table.mapInArrow(on_batches(make, ddl, watch.folder if watch else ""), ddl)
+    return watch.observed(rows) if watch else rows.drop(SPENT)
 
 
-def on_batches(make: Callable[[], TablePass | None], ddl: str) -> Callable[[Batches], Batches]:
-    """Make the function that the workers run over their batches."""
+def on_batches(
+    make: Callable[[], TablePass | None], ddl: str, folder: str = ""
+) -> Callable[[Batches], Batches]:
+    """Make the function that the workers run over their batches; the last column is `SPENT`.
+
+    They count their films below `folder`, where there is one.
+    """
 
     def run(batches: Batches) -> Batches:
         film_pass, schema = make(), arrow_schema(ddl)
         if film_pass is None:
             return
-        film_pass = _without_lost(film_pass)
-        parts = ([TableFile(batch, i) for i in range(batch.num_rows)] for batch in batches)
+        film_pass, clock, count = _without_lost(film_pass), film_pass.clock, FilmCount(folder)
+        parts = (
+            [TableFile(batch, i) for i in range(batch.num_rows)] for batch in _timed(batches, clock)
+        )
         for rows in film_pass.rows(parts):
-            kept = [row for row in rows if row is not None]
-            yield pa.RecordBatch.from_pylist(kept, schema=schema)
+            count.add(len(rows))
+            kept = [dict(row) for row in rows if row is not None]
+            if kept:
+                kept[0][SPENT] = [len(rows), *clock.take(), peak_of()]
+            with clock.stage("spark"):
+                yield pa.RecordBatch.from_pylist(kept, schema=schema)
+        count.end()
 
     return run
+
+
+def _timed(batches: Batches, clock: Clock) -> Batches:
+    """Add the time in which batches are waited for to Spark's."""
+    while True:
+        with clock.stage("spark"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _without_lost(film_pass: TablePass) -> TablePass:

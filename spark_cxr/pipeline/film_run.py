@@ -19,6 +19,8 @@ from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.parts import Parts
+from spark_cxr.pipeline.pass_times import PassTimes
+from spark_cxr.pipeline.progress import Watch
 from spark_cxr.pipeline.readers import SPARK, WORKER, choose_reader, read_files
 from spark_cxr.pipeline.reading import (
     COPIED,
@@ -45,6 +47,7 @@ class FilmRows:
     """`schemas.LOOKED`, and the columns of copies"""
     reader: str
     """Who has read the files: the workers or Spark."""
+    times: PassTimes
     resumed: int
     """Files whose rows the same run had made before it was cut off."""
 
@@ -62,7 +65,7 @@ class FilmRun:
     caches: Sequence[FeatureCache] = ()
     copies: Copies | None = None
 
-    def rows(self, output: Output) -> FilmRows:
+    def rows(self, output: Output, watch: Watch) -> FilmRows:
         """Look at each file, once in all, however often the run was cut off.
 
         What a worker cannot open Spark tries; what Spark cannot read either has no row.
@@ -75,40 +78,43 @@ class FilmRun:
             LOG.info(f"goes on: {resumed:,} of {self.listing.count:,} files were looked at before")
         reader = choose_reader(self.spark, self.settings.read, left.found)
         if left.count:
-            self._look_at(left, reader, parts)
+            self._look_at(left, reader, parts, watch)
         table = parts.rows(self.spark)
         if len(known) > resumed:  # files that have changed or gone since
             listed = self.listing.table(self.spark).select(PATH, "modified", "bytes")
             table = table.join(F.broadcast(listed), on=listed.columns, how="left_semi")
-        return FilmRows(table.select(*columns(parts.ddl)), reader, resumed)
+        return FilmRows(table.select(*columns(parts.ddl)), reader, watch.times(), resumed)
 
-    def _look_at(self, left: Listing, reader: str, parts: Parts) -> None:
+    def _look_at(self, left: Listing, reader: str, parts: Parts, watch: Watch) -> None:
         files = self._files(left, reader)
-        self._add(left, files, reader, parts)
+        self._add(left, files, reader, parts, watch)
         if reader == WORKER and (lost := self._lost(files, parts)).count:
             LOG.warning(f"the workers could not open {lost.count:,} of the files: Spark tries them")
-            self._add(lost, self._files(lost, SPARK), SPARK, parts)
+            self._add(lost, self._files(lost, SPARK), SPARK, parts, watch)
 
     def _files(self, listing: Listing, reader: str) -> DataFrame:
         settings, leave_out = self.settings, dataset_of(self.settings).leave_out
         most, images = settings.max_bytes, settings.images
         return self.marked(read_files(self.spark, images, most, leave_out, listing, reader))
 
-    def _add(self, listing: Listing, files: DataFrame, reader: str, parts: Parts) -> None:
+    def _add(
+        self, listing: Listing, files: DataFrame, reader: str, parts: Parts, watch: Watch
+    ) -> None:
         """Look at files; if a worker dies of one, at the rest of them, each in a child process.
 
         The file that kills has a row then, and so have all others.
         """
         viewers = [cache.viewer(self.spark) for cache in self.caches]
         try:
-            parts.add(look(files, self.reading, viewers, self.copies))
+            parts.add(look(files, self.reading, viewers, self.copies, watch))
         except SPARK_ERRORS as error:
             if not DEATH.search(str(error)):
                 raise
+            watch.forget()
             LOG.warning("a worker died while it read films: they are read in a child process")
             rest = self._files(listing.without(parts.known(self.spark)), reader)
             wary = replace(self.reading, is_wary=True)
-            parts.add(look(rest, wary, viewers, self.copies))
+            parts.add(look(rest, wary, viewers, self.copies, watch))
 
     def _lost(self, files: DataFrame, parts: Parts) -> Listing:
         found = parts.rows(self.spark).select(PATH)

@@ -21,6 +21,7 @@ from spark_cxr.pipeline.film_run import FilmRun, reading_of, wanted_by
 from spark_cxr.pipeline.folders import PassedOver
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
+from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import Copies
 from spark_cxr.pipeline.sources import Listing, list_files, source_of
@@ -56,6 +57,7 @@ class IngestResult:
     """Who has read the files: the workers or Spark."""
     resumed: int = 0
     """Files that the same run had looked at before it was cut off."""
+    times: PassTimes = field(default_factory=PassTimes)
 
     @property
     def quarantined(self) -> int:
@@ -71,9 +73,14 @@ class IngestResult:
             "reasons": dict(self.reasons),
             "damaged": self.damaged,
             "passed_over": self.passed_over.to_json(),
-            **({"read": self.reader} if self.reader else {}),
-            **({"resumed": self.resumed} if self.resumed else {}),
+            **self.pass_counts(),
         }
+
+    def pass_counts(self) -> dict[str, Any]:
+        """Give what is to be said of the pass itself, where there was one."""
+        if not self.reader:
+            return {}
+        return {"read": self.reader, "resumed": self.resumed, "times": self.times.to_json()}
 
 
 def ingest_step(spark: SparkSession, settings: Ingest, output: Output) -> IngestResult:
@@ -115,10 +122,14 @@ def ingesting(
             caches=caches,
             copies=copies,
         )
-        with progress(spark, "featurizing" if caches else "looking at files", listing.count):
-            found = run.rows(output)
+        title = "featurizing" if caches else "looking at files"
+        with progress(spark, title, listing.count) as watch:
+            found = run.rows(output, watch)
         done = _ingested(spark, settings, output, listing, found.table, labels)
-        yield replace(done, reader=found.reader, resumed=found.resumed), found.table
+        yield (
+            replace(done, reader=found.reader, resumed=found.resumed, times=found.times),
+            found.table,
+        )
 
 
 def _ingested(
@@ -212,8 +223,9 @@ def ingesting_again(
     listing = list_files(spark, settings.images, dataset_of(settings).leave_out)
     reading = reading_of(settings, None)
     run = FilmRun(spark, settings, listing, reading, marked, caches, copies)
-    with progress(spark, "featurizing" if caches else "decoding films", ingested.n_images):
-        found = run.rows(output)
+    title = "featurizing" if caches else "decoding films"
+    with progress(spark, title, ingested.n_images) as watch:
+        found = run.rows(output, watch)
     same = found.table.join(F.broadcast(known), on=PATH, how="inner")
     same = same.where(F.col(SHA256) == F.col(THEN)).drop(THEN)
     missing = known.join(same.select(PATH), on=PATH, how="left_anti")
@@ -222,7 +234,9 @@ def ingesting_again(
     output.write_table(missing.withColumns(why).select(*columns(QUARANTINE)), lost)
     missing = spark.read.schema(QUARANTINE).parquet(output.table(lost))
     kept = ingested.images.join(missing.select(PATH), on=PATH, how="left_anti")
-    done = replace(ingested, images=kept, reader=found.reader, resumed=found.resumed)
+    done = replace(
+        ingested, images=kept, reader=found.reader, resumed=found.resumed, times=found.times
+    )
     yield done, same
 
 

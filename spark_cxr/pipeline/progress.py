@@ -1,50 +1,142 @@
-"""Say while Spark works how far it is: images done, images a second, time left.
+"""A pass over films while Spark works on it: films done, films a second, time left; what it spent.
 
-What Spark tells of its progress are finished tasks, so images are counted by their share.
+On one host the workers say how many films they have done. What a cluster tells of its progress are
+finished tasks, so there films are counted by their share.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark import TaskContext
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
 
-from spark_cxr.pipeline.session import is_connect
+from spark_cxr.images.clock import STAGES
+from spark_cxr.pipeline.pass_times import PassTimes, configured, driver_peak
+from spark_cxr.pipeline.session import all_here, is_connect
 
 LOG = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LINES = 2.0
+SPENT = "spent"
+"""Column of what a worker has spent since its last row that says so: films, peak, stages."""
+SECONDS_BETWEEN_LINES = 4.0
+SECONDS_ON_TERMINALS = 1.0
+"""Where the line takes the place of the one before it."""
+IS_PROGRESS = {"is_progress": True}
+"""Mark of such a line for who shows the log."""
+
+
+class Watch:
+    """How far a pass is, and where its time went."""
+
+    def __init__(self, spark: SparkSession, folder: str) -> None:
+        """Count in a folder that the workers see; empty: by Spark's tasks."""
+        self.folder = folder
+        self._spark, self._started = spark, time.monotonic()
+        self._observations = list[Observation]()
+
+    def observed(self, rows: DataFrame) -> DataFrame:
+        """Take `SPENT` out of rows, and sum it up on the way."""
+        if not is_connect(self._spark) or self._spark.version >= "4":
+            self._observations.append(Observation())
+            sums = [
+                F.sum(F.col(SPENT)[place]).alias(name)
+                for place, name in enumerate(("films", *STAGES))
+            ]
+            peak = F.max(F.col(SPENT)[len(sums)]).alias("peak")
+            rows = rows.observe(self._observations[-1], *sums, peak)
+        return rows.drop(SPENT)
+
+    def forget(self) -> None:
+        """Wait for nothing that rows were to say whose action has failed."""
+        self._observations.clear()
+
+    def times(self) -> PassTimes:
+        """Say what was spent on all rows, which have been written or fetched."""
+        times = PassTimes()
+        for observation in self._observations:
+            found = {name: value or 0.0 for name, value in observation.get.items()}
+            stages = {name: found[name] for name in STAGES}
+            times += PassTimes(int(found["films"]), 0.0, stages, int(found["peak"]))
+        self._observations.clear()
+        seconds = time.monotonic() - self._started
+        peak, memory = driver_peak(self._spark), configured(self._spark)
+        return times + PassTimes(0, seconds, {}, 0, peak, memory)
+
+
+class FilmCount:
+    """Tells, on a worker, how many films a task has done."""
+
+    def __init__(self, folder: str) -> None:
+        """Tell it in a file of its own below a folder; empty: nobody asks."""
+        context = TaskContext.get()
+        task = context.taskAttemptId() if context else 0
+        self._file = Path(folder) / f"{os.getpid()}-{task}" if folder else None
+        self._done, self._told = 0, 0.0
+
+    def add(self, films: int) -> None:
+        """Count films; the file is written twice a second at most."""
+        self._done += films
+        if self._file and time.monotonic() - self._told > 0.5:
+            self.end()
+
+    def end(self) -> None:
+        """Write how many there were."""
+        if self._file:
+            with suppress(OSError):  # the pass is over, and its folder gone
+                self._file.write_text(str(self._done))
+            self._told = time.monotonic()
 
 
 @contextmanager
-def progress(spark: SparkSession, what: str, images: int) -> Iterator[None]:
-    """Log a line about every two seconds until the block ends, and one at its end."""
+def progress(spark: SparkSession, what: str, films: int) -> Iterator[Watch]:
+    """Log a line every few seconds until the block ends, and one at its end."""
     started = time.monotonic()
-    furthest = 0.0  # a later stage starts at nothing, but no image is done twice
+    furthest = 0.0  # a later stage starts at nothing, but no film is done twice
+    with TemporaryDirectory(prefix="spark_cxr-") as folder:
+        watch = Watch(spark, folder if all_here(spark) and not is_connect(spark) else "")
 
-    def say(share: float) -> None:
-        nonlocal furthest
-        furthest = max(furthest, share)
-        if furthest > 0:
-            LOG.info(progress_line(what, images, furthest, time.monotonic() - started))
+        def say(share: float) -> None:
+            nonlocal furthest
+            furthest = min(1.0, max(furthest, share))
+            line = progress_line(what, films, furthest, time.monotonic() - started)
+            LOG.info(line, extra=IS_PROGRESS)
 
-    with _watched(spark) as share_done, ticking(lambda: say(share_done()), SECONDS_BETWEEN_LINES):
-        yield
-    LOG.info(progress_line(what, images, 1.0, time.monotonic() - started))
+        seconds = SECONDS_ON_TERMINALS if sys.stderr.isatty() else SECONDS_BETWEEN_LINES
+        with (
+            _watched(spark) as share_done,
+            ticking(lambda: say(_share_here(folder, films) or share_done()), seconds),
+        ):
+            yield watch
+    LOG.info(progress_line(what, films, 1.0, time.monotonic() - started))
 
 
-def progress_line(what: str, images: int, share: float, seconds: float) -> str:
+def _share_here(folder: str, films: int) -> float:
+    """Add up what the workers of this host have told."""
+    done = 0
+    for file in Path(folder).iterdir():
+        with suppress(OSError, ValueError):  # it is being written
+            done += int(file.read_text())
+    return done / films if films else 0.0
+
+
+def progress_line(what: str, films: int, share: float, seconds: float) -> str:
     """Word the state of a job, 0 ≤ share ≤ 1 of it done after some seconds."""
-    done = int(images * share)
+    done = int(films * share)
     rate = done / seconds if seconds > 0 else 0.0
-    line = f"{what}: {done:,} of {images:,} images, {rate:,.1f} images/s"
-    if 0 < done < images:
-        line += f", {_clock((images - done) / rate)} left"
+    line = f"{what}: {done:,} of {films:,} images, {rate:,.1f} images/s"
+    if 0 < done < films:
+        line += f", {_clock((films - done) / rate)} left"
     return line
 
 
@@ -91,7 +183,7 @@ def _watched(spark: SparkSession) -> Iterator[Callable[[], float]]:
 
 
 def _classic_share(spark: SparkSession) -> Callable[[], float]:
-    tracker = spark.sparkContext.statusTracker()  # the one use of sparkContext: Connect has its own
+    tracker = spark.sparkContext.statusTracker()
 
     def share() -> float:
         stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]

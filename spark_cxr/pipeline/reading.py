@@ -19,12 +19,14 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import vectors_by
 from spark_cxr.errors import BadImage
+from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import resize, to_network
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
+from spark_cxr.pipeline.progress import Watch
 from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.schemas import FILES, LABEL, LOOKED, PATH, columns
 
@@ -123,6 +125,7 @@ def look(
     reading: Reading,
     viewers: Sequence[Viewer] = (),
     copies: Copies | None = None,
+    watch: Watch | None = None,
 ) -> DataFrame:
     """Decode every file (`schemas.LOOKED`), and keep copies of some.
 
@@ -133,7 +136,7 @@ def look(
         if name not in files.columns:
             files = files.withColumn(name, F.lit(None).cast(kind))
     files = files.select(*columns(FILES), WANTED, COPIED)
-    rows = over_films(files, lambda: reading_pass(reading, viewers, copies), ddl)
+    rows = over_films(files, lambda: reading_pass(reading, viewers, copies), ddl, watch)
     return rows.select(*columns(ddl))
 
 
@@ -141,7 +144,7 @@ def reading_pass(
     reading: Reading, viewers: Sequence[Viewer] = (), copies: Copies | None = None
 ) -> TablePass:
     """Make the pass that reads files, and shows films to the networks that want them."""
-    here = [on_this_worker(viewer.plan) for viewer in viewers]
+    here, clock = [on_this_worker(viewer.plan) for viewer in viewers], Clock()
 
     def is_shown(file: TableFile, content: Content, number: int) -> bool:
         wanted, known = file[WANTED], viewers[number].known
@@ -152,14 +155,17 @@ def reading_pass(
         return share is None or lot(copies.seed, content.sha256) < share * LOTS
 
     def look_at(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
-        views = tuple(
-            View(to_network(film.pixels, plan.network.size_hw), number)
-            for number, plan in enumerate(here)
-            if is_shown(file, content, number)
-        )
-        row = {**_file_row(file), **_film_row(film, content, file[PATH], reading)}
+        with clock.stage("resizing"):
+            views = tuple(
+                View(to_network(film.pixels, plan.network.size_hw), number)
+                for number, plan in enumerate(here)
+                if is_shown(file, content, number)
+            )
+        with clock.stage("fingerprints"):
+            row = {**_file_row(file), **_film_row(film, content, file[PATH], reading)}
         if copies and is_kept(copies, file, content):
-            row |= copies.of(film.pixels)
+            with clock.stage("resizing"):
+                row |= copies.of(film.pixels)
         return FilmViews({**row, "seen_by": [view.network for view in views]}, views)
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
@@ -172,9 +178,8 @@ def reading_pass(
 
     threads = max((plan.threads for plan in here), default=1)
     runners = tuple(vectors_by(plan) for plan in here)
-    return FilmPass(
-        opener(look_at, refuse, reading.limits, is_wary=reading.is_wary), row, runners, threads
-    )
+    open_ = opener(look_at, refuse, reading.limits, is_wary=reading.is_wary, clock=clock)
+    return FilmPass(open_, row, runners, threads, clock=clock)
 
 
 COPY = "shape array<int>, pixels binary"

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
+from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.model.model import Model, network_of, open_manifest, read_predictor
@@ -20,6 +21,7 @@ from spark_cxr.model.predictor import Prediction, look_at_film, prediction_pass
 from spark_cxr.output import Output, absolute
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker, ship, threads_of
+from spark_cxr.pipeline.progress import Watch
 from spark_cxr.schemas import FILES, columns
 
 Row = dict[str, Any]
@@ -76,14 +78,14 @@ class ScoredFile:
 
 
 def look_at(
-    files: DataFrame, model: Model, known: Mapping[str, tuple[str, ...]]
+    files: DataFrame, model: Model, known: Mapping[str, tuple[str, ...]], watch: Watch | None = None
 ) -> list[ScoredFile]:
     """Look at files (`schemas.FILES`), and bring a row for each to the driver: they are a batch.
 
     `known` has the digests under which files of this batch were scored before, by path.
     """
     named = files.withColumn("modified", F.unix_micros("modified")).select(*columns(FILES))
-    rows = over_films(named, lambda: scoring_pass(model, known), SCORED_FILES).collect()
+    rows = over_films(named, lambda: scoring_pass(model, known), SCORED_FILES, watch).collect()
     return [
         ScoredFile(**{name: value for name, value in row.asDict().items() if value is not None})
         for row in rows
@@ -92,7 +94,7 @@ def look_at(
 
 def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePass:
     """Make the pass from files to predictions; runs on the workers."""
-    plan = on_this_worker(model.plan)
+    plan, clock = on_this_worker(model.plan), Clock()
 
     def skip(file: TableFile, content: Content) -> Row | None:
         """Leave a file alone that is still growing, or known by its content."""
@@ -106,7 +108,8 @@ def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePas
         return None
 
     def look(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
-        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+        with clock.stage("resizing"):
+            picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
         row = {**file.row(), "sha256": content.sha256, "is_same": False, "picture": picture}
         return FilmViews(row, (View(pixels),))
 
@@ -120,8 +123,8 @@ def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePas
         picture = note.pop("picture")
         return note | prediction_row(model.predictor.predict(found[0], picture))
 
-    open_ = opener(look, refuse, model.limits, skip)
-    return FilmPass(open_, row, (vectors_by(plan),), plan.threads)
+    open_ = opener(look, refuse, model.limits, skip, clock=clock)
+    return FilmPass(open_, row, (vectors_by(plan),), plan.threads, clock=clock)
 
 
 def predict_images(batches: Iterator[pd.Series], model: Model) -> Iterator[list[Prediction]]:

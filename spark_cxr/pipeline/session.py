@@ -44,6 +44,9 @@ RUNTIME = {
     # Each file of a long list would be a task of its own, only to be listed.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "128",
     "spark.sql.session.timeZone": "UTC",
+    # A worker that crashes says where, one that hangs is named in the log after two minutes.
+    "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
+    "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": "120",
 }
 
 

@@ -249,7 +249,7 @@ def how_it_ran(run: RunSummary) -> Html:
     return section(
         "To run it again",
         element("pre", element("code", "\n".join(run.commands))),
-        facts([*rows, *run.config]),
+        facts([*rows, *run.spent, *run.config]),
         element("h3", "Versions"),
         facts(run.versions),
     )

@@ -13,6 +13,7 @@ from spark_cxr.output import PARTS, Output
 from spark_cxr.pipeline import film_run, readers
 from spark_cxr.pipeline.film_run import FilmRun
 from spark_cxr.pipeline.parts import STAMP
+from spark_cxr.pipeline.progress import Watch
 from spark_cxr.pipeline.reading import Reading, look
 from spark_cxr.pipeline.sources import list_files
 
@@ -34,7 +35,8 @@ def run(spark, folder, monkeypatch):
     def run(output, listing=None, reading=READING):
         settings = defaults(ingest={"images": (str(folder),)}).ingest
         listing = listing or list_files(spark, [str(folder)])
-        return FilmRun(spark, settings, listing, reading).rows(Output(str(output)))
+        run = FilmRun(spark, settings, listing, reading)
+        return run.rows(Output(str(output)), Watch(spark, ""))
 
     return run
 

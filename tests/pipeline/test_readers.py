@@ -14,6 +14,7 @@ from spark_cxr.output import Output
 from spark_cxr.pipeline import film_run, readers
 from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.ingest import ingest_step
+from spark_cxr.pipeline.progress import Watch
 from spark_cxr.pipeline.readers import AUTO, SPARK, WORKER, choose_reader, read_files, read_listed
 from spark_cxr.pipeline.reading import Digests, Reading, look, lot, lot_of
 from spark_cxr.pipeline.sources import list_files
@@ -104,7 +105,9 @@ def test_what_a_worker_cannot_open_spark_reads(spark, tmp_path, monkeypatch, cap
     monkeypatch.setattr(film_run, "look", half_blind)
     settings = defaults(ingest={"images": (folder,)}).ingest
     listing, reading = list_files(spark, [folder]), Reading(Limits(), None, "")
-    found = film_run.FilmRun(spark, settings, listing, reading).rows(Output(str(tmp_path / "T")))
+    found = film_run.FilmRun(spark, settings, listing, reading).rows(
+        Output(str(tmp_path / "T")), Watch(spark, "")
+    )
     assert found.reader == WORKER
     assert [row["reason"] for row in found.table.collect()] == ["not_an_image"] * 2
     assert "could not open 1 of the files" in caplog.text

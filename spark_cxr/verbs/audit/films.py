@@ -126,8 +126,8 @@ def films_to_audit(
             marked=lambda files: files.join(paths, on=PATH, how="inner"),
             copies=copies,
         )
-        with progress(spark, "decoding films", chosen.count()):
-            copied = run.rows(output).table
+        with progress(spark, "decoding films", chosen.count()) as watch:
+            copied = run.rows(output, watch).table
         return copied.where(F.col("pixels").isNotNull()).select(PATH, *columns(KEPT))
 
     yield cfg, account_of(spark, earlier.output), again

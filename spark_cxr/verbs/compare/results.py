@@ -195,6 +195,7 @@ def _run(done: Comparison, spark: SparkSession) -> RunSummary:
         config=(("All settings", "run.json beside this page"),),
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
         seconds=featurizing + sum(result.seconds for result in done.results),
+        spent=done.ingested.times.facts,
     )
 
 
@@ -226,6 +227,7 @@ def counts_of(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
         "files": done.ingested.files,
         "quarantined": done.ingested.quarantined,
         "fits": len(done.results) * done.cfg.compare.folds,
+        **done.ingested.pass_counts(),
     }
 
 
@@ -249,5 +251,6 @@ def _lines(done: Comparison, report: ComparisonReport, page: str) -> Iterator[st
     best = report.best.outcome.metrics
     yield from (f"{overlap_in_words(o)}." for o in report.overlaps if o.learned == 0)
     yield f"{best.n:,} films of {best.groups:,} groups in {report.split.folds} folds, {how}"
+    yield from done.ingested.times.lines
     yield from (f"note: {caveat}" for caveat in report.caveats)
     yield f"report: {page}"

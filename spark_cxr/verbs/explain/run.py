@@ -86,7 +86,7 @@ def _task(scorer: Model, settings: Explain, output: Output) -> ExplainTask:
 
 
 def _outcome(done: ExplainResult, scorer: Model, output: Output) -> Outcome:
-    speed = done.n / done.seconds
+    speed = done.n / done.times.seconds
     counts: dict[str, Any] = {
         "model": done.task.model,
         "files": done.files,
@@ -94,6 +94,7 @@ def _outcome(done: ExplainResult, scorer: Model, output: Output) -> Outcome:
         "no_xray": done.unexplained,
         "quarantined": done.files - done.n,
         "read": done.reader,
+        "times": done.times.to_json(),
         "method": done.method,
         "scale": done.task.scale,
         "images_per_second": round(speed, 1),
@@ -107,6 +108,7 @@ def _outcome(done: ExplainResult, scorer: Model, output: Output) -> Outcome:
         f"{done.method}: {METHODS[done.method]}",
         f"strongest colour: {done.task.scale:g} for the label, -{done.task.scale:g} against it",
         f"contact sheet: {output.table(SHEET)}",
+        *done.times.lines,
         *filter(None, [scorer.manifest.weights.caveat]),
         NOTICE,
     ]

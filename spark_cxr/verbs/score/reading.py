@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.model.model import Model
 from spark_cxr.pipeline.folders import FoundFile
+from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.readers import SPARK, WORKER, choose_reader, read_listed
 from spark_cxr.pipeline.scorer import ScoredFile, look_at
@@ -39,15 +40,21 @@ class FilesVanished(Exception):
     """Some of these files are no longer there."""
 
 
-def spark_reader(spark: SparkSession, scorer: Model, read: str) -> Look:
-    """Make the function that reads and scores files on Spark's workers."""
+def spark_reader(
+    spark: SparkSession, scorer: Model, read: str, note: Callable[[PassTimes], None]
+) -> Look:
+    """Make the function that reads and scores files on Spark's workers, and notes what it spent."""
 
     def look(files: Sequence[Arrival]) -> list[ScoredFile]:
         known = {file.path: tuple(file.models) for file in files if file.models}
         listed = [FoundFile(file.path, file.modified, file.bytes) for file in files]
         try:
-            with progress(spark, "scoring", len(files)):
-                return _scored(spark, listed, read, lambda table: look_at(table, scorer, known))
+            with progress(spark, "scoring", len(files)) as watch:
+                found = _scored(
+                    spark, listed, read, lambda files: look_at(files, scorer, known, watch)
+                )
+                note(watch.times())
+            return found
         except AnalysisException as error:
             if "PATH_NOT_FOUND" in str(error):
                 raise FilesVanished from error

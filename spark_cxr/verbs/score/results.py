@@ -14,6 +14,7 @@ from typing import Any
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.predictor import NO_XRAY, UNLIKE
 from spark_cxr.pipeline.folders import PassedOver
+from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.sources import Listing
 from spark_cxr.verbs.score.batch import SortedFiles
 
@@ -52,6 +53,7 @@ class Totals:
     passed_over: PassedOver = field(default_factory=PassedOver)
     """By the last listing."""
     tally: Tally = field(default_factory=Tally)
+    times: PassTimes = field(default_factory=PassTimes)
     reasons: Counter[str] = field(default_factory=Counter)
     doubts: list[Doubt] = field(default_factory=list)
 
@@ -67,6 +69,10 @@ class Totals:
         if self.passes > 1 and str(listing.passed_over) != str(self.passed_over):
             LOG.info(f"score: {listing.passed_over or 'nothing passed over'}")
         self.passed_over = listing.passed_over
+
+    def spend(self, times: PassTimes) -> None:
+        """Add what a pass over films has taken."""
+        self.times += times
 
     def add(self, arrived: int, files: SortedFiles) -> None:
         """Count the files of a batch that is committed."""
@@ -108,6 +114,7 @@ class Totals:
             "drifted": [each.name for each in measures if each.has_moved],
             "passes": self.passes,
             "batches": self.batches,
+            "times": self.times.to_json(),
         }
 
     def lines(self, measures: tuple[Measure, ...]) -> Iterator[str]:
@@ -117,6 +124,7 @@ class Totals:
             f"{self.quarantined:,} quarantined, {self.waiting:,} waiting for another look, "
             f"{self.same:,} with a content that was scored before"
         )
+        yield from self.times.lines
         if self.unsettled:
             yield f"{self.unsettled:,} of those that wait were gone or growing when they were read"
         if self.passed_over.counts:

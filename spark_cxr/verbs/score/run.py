@@ -80,8 +80,8 @@ def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     scorer = open_scorer(
         spark, settings.model, settings.batch_size, settings.device, settings.require_signature
     )
-    run = _open(spark, settings, scorer, output)
     totals, numbers = Totals(keep=settings.explain), count(1)
+    run = _open(spark, settings, scorer, output, totals)
     with _stopping() as stop:
         while True:
             # Who watches may find a folder from which all was taken away.
@@ -114,7 +114,9 @@ def score_new(
         run.table.append(SCORED, [], f"{run.name}-none", datetime.now(UTC))
 
 
-def _open(spark: SparkSession, settings: Score, scorer: Model, output: Output) -> ScoringRun:
+def _open(
+    spark: SparkSession, settings: Score, scorer: Model, output: Output, totals: Totals
+) -> ScoringRun:
     name, place = PurePosixPath(output.address).name, _table_of(settings)
     table: Table = ParquetTable(place)
     if settings.format == "delta":
@@ -126,7 +128,7 @@ def _open(spark: SparkSession, settings: Score, scorer: Model, output: Output) -
         model=scorer.manifest.identity,
         table=table,
         name=name,
-        look=spark_reader(spark, scorer, settings.read),
+        look=spark_reader(spark, scorer, settings.read, totals.spend),
         check=lambda: check_writer(place, name),
     )
 

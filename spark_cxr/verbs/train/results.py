@@ -69,7 +69,8 @@ def headline_of(done: TrainingRun) -> dict[str, Any]:
     """Give the figures for the one line of JSON and run.json; metrics.json has them all."""
     names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined", LEARNED)
     figures = counts_of(done)
-    return {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
+    shown = {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
+    return {**shown, **done.ingested.pass_counts()}
 
 
 def summary_of(done: TrainingRun, report: str) -> str:
@@ -89,6 +90,7 @@ def summary_of(done: TrainingRun, report: str) -> str:
         f"accuracy {found.accuracy:.3f}{ends} on {found.n} films of {found.groups} groups,"
         f" {done.result.split_words(done.cfg.train)}",
         network_line(done.featurized),
+        *done.ingested.times.lines,
         *([f"{overlap_in_words(overlap)}."] if overlap.learned == 0 else []),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
         f"report: {report}",
@@ -162,4 +164,5 @@ def _run(done: TrainingRun, spark: SparkSession) -> RunSummary:
         versions=(("spark_cxr", __version__), ("Spark", spark.version)),
         seconds=done.featurized.seconds + done.result.seconds,
         images_per_second=done.featurized.images_per_second,
+        spent=done.ingested.times.facts,
     )
