@@ -69,3 +69,24 @@ def test_a_stderr_that_is_closed_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stderr", closed)
     with lines_on_stderr():
         LOG.info("unheard")
+
+
+class Terminal(io.StringIO):
+    """A stderr that someone looks at."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+@pytest.mark.parametrize("stderr", [Terminal(), io.StringIO()], ids=["terminal", "pipe"])
+def test_progress_is_one_line_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with lines_on_stderr():
+        for line in ("1 of 2", "2 of 2"):
+            LOG.info(line, extra={"is_progress": True})
+        LOG.info("done")
+    moved = "1 of 2\r\033[K2 of 2\ndone\n"
+    assert stderr.getvalue() == (moved if stderr.isatty() else "1 of 2\n2 of 2\ndone\n")

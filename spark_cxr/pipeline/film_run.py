@@ -77,7 +77,8 @@ class FilmRun:
         if resumed := self.listing.count - left.count:
             LOG.info(f"goes on: {resumed:,} of {self.listing.count:,} files were looked at before")
         reader = choose_reader(self.spark, self.settings.read, left.found)
-        if left.count:
+        most = self.settings.max_bytes
+        if any(0 < file.bytes <= most and not file.obstacle for file in left.found):
             self._look_at(left, reader, parts, watch)
         table = parts.rows(self.spark)
         if len(known) > resumed:  # files that have changed or gone since

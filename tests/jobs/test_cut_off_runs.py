@@ -1,0 +1,110 @@
+"""A run that was cut off: the same command goes on, and leaves what an unbroken one leaves."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import functions as F
+
+from jobs.featurize import JOB as FEATURIZE
+from spark_cxr import job
+from spark_cxr.output import KEY_VARIABLE, PARTS
+from spark_cxr.pipeline import features, film_run, readers
+from spark_cxr.pipeline.reading import look
+from tests.quick import defaults
+
+
+@pytest.fixture(autouse=True)
+def same_pseudonyms(monkeypatch):
+    """Give patients the same names in each --out."""
+    monkeypatch.setenv(KEY_VARIABLE, "k" * 32)
+
+
+@pytest.fixture
+def settings(films):
+    def settings(out):
+        labelled = {"images": (str(films),), "labels": str(films / "manifest.csv")}
+        return defaults(ingest=labelled, run={"out": str(out)}, features={"backbone": "fake"})
+
+    return settings
+
+
+def rows_of(out, table):
+    rows = pq.read_table(out / table).to_pylist()
+    return sorted(rows, key=lambda row: row["path"])
+
+
+def record_of(out):
+    return json.loads((out / "run.json").read_text())
+
+
+def failing_task(files, *args):
+    """Let the pass end at one film, when other tasks are done."""
+    fails = F.when(F.col("path").contains("0007"), F.raise_error(F.lit("pulled the plug")))
+    return look(files, *args).withColumn("detail", F.coalesce(fails, F.col("detail")))
+
+
+def test_the_pass_goes_on_where_it_was_cut_off(spark, settings, tmp_path, monkeypatch):
+    job.run(FEATURIZE, spark, settings(tmp_path / "whole"))
+    monkeypatch.setattr(readers, "LEAST_TASKS", 20)
+    with monkeypatch.context() as patched:
+        patched.setattr(film_run, "look", failing_task)
+        with pytest.raises(Exception, match="pulled the plug"):
+            job.run(FEATURIZE, spark, settings(tmp_path / "F"))
+    assert record_of(tmp_path / "F")["status"] == "failed"
+    done = job.run(FEATURIZE, spark, settings(tmp_path / "F"))
+    assert 0 < done["resumed"] < 69
+    assert done["times"]["films"] <= 69 - done["resumed"], "only the rest was read"
+    for table in ("images", "quarantine", "features"):
+        assert rows_of(tmp_path / "F", table) == rows_of(tmp_path / "whole", table)
+    assert not (tmp_path / "F" / PARTS).exists()
+
+
+def test_a_run_that_was_cut_off_later_reads_no_film_again(spark, settings, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(features, "_write_features", lambda *_: os.fspath(None))
+        with pytest.raises(TypeError):
+            job.run(FEATURIZE, spark, settings(tmp_path / "F"))
+    monkeypatch.setattr(film_run, "look", lambda *_: pytest.fail("it looked again"))
+    assert job.run(FEATURIZE, spark, settings(tmp_path / "F"))["resumed"] == 68
+
+
+KILLS = "import sys; from spark_cxr.cli import main; sys.argv[0] = 'spark-cxr'; main()"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("verb", ["featurize", "compare"])
+def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(films, tmp_path, verb):
+    flags = {
+        "featurize": ["--backbone", "fake"],
+        "compare": ["--backbones", "fake", "--heads", "dt", "--folds", "2", "--resamples", "100"],
+    }[verb]
+    labelled = ["--images", str(films), "--labels", str(films / "manifest.csv"), *flags]
+    tables = {"featurize": ("images", "features"), "compare": ("images", "features", "twins")}[verb]
+
+    def started(out):
+        command = [sys.executable, "-c", KILLS, verb, *labelled, "--out", str(out)]
+        return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+
+    begun = time.monotonic()
+    assert started(tmp_path / "whole").wait() == 0
+    took, draw = time.monotonic() - begun, random.Random(5)
+    for number in range(5):
+        out = tmp_path / f"killed{number}"
+        run = started(out)
+        time.sleep(draw.uniform(0.3, 1.0) * took)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        code = started(out).wait()
+        assert code in (0, 2), "2: it was done before it was killed"
+        for table in tables:
+            keys = [{**row, "modified": None} for row in rows_of(tmp_path / "whole", table)]
+            found = [{**row, "modified": None} for row in rows_of(out, table)]
+            assert found == keys
