@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -24,7 +24,7 @@ import numpy as np
 from spark_cxr.errors import BadImage
 from spark_cxr.images.apart import decode_apart
 from spark_cxr.images.decode import decode
-from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels
+from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels, Size
 
 Note = TypeVar("Note")
 Row = TypeVar("Row")
@@ -154,6 +154,7 @@ def opener(
     skip: Callable[[AnyFile, Content], Note | None] = lambda _, __: None,
     *,
     is_wary: bool = False,
+    enough_hw: Size | None = None,
 ) -> Callable[[AnyFile], FilmViews[Note]]:
     """Make the function that reads and decodes a file; a bad one is noted, never raised.
 
@@ -163,8 +164,11 @@ def opener(
         limits: What a film may cost.
         skip: Says what is to be noted of a file that need not be decoded; None of one that must.
         is_wary: Decode every file in a child process, harmless as it may look.
+        enough_hw: A size than which `look` needs no more; see `decode`.
     """
     read = decode_apart if is_wary else decode
+    if enough_hw:
+        read = partial(read, enough_hw=enough_hw)
 
     def open_(file: AnyFile) -> FilmViews[Note]:
         content = Content(file.read())

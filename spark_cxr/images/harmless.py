@@ -75,10 +75,18 @@ def promised_bytes(name: str, data: bytes) -> int | None:
 
 def jpeg_frame(data: bytes) -> tuple[int, int, int] | None:
     """Read height, width and components of a JPEG or JPEG-LS; None where none comes before data."""
+    at = jpeg_frame_header(data)
+    if at is None:
+        return None
+    height, width, components = struct.unpack_from(">HHB", data, at + 5)
+    return height, width, components
+
+
+def jpeg_frame_header(data: bytes) -> int | None:
+    """Find the marker of the frame header of a JPEG or JPEG-LS."""
     for marker, at in jpeg_segments(data):
         if (0xC0 <= marker <= 0xCF and marker not in _NOT_A_FRAME) or marker == _JPEG_LS:
-            height, width, components = struct.unpack_from(">HHB", data, at + 5)
-            return height, width, components
+            return at
     return None
 
 
