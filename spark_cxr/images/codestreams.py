@@ -15,7 +15,7 @@ import simplejpeg
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import DAMAGED, Pixels, Samples
-from spark_cxr.images.harmless import jpeg_frame, jpeg_frame_header, jpeg_segments
+from spark_cxr.images.harmless import JPEG_LS, jpeg_frame, jpeg_frame_header, jpeg_segments
 
 _J2K_START = b"\xff\x4f\xff\x51"
 _CODING, _COMPONENT_CODING = 0xFF52, 0xFF53
@@ -128,7 +128,7 @@ def check_frame(frame: bytes, shape: tuple[int, int, int]) -> FrameHeader:
         raise BadImage("corrupt", "dicom: the compressed frame does not say its size")
     if found.shape != shape:
         raise BadImage("corrupt", "dicom: the compressed frame and Rows x Columns differ in size")
-    if not is_jpeg and not _has_all_tiles(frame[start:]):
+    if not (_has_end(frame, found) if is_jpeg else _has_all_tiles(frame[start:])):
         raise BadImage("truncated", "dicom: the compressed frame lacks a part of its picture")
     return found
 
@@ -136,6 +136,16 @@ def check_frame(frame: bytes, shape: tuple[int, int, int]) -> FrameHeader:
 def _jpeg_header(frame: bytes) -> FrameHeader | None:
     shape, at = jpeg_frame(frame), jpeg_frame_header(frame)
     return FrameHeader(shape, frame[at + 4]) if shape and at is not None else None
+
+
+def _has_end(frame: bytes, header: FrameHeader) -> bool:
+    """Look for the end marker of a JPEG whose decoder would not miss it, or wait for it for ever.
+
+    CharLS does the latter. For a baseline JPEG libjpeg says itself what is missing.
+    """
+    at = jpeg_frame_header(frame)
+    is_baseline = header.bits == 8 and at is not None and frame[at + 1] not in (_LOSSLESS, JPEG_LS)
+    return is_baseline or _END in frame[-_TRAILER:]
 
 
 def _j2k_header(frame: bytes, start: int) -> FrameHeader | None:
@@ -214,8 +224,7 @@ def check_end(frame: bytes, samples: Samples) -> None:
     Raises:
         BadImage: truncated.
     """
-    end = frame.rfind(_END, max(0, len(frame) - _TRAILER))
-    if end < 0 or (_looks_filled(frame, samples) and not _repeats(frame[:end], samples)):
+    if _looks_filled(frame, samples) and not _repeats(frame[: frame.rfind(_END)], samples):
         raise BadImage("truncated", "dicom: the frame's data end before its picture does")
 
 

@@ -37,14 +37,15 @@ class FilesVanished(Exception):
     """Some of these files are no longer there."""
 
 
-def spark_reader(spark: SparkSession, scorer: Model) -> Look:
+def spark_reader(spark: SparkSession, scorer: Model, reduces: bool = False) -> Look:
     """Make the function that reads and scores files on Spark's workers."""
 
     def look(files: Sequence[Arrival]) -> list[ScoredFile]:
         known = {file.path: tuple(file.models) for file in files if file.models}
         try:
             with progress(spark, "scoring", len(files)):
-                return look_at(read_paths(spark, [file.path for file in files]), scorer, known)
+                table = read_paths(spark, [file.path for file in files])
+                return look_at(table, scorer, known, reduces)
         except AnalysisException as error:
             if "PATH_NOT_FOUND" in str(error):
                 raise FilesVanished from error

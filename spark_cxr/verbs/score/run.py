@@ -126,7 +126,7 @@ def _open(spark: SparkSession, settings: Score, scorer: Model, output: Output) -
         model=scorer.manifest.identity,
         table=table,
         name=name,
-        look=spark_reader(spark, scorer),
+        look=spark_reader(spark, scorer, settings.reduce == "auto"),
         check=lambda: check_writer(place, name),
     )
 
