@@ -25,7 +25,7 @@ def outcomes(name: str, seeds: range) -> Iterator[str]:
     encoded, others = ENCODED[name], [each.frame for each in ENCODED.values()]
     for seed in seeds:
         rng = np.random.default_rng([seed, len(name), len(encoded.frame)])
-        data = encoded.dicom(broken(encoded.frame, rng, others))
+        data = encoded.dicom(broken(encoded.frame, rng, others) or bytes(2))
         enough_hw = SMALL_HW if seed % 2 else None
         try:
             film = decode(data, LIMITS, enough_hw)
