@@ -115,7 +115,8 @@ def serve() -> None:
             return
         limits = Limits(**header["limits"])
         with _bounded(limits.seconds, header["memory"]):
-            decoded, pixels = _answer(data, limits, header["enough_hw"])
+            enough_hw = header["enough_hw"]
+            decoded, pixels = _answer(data, limits, enough_hw and tuple(enough_hw))
         try:
             send(answers, asdict(decoded), pixels)
         except BrokenPipeError:

@@ -192,7 +192,8 @@ def _has_all_tiles(stream: bytes) -> bool:
                 tile, part = struct.unpack_from(">HI", stream, at + 4)
                 end = at + part if part else len(stream)  # 0: it reaches to the end
                 data = stream.find(_DATA.to_bytes(2, "big"), at, min(end, at + 2**16))
-                if end > len(stream) or data < 0:
+                is_whole = end <= len(stream) if part else stream.rstrip(b"\0").endswith(_END)
+                if not is_whole or data < 0:
                     return False
                 if stream[data + 2 : end].rstrip(b"\0").removesuffix(_END):
                     filled.add(tile)

@@ -125,14 +125,15 @@ def _compressed(
     header = FrameHeader(shape, layout.allocated) if syntax == RLE else check_frame(frame, shape)
     _check_bits(header, layout, syntax)
     decode, refusal = codec_for(syntax), ""
-    try:
-        found = _by_codec(decode, frame, layout, header, syntax, enough_hw)
-        if found is not None:
-            return found
-    except (BadImage, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
-        refusal = f"imagecodecs cannot decode the frame ({type(error).__name__})"
+    for wanted_hw in dict.fromkeys((enough_hw, None)):  # a tile may have no lower resolution
+        try:
+            found = _by_codec(decode, frame, layout, header, syntax, wanted_hw)
+            if found is not None:
+                return found
+        except (BadImage, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
+            refusal = f"imagecodecs cannot decode the frame ({type(error).__name__})"
     return _by_plugin(dataset, layout, frame, refusal)
 
 

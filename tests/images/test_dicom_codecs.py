@@ -229,6 +229,16 @@ def test_frame_that_ends_early_is_refused(name, ends, share):
     assert reason(encoded.dicom(cut)) in ("truncated", "corrupt")
 
 
+@pytest.mark.parametrize("name", ["JPEG 2000", "HTJ2K"])
+def test_jpeg_2000_that_does_not_say_its_length_needs_its_end(name):
+    encoded = ENCODED[name]
+    frame = bytearray(encoded.frame)
+    at = frame.index(b"\xff\x90") + 6
+    frame[at : at + 4] = bytes(4)
+    assert reason(encoded.dicom(bytes(frame))) == ""
+    assert reason(encoded.dicom(bytes(frame[: len(frame) // 2]))) == "truncated"
+
+
 @pytest.mark.parametrize("pixels", [FLAT_END, MIDDLE_END], ids=["flat", "middle grey"])
 @pytest.mark.parametrize("name", ["1", "2", "7", "extended", "HTJ2K"])
 def test_film_that_ends_flat_is_a_film(name, pixels):
