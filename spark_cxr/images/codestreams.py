@@ -19,6 +19,7 @@ from spark_cxr.images.harmless import JPEG_LS, jpeg_frame, jpeg_frame_header, jp
 
 _J2K_START = b"\xff\x4f\xff\x51"
 _CODING, _COMPONENT_CODING = 0xFF52, 0xFF53
+_REVERSIBLE = 1
 _TILE, _DATA, _END = 0xFF90, 0xFF93, b"\xff\xd9"
 _SIGNED = 0x80
 _MOST_TILES = 2**16
@@ -103,6 +104,8 @@ class FrameHeader:
     """Where the codestream begins: some put the header of a JP2 file before it."""
     halvings: int = 0
     """How often its resolution may be halved."""
+    is_reversible: bool = False
+    """Whether its wavelets lose nothing: no value runs over the range of its bits."""
 
 
 def check_frame(frame: bytes, shape: tuple[int, int, int]) -> FrameHeader:
@@ -155,27 +158,29 @@ def _j2k_header(frame: bytes, start: int) -> FrameHeader | None:
     about = frame[start + 42 : start + 42 + 3 * components]
     if any(step != 1 for i, step in enumerate(about) if i % 3):
         return None
+    halvings, is_reversible = _coding(frame, start)
     return FrameHeader(
         shape=(bottom - top, right - left, components),
         bits=(about[0] & ~_SIGNED) + 1,
         is_signed=bool(about[0] & _SIGNED),
         start=start,
         # From another origin than 0 halves are of other sizes.
-        halvings=0 if left or top else _halvings(frame, start),
+        halvings=0 if left or top else halvings,
+        is_reversible=is_reversible,
     )
 
 
-def _halvings(frame: bytes, start: int) -> int:
-    """Read from the main header how often all of a JPEG 2000 picture was halved."""
-    at, found = start + 2, 0
+def _coding(frame: bytes, start: int) -> tuple[int, bool]:
+    """Read from the main header how often a picture was halved, and whether without loss."""
+    at, found = start + 2, (0, False)
     while at < start + _LONGEST_HEADER:
         marker, length = struct.unpack_from(">HH", frame, at)
         if marker == _CODING:
-            found = frame[at + 9]
+            found = frame[at + 9], frame[at + 13] == _REVERSIBLE
         if marker in (_TILE, _COMPONENT_CODING):
-            return found if marker == _TILE else 0
+            return found if marker == _TILE else (0, found[1])
         at += 2 + length
-    return 0
+    return 0, False
 
 
 def _has_all_tiles(stream: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from itertools import pairwise
 from typing import Any, cast
@@ -32,9 +33,13 @@ _CODECS = {
     "1.2.840.10008.1.2.4.91": _JPEG_2000,
     "1.2.840.10008.1.2.4.201": _HTJ2K,
     "1.2.840.10008.1.2.4.202": _HTJ2K,
-    "1.2.840.10008.1.2.4.203": _HTJ2K,
+    "1.2.840.10008.1.2.4.203": _JPEG_2000,
 }
-"""Transfer syntax → imagecodecs' name for what decodes it."""
+"""Transfer syntax → imagecodecs' name for what decodes it.
+
+OpenJPH is the fastest for HTJ2K, but imagecodecs has values that run over the range come out at its
+other end, black as white. Only lossless films have none, so the lossy ones are left to OpenJPEG.
+"""
 JPEGS = frozenset(syntax for syntax, codec in _CODECS.items() if codec == _JPEG)
 JPEG_2000 = frozenset(syntax for syntax, codec in _CODECS.items() if codec in (_JPEG_2000, _HTJ2K))
 DECODED = frozenset(_CODECS)
@@ -42,33 +47,32 @@ _RLE_HEADER = struct.Struct("<16I")
 Decode = Callable[..., Any]
 
 
-def codec_for(syntax: str) -> Decode | None:
-    """Find the function of imagecodecs that decodes a syntax; None where it is not installed."""
-    name = _CODECS.get(syntax)
+def codec_for(syntax: str, header: FrameHeader) -> Decode | None:
+    """Find the function of imagecodecs that decodes a frame; None where it is not installed."""
+    name, options = _CODECS[syntax], dict[str, Any]()
+    if name == _HTJ2K and not header.is_reversible:  # whatever its syntax says
+        name = _JPEG_2000
+    if name == _JPEG_2000:
+        options["numthreads"] = 1
+    if name == _JPEG and header.shape[2] == 3:
+        options["colorspace"] = "YCBCR"  # and to the same: the components as they are
     try:
         import imagecodecs
-
-        # Some builds leave codecs out.
-        is_there = name is not None and getattr(imagecodecs, name.upper()).available
     except ImportError:
         return None
-    decode: Decode | None = getattr(imagecodecs, f"{name}_decode") if is_there else None
-    return decode
+    # Some builds leave codecs out.
+    if not getattr(imagecodecs, name.upper()).available:
+        return None
+    return partial(getattr(imagecodecs, f"{name}_decode"), **options)
 
 
-def decode_frame(decode: Decode, frame: bytes, syntax: str, header: FrameHeader) -> Samples:
+def decode_frame(decode: Decode, frame: bytes, header: FrameHeader) -> Samples:
     """Decode a frame other than RLE.
 
     Raises:
         ValueError: the samples are not of the shape that the frame's header says.
     """
-    codec, options = _CODECS[syntax], dict[str, Any]()
-    if codec == _JPEG and header.shape[2] == 3:
-        options["colorspace"] = "YCBCR"  # and to the same: the components as they are
-    if codec == _JPEG_2000:
-        options["numthreads"] = 1
-    samples: Samples = np.asarray(decode(frame[header.start :], **options))
-    return _checked(samples, header.shape)
+    return _checked(np.asarray(decode(frame[header.start :])), header.shape)
 
 
 def decode_rle(decode: Decode, frame: bytes, shape: tuple[int, int, int], width: int) -> Samples:
@@ -87,19 +91,25 @@ def decode_rle(decode: Decode, frame: bytes, shape: tuple[int, int, int], width:
     return planes[0] if shape[2] == 1 else planes.transpose(1, 2, 0)
 
 
-def decode_reduced(
-    decode: Decode, frame: bytes, syntax: str, header: FrameHeader, n: int
-) -> Samples:
-    """Decode a grey JPEG 2000 frame with both sides halved so many times.
+def decode_reduced(frame: bytes, header: FrameHeader, n: int) -> Samples:
+    """Decode a grey JPEG 2000 frame with both sides halved so many times, by Pillow.
+
+    imagecodecs has OpenJPEG, too, but not its lower resolutions. Pillow gives samples without a
+    sign that fill 8 or 16 bits from the top.
 
     Raises:
         ValueError: the samples are not of that shape.
     """
-    stream = frame[header.start :]
-    if _CODECS[syntax] == _HTJ2K:
-        samples: Samples = decode(stream, skipres=n)
-    else:
-        samples = _by_pillow(stream, header, n)
+    with _Halved(BytesIO(frame[header.start :])) as image:
+        image.halve(n)
+        image.load()
+        levels = np.asarray(image)
+    width = levels.dtype.itemsize
+    if width != (1 if header.bits <= 8 else 2) or header.bits > 16:
+        raise ValueError(header.bits)
+    samples: Samples = levels >> (8 * width - header.bits)
+    if header.is_signed:
+        samples = (samples.astype(np.int32) - (1 << (header.bits - 1))).astype(f"i{width}")
     height, width = (-(-side // 2**n) for side in header.shape[:2])
     return _checked(samples, (height, width, 1))
 
@@ -126,24 +136,6 @@ class _Halved(Jpeg2KImageFile):
         self._size, (tile,) = (width, height), self.tile
         codec, _, *source = cast(tuple[Any, ...], tile.args)
         self.tile = [tile._replace(extents=(0, 0, *self.size), args=(codec, n, *source))]
-
-
-def _by_pillow(stream: bytes, header: FrameHeader, n: int) -> Samples:
-    """Have Pillow decode JPEG 2000: imagecodecs has OpenJPEG, too, but not its lower resolutions.
-
-    Pillow gives samples without a sign that fill 8 or 16 bits from the top.
-    """
-    with _Halved(BytesIO(stream)) as image:
-        image.halve(n)
-        image.load()
-        levels = np.asarray(image)
-    width = levels.dtype.itemsize
-    if width != (1 if header.bits <= 8 else 2) or header.bits > 16:
-        raise ValueError(header.bits)
-    samples: Samples = levels >> (8 * width - header.bits)
-    if header.is_signed:
-        samples = (samples.astype(np.int32) - (1 << (header.bits - 1))).astype(f"i{width}")
-    return samples
 
 
 def _checked(samples: Samples, shape: tuple[int, int, int]) -> Samples:

@@ -124,7 +124,7 @@ def _compressed(
     shape = (layout.rows, layout.columns, layout.samples)
     header = FrameHeader(shape, layout.allocated) if syntax == RLE else check_frame(frame, shape)
     _check_bits(header, layout, syntax)
-    decode, refusal = codec_for(syntax), ""
+    decode, refusal = codec_for(syntax, header), ""
     for wanted_hw in dict.fromkeys((enough_hw, None)):  # a tile may have no lower resolution
         try:
             found = _by_codec(decode, frame, layout, header, syntax, wanted_hw)
@@ -167,10 +167,10 @@ def _by_codec(
         return StoredFrame(_as_rgb(samples, layout, layout.photometric))
     n = halvings(header, enough_hw) if enough_hw and layout.samples == 1 else 0
     if n:
-        samples = decode_reduced(decode, frame, syntax, header, n)
+        samples = decode_reduced(frame, header, n)
         samples = _widened(samples, layout, header, syntax)
         return StoredFrame(samples, (REDUCED,), header.shape[:2])
-    samples = decode_frame(decode, frame, syntax, header)
+    samples = decode_frame(decode, frame, header)
     if syntax in JPEGS and layout.samples == 1:
         check_end(frame, samples)
     photometric = jpeg_colours(frame, layout.photometric)

@@ -161,6 +161,18 @@ def test_htj2k_keeps_colours():
     np.testing.assert_array_equal(decode(data).pixels, COLOURS)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2"])
+@pytest.mark.parametrize("syntax", ["201", "203"])
+def test_lossy_htj2k_does_not_turn_black_into_white(syntax, dtype):
+    """What runs over the range of its bits is cut off, also where the syntax says lossless."""
+    limits = np.iinfo(dtype)
+    pixels = np.where(RNG.random((90, 80)) < 0.5, limits.min, limits.max).astype(dtype)
+    frame = imagecodecs.htj2k_encode(pixels, level=0.02)
+    data = encapsulated(frame, pixels, f"1.2.840.10008.1.2.4.{syntax}")
+    away = decode_here(data).pixels.astype(int) - decode_here(dicom(pixels)).pixels
+    assert np.abs(away).max() < 32
+
+
 def test_more_bits_than_are_allocated_are_corrupt():
     with pytest.raises(BadImage, match="more bits"):
         decode_here(encapsulated(lossless_jpeg(FILM), FILM.astype("u1"), "1.2.840.10008.1.2.4.70"))
@@ -170,7 +182,7 @@ def test_frame_that_imagecodecs_refuses_is_decoded_by_gdcm(monkeypatch):
     def refuse(_: bytes, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(dicom_frames, "codec_for", lambda _: refuse)
+    monkeypatch.setattr(dicom_frames, "codec_for", lambda *_: refuse)
     np.testing.assert_array_equal(samples_of(ENCODED["lossless"].dicom()), FILM)
 
 
@@ -178,7 +190,7 @@ def test_frame_that_all_refuse_is_corrupt(monkeypatch):
     def lie(_: bytes, **__: object) -> np.ndarray:
         return FILM[1:]
 
-    monkeypatch.setattr(dicom_frames, "codec_for", lambda _: lie)
+    monkeypatch.setattr(dicom_frames, "codec_for", lambda *_: lie)
     with pytest.raises(BadImage, match=r"corrupt: .*imagecodecs cannot decode the frame"):
         decode_here(ENCODED["HTJ2K"].dicom())
 
