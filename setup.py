@@ -23,7 +23,7 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.6"],
     # For training in several processes: pip takes the build for GPUs where PyPI is asked.
     "torch": ["torch>=2.6", "keras>=3.6"],
-    "dicom": ["pydicom>=3.0,<4", "python-gdcm>=3.0.24"],
+    "dicom": ["pydicom>=3.0,<4", "imagecodecs>=2026.1.14", "python-gdcm>=3.0.24"],
     "report": ["matplotlib>=3.9"],
     # mlflow-skinny tracks and registers, and the one that is pinned serves, too; mlflow itself
     # would hold pyarrow back. SQLAlchemy and Alembic are for a store in a database, also SQLite.

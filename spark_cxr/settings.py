@@ -27,6 +27,8 @@ PEERS = (
     *("keras_process", "engine_process", "spark_alone", "engine_alone"),
 )
 """Whom `bench` lets run side by side."""
+REDUCE = ("off", "auto")
+"""Whether JPEG 2000 may be decoded at a lower resolution than it has."""
 LONGEST = 32
 """Letters of a word from a user's data that an error shows."""
 
@@ -270,6 +272,7 @@ class Score:
     format: str = setting(choices=("parquet", "delta"))
     also: str = setting(choices=("", "csv", "jsonl"))
     explain: int = setting(least=0, most=100_000)
+    reduce: str = setting(choices=REDUCE)
     batch_size: int = setting(least=1)
     device: str = setting()
 
@@ -306,6 +309,7 @@ class Serve:
     allow_host: Names = setting()
     seconds: float = setting(least=0.1, most=3600)
     uncertain: float = setting(least=0, most=1)
+    reduce: str = setting(choices=REDUCE)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ NEVER_SPARK = {
 HEAVY = {
     "fastapi",
     "gdcm",
+    "imagecodecs",
     "jax",
     "keras",
     "matplotlib",

@@ -11,7 +11,7 @@ LIBRARY = ROOT / "spark_cxr"
 
 SPARK = {"pyspark", "py4j"}
 NETWORKS = {"tensorflow", "keras", "openvino", "torch", "jax"}
-LAZY = {"pydicom", "gdcm", "matplotlib", "mlflow", "fastapi", "uvicorn"}
+LAZY = {"pydicom", "gdcm", "imagecodecs", "matplotlib", "mlflow", "fastapi", "uvicorn"}
 ARRAYS = {"numpy", "pandas", "pyarrow", "PIL"}
 
 

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from spark_cxr.errors import REASONS, BadImage
-from spark_cxr.images.film import FLAGS, Film, Limits
+from spark_cxr.images.film import FLAGS, REDUCED, Film, Limits, Size
 from spark_cxr.images.formats import decode_here, sniff
 from spark_cxr.images.harmless import promised_bytes
 from spark_cxr.records import read_json, read_record
@@ -64,6 +64,7 @@ class Decoded:
     patient_id: str | None = field(default=None, repr=False)
     view: str | None = None
     flags: tuple[str, ...] = ()
+    full_hw: Size | None = None
     peak: int = 0
     """Bytes of memory that the process has had at most."""
 
@@ -114,23 +115,28 @@ def serve() -> None:
             return
         limits = Limits(**header["limits"])
         with _bounded(limits.seconds, header["memory"]):
-            decoded, pixels = _answer(data, limits)
+            enough_hw = header["enough_hw"]
+            decoded, pixels = _answer(data, limits, enough_hw and tuple(enough_hw))
         try:
             send(answers, asdict(decoded), pixels)
         except BrokenPipeError:
             return
 
 
-def _answer(data: bytes, limits: Limits) -> tuple[Decoded, bytes | memoryview]:
+def _answer(
+    data: bytes, limits: Limits, enough_hw: Size | None
+) -> tuple[Decoded, bytes | memoryview]:
     """Decode one file; whatever goes wrong is an answer too."""
     try:
-        film = decode_here(data, limits)
+        film = decode_here(data, limits, enough_hw)
         pixels = np.ascontiguousarray(film.pixels)
     except BadImage as bad:
         return Decoded(bad.reason, bad.detail[:200], peak=_peak()), b""
     except MemoryError:
         return Decoded("out_of_memory", f"{len(data)} bytes", peak=_peak()), b""
-    facts = {name: getattr(film, name) for name in ("format", "bits", "patient_id", "view")}
+    facts = {
+        name: getattr(film, name) for name in ("format", "bits", "patient_id", "view", "full_hw")
+    }
     decoded = Decoded(shape=pixels.shape, flags=film.flags, peak=_peak(), **facts)
     return decoded, pixels.data.cast("B")
 
@@ -192,7 +198,9 @@ class _Child:
             env=os.environ | own,
         )
 
-    def ask(self, data: bytes, limits: Limits, memory: int) -> tuple[Decoded, bytes]:
+    def ask(
+        self, data: bytes, limits: Limits, memory: int, enough_hw: Size | None
+    ) -> tuple[Decoded, bytes]:
         """Have a file decoded.
 
         Raises:
@@ -209,7 +217,7 @@ class _Child:
         timer = threading.Timer(_PATIENCE * limits.seconds, end)
         timer.daemon = True
         timer.start()
-        header = {"limits": asdict(limits), "memory": memory}
+        header = {"limits": asdict(limits), "memory": memory, "enough_hw": enough_hw}
         try:
             send(cast(BinaryIO, self._process.stdin), header, data)
             entries, pixels = receive(cast(BinaryIO, self._process.stdout), limits.max_bytes)
@@ -298,8 +306,13 @@ def _expect_end_and_forks() -> None:
         os.register_at_fork(after_in_child=_pool.renew)
 
 
-def decode_apart(data: bytes, limits: Limits) -> Film:
+def decode_apart(data: bytes, limits: Limits, enough_hw: Size | None = None) -> Film:
     """Decode one film in a child process, with a share of memory by what its header promises.
+
+    Args:
+        data: The file.
+        limits: What it may cost.
+        enough_hw: A size than which the caller needs no more; see `decode`.
 
     Raises:
         BadImage: there is no film in the bytes, or none that its share is enough for.
@@ -313,7 +326,8 @@ def decode_apart(data: bytes, limits: Limits) -> Film:
         for number in range(_TRIES):
             try:
                 with _pool.child(is_new=number > 0) as child:
-                    found = _checked(*child.ask(data, limits, memory), name, limits)
+                    answer = child.ask(data, limits, memory, enough_hw)
+                    found = _checked(*answer, name, limits, enough_hw)
             except _TimeUp:
                 detail = f"{name}: not decoded in {limits.seconds:g} s"
                 raise BadImage("too_slow", detail) from None
@@ -329,7 +343,9 @@ def decode_apart(data: bytes, limits: Limits) -> Film:
     raise BadImage("ended_its_reader", f"{name}, {len(data)} bytes")
 
 
-def _checked(decoded: Decoded, pixels: bytes, name: str, limits: Limits) -> Film | BadImage:
+def _checked(
+    decoded: Decoded, pixels: bytes, name: str, limits: Limits, enough_hw: Size | None
+) -> Film | BadImage:
     """Turn an answer into a film, believing nothing of it.
 
     Raises:
@@ -347,8 +363,15 @@ def _checked(decoded: Decoded, pixels: bytes, name: str, limits: Limits) -> Film
         decoded.patient_id,
         decoded.view,
         flags,
+        decoded.full_hw,
     )
-    limits.check(*shape[:2])
-    if shape[2:] not in ((), (3,)) or decoded.view not in _VIEWS or not set(flags) <= set(FLAGS):
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)):
+        raise ValueError(shape)
+    limits.check(*film.file_hw)
+    if decoded.view not in _VIEWS or not set(flags) <= set(FLAGS):
+        raise ValueError(decoded.view)
+    if (REDUCED in flags) != (film.full_hw is not None):
+        raise ValueError(film.full_hw)
+    if film.full_hw and not (enough_hw and shape[0] > enough_hw[0] and shape[1] > enough_hw[1]):
         raise ValueError(shape)
     return film

@@ -2,22 +2,29 @@
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.apart import decode_apart
-from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits
+from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Size
 from spark_cxr.images.formats import decode_here, sniff
 from spark_cxr.images.harmless import is_plain
 
 
-def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Film:
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS, enough_hw: Size | None = None) -> Film:
     """Decode one film, whatever its file is called.
 
     Safe to call from many threads at once. A file that is plainly harmless is decoded in this
     process; for every other one a child process is held to its share of memory and time.
 
+    Args:
+        data: The file.
+        limits: What it may cost.
+        enough_hw: A height and width than which the caller needs no more: JPEG 2000 in DICOM is
+            decoded at the lowest resolution that exceeds both. Never for what is to be compared
+            with other films pixel by pixel.
+
     Raises:
         BadImage: whenever there is no film in the bytes, and no other exception.
     """
     read = decode_here if is_plain(sniff(data), data) else decode_apart
-    return read(data, limits)
+    return read(data, limits, enough_hw)
 
 
 def is_harmless(data: bytes) -> bool:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spark_cxr.errors import BadImage
+from spark_cxr.images.dicom_frames import WAY_OUT, stored_frame
 from spark_cxr.images.dicom_pixels import (
     COLOUR,
     GREY,
     PALETTE,
-    WAY_OUT,
     Layout,
-    Samples,
+    grey_levels,
     grey_table,
     patterns,
     read_greys,
-    stored_samples,
 )
-from spark_cxr.images.film import Film, Limits, Pixels, to_bytes
+from spark_cxr.images.film import Film, Limits, Pixels, Samples, Size, to_bytes
 from spark_cxr.images.quiet import mute_loggers
 
 if TYPE_CHECKING:
@@ -56,9 +55,14 @@ class _Source(io.BytesIO):
 
     ran_out = False
 
+    def __init__(self, data: bytes) -> None:
+        """Take the bytes as they are: a buffer of them would be a copy."""
+        super().__init__(data)
+        self._length = len(data)
+
     def read(self, size: int | None = -1, /) -> bytes:
         """Read, and note a shortfall; nothing left where a tag of 8 bytes may begin is the end."""
-        is_beyond = self.tell() > self.getbuffer().nbytes
+        is_beyond = self.tell() > self._length
         got = super().read(size)
         if size is not None and len(got) < size and (got or size != 8 or is_beyond):
             self.ran_out = True
@@ -77,8 +81,13 @@ def is_bare_dataset(data: bytes) -> bool:
     return is_explicit or is_implicit
 
 
-def read_dicom(data: bytes, limits: Limits) -> Film:
+def read_dicom(data: bytes, limits: Limits, enough_hw: Size | None = None) -> Film:
     """Decode a DICOM file, with preamble or without.
+
+    Args:
+        data: the file.
+        limits: what it may cost.
+        enough_hw: a size than which the caller needs no more; see `stored_frame`.
 
     Raises:
         BadImage: the bytes give no film.
@@ -91,7 +100,7 @@ def read_dicom(data: bytes, limits: Limits) -> Film:
     mute_loggers()
     source = _Source(data)
     try:
-        return _film(source, limits)
+        return _film(source, limits, enough_hw)
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
@@ -99,24 +108,24 @@ def read_dicom(data: bytes, limits: Limits) -> Film:
         raise BadImage(reason, f"dicom: {type(error).__name__} while decoding") from None
 
 
-def _film(source: _Source, limits: Limits) -> Film:
+def _film(source: _Source, limits: Limits, enough_hw: Size | None) -> Film:
     """Parse, check, decode, show."""
     with np.errstate(all="ignore"):
         dataset = _parsed(source, limits)
         _check(dataset, limits, source.ran_out)
         layout = _layout(dataset)
         greys = read_greys(dataset) if layout.photometric in GREY else None
-        stored, damage = stored_samples(dataset, layout, source.ran_out)
+        frame = stored_frame(dataset, layout, source.ran_out, enough_hw)
         if greys is None:
-            pixels = _colour(stored, dataset, layout)
+            pixels = _colour(frame.samples, dataset, layout)
         else:
             table = grey_table(layout.stored, layout.is_signed, greys)
-            pixels = np.take(table, patterns(stored, layout))
+            pixels = grey_levels(frame.samples, layout, table)
     view = _VIEWS.get(str(dataset.get("ViewPosition") or "").strip().upper())
     # A missing id and an empty one are the same.
     patient = str(dataset.get("PatientID") or "").strip() or None
-    flags = _flags(dataset, view, greys is not None and greys.window_ignored) + damage
-    return Film(pixels, "dicom", layout.stored, patient, view, flags)
+    flags = _flags(dataset, view, greys is not None and greys.window_ignored) + frame.flags
+    return Film(pixels, "dicom", layout.stored, patient, view, flags, frame.full_hw)
 
 
 def _flags(dataset: Dataset, view: str | None, window_ignored: bool) -> tuple[str, ...]:

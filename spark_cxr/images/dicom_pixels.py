@@ -1,4 +1,4 @@
-"""The stored samples of one DICOM frame, native or compressed, and the grey levels that they mean.
+"""The stored samples of one DICOM frame → the grey levels that they mean.
 
 Grey goes through modality, then VOI, then polarity, then scale. A film has at most 16 bits a
 sample, so the whole chain is worked out once for every value that can occur, and the image is one
@@ -17,24 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.codestreams import check_frame, flags_of, whole_jpeg
-from spark_cxr.images.film import Pixels, to_bytes
-from spark_cxr.images.quiet import mute_loggers
+from spark_cxr.images.film import Pixels, Samples, to_bytes
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pydicom.pixels.decoders.base import Decoder
-    from pydicom.uid import UID
 
-WAY_OUT = "pip install spark-cxr[dicom]"
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 PALETTE = "PALETTE COLOR"
-_PURE_PYTHON = "pydicom"
-_PLUGINS = (_PURE_PYTHON, "gdcm", "pylibjpeg", "pyjpegls")
-"""In order of preference. Not Pillow: it loses signs and bits of DICOM frames without a word."""
-Samples = NDArray[Any]
-"""Integers of 8 or 16 bits, signed or not: (rows, columns) or (rows, columns, 3)."""
+_BAND = 2**15
+"""Samples that are looked up at a time."""
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 Values = NDArray[np.float64]
 
@@ -54,91 +46,6 @@ class Layout:
     photometric: str
 
 
-def stored_samples(
-    dataset: Dataset, layout: Layout, is_cut: bool
-) -> tuple[Samples, tuple[str, ...]]:
-    """Decode the one frame; also give flags of what the decoder was not content with.
-
-    Args:
-        dataset: with its transfer syntax in `file_meta`.
-        layout: what the header says about the frame.
-        is_cut: the file ends in the middle of an element, which tells truncated from corrupt.
-
-    Raises:
-        BadImage: unsupported_transfer_syntax, truncated or corrupt.
-    """
-    from pydicom.pixels.decoders.base import get_decoder
-
-    syntax: UID = dataset.file_meta.TransferSyntaxUID
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise _unreadable(syntax) from None
-    if syntax.is_encapsulated:
-        samples, photometric, flags = _decompressed(dataset, layout, decoder)
-    else:
-        _check_length(len(dataset.PixelData), layout, is_cut)
-        # Unused bits are left to `patterns`, which knows HighBit.
-        options: dict[str, Any] = {"correct_unused_bits": False}
-        samples, said = decoder.as_array(dataset, index=0, **options)
-        photometric, flags = str(said["photometric_interpretation"]), ()
-    if layout.photometric in COLOUR and photometric != "RGB":
-        raise BadImage("unsupported_photometric", "dicom: colours that nothing here makes RGB")
-    return samples, flags
-
-
-def _decompressed(
-    dataset: Dataset, layout: Layout, decoder: Decoder
-) -> tuple[Samples, str, tuple[str, ...]]:
-    """Decode a compressed frame; only a child process does this, a decoder may end it."""
-    from pydicom.encaps import get_frame
-    from pydicom.uid import JPEGBaseline8Bit
-
-    syntax: UID = dataset.file_meta.TransferSyntaxUID
-    plugin = _plugin(decoder, layout, syntax)
-    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
-    if plugin != _PURE_PYTHON:
-        check_frame(frame, (layout.rows, layout.columns, layout.samples))
-    try:
-        samples, said = decoder.as_array(dataset, index=0, decoding_plugin=plugin)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
-        detail = f"dicom: {plugin} cannot decode the frame ({type(error).__name__})"
-        raise BadImage("corrupt", detail) from None
-    # Only of this kind does a decoder here say what is missing.
-    flags = flags_of(whole_jpeg(frame)[1]) if syntax == JPEGBaseline8Bit else ()
-    return samples, str(said["photometric_interpretation"]), flags
-
-
-def _unreadable(syntax: UID) -> BadImage:
-    """Say which encoding has no decoder here."""
-    return BadImage("unsupported_transfer_syntax", f"dicom: {syntax.name}; {WAY_OUT}")
-
-
-def _plugin(decoder: Decoder, layout: Layout, syntax: UID) -> str:
-    """Choose the decoder for a compressed frame."""
-    from pydicom.uid import JPEGExtended12Bit
-
-    mute_loggers()  # the decoders' modules are in by now
-    usable = [name for name in _PLUGINS if name in decoder.available_plugins]
-    if syntax == JPEGExtended12Bit and layout.stored > 8:
-        usable = [name for name in usable if name != "gdcm"]  # it has 8 bits for this one
-    if not usable:
-        raise _unreadable(syntax)
-    return usable[0]
-
-
-def _check_length(length: int, layout: Layout, is_cut: bool) -> None:
-    """Refuse native pixels that are fewer than Rows x Columns."""
-    bits = layout.rows * layout.columns * layout.samples * layout.allocated
-    if layout.photometric == "YBR_FULL_422":
-        bits = bits // 3 * 2
-    if length < (bits + 7) // 8:
-        reason = "truncated" if is_cut else "corrupt"
-        raise BadImage(reason, f"dicom: {length} bytes of pixels instead of {(bits + 7) // 8}")
-
-
 def patterns(samples: Samples, layout: Layout) -> Samples:
     """Cut the stored bits out of what was allocated, as unsigned numbers.
 
@@ -153,6 +60,20 @@ def patterns(samples: Samples, layout: Layout) -> Samples:
         return unsigned
     cut: Samples = (unsigned >> layout.shift) & mask
     return cut
+
+
+def grey_levels(samples: Samples, layout: Layout, table: Pixels) -> Pixels:
+    """Look up the grey level of every sample in what `grey_table` gives, a band at a time.
+
+    NumPy makes an index of 8 bytes of each sample: all of them at once do not fit into any cache.
+    """
+    flat = samples.reshape(-1)
+    levels = np.empty(flat.shape, np.uint8)
+    for start in range(0, len(flat), _BAND):
+        band = patterns(flat[start : start + _BAND], layout)
+        # A pattern has no more bits than the table, so nothing is clipped.
+        np.take(table, band, out=levels[start : start + _BAND], mode="clip")
+    return levels.reshape(samples.shape)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The records that decoding passes on: one film, and the limits it had to respect."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from spark_cxr.errors import BadImage
 
 Pixels = NDArray[np.uint8]
 """Grey (height, width) or colour (height, width, 3), 8 bits a sample."""
+Samples = NDArray[Any]
+"""Integers of 8 or 16 bits, signed or not: (rows, columns) or (rows, columns, 3)."""
+Size = tuple[int, int]
+"""Height and width."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,24 @@ class Film:
     """PA, AP or lateral, where the file says so."""
     flags: tuple[str, ...] = ()
     """Things a reader should know, each from `FLAGS`."""
+    full_hw: Size | None = None
+    """Height and width of the picture in the file, where `pixels` have a lower resolution."""
+
+    @property
+    def file_hw(self) -> Size:
+        """Give height and width of the picture in the file."""
+        return self.full_hw or (self.pixels.shape[0], self.pixels.shape[1])
 
 
 DAMAGED = "damaged"
+REDUCED = "reduced"
 FLAGS = {
     "lateral": "a lateral view: the networks here are made for frontal films",
     "burned_in": "the file says that annotations are burned into the pixels",
     "for_processing": "a raw detector image, not one made for reading",
     "window_ignored": "the file's display window makes no sense: the whole range is shown instead",
     DAMAGED: "the file contradicts itself in places: some of the picture may not be the film's",
+    REDUCED: "decoded at a lower resolution, still above that of the network (--reduce auto)",
     "other_modality": "not computed or digital radiography (CR, DX, RG)",
 }
 

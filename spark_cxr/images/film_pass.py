@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -26,7 +26,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images.apart import decode_apart
 from spark_cxr.images.clock import Clock
 from spark_cxr.images.decode import decode
-from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels
+from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels, Size
 
 LOG = logging.getLogger(__name__)
 
@@ -176,6 +176,7 @@ def opener(
     *,
     is_wary: bool = False,
     clock: Clock | None = None,
+    enough_hw: Size | None = None,
 ) -> Callable[[AnyFile], FilmViews[Note]]:
     """Make the function that reads and decodes a file; a bad one is noted, never raised.
 
@@ -186,8 +187,11 @@ def opener(
         skip: Says what is to be noted of a file that need not be decoded; None of one that must.
         is_wary: Decode every file in a child process, harmless as it may look.
         clock: Of the pass.
+        enough_hw: A size than which `look` needs no more; see `decode`.
     """
     read, clock = decode_apart if is_wary else decode, clock or Clock()
+    if enough_hw:
+        read = partial(read, enough_hw=enough_hw)
 
     def open_(file: AnyFile) -> FilmViews[Note]:
         with clock.stage("reading"):

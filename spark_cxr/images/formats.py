@@ -4,7 +4,7 @@ import struct
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.dicom import is_bare_dataset, read_dicom
-from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits
+from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Size
 from spark_cxr.images.quiet import quiet
 from spark_cxr.images.raster import read_raster
 
@@ -58,10 +58,17 @@ def sniff(data: bytes) -> str:
     raise BadImage("not_an_image", "no known image format begins like this")
 
 
-def decode_here(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Film:
+def decode_here(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, enough_hw: Size | None = None
+) -> Film:
     """Decode one film in this process, whatever its file is called.
 
     Safe to call from many threads at once.
+
+    Args:
+        data: the file.
+        limits: what it may cost.
+        enough_hw: a size than which the caller needs no more; see `decode`.
 
     Raises:
         BadImage: whenever there is no film in the bytes, and no other exception.
@@ -70,7 +77,7 @@ def decode_here(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Film:
     try:
         with quiet():
             if name == "dicom":
-                return read_dicom(data, limits)
+                return read_dicom(data, limits, enough_hw)
             return read_raster(name, data, limits)
     except MemoryError:
         raise BadImage("out_of_memory", f"{name}, {len(data)} bytes") from None

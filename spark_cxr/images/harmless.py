@@ -28,7 +28,7 @@ _NOT_A_FRAME = (0xC4, 0xC8, 0xCC)
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 _ARITHMETIC = {0xC3, *range(0xC5, 0xD0)} - {0xC8, 0xCC}
 """Frames of other kinds than baseline, extended and progressive Huffman coding."""
-_JPEG_LS = 0xF7
+JPEG_LS = 0xF7
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _IMPLICIT, _EXPLICIT = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1"
 _SYNTAX, _ITEM = b"\2\0\x10\0", b"\xfe\xff\0\xe0"
@@ -75,10 +75,18 @@ def promised_bytes(name: str, data: bytes) -> int | None:
 
 def jpeg_frame(data: bytes) -> tuple[int, int, int] | None:
     """Read height, width and components of a JPEG or JPEG-LS; None where none comes before data."""
+    at = jpeg_frame_header(data)
+    if at is None:
+        return None
+    height, width, components = struct.unpack_from(">HHB", data, at + 5)
+    return height, width, components
+
+
+def jpeg_frame_header(data: bytes) -> int | None:
+    """Find the marker of the frame header of a JPEG or JPEG-LS."""
     for marker, at in jpeg_segments(data):
-        if (0xC0 <= marker <= 0xCF and marker not in _NOT_A_FRAME) or marker == _JPEG_LS:
-            height, width, components = struct.unpack_from(">HHB", data, at + 5)
-            return height, width, components
+        if (0xC0 <= marker <= 0xCF and marker not in _NOT_A_FRAME) or marker == JPEG_LS:
+            return at
     return None
 
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from spark_cxr.images.film import Pixels
 
 _EXACT_IN_FLOAT32 = 2**24
+_LONG_SUM = 4
+"""Lines to an output line from which it is cheaper to add them up as whole numbers first."""
 _BAND = 2**15
 """Samples worked on at a time: larger temporaries come as fresh pages, up to 7 times slower."""
 _LUMA = np.array((0.299, 0.587, 0.114))
@@ -86,10 +88,33 @@ def resize(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     return np.ascontiguousarray(levels.astype(np.uint8))
 
 
+def _summed(pixels: Pixels, taps: Taps) -> NDArray[np.float32]:
+    """Do what `_weighed` does, for areas of many lines: add them up, and take off what is too much.
+
+    Only the outermost lines of an area count in part, so the others need no multiplication.
+    """
+    lines, full = pixels.reshape(len(pixels), -1), np.float32(taps.weights.max())
+    counts = np.count_nonzero(taps.weights, axis=0)
+    first, last = taps.first, taps.first + counts - 1
+    kind = np.uint16 if 255 * counts.max() < 2**16 else np.uint32
+    sums = np.empty((len(counts), lines.shape[1]), kind)
+    for top, bottom, total in zip(first, last + 1, sums, strict=True):
+        np.add.reduce(lines[top:bottom], axis=0, dtype=kind, out=total)
+    tall: NDArray[np.float32] = np.multiply(sums, full, dtype=np.float32)
+    ends = taps.weights[counts - 1, np.arange(len(counts))]
+    for edge, weights in ((first, taps.weights[0]), (last, ends)):
+        tall -= lines[edge] * (full - weights.astype(np.float32))[:, None]
+    return tall.reshape(len(tall), *pixels.shape[1:])
+
+
 def averages(pixels: Pixels, down: Taps, across: Taps) -> NDArray[np.float64]:
     """Weigh the neighbours along both axes; exact but for the rounding of the last division."""
-    is_exact = 255 * down.total < _EXACT_IN_FLOAT32
-    tall = _weighed(pixels, down, np.float32 if is_exact else np.float64)
+    lines = len(down.weights)
+    if lines > _LONG_SUM and 255 * lines * down.weights.max() < _EXACT_IN_FLOAT32:
+        tall: NDArray[Any] = _summed(pixels, down)
+    else:
+        is_exact = 255 * down.total < _EXACT_IN_FLOAT32
+        tall = _weighed(pixels, down, np.float32 if is_exact else np.float64)
     # Turned round so that both passes add whole contiguous rows.
     turned = np.ascontiguousarray(tall.swapaxes(0, 1))
     wide = _weighed(turned, across, np.float64).swapaxes(0, 1)

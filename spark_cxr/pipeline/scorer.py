@@ -78,21 +78,30 @@ class ScoredFile:
 
 
 def look_at(
-    files: DataFrame, model: Model, known: Mapping[str, tuple[str, ...]], watch: Watch | None = None
+    files: DataFrame,
+    model: Model,
+    known: Mapping[str, tuple[str, ...]],
+    reduces: bool = False,
+    watch: Watch | None = None,
 ) -> list[ScoredFile]:
     """Look at files (`schemas.FILES`), and bring a row for each to the driver: they are a batch.
 
-    `known` has the digests under which files of this batch were scored before, by path.
+    `known` has the digests under which files of this batch were scored before, by path. With
+    `reduces` films may be decoded at a lower resolution than they have.
     """
     named = files.withColumn("modified", F.unix_micros("modified")).select(*columns(FILES))
-    rows = over_films(named, lambda: scoring_pass(model, known), SCORED_FILES, watch).collect()
+    rows = over_films(
+        named, lambda: scoring_pass(model, known, reduces), SCORED_FILES, watch
+    ).collect()
     return [
         ScoredFile(**{name: value for name, value in row.asDict().items() if value is not None})
         for row in rows
     ]
 
 
-def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePass:
+def scoring_pass(
+    model: Model, known: Mapping[str, tuple[str, ...]], reduces: bool = False
+) -> TablePass:
     """Make the pass from files to predictions; runs on the workers."""
     plan, clock = on_this_worker(model.plan), Clock()
 
@@ -123,7 +132,8 @@ def scoring_pass(model: Model, known: Mapping[str, tuple[str, ...]]) -> TablePas
         picture = note.pop("picture")
         return note | prediction_row(model.predictor.predict(found[0], picture))
 
-    open_ = opener(look, refuse, model.limits, skip, clock=clock)
+    enough_hw = plan.network.size_hw if reduces else None
+    open_ = opener(look, refuse, model.limits, skip, clock=clock, enough_hw=enough_hw)
     return FilmPass(open_, row, (vectors_by(plan),), plan.threads, clock=clock)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film import Film, Limits, Pixels, Size
 from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.heat import LONGEST, bounded
 from spark_cxr.images.prepare import scaled
@@ -63,20 +63,26 @@ def read_film(
     seconds: float = math.inf,
     *,
     limits: Limits,
-    size_hw: tuple[int, int],
+    size_hw: Size,
+    reduces: bool = False,
 ) -> ReadFilm | BadImage:
-    """Decode an image once, make it ready, and keep what is to be shown of it."""
+    """Decode an image once, make it ready, and keep what is to be shown of it.
+
+    With `reduces` a film of which nothing is to be shown may be decoded at a lower resolution.
+    """
     limits = replace(limits, seconds=min(limits.seconds, seconds))
 
     def look_at(_: Content, __: Content, film: Film) -> FilmViews[ReadFilm | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
-        height, width = film.pixels.shape[:2]
+        height, width = film.file_hw
         file = FileFacts(film.format, width, height, film.bits, film.view)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
         return FilmViews(ReadFilm(picture, pixels, file, png, grey))
 
-    return opener(look_at, lambda _, __, bad: bad, limits)(Content(content)).note
+    enough_hw = size_hw if reduces and not (shows or explains) else None
+    open_ = opener(look_at, lambda _, __, bad: bad, limits, enough_hw=enough_hw)
+    return open_(Content(content)).note
 
 
 def draw(film: Film) -> bytes:

@@ -164,7 +164,12 @@ def open_service(settings: Serve) -> Service:
     engine = engines.load(model.plan)
     name = named(model.manifest)
     gauges = Gauges({"name": name.name, "version": name.version})
-    reader = partial(read_film, limits=model.limits, size_hw=model.plan.network.size_hw)
+    reader = partial(
+        read_film,
+        limits=model.limits,
+        size_hw=model.plan.network.size_hw,
+        reduces=settings.reduce == "auto",
+    )
     batcher = Batcher(
         reader,
         engine,

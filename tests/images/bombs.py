@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -129,9 +130,7 @@ def _j2k(subsampled: bool, before: bytes = b"", has_data: bool = False) -> bytes
     """A codestream of 10,000 x 10,000 without data, in a file whose header says the same."""
     small = compressed(dicom(SMALL[:40], BitsStored=12), "JPEG2000Lossless")
     start, end = small.index(b"\xff\x4f\xff\x51"), small.rindex(b"\xff\xd9") + 2
-    stream = bytearray(small[start:end])
-    stream[8:16] = struct.pack(">2I", SIDE, SIDE)
-    stream[24:32] = struct.pack(">2I", SIDE, SIDE)
+    stream = _enlarged(small[start:end])
     if subsampled:
         stream[43:45] = b"\2\2"
     tile = stream.index(b"\xff\x90")
@@ -141,6 +140,23 @@ def _j2k(subsampled: bool, before: bytes = b"", has_data: bool = False) -> bytes
         stream = stream[:data] + b"\xff\xd9"
     like = np.broadcast_to(np.uint16(0), (SIDE, SIDE))
     return encapsulated(before + bytes(stream), like, JPEG2000Lossless, BitsStored=12)
+
+
+def _enlarged(codestream: bytes) -> bytearray:
+    """Let a small JPEG 2000 say that it is one tile of 10,000 x 10,000."""
+    stream = bytearray(codestream)
+    stream[8:16] = struct.pack(">2I", SIDE, SIDE)
+    stream[24:32] = struct.pack(">2I", SIDE, SIDE)
+    return stream
+
+
+def _htj2k() -> bytes:
+    """Nearly empty, and not small enough for the limits of size."""
+    import imagecodecs
+
+    stream = _enlarged(imagecodecs.htj2k_encode(SMALL))
+    like = np.broadcast_to(np.uint16(0), (SIDE, SIDE))
+    return encapsulated(bytes(stream), like, HTJ2KLossless, BitsStored=12)
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
@@ -162,5 +178,6 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "jpeg 2000 empty": lambda: _j2k(False),
     "jpeg 2000 subsampled": lambda: _j2k(True),
     "jpeg 2000 far behind": lambda: _j2k(False, bytes(2048)),
+    "htj2k nearly empty": _htj2k,
     "jpeg 2000 nearly empty": lambda: _j2k(False, has_data=True),
 }

@@ -59,22 +59,27 @@ SOURCES = _sources()
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
     """Break a file in one of six ways."""
+    return broken(data, rng, list(SOURCES.values()))
+
+
+def broken(data: bytes, rng: np.random.Generator, others: list[bytes]) -> bytes:
+    """Break bytes in one of six ways; one of them lets them begin as others do."""
     at, end = sorted(int(n) for n in rng.integers(0, len(data), 2))
-    broken = bytearray(data)
+    changed = bytearray(data)
     kind = rng.integers(6)
     if kind == 0:
         return data[:at]
     if kind == 1:
         return data[:at] + data[end:]
     if kind == 2:
-        other = SOURCES[list(SOURCES)[rng.integers(len(SOURCES))]]
+        other = others[rng.integers(len(others))]
         size = int(rng.integers(4, 300))
         return other[:size] + data[size:]
     if kind == 3:
-        broken[at : at + 4] = struct.pack("<I", ODD_NUMBERS[rng.integers(len(ODD_NUMBERS))])
-        return bytes(broken)
+        changed[at : at + 4] = struct.pack("<I", ODD_NUMBERS[rng.integers(len(ODD_NUMBERS))])
+        return bytes(changed)
     # Headers are short and decide the most: half of the flips go there.
     reach = len(data) if kind == 4 else min(len(data), 700)
     for place in rng.integers(0, reach, int(rng.choice([1, 2, 4, 16]))):
-        broken[place] ^= 1 << int(rng.integers(8))
-    return bytes(broken)
+        changed[place] ^= 1 << int(rng.integers(8))
+    return bytes(changed)

@@ -1,12 +1,15 @@
 """Encodings and colours of DICOM frames."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
 from dicom_writer import compressed, dicom, encapsulated
 from PIL import Image
 from pydicom.uid import (
+    HTJ2K,
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -14,10 +17,11 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
+    JPEGLSLossless,
 )
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images import dicom_pixels
+from spark_cxr.images import dicom_frames
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits
 from spark_cxr.images.formats import decode_here
@@ -164,21 +168,36 @@ def test_more_than_16_bits_are_refused():
         decode(dicom(RAMP.astype("u4")))
 
 
-def test_unknown_encoding_names_itself_and_the_way_out():
-    data = encapsulated(b"\xff\x4f\xff\x51" + bytes(60), RAMP, HTJ2KLossless)
+def unreadable(data: bytes) -> str:
     with pytest.raises(BadImage) as refused:
-        decode(data)
+        decode_here(data)
     assert refused.value.reason == "unsupported_transfer_syntax"
-    assert "High-Throughput JPEG 2000" in refused.value.detail
-    assert "pip install spark-cxr[dicom]" in refused.value.detail
+    return refused.value.detail
 
 
-def test_missing_gdcm_names_the_way_out(monkeypatch):
-    monkeypatch.setattr(dicom_pixels, "_PLUGINS", ("pydicom",))
-    with pytest.raises(BadImage) as refused:
-        decode_here(encapsulated(jpeg(RAMP_SEEN), RAMP_SEEN, JPEGBaseline8Bit))
-    assert refused.value.reason == "unsupported_transfer_syntax"
-    assert "pip install spark-cxr[dicom]" in refused.value.detail
+def test_unknown_encoding_names_itself():
+    data = encapsulated(bytes(60), RAMP, MPEG2MPML)
+    assert "nothing here decodes MPEG2" in unreadable(data)
+
+
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, HTJ2K])
+def test_missing_imagecodecs_names_the_syntax_and_the_way_out(monkeypatch, syntax):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    data = encapsulated(imagecodecs.htj2k_encode(RAMP), RAMP, syntax)
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    detail = unreadable(data)
+    assert "High-Throughput JPEG 2000" in detail
+    assert "imagecodecs" in detail
+    assert "pip install spark-cxr[dicom]" in detail
+
+
+def test_missing_decoders_name_the_way_out(monkeypatch):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    data = encapsulated(imagecodecs.jpegls_encode(RAMP), RAMP, JPEGLSLossless)
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    monkeypatch.setattr(dicom_frames, "_PLUGINS", ("pydicom",))
+    detail = unreadable(data)
+    assert "imagecodecs: pip install spark-cxr[dicom]" in detail
 
 
 def test_jpeg_of_12_bits_is_refused_rather_than_cut_to_8():

@@ -88,6 +88,14 @@ def test_large_film_is_exact_too():
     assert (resize(pixels, (7, 2)) == 255).all()
 
 
+@pytest.mark.parametrize("shape", [(700, 3), (2_600, 2)])
+def test_area_of_many_lines_is_the_exact_average(shape):
+    # The sums of 260 lines do not fit into 16 bits.
+    pixels = picture(shape)
+    pixels[-300:] = 255
+    np.testing.assert_array_equal(resize(pixels, (9, 2)), by_definition(pixels, (9, 2)))
+
+
 def test_flat_film_stays_flat():
     assert (resize(np.full((1024, 771), 77, np.uint8), (224, 224)) == 77).all()
 

@@ -22,6 +22,7 @@ from spark_cxr.pipeline.readers import SPARK, WORKER, choose_reader, read_listed
 from spark_cxr.pipeline.scorer import ScoredFile, look_at
 from spark_cxr.pipeline.session import DEATH, SPARK_ERRORS
 from spark_cxr.pipeline.sources import is_there
+from spark_cxr.settings import Score
 from spark_cxr.verbs.score.arrivals import Arrival
 
 LOG = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class FilesVanished(Exception):
 
 
 def spark_reader(
-    spark: SparkSession, scorer: Model, read: str, note: Callable[[PassTimes], None]
+    spark: SparkSession, scorer: Model, settings: Score, note: Callable[[PassTimes], None]
 ) -> Look:
     """Make the function that reads and scores files on Spark's workers, and notes what it spent."""
 
@@ -50,8 +51,10 @@ def spark_reader(
         listed = [FoundFile(file.path, file.modified, file.bytes) for file in files]
         try:
             with progress(spark, "scoring", len(files)) as watch:
+                reduces = settings.reduce == "auto"
                 found = _scored(
-                    spark, listed, read, lambda files: look_at(files, scorer, known, watch)
+                    *(spark, listed, settings.read),
+                    lambda files: look_at(files, scorer, known, reduces, watch),
                 )
                 note(watch.times())
             return found

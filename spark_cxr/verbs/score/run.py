@@ -128,7 +128,7 @@ def _open(
         model=scorer.manifest.identity,
         table=table,
         name=name,
-        look=spark_reader(spark, scorer, settings.read, totals.spend),
+        look=spark_reader(spark, scorer, settings, totals.spend),
         check=lambda: check_writer(place, name),
     )
 
