@@ -86,8 +86,9 @@ class Features:
     engine: str
     device: str
     cache: str
+    calibrate: str
     normalising: str = setting(choices=("", "caffe", "tf", "torch", "none", "grey"))
-    precision: str = setting(choices=("auto", "f32", "bf16", "f16"))
+    precision: str = setting(choices=("auto", "f32", "bf16", "f16", "int8"))
     batch_size: int = setting(least=1)
 
 

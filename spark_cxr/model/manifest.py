@@ -30,7 +30,7 @@ REFERENCE = "reference.npz"
 SEAL = "sha256"
 FAKE = "fake"
 """The engine that needs no network's file."""
-PRECISIONS = ("auto", "f32", "bf16", "f16")
+PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
 MOST_JSON = 16 << 20
 MOST_ARRAYS = 1 << 30
 """Bytes of a file that is read at once; the network's is not."""

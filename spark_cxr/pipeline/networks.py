@@ -14,10 +14,11 @@ from pyspark.sql import SparkSession
 from spark_cxr.backbones import engines, network, weights
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
-from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.engines.plan import INT8, Plan, Used
 from spark_cxr.backbones.network import Network
+from spark_cxr.pipeline.calibration import for_int8
 from spark_cxr.pipeline.session import gpus_of_a_task
-from spark_cxr.settings import Features
+from spark_cxr.settings import Features, Ingest
 
 GPU = "gpu"
 ON_GPUS = "keras"
@@ -25,15 +26,22 @@ ON_GPUS = "keras"
 USED = "engine string, device string, precision string, threads int, batch_size int"
 
 
-def make_plan(spark: SparkSession, wanted: Features, pooling: str = "avg") -> Plan:
-    """Choose the engine, resolve the weights, build the network's file, and ship it."""
+def make_plan(
+    spark: SparkSession, wanted: Features, pooling: str = "avg", ingest: Ingest | None = None
+) -> Plan:
+    """Choose the engine, resolve the weights, build the network's file, and ship it.
+
+    For int8 it is calibrated on the films of `ingest`, where the settings name no others.
+    """
     row = own.find(wanted.backbone, wanted.normalising)
     device = _device_wanted(spark, wanted)
-    engine = engines.choose(wanted.engine, wanted.backbone, device)
+    engine = engines.choose(wanted.engine, wanted.backbone, device, wanted.precision)
     if engine == ON_GPUS and device.startswith(GPU) and all_here(spark):
         refuse_missing_gpu()
     found = weights.resolve(wanted.weights, row, wanted.mirror)
     built = network.prepare(row, found, engine, pooling)
+    if wanted.precision == INT8:
+        built = for_int8(spark, built, wanted.calibrate, ingest)
     ship(spark, built)
     return Plan(
         network=built,
@@ -82,6 +90,7 @@ def _freeze_imports(networks: int) -> None:
 def _device_wanted(spark: SparkSession, wanted: Features) -> str:
     """Let auto mean the GPU where each task is given one: the driver's own host may have none."""
     free = wanted.device == "auto" and wanted.engine in ("auto", ON_GPUS)
+    free = free and wanted.precision != INT8
     return GPU if free and gpus_of_a_task(spark) else wanted.device
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones.engines.devices import claim
-from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
+from spark_cxr.backbones.engines.plan import INT8, Mapped, Plan, Used
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import compose, compose_with_maps, in_policy, last_maps
 from spark_cxr.backbones.keras_model import load as load_file
@@ -115,6 +115,8 @@ def _precision(wanted: str, device: str) -> str:
     on_gpu = device.startswith("gpu")
     if wanted == "auto":
         return "f16" if on_gpu else "f32"
+    if wanted == INT8:
+        raise ConfigError("OpenVINO on a CPU for int8", "keras", "Say --precision auto")
     if wanted == "f16" and not on_gpu:
         raise ConfigError("precision auto, f32 or bf16 on a CPU", "f16", "f16 is for GPUs")
     return wanted

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from spark_cxr.backbones.network import Network, key
 
-PRECISIONS = ("auto", "f32", "bf16", "f16")
+INT8 = "int8"
+PRECISIONS = ("auto", "f32", "bf16", "f16", INT8)
 
 
 @dataclass(frozen=True)
