@@ -109,6 +109,7 @@ class Train:
     tune: bool = setting()
     tune_folds: int = setting(least=2)
     parallelism: int = setting(least=1)
+    allow_int8: bool = setting()
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,7 @@ class Score:
     require_signature: str
     images: Paths
     table: str
+    calibrate: str
     rescore: bool
     watch: bool
     interval: float = setting(least=0.1)
@@ -267,6 +269,7 @@ class Score:
     format: str = setting(choices=("parquet", "delta"))
     also: str = setting(choices=("", "csv", "jsonl"))
     explain: int = setting(least=0, most=100_000)
+    precision: str = setting(choices=("", "int8"))
     batch_size: int = setting(least=1)
     device: str = setting()
 

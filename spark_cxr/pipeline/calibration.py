@@ -62,7 +62,9 @@ def for_int8(spark: SparkSession, plain: Network, calibrate: str, ingest: Ingest
     return quantise(plain, draw_films(spark, films, plain.size_hw))
 
 
-def draw_films(spark: SparkSession, ingest: Ingest, size_hw: tuple[int, int]) -> CalibrationFilms:
+def draw_films(
+    spark: SparkSession, ingest: Ingest, size_hw: tuple[int, int], held_out: int = HELD_OUT
+) -> CalibrationFilms:
     """Draw files by a hash of their name and size, and give the first films that they are.
 
     So the sample is the same on every machine, wherever the folder lies; one more film changes one
@@ -71,12 +73,12 @@ def draw_films(spark: SparkSession, ingest: Ingest, size_hw: tuple[int, int]) ->
     listing = list_files(spark, ingest.images, dataset_of(ingest).leave_out)
     files = [each for each in listing.found if 0 < each.bytes <= ingest.max_bytes]
     lots = sorted((lot(each.path, each.bytes), each.path) for each in files if not each.obstacle)
-    drawn = [path for _, path in lots[: FILMS + HELD_OUT + SPARE]]
+    most = FILMS + held_out
+    drawn = [path for _, path in lots[: most + SPARE]]
     if not drawn:
         raise InputError("films to calibrate int8 on", "no file", "Check --calibrate or --images")
     rows = over_films(read_paths(spark, drawn), lambda: _drawing_pass(size_hw), DRAWN).collect()
     found = in_order([(row[SHA256], bytes(row["pixels"])) for row in rows], size_hw)
-    most = FILMS + HELD_OUT
     return CalibrationFilms(found.sha256[:most], found.pixels[:most])
 
 

@@ -22,6 +22,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr import __version__
+from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.backbones.network import copy_without_places
 from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.heads.catalog import Setting
@@ -165,6 +166,8 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
         },
         versions=_versions(),
         files=digests(directory),
+        calibration=network.quantisation.calibration if network.quantisation else "",
+        allows=(INT8,) if cfg.train.allow_int8 and used.precision != INT8 else (),
     )
     write_manifest(directory, manifest, cfg.signing.sign)
 
