@@ -33,6 +33,7 @@ from spark_cxr.pipeline.sources import list_files, read_paths
 from spark_cxr.schemas import SHA256
 from spark_cxr.settings import Ingest
 
+NETWORK_FILE = ".network"
 DRAWN = "sha256 string, pixels binary"
 SPARE = 20
 """Files drawn beyond what is needed: some may be no films, or copies of one another."""
@@ -48,18 +49,23 @@ def for_int8(spark: SparkSession, plain: Network, calibrate: str, ingest: Ingest
             films of the run.
         ingest: Says which these are; None where a run has none.
     """
-    if calibrate.endswith(".network"):
+    if calibrate.endswith(NETWORK_FILE):
         return _same(plain, network.read(Path(calibrate)))
     if calibrate and _is_model(calibrate):
         place = Output(absolute(calibrate).rstrip("/"))
         return _same(plain, network_of(place, open_manifest(place), into_cache=True))
-    if not calibrate and not (ingest and ingest.images):
-        way_out = "Name a folder of them, or a model of int8: --calibrate, or the param calibrate"
-        raise ConfigError("films to calibrate int8 on", "none", way_out)
-    check_nncf()
     films = ingest or defaults().ingest
     films = replace(films, images=(calibrate,), dataset="") if calibrate else films
     return quantise(plain, draw_films(spark, films, plain.size_hw))
+
+
+def check_films(calibrate: str, ingest: Ingest | None) -> None:
+    """Refuse int8 without films to calibrate on, before a network is built for it."""
+    if not calibrate and not (ingest and ingest.images):
+        way_out = "Name a folder of them, or a model of int8: --calibrate, or the param calibrate"
+        raise ConfigError("films to calibrate int8 on", "none", way_out)
+    if not calibrate.endswith(NETWORK_FILE) and not (calibrate and _is_model(calibrate)):
+        check_nncf()
 
 
 def draw_films(

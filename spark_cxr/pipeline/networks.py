@@ -16,7 +16,7 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
 from spark_cxr.backbones.engines.plan import INT8, Plan, Used
 from spark_cxr.backbones.network import Network
-from spark_cxr.pipeline.calibration import for_int8
+from spark_cxr.pipeline.calibration import check_films, for_int8
 from spark_cxr.pipeline.session import gpus_of_a_task
 from spark_cxr.settings import Features, Ingest
 
@@ -36,6 +36,8 @@ def make_plan(
     row = own.find(wanted.backbone, wanted.normalising)
     device = _device_wanted(spark, wanted)
     engine = engines.choose(wanted.engine, wanted.backbone, device, wanted.precision)
+    if wanted.precision == INT8:
+        check_films(wanted.calibrate, ingest)
     if engine == ON_GPUS and device.startswith(GPU) and all_here(spark):
         refuse_missing_gpu()
     found = weights.resolve(wanted.weights, row, wanted.mirror)
