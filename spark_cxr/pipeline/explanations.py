@@ -101,7 +101,7 @@ def explaining_pass(task: ExplainTask) -> TablePass:
             return opened
         return opened.row | _explained(opened, found[0], task, attribution)
 
-    runner = Runner(attribution.trace, plan.batch_size)
+    runner = Runner(attribution.trace, plan.at_once)
     return FilmPass(opener(look, refuse, task.limits), row, (runner,), plan.threads)
 
 

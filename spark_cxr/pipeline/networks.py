@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from spark_cxr.backbones import engines, network, weights
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
-from spark_cxr.backbones.engines.plan import INT8, Plan, Used
+from spark_cxr.backbones.engines.plan import INT8, Plan, Used, batch_size_for
 from spark_cxr.backbones.network import Network
 from spark_cxr.pipeline.calibration import check_films, for_int8
 from spark_cxr.pipeline.session import gpus_of_a_task
@@ -50,13 +50,31 @@ def make_plan(
         threads=threads_of(spark),
         precision=wanted.precision,
         device=device,
-        batch_size=wanted.batch_size,
+        batch_size=batch_size_for(wanted.batch_size, engine, device),
     )
 
 
 def threads_of(spark: SparkSession) -> int:
-    """Say how many cores a task has."""
-    return int(spark.conf.get("spark.task.cpus", "1") or 1)
+    """Say how many cores a task has; with a GPU its share of all that the executor has."""
+    own = int(spark.conf.get("spark.task.cpus", "1") or 1)
+    cores = int(spark.conf.get("spark.executor.cores", "0") or 0)
+    gpus = float(spark.conf.get("spark.executor.resource.gpu.amount", "0") or 0)
+    return cores_of_a_task(own, cores, gpus, gpus_of_a_task(spark))
+
+
+def cores_of_a_task(own: int, cores: int, gpus: float, gpus_of_each: float) -> int:
+    """Give a task the cores that nobody else can use, because the GPUs are given away before.
+
+    Args:
+        own: What Spark reckons a task to take (spark.task.cpus).
+        cores: Those of an executor; 0 where nobody says how many.
+        gpus: Those of an executor.
+        gpus_of_each: What a task takes of them; 0 where tasks have none.
+    """
+    if not cores or not gpus or not gpus_of_each:
+        return own
+    tasks = max(1, min(cores // own, int(gpus / gpus_of_each)))
+    return max(own, cores // tasks)
 
 
 def used_by_workers(spark: SparkSession, plan: Plan) -> Used:

@@ -153,7 +153,7 @@ def _read(plan: Plan) -> _Graph:
     precision = _int8(plan) or _precision(plan.precision, capabilities)
     constants, graph = _members(path)
     processor = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
-    step = min(plan.batch_size, MOST_AT_ONCE)
+    step = min(plan.at_once, MOST_AT_ONCE)
     used = Used("openvino", f"cpu ({processor})", precision, plan.threads, step)
     shared = import_openvino().Tensor(constants, shared_memory=True)
     try:
