@@ -51,7 +51,7 @@ def test_the_batch_has_an_end_where_memory_has_none() -> None:
 
 
 def test_a_cost_of_each_batch_is_spread_until_it_no_longer_counts() -> None:
-    """2 ms a batch and 0.1 a film: 256 films are 7 % faster than 128, and 512 only 4 % than these."""
+    """2 ms a batch and 0.1 a film: 256 films are 7 % faster than 128, 512 only 4 % more."""
     assert find_batch_size(Device(0.002, 0.0001, 0), is_out_of_memory).size == 256
 
 
