@@ -245,7 +245,7 @@ class _Graph:
 
 
 def _by_nncf(model: Any, films: Pixels, method: str) -> Any:
-    import nncf
+    import nncf  # tells nobody: openvino_telemetry has its stand-in since `import_openvino`
 
     is_thorough = method == METHODS[-1]
     preset = nncf.QuantizationPreset.MIXED if is_thorough else nncf.QuantizationPreset.PERFORMANCE
