@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     engine = load(Plan(network, device=given.device, batch_size=given.batch_size))
     size = engine.used.batch_size
     films = np.random.default_rng(0).integers(0, 256, (size, 224, 224, 3), dtype=np.uint8)
-    contestants = {"spark_cxr": engine.features}
+    contestants: dict[str, Run] = {"spark_cxr": engine.features}
     if find_spec("torch"):
         contestants["pytorch"] = torch_runner(given.device)
     rates = measure(contestants, films, given.rounds, given.seconds)

@@ -141,7 +141,7 @@ def _made(network: Network, films: CalibrationFilms, begin: Path) -> Path:
     for method in METHODS:
         with tempfile.TemporaryDirectory() as folder:
             known = _ask_child(network, films, method, Path(folder))
-            if known.cosine < LEAST_COSINE or known.contrast < LEAST_CONTRAST:
+            if not (known.cosine >= LEAST_COSINE and known.contrast >= LEAST_CONTRAST):
                 refused.append(in_words(known))
                 continue
             made = replace(network, quantisation=known, path="", sha256="")
