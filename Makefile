@@ -35,12 +35,15 @@ test-quick: setup ## the tests that need no JVM and are done in about a minute
 test-all: setup ## all tests that need no GPU, the slow ones included
 	@$(BIN)/python -m pytest -m "not gpu"
 
-test-gpu: ## the tests on a GPU, which must be there; GPU_PYTHON=python: with your own Keras
+test-gpu: ## the tests on a GPU, which must be there, and its speed; GPU_PYTHON=python: with your own Keras and PyTorch
 ifndef GPU_PYTHON
 	@conf/discover_gpus.sh >/dev/null
 	@conf/local/setup.sh .venv-gpu "" local,gpu,dicom,report,dev
 endif
-	@$(or $(GPU_PYTHON),.venv-gpu/bin/python) -m pytest -x -m gpu tests/backbones
+	@if $(or $(GPU_PYTHON),.venv-gpu/bin/python) -c 'import PIL, pytest, pytest_timeout, simplejpeg' 2>/dev/null; then \
+		$(or $(GPU_PYTHON),.venv-gpu/bin/python) -m pytest -x -m gpu tests/backbones; \
+	else echo "Without pytest, pytest-timeout, Pillow and simplejpeg: only vectors and speed"; fi
+	@$(or $(GPU_PYTHON),.venv-gpu/bin/python) -m benchmarks.gpu_speed
 
 test-airflow: setup ## the DAG of conf/schedules in a real Airflow, with an environment of its own
 	@[ -x .venv-airflow/bin/airflow ] || { $(BIN)/python -m venv .venv-airflow \

@@ -21,6 +21,8 @@ EXTRAS = {
     ],
     "cpu": ["openvino>=2025.1", "tensorflow-cpu>=2.18", "keras>=3.6"],
     "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.6"],
+    # On the driver alone, which calibrates; workers and servers read what comes of it.
+    "int8": ["nncf>=3.4"],
     # For training in several processes: pip takes the build for GPUs where PyPI is asked.
     "torch": ["torch>=2.6", "keras>=3.6"],
     "dicom": ["pydicom>=3.0,<4", "imagecodecs>=2026.1.14", "python-gdcm>=3.0.24"],

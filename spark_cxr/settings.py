@@ -91,8 +91,9 @@ class Features:
     engine: str
     device: str
     cache: str
+    calibrate: str
     normalising: str = setting(choices=("", "caffe", "tf", "torch", "none", "grey"))
-    precision: str = setting(choices=("auto", "f32", "bf16", "f16"))
+    precision: str = setting(choices=("auto", "f32", "bf16", "f16", "int8"))
     batch_size: int = setting(least=1)
 
 
@@ -113,6 +114,7 @@ class Train:
     tune: bool = setting()
     tune_folds: int = setting(least=2)
     parallelism: int = setting(least=1)
+    allow_int8: bool = setting()
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,7 @@ class Score:
     require_signature: str
     images: Paths
     table: str
+    calibrate: str
     rescore: bool
     watch: bool
     interval: float = setting(least=0.1)
@@ -273,6 +276,7 @@ class Score:
     also: str = setting(choices=("", "csv", "jsonl"))
     explain: int = setting(least=0, most=100_000)
     reduce: str = setting(choices=REDUCE)
+    precision: str = setting(choices=("", "int8"))
     batch_size: int = setting(least=1)
     device: str = setting()
 

@@ -17,7 +17,14 @@ ROOT = Path(__file__).parent.parent
 STARTS_JOBS = ROOT / "tests" / "jobs"
 HEAVY = {
     # real networks are built, trained or drawn from
-    *("training", "test_backbone_catalog", "test_maps", "test_cxrnet", "test_engines"),
+    *(
+        "training",
+        "test_quantisation",
+        "test_backbone_catalog",
+        "test_maps",
+        "test_cxrnet",
+        "test_engines",
+    ),
     *("test_features_of_networks", "test_network_file", "test_regions"),
     # whole pages with all their plots, a browser, a server that is started as a command
     *("test_comparison_page", "test_training_page", "test_plots", "test_page", "test_browser"),

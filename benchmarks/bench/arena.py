@@ -67,10 +67,10 @@ class Arena:
 def open_arena(spark: SparkSession, cfg: Config, output: Output, stack: ExitStack) -> Arena:
     """Make the network ready, in a process of its own: Keras does not stay in the driver."""
     wanted = cfg.features
-    engine = engines.choose(wanted.engine, wanted.backbone, wanted.device)
+    engine = engines.choose(wanted.engine, wanted.backbone, wanted.device, wanted.precision)
     with one_process() as builder:
         builder.submit(peers.prepared, wanted, engine).result()
-    return Arena(spark, make_plan(spark, wanted), cfg, output, stack)
+    return Arena(spark, make_plan(spark, wanted, ingest=cfg.ingest), cfg, output, stack)
 
 
 @contextmanager

@@ -50,7 +50,9 @@ def vectors_by(plan: Plan) -> Runner:
     anew for each batch.
     """
     engine = cache(lambda: engines.load(plan))
-    return Runner(lambda films: engine().features(films), plan.batch_size)
+    # A size that is left open is found by the engine, which is loaded for that before any film.
+    size = plan.batch_size or engine().used.batch_size
+    return Runner(lambda films: engine().features(films), size)
 
 
 def vector_pass(

@@ -1,7 +1,8 @@
 """The one file that an executor needs of a network: built once on the driver, found by content.
 
 A stored zip: `meta.json`, and `network.xml` + `network.bin` for OpenVINO or `network.keras` for
-Keras. One file serves every precision: that is chosen where the processor is known.
+Keras. One file serves every precision but int8: that is chosen where the processor is known. A file
+for int8 is made of one for f32 (`quantisation.py`), and says what came of it.
 """
 
 from __future__ import annotations
@@ -49,6 +50,27 @@ _PADDING_ID = 0xD935
 
 
 @dataclass(frozen=True)
+class Quantisation:
+    """How a network was brought to 8 bits, and how far it is from itself since."""
+
+    calibration: str
+    """Digest of the films, in their order, and of all else that decides the outcome."""
+    constants: str
+    """SHA-256 of what came out: processors may disagree in a last bit, and then nothing mixes."""
+    films: int
+    """That the ranges of 8 bits were taken from."""
+    held_out: int
+    """Other films, on which the figures below were measured."""
+    cosine: float
+    """Of int8 to f32, the mean."""
+    cosine_least: float
+    contrast: float
+    """The median of the same when the mean vector is taken off both: what tells films apart."""
+    method: str
+    """By which NNCF of which version, and how it made up for the loss."""
+
+
+@dataclass(frozen=True)
 class Network:
     """A network that is ready for the executors, and all that its features depend on."""
 
@@ -65,6 +87,8 @@ class Network:
     """Where the file lies on this host; empty for the fake, which needs none."""
     sha256: str = ""
     """Of the file, for whoever ships it."""
+    quantisation: Quantisation | None = None
+    """None: the network computes in whatever precision the plan says."""
 
 
 def prepare(
@@ -90,8 +114,7 @@ def prepare(
             say(f"network: {backbone.name} is made ready for {engine}")
             with whole(target) as half, zipfile.ZipFile(half, "w") as archive:
                 dim = pack(archive, backbone, weights, engine, pooling)
-                meta = asdict(replace(wanted, dim=dim))
-                archive.writestr(META, json.dumps(meta, indent=1))
+                archive.writestr(META, meta_of(replace(wanted, dim=dim)))
     # The weights as they were found now: when the file was made they may have lain elsewhere.
     return replace(read(target), sha256=digest(target), weights=weights)
 
@@ -109,7 +132,17 @@ def key(network: Network) -> str:
         network.preprocessing,
         network.format,
     ]
+    if known := network.quantisation:
+        parts += [known.calibration, known.constants]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def meta_of(network: Network) -> str:
+    """Write what a file says of itself; as ever where nothing was brought to 8 bits."""
+    meta = asdict(network)
+    if network.quantisation is None:
+        del meta["quantisation"]
+    return json.dumps(meta, indent=1)
 
 
 def read(path: Path) -> Network:
@@ -176,15 +209,20 @@ def pack(
     with tempfile.TemporaryDirectory() as folder:
         if engine == "openvino":
             _convert(composed, Path(folder) / GRAPH)
-            archive.write(Path(folder) / GRAPH, GRAPH)
-            info = zipfile.ZipInfo.from_file(Path(folder) / CONSTANTS, CONSTANTS)
-            with (Path(folder) / CONSTANTS).open("rb") as stream:
-                _store_on_page(archive, info, stream)
+            store_graph(archive, Path(folder))
         else:
             # Without the normalising: that is put on where it runs, in its precision.
             model.save(Path(folder) / KERAS)
             archive.write(Path(folder) / KERAS, KERAS)
     return int(composed.output_shape[-1])
+
+
+def store_graph(archive: zipfile.ZipFile, folder: Path) -> None:
+    """Put OpenVINO's graph and constants into a network's file."""
+    archive.write(folder / GRAPH, GRAPH)
+    info = zipfile.ZipInfo.from_file(folder / CONSTANTS, CONSTANTS)
+    with (folder / CONSTANTS).open("rb") as stream:
+        _store_on_page(archive, info, stream)
 
 
 def map_constants(path: Path) -> NDArray[np.uint8]:
@@ -226,8 +264,7 @@ def copy_without_places(source: Path, target: Path) -> None:
                     network = read(source)
                     origin = without_folder(network.weights.origin)
                     weights = replace(network.weights, path="", origin=origin)
-                    meta = asdict(replace(network, path="", weights=weights))
-                    archive.writestr(member, json.dumps(meta, indent=1))
+                    archive.writestr(member, meta_of(replace(network, path="", weights=weights)))
                 elif info.filename == CONSTANTS:
                     _store_on_page(archive, member, stream)
                 else:

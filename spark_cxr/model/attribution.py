@@ -96,7 +96,7 @@ class Attribution:
         engine = load(self.plan)
 
         def score(altered: Pixels) -> Numbers:
-            step = self.plan.batch_size
+            step = self.plan.at_once
             parts = [engine.features(altered[i : i + step]) for i in range(0, len(altered), step)]
             return self.head.margins(np.concatenate(parts).astype(np.float64))
 

@@ -30,7 +30,9 @@ REFERENCE = "reference.npz"
 SEAL = "sha256"
 FAKE = "fake"
 """The engine that needs no network's file."""
-PRECISIONS = ("auto", "f32", "bf16", "f16")
+PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
+SINCE_INT8 = ("calibration", "allows")
+"""Entries that are written only where they say something: older versions read all other models."""
 MOST_JSON = 16 << 20
 MOST_ARRAYS = 1 << 30
 """Bytes of a file that is read at once; the network's is not."""
@@ -80,6 +82,10 @@ class Manifest:
     """SHA-256 of every other file, by its path in the directory."""
     overlap: Mapping[str, Any] = field(default_factory=dict)
     """How many films of the test the network was trained on; empty in those of older versions."""
+    calibration: str = ""
+    """Of a network in int8: the digest of the films and versions that it was calibrated with."""
+    allows: tuple[str, ...] = ()
+    """Precisions in which vectors may be made for its head, besides its own."""
     format: int = FORMAT
 
     @property
@@ -93,12 +99,16 @@ class Manifest:
             *(self.engine, self.precision, self.features, asdict(self.limits)),
             *(self.files[name] for name in (ARRAYS, REFERENCE)),
         ]
+        if self.calibration:
+            parts.append(self.calibration)
         return f"{self.name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]}"
 
 
 def write_manifest(output: Output, manifest: Manifest, private_key: str = "") -> None:
     """Write model.json, sealed; with the file of a private key also its signature."""
-    entries = asdict(manifest)
+    entries = {
+        name: value for name, value in asdict(manifest).items() if value or name not in SINCE_INT8
+    }
     seal = _seal(entries)
     if private_key:
         output.write_json(SIGNATURE, sign_seal(seal, private_key))
@@ -154,6 +164,7 @@ CHECKS: dict[str, Callable[[Manifest], bool]] = {
     ),
     f"a model of 1 to {MOST_FEATURES:,} features": lambda m: 0 < m.features <= MOST_FEATURES,
     f"a precision from {', '.join(PRECISIONS)}": lambda m: m.precision in PRECISIONS,
+    "other precisions that can be allowed": lambda m: set(m.allows) <= {"int8"},
     "limits of films above 0": lambda m: min(asdict(m.limits).values()) > 0,
     "the digests of files in the model directory": lambda m: (
         all(map(_is_inside, m.files)) and all(map(_is_digest, m.files.values()))

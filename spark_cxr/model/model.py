@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spark_cxr.backbones import catalog, network
 from spark_cxr.backbones.cache import cache_dir, digest, locked, whole
-from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.engines.plan import INT8, Plan
 from spark_cxr.backbones.network import PREPROCESSING, Network
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import InputError
@@ -214,6 +214,9 @@ def _checked(found: Network, manifest: Manifest, sha256: str) -> Network:
         expected = f"the network of model.json, of {manifest.features} features"
         received = f"{found.backbone} of {found.dim} for {found.engine}"
         raise InputError(expected, received, "Copy the model again, or train")
+    if (found.quantisation is not None) != (manifest.precision == INT8):
+        received = f"{manifest.precision} and another network"
+        raise InputError("a network for the precision of model.json", received, "Train again")
     return replace(found, sha256=sha256)
 
 

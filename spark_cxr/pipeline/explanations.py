@@ -106,7 +106,7 @@ def explaining_pass(task: ExplainTask) -> TablePass:
             return opened
         return opened.row | _explained(opened, found[0], task, attribution)
 
-    runner = Runner(attribution.trace, plan.batch_size)
+    runner = Runner(attribution.trace, plan.at_once)
     open_ = opener(look, refuse, task.limits, clock=clock)
     return FilmPass(open_, row, (runner,), plan.threads, clock=clock)
 

@@ -13,7 +13,7 @@ from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.networks import make_plan, used_by_workers
 from spark_cxr.pipeline.reading import Digests, Viewer
 from spark_cxr.schemas import FEATURES, SHA256
-from spark_cxr.settings import Features
+from spark_cxr.settings import Features, Ingest
 
 VECTORS = "sha256 string, features array<float>"
 """One row a content: what the cache keeps of a network."""
@@ -55,10 +55,13 @@ class FeatureCache:
 
 
 def open_features(
-    spark: SparkSession, wanted: Features, labels: tuple[str, ...] | None = None
+    spark: SparkSession,
+    wanted: Features,
+    labels: tuple[str, ...] | None = None,
+    ingest: Ingest | None = None,
 ) -> FeatureCache:
     """Resolve and load the network that the settings ask for; fails early where it cannot run."""
-    plan = make_plan(spark, wanted)
+    plan = make_plan(spark, wanted, ingest=ingest)
     used = used_by_workers(spark, plan)
     address = f"{absolute(wanted.cache)}/{plan.key(used)}" if wanted.cache else ""
     return FeatureCache(plan, used, address, labels)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.engines.plan import INT8, Plan, Used
+from spark_cxr.backbones.quantisation import by_key
 from spark_cxr.errors import InputError
 from spark_cxr.output import VECTORS, Output
 from spark_cxr.pipeline.earlier_run import (
@@ -43,12 +44,14 @@ class FeatureResult:
 
     def counts(self) -> dict[str, Any]:
         """Say what ran and how fast, for run.json."""
+        known = self.plan.network.quantisation
         return {
             "images": self.n,
             "reused": self.reused,
             "images_per_second": round(self.images_per_second, 1),
             "network": self.cache.key,
             "used": asdict(self.cache.used),
+            **({"int8": asdict(known)} if known else {}),
             "caveat": self.plan.network.weights.caveat,
         }
 
@@ -101,7 +104,7 @@ def featurize_by(
         earlier = open_earlier(cfg.features.table, "--table", "images")
         cfg = with_its_films(cfg, earlier, "--table")
         films_of = partial(ingesting_again, source=earlier.output)
-    caches = [open_features(spark, wanted, labels) for wanted, _ in networks]
+    caches = [open_features(spark, wanted, labels, cfg.ingest) for wanted, _ in networks]
     started = time.monotonic()
     with films_of(spark, cfg.ingest, output, caches) as (ingested, films):
         counts = [
@@ -124,7 +127,10 @@ def featurized_earlier(
     check_classes(cfg, earlier)
     films = ingested_by(earlier)
     cfg = with_its_network(with_its_films(cfg, films, "--features"), earlier)
-    cache = open_features(spark, cfg.features)
+    if cfg.features.precision == INT8 and (known := by_key(earlier.network)):
+        # The very network: new films in the folders would give another calibration.
+        cfg = replace(cfg, features=replace(cfg.features, calibrate=str(known)))
+    cache = open_features(spark, cfg.features, ingest=cfg.ingest)
     if cache.key != earlier.network:
         way_out = "Run featurize again: the weights, the network or the processor have changed"
         raise InputError(f"features of {cache.key}", earlier.network or "none", way_out)

@@ -33,7 +33,7 @@ from spark_cxr.settings import Features, nearest
 Batches = Iterator[pd.Series | pd.DataFrame]
 """What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""
 VECTORS = "vector array<float>, reason string, detail string"
-SAME_NAME = ("weights", "mirror", "normalising", "engine", "precision", "device")
+SAME_NAME = ("weights", "mirror", "normalising", "engine", "precision", "calibrate", "device")
 """Params that the section [features] calls the same."""
 DEFAULTS = {
     "inputCol": "content",
@@ -45,6 +45,7 @@ DEFAULTS = {
     "pooling": "avg",
     "engine": "auto",
     "precision": "auto",
+    "calibrate": "",
     "device": "auto",
     "batchSize": 32,
     "handleInvalid": "error",
@@ -160,6 +161,7 @@ class FilmFeaturizer(
     pooling = one_of("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
     engine = one_of("engine", ("auto", *engines.names()), "what runs the network")
     precision = one_of("precision", PRECISIONS, "numbers to calculate with")
+    calibrate = text("calibrate", "folder of films, or model of int8, for precision int8")
     device = text("device", "auto, cpu or gpu")
     batchSize = Param(
         Params._dummy(), "batchSize", "images at once, at least 1", typeConverter=_count
@@ -184,6 +186,7 @@ class FilmFeaturizer(
         pooling: str = "avg",
         engine: str = "auto",
         precision: str = "auto",
+        calibrate: str = "",
         device: str = "auto",
         batchSize: int = 32,
         handleInvalid: str = "error",

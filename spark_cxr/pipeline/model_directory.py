@@ -22,8 +22,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr import __version__
+from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.backbones.network import copy_without_places
 from spark_cxr.backbones.user_network import without_folder
+from spark_cxr.backbones.weights import Weights
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
 from spark_cxr.metrics import Metrics
@@ -132,7 +134,7 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
-    network, weights = trial.features.plan.network, trial.features.plan.network.weights
+    network = trial.features.plan.network
     if network.path:
         _copy(Path(network.path), directory)
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
@@ -142,13 +144,7 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
         head=model.name,
         setting=dict(result.setting),
         backbone=network.backbone,
-        weights=Origin(
-            kind=weights.kind,
-            sha256=weights.sha256,
-            origin=without_folder(weights.origin),
-            licence=weights.licence,
-            caveat=weights.caveat,
-        ),
+        weights=_origin(network.weights),
         preprocessing=network.preprocessing,
         engine=used.engine,
         precision=used.precision,
@@ -165,8 +161,20 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
         },
         versions=_versions(),
         files=digests(directory),
+        calibration=network.quantisation.calibration if network.quantisation else "",
+        allows=(INT8,) if cfg.train.allow_int8 else (),
     )
     write_manifest(directory, manifest, cfg.signing.sign)
+
+
+def _origin(weights: Weights) -> Origin:
+    return Origin(
+        kind=weights.kind,
+        sha256=weights.sha256,
+        origin=without_folder(weights.origin),
+        licence=weights.licence,
+        caveat=weights.caveat,
+    )
 
 
 def _figures(found: Metrics) -> dict[str, float | None]:

@@ -14,10 +14,11 @@ from pyspark.sql import SparkSession
 from spark_cxr.backbones import engines, network, weights
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
-from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.backbones.engines.plan import INT8, Plan, Used, batch_size_for
 from spark_cxr.backbones.network import Network
+from spark_cxr.pipeline.calibration import check_films, for_int8
 from spark_cxr.pipeline.session import all_here, gpus_of_a_task
-from spark_cxr.settings import Features
+from spark_cxr.settings import Features, Ingest
 
 GPU = "gpu"
 ON_GPUS = "keras"
@@ -25,28 +26,55 @@ ON_GPUS = "keras"
 USED = "engine string, device string, precision string, threads int, batch_size int"
 
 
-def make_plan(spark: SparkSession, wanted: Features, pooling: str = "avg") -> Plan:
-    """Choose the engine, resolve the weights, build the network's file, and ship it."""
+def make_plan(
+    spark: SparkSession, wanted: Features, pooling: str = "avg", ingest: Ingest | None = None
+) -> Plan:
+    """Choose the engine, resolve the weights, build the network's file, and ship it.
+
+    For int8 it is calibrated on the films of `ingest`, where the settings name no others.
+    """
     row = own.find(wanted.backbone, wanted.normalising)
     device = _device_wanted(spark, wanted)
-    engine = engines.choose(wanted.engine, wanted.backbone, device)
+    engine = engines.choose(wanted.engine, wanted.backbone, device, wanted.precision)
+    if wanted.precision == INT8:
+        check_films(wanted.calibrate, ingest)
     if engine == ON_GPUS and device.startswith(GPU) and all_here(spark):
         refuse_missing_gpu()
     found = weights.resolve(wanted.weights, row, wanted.mirror)
     built = network.prepare(row, found, engine, pooling)
+    if wanted.precision == INT8:
+        built = for_int8(spark, built, wanted.calibrate, ingest)
     ship(spark, built)
     return Plan(
         network=built,
         threads=threads_of(spark),
         precision=wanted.precision,
         device=device,
-        batch_size=wanted.batch_size,
+        batch_size=batch_size_for(wanted.batch_size, engine, device),
     )
 
 
 def threads_of(spark: SparkSession) -> int:
-    """Say how many cores a task has."""
-    return int(spark.conf.get("spark.task.cpus", "1") or 1)
+    """Say how many cores a task has; with a GPU its share of all that the executor has."""
+    own = int(spark.conf.get("spark.task.cpus", "1") or 1)
+    cores = int(spark.conf.get("spark.executor.cores", "0") or 0)
+    gpus = float(spark.conf.get("spark.executor.resource.gpu.amount", "0") or 0)
+    return cores_of_a_task(own, cores, gpus, gpus_of_a_task(spark))
+
+
+def cores_of_a_task(own: int, cores: int, gpus: float, gpus_of_each: float) -> int:
+    """Give a task the cores that nobody else can use, because the GPUs are given away before.
+
+    Args:
+        own: What Spark reckons a task to take (spark.task.cpus).
+        cores: Those of an executor; 0 where nobody says how many.
+        gpus: Those of an executor.
+        gpus_of_each: What a task takes of them; 0 where tasks have none.
+    """
+    if not cores or not gpus or not gpus_of_each:
+        return own
+    tasks = max(1, min(cores // own, int(gpus / gpus_of_each)))
+    return max(own, cores // tasks)
 
 
 def used_by_workers(spark: SparkSession, plan: Plan) -> Used:
@@ -82,6 +110,7 @@ def _freeze_imports(networks: int) -> None:
 def _device_wanted(spark: SparkSession, wanted: Features) -> str:
     """Let auto mean the GPU where each task is given one: the driver's own host may have none."""
     free = wanted.device == "auto" and wanted.engine in ("auto", ON_GPUS)
+    free = free and wanted.precision != INT8
     return GPU if free and gpus_of_a_task(spark) else wanted.device
 
 

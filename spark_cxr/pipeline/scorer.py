@@ -10,7 +10,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.engines.plan import Plan, batch_size_for
 from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
 from spark_cxr.images.clock import Clock
@@ -51,7 +51,7 @@ def open_scorer(
         threads=threads_of(spark),
         precision=manifest.precision,
         device=device,
-        batch_size=batch_size,
+        batch_size=batch_size_for(batch_size, manifest.engine, device),
     )
     return Model(manifest, plan, read_predictor(place, manifest), manifest.limits)
 

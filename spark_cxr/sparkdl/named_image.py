@@ -105,7 +105,13 @@ class _OfImages(
         }
         batch_size = self.getOrDefault(self.batchSize)
         return Features(
-            table="", cache="", backbone=name, normalising="", batch_size=batch_size, **given
+            table="",
+            cache="",
+            calibrate="",
+            backbone=name,
+            normalising="",
+            batch_size=batch_size,
+            **given,
         )
 
     def _transform(self, dataset: DataFrame) -> DataFrame:

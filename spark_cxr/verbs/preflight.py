@@ -16,6 +16,7 @@ from pyarrow import fs
 
 from spark_cxr.backbones import catalog, engines
 from spark_cxr.backbones import user_network as own
+from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
@@ -115,13 +116,17 @@ def _with_earlier(cfg: Config) -> Config:
 
 def _check_network(cfg: Config, sections: Sequence[str]) -> None:
     """Refuse unknown networks, and engines that cannot run them."""
+    if "finetune" in sections and cfg.features.precision == INT8:
+        way_out = "Leave it out, and featurize with the network that comes of it"
+        raise ConfigError("finetune in another --precision", INT8, way_out)
     several = cfg.compare.backbones if "compare" in sections else ()
     for name in several or (cfg.features.backbone,):
         settings = compare.features_of(cfg.features, name) if several else cfg.features
         own.find(name, settings.normalising)
         able = own.ENGINES if own.is_own(name) else catalog.get(name).engines
-        if settings.engine != "auto" and settings.engine not in able:
-            engines.choose(settings.engine, name)
+        is_int8 = settings.precision == INT8
+        if is_int8 or (settings.engine != "auto" and settings.engine not in able):
+            engines.choose(settings.engine, name, settings.device, settings.precision)
 
 
 def _check_films(cfg: Config, needs_classes: bool) -> None:

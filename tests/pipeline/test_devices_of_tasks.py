@@ -8,7 +8,7 @@ import pytest
 from spark_cxr.backbones.engines import devices
 from spark_cxr.errors import SetupError
 from spark_cxr.pipeline import networks
-from spark_cxr.pipeline.networks import make_plan, on_this_worker
+from spark_cxr.pipeline.networks import cores_of_a_task, make_plan, on_this_worker
 from spark_cxr.pipeline.session import GPUS_OF_A_TASK
 from tests.quick import wanted
 
@@ -90,3 +90,21 @@ def test_a_gpu_that_is_hidden_is_refused(monkeypatch, tmp_path, visible):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(SetupError, match=r"CUDA_VISIBLE_DEVICES: (empty|-1)"):
         devices.refuse_missing_gpu()
+
+
+@pytest.mark.parametrize(
+    ("own", "cores", "gpus", "each", "threads"),
+    [
+        (4, 4, 1, 1, 4),  # conf/gpu.conf
+        (1, 16, 1, 1, 16),  # one GPU lets one task run, whatever a task is reckoned to take
+        (1, 16, 4, 1, 4),
+        (1, 16, 1, 0.25, 4),
+        (8, 16, 4, 1, 8),
+        (2, 0, 1, 1, 2),  # standalone, where an executor takes all cores of its host
+        (1, 16, 0, 0, 1),
+    ],
+)
+def test_a_task_with_a_gpu_decodes_with_all_cores_that_nobody_else_can_use(
+    own, cores, gpus, each, threads
+):
+    assert cores_of_a_task(own, cores, gpus, each) == threads

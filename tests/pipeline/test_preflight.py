@@ -16,6 +16,7 @@ from spark_cxr.verbs.preflight import preflight
 from tests.quick import defaults
 
 Changes = Mapping[str, Mapping[str, Any]]
+CXRNET_INT8 = {"backbone": "CXRNet", "precision": "int8"}
 
 
 def refusal(asked: Job, **changes: Mapping[str, Any]) -> str:
@@ -29,6 +30,11 @@ def refusal(asked: Job, **changes: Mapping[str, Any]) -> str:
     [
         (train_lr, {"features": {"backbone": "ResNet51"}}, "ResNet51"),
         (train_lr, {"features": {"backbone": "fake", "engine": "keras"}}, "keras"),
+        (train_lr, {"features": {"precision": "int8"}}, "fake"),
+        (train_lr, {"features": {**CXRNET_INT8, "engine": "keras"}}, "keras"),
+        (train_lr, {"features": {**CXRNET_INT8, "device": "gpu"}}, "a GPU"),
+        (finetune, {"features": CXRNET_INT8}, "int8"),
+        (score, {"score": {"model": "M", "table": "T", "precision": "int8"}}, "none"),
         (train, {"any_head": {"head": "lrr"}}, "lrr"),
         (train, {"any_head": {"head": "dense"}, "train": {"balance": True}}, "dense"),
         (train_lr, {"train": {"classes": "a=b+b"}}, "b twice"),

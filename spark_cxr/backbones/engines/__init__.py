@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import check_device, gpu_present
-from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
+from spark_cxr.backbones.engines.plan import INT8, Mapped, Plan, Used
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.settings import nearest
 
@@ -57,10 +57,12 @@ def names() -> tuple[str, ...]:
     return tuple(ENGINES)
 
 
-def choose(engine: str, backbone: str, device: str = "auto") -> str:
+def choose(engine: str, backbone: str, device: str = "auto", precision: str = "auto") -> str:
     """Resolve `auto`, and refuse an engine that does not run this network on this device."""
     able = own.ENGINES if own.is_own(backbone) else catalog.get(backbone).engines
     wants_gpu = check_device(device).startswith("gpu")
+    if precision == INT8:
+        return _for_int8(engine, able, wants_gpu)
     if engine == "auto":
         return _automatic(able, wants_gpu or (device == "auto" and gpu_present()))
     if engine not in able:
@@ -68,6 +70,13 @@ def choose(engine: str, backbone: str, device: str = "auto") -> str:
     if wants_gpu and engine == "openvino":
         raise ConfigError("an engine that runs on a GPU", engine, "Say --engine keras")
     return engine
+
+
+def _for_int8(engine: str, able: tuple[str, ...], wants_gpu: bool) -> str:
+    if wants_gpu or engine not in ("auto", "openvino") or "openvino" not in able:
+        received = "a GPU" if wants_gpu else engine if engine != "auto" else able[0]
+        raise ConfigError("OpenVINO on a CPU for int8", received, "Say --precision auto")
+    return "openvino"
 
 
 def _automatic(able: tuple[str, ...], on_gpu: bool) -> str:

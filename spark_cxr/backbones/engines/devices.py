@@ -15,6 +15,7 @@ from pathlib import Path
 from spark_cxr.errors import ConfigError, SetupError
 
 DEV = Path("/dev")
+CPUS = Path("/proc/cpuinfo")
 NODES = ("nvidia[0-9]*", "dxg", "kfd", "nvhost-gpu")
 """How Linux shows a GPU: NVIDIA's, one under Windows, AMD's, NVIDIA's on small boards."""
 
@@ -33,6 +34,16 @@ def refuse_missing_gpu() -> None:
     if visible in ("", "-1") or not known:
         received = f"none (CUDA_VISIBLE_DEVICES: {visible or 'empty'})"
         raise SetupError("a GPU on this machine", received, "Check nvidia-smi, or say --device cpu")
+
+
+def adds_int8() -> bool:
+    """Say whether products of int8 are added up without overflow.
+
+    Processors of Intel and AMD without VNNI add pairs of them in 16 bits, and saturate in silence.
+    Where the kernel lists no such flags, as on ARM, nothing is known to be wrong.
+    """
+    listed = re.search(r"^flags\s*:(.*)$", CPUS.read_text(), re.M) if CPUS.exists() else None
+    return listed is None or any(word in listed[1] for word in ("vnni", "amx_int8"))
 
 
 def check_device(device: str) -> str:

@@ -50,7 +50,7 @@ def load(plan: Plan) -> FakeEngine:
     """Draw the projection; the same in every process."""
     dim = catalog.get(plan.network.backbone).dim
     drawn = np.random.default_rng(SEED).standard_normal((CELLS * CELLS, dim))
-    used = Used("fake", "cpu", "f32", 1, plan.batch_size)
+    used = Used("fake", "cpu", "f32", 1, plan.at_once)
     return FakeEngine(np.asarray(drawn / CELLS, dtype=np.float32), used)
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones.engines.plan import Mapped, Plan, Used
+from spark_cxr.backbones.engines.devices import adds_int8
+from spark_cxr.backbones.engines.plan import INT8, Mapped, Plan, Used
 from spark_cxr.backbones.network import GRAPH, import_openvino, map_constants, read_member
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
 from spark_cxr.images.prepare import to_channels
@@ -148,10 +149,11 @@ def _read(plan: Plan) -> _Graph:
         raise ConfigError("an engine that runs on a GPU", "openvino", "Say --engine keras")
     network, path = plan.network, Path(plan.network.path)
     core = import_openvino().Core()
-    precision = _precision(plan.precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    precision = _int8(plan) or _precision(plan.precision, capabilities)
     constants, graph = _members(path)
     processor = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
-    step = min(plan.batch_size, MOST_AT_ONCE)
+    step = min(plan.at_once, MOST_AT_ONCE)
     used = Used("openvino", f"cpu ({processor})", precision, plan.threads, step)
     shared = import_openvino().Tensor(constants, shared_memory=True)
     try:
@@ -177,7 +179,8 @@ def _damaged(path: Path, why: str) -> WeightsError:
 
 def _compile(graph: _Graph) -> OpenVinoEngine:
     settings = {
-        "INFERENCE_PRECISION_HINT": graph.used.precision,
+        # What int8 leaves over is computed in f32 on every processor, so that vectors are the same.
+        "INFERENCE_PRECISION_HINT": "f32" if graph.used.precision == INT8 else graph.used.precision,
         "INFERENCE_NUM_THREADS": graph.used.threads,
         "NUM_STREAMS": 1,
         # Each worker would pin itself to the same first cores.
@@ -186,6 +189,20 @@ def _compile(graph: _Graph) -> OpenVinoEngine:
     compiled = graph.core.compile_model(graph.model, "CPU", settings)
     request = compiled.create_infer_request()
     return OpenVinoEngine(request, graph.dim, graph.used, graph.constants)
+
+
+def _int8(plan: Plan) -> str:
+    """Say int8 where the network's file is for that and the processor adds it up rightly."""
+    is_int8 = plan.network.quantisation is not None
+    if is_int8 != (plan.precision == INT8) and (plan.precision != "auto" or not is_int8):
+        received = f"{Path(plan.network.path).name} for {plan.precision}"
+        way_out = "Calibrate it: --precision int8"
+        raise ConfigError("a network's file of int8 for int8, and no other", received, way_out)
+    if is_int8 and not adds_int8():
+        way_out = "Say --precision auto, or train again in it"
+        received = "one without: products of int8 would overflow"
+        raise SetupError("a processor with VNNI for int8", received, way_out)
+    return INT8 if is_int8 else ""
 
 
 def _precision(wanted: str, capabilities: list[str]) -> str:

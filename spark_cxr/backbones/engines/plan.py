@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from spark_cxr.backbones.network import Network, key
 
-PRECISIONS = ("auto", "f32", "bf16", "f16")
+INT8 = "int8"
+PRECISIONS = ("auto", "f32", "bf16", "f16", INT8)
+
+
+AT_ONCE = 32
+"""Films at once where nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Plan:
     precision: str = "auto"
     device: str = "auto"
     """auto, cpu, gpu, or gpu:N for the GPU that Spark gave to the task."""
-    batch_size: int = 32
+    batch_size: int = AT_ONCE
+    """Films at once; 0: as many as are fastest, which an engine on a GPU finds out."""
     single: bool = False
     """Also be quick with one film, and have maps at hand, as who serves needs it, for a little more
     time and memory."""
@@ -32,9 +38,20 @@ class Plan:
         """Name what runs the network."""
         return self.network.engine
 
+    @property
+    def at_once(self) -> int:
+        """Give the batch size of what is not measured first: maps, and all on a CPU."""
+        return self.batch_size or AT_ONCE
+
     def key(self, used: Used) -> str:
         """Name the features: vectors of one key can be mixed, of two keys not."""
         return f"{self.network.backbone}-{key(self.network)[:16]}-{used.precision}"
+
+
+def batch_size_for(wanted: int, engine: str, device: str) -> int:
+    """Leave the size open (0) where nobody asked for another and a GPU may run the network."""
+    is_open = wanted == AT_ONCE and engine == "keras" and device != "cpu"
+    return 0 if is_open else wanted
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def show_films(
     keep: Keep,
 ) -> AuditFilms:
     """Split some films by patient and near-duplicate, and make all vectors of them in one pass."""
-    plan = make_plan(spark, cfg.features)
+    plan = make_plan(spark, cfg.features, ingest=cfg.ingest)
     used = used_by_workers(spark, plan)
     chosen = choose_films(images, labels, cfg.audit.films_per_label, cfg.run.seed)
     chosen = split(chosen, "patient", cfg.train.test_fraction, cfg.run.seed)

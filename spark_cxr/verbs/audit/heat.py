@@ -116,7 +116,7 @@ def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
         kept = {name: file[name] for name in (PATH, LUNGS, "is_masked")}
         return FilmViews(kept, (View(film_of_copy(file, here.network.size_hw)),))
 
-    runner = Runner(run, here.batch_size)
+    runner = Runner(run, here.at_once)
     return FilmPass(open_, lambda kept, found: kept | found[0], (runner,), here.threads)
 
 

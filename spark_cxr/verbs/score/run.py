@@ -17,11 +17,13 @@ from pyarrow import fs
 from pyspark.sql import SparkSession
 
 from spark_cxr import output as outputs
+from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
 from spark_cxr.model.model import Model
 from spark_cxr.output import Outcome, Output, absolute, locate
 from spark_cxr.pipeline.explanations import explain_paths
+from spark_cxr.pipeline.int8_scorer import in_int8
 from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.pipeline.sources import Listing, list_files
 from spark_cxr.settings import Config, Score
@@ -72,6 +74,8 @@ def check_settings(settings: Score) -> None:
     for flag, given in (("model", settings.model), ("table", settings.table)):
         if not given:
             raise ConfigError(f"--{flag} DIR", "none", f"Say --{flag} DIR")
+    if settings.precision == INT8 and not settings.calibrate:
+        raise ConfigError("--calibrate DIR with --precision int8", "none", "Name a folder of films")
 
 
 def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
@@ -80,6 +84,8 @@ def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     scorer = open_scorer(
         spark, settings.model, settings.batch_size, settings.device, settings.require_signature
     )
+    if settings.precision == INT8 and scorer.manifest.precision != INT8:
+        scorer = in_int8(spark, scorer, settings.calibrate)
     totals, numbers = Totals(keep=settings.explain), count(1)
     run = _open(spark, settings, scorer, output, totals)
     with _stopping() as stop:
