@@ -67,6 +67,8 @@ class Job:
     goes_on: str = ""
     """Goes on with what the same command has left in --out, where that was cut off or failed.
     Another command does not take the place of that once this file or folder lies there."""
+    is_pass: bool = False
+    """Goes over films and fits nothing: its JVM is started for that."""
 
     def exit_code(self, argv: Sequence[str]) -> int:
         """Run from a command line, as every verb of spark-cxr does."""
@@ -88,7 +90,7 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
         if job.needs_spark:
             from spark_cxr.pipeline.session import open_session
 
-            spark = open_session(job.name)
+            spark = open_session(job.name, is_pass=job.is_pass)
         print(json.dumps(_run(job, spark, cfg)), flush=True)
     except SparkCxrError as error:
         return refuse(job.name, error)
