@@ -19,12 +19,6 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return explain_step(spark, cfg, output)
 
 
-JOB = Job(
-    "explain",
-    "Show where on each film a decision comes from",
-    ("ingest", "explain"),
-    run,
-    is_pass=True,
-)
+JOB = Job("explain", "Show where on each film a decision comes from", ("ingest", "explain"), run)
 if __name__ == "__main__":
     main(JOB)

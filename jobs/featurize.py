@@ -23,6 +23,6 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     return Outcome(counts, "\n".join(filter(None, (reused, how, made.plan.network.weights.caveat))))
 
 
-JOB = Job("featurize", "Turn films into feature vectors", ("ingest", "features"), run, is_pass=True)
+JOB = Job("featurize", "Turn films into feature vectors", ("ingest", "features"), run)
 if __name__ == "__main__":
     main(JOB)

@@ -25,13 +25,6 @@ def _opens(cfg: Config) -> Any:
     return open_run(cfg)
 
 
-JOB = Job(
-    "score",
-    "Score new files into a growing table",
-    ("score", "drift"),
-    run,
-    opens=_opens,
-    is_pass=True,
-)
+JOB = Job("score", "Score new files into a growing table", ("score", "drift"), run, opens=_opens)
 if __name__ == "__main__":
     main(JOB)

@@ -49,6 +49,8 @@ BENCHMARK = "bench"
 """The job with this section runs what lies in benchmarks/, which no wheel carries."""
 KEPT = {"compare": ("films", "--table"), "finetune": ("", ""), "train": ("vectors", "--features")}
 """What a run that was refused has made, by section of its job, and the flag that takes it."""
+PASSES = frozenset(("ingest", "featurize", "score", "explain"))
+"""Jobs that go over films and fit nothing: their JVM is started for that."""
 REPORTS_TO = ("track", "registry")
 """Sections that say where a run is reported, and nothing of what it does."""
 
@@ -67,8 +69,6 @@ class Job:
     goes_on: str = ""
     """Goes on with what the same command has left in --out, where that was cut off or failed.
     Another command does not take the place of that once this file or folder lies there."""
-    is_pass: bool = False
-    """Goes over films and fits nothing: its JVM is started for that."""
 
     def exit_code(self, argv: Sequence[str]) -> int:
         """Run from a command line, as every verb of spark-cxr does."""
@@ -90,7 +90,7 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
         if job.needs_spark:
             from spark_cxr.pipeline.session import open_session
 
-            spark = open_session(job.name, is_pass=job.is_pass)
+            spark = open_session(job.name, is_pass=job.name in PASSES)
         print(json.dumps(_run(job, spark, cfg)), flush=True)
     except SparkCxrError as error:
         return refuse(job.name, error)

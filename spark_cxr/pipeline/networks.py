@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import cache
 
-import pandas as pd
+import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
@@ -16,6 +16,7 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.backbones.network import Network
+from spark_cxr.pipeline.film_pass import arrow_schema
 from spark_cxr.pipeline.session import gpus_of_a_task
 from spark_cxr.settings import Features
 
@@ -52,12 +53,12 @@ def threads_of(spark: SparkSession) -> int:
 def used_by_workers(spark: SparkSession, plan: Plan) -> Used:
     """Load the network on one worker and say what it really runs on; fails early where it can't."""
 
-    def say(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def say(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
             used = engines.load(on_this_worker(plan)).used
-            yield pd.DataFrame([asdict(used)])
+            yield pa.RecordBatch.from_pylist([asdict(used)], arrow_schema(USED))
 
-    row = spark.range(1, numPartitions=1).mapInPandas(say, USED).collect()[0]
+    row = spark.range(1, numPartitions=1).mapInArrow(say, USED).collect()[0]
     return Used(**row.asDict())
 
 
