@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import cache
 
-import pandas as pd
+import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 from pyspark.sql import SparkSession
 
@@ -17,6 +17,7 @@ from spark_cxr.backbones.engines.devices import refuse_missing_gpu
 from spark_cxr.backbones.engines.plan import INT8, Plan, Used, batch_size_for
 from spark_cxr.backbones.network import Network
 from spark_cxr.pipeline.calibration import check_films, for_int8
+from spark_cxr.pipeline.film_pass import arrow_schema
 from spark_cxr.pipeline.session import all_here, gpus_of_a_task
 from spark_cxr.settings import Features, Ingest
 
@@ -80,12 +81,12 @@ def cores_of_a_task(own: int, cores: int, gpus: float, gpus_of_each: float) -> i
 def used_by_workers(spark: SparkSession, plan: Plan) -> Used:
     """Load the network on one worker and say what it really runs on; fails early where it can't."""
 
-    def say(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def say(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
             used = engines.load(on_this_worker(plan)).used
-            yield pd.DataFrame([asdict(used)])
+            yield pa.RecordBatch.from_pylist([asdict(used)], arrow_schema(USED))
 
-    row = spark.range(1, numPartitions=1).mapInPandas(say, USED).collect()[0]
+    row = spark.range(1, numPartitions=1).mapInArrow(say, USED).collect()[0]
     return Used(**row.asDict())
 
 

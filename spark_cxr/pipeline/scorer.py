@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,6 +22,9 @@ from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker, ship, threads_of
 from spark_cxr.pipeline.progress import Watch
 from spark_cxr.schemas import FILES, columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]
 SCORED_FILES = (

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
+from spark_cxr.pipeline.java_options import pass_settings
 
 if TYPE_CHECKING:
     from pyspark import SparkConf
@@ -50,11 +51,16 @@ RUNTIME = {
 }
 
 
-def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkSession:
-    """Take the session that is there (a notebook's, a cluster's) or start one for this job."""
+def open_session(
+    name: str, settings: Mapping[str, str] | None = None, is_pass: bool = False
+) -> SparkSession:
+    """Take the session that is there (a notebook's, a cluster's) or start one for this job.
+
+    With `is_pass` the job fits nothing, and a JVM that is started here is started for that.
+    """
     session = SparkSession.getActiveSession()
     if session is None:
-        session = _start(name, settings or {})
+        session = _start(name, settings or {}, is_pass)
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
     return session
@@ -97,10 +103,11 @@ def describe(spark: SparkSession) -> dict[str, str]:
     }
 
 
-def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
+def _start(name: str, settings: Mapping[str, str], is_pass: bool) -> SparkSession:
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: its own settings count
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
+        settings = {**(pass_settings() if is_pass else {}), **settings}
     elif submitted and "SPARK_REMOTE" not in os.environ:
         _refuse_endless_wait(_submitted_settings().get)  # Spark itself would say it less clearly
     builder = SparkSession.builder.appName(f"spark_cxr {name}")

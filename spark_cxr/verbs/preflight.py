@@ -1,6 +1,7 @@
 """What can be refused before a JVM starts, from the command line and the files that it names.
 
-Nothing here needs a session. What only the films can show, the steps themselves find out.
+Nothing here needs a session. What only the films can show, the steps themselves find out. Each verb
+is imported only where it is the one that runs: all of them together take seconds.
 """
 
 from __future__ import annotations
@@ -20,10 +21,7 @@ from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
-from spark_cxr.model.signature import read_private_key
 from spark_cxr.output import absolute, locate
-from spark_cxr.pipeline import heads as train
-from spark_cxr.pipeline.checks.summary import with_manifest
 from spark_cxr.pipeline.classes import classes_among, read_classes
 from spark_cxr.pipeline.csv_text import read_csv_text
 from spark_cxr.pipeline.earlier_run import (
@@ -36,12 +34,6 @@ from spark_cxr.pipeline.earlier_run import (
 from spark_cxr.pipeline.labels import NO_FILE, columns_of, dataset_of, label_path
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
-from spark_cxr.verbs.audit import run as audit
-from spark_cxr.verbs.compare import run as compare
-from spark_cxr.verbs.explain import run as explain
-from spark_cxr.verbs.finetune import request as finetune
-from spark_cxr.verbs.score import run as score
-from spark_cxr.verbs.track.store import check_flags
 
 ELSEWHERE = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
 """Where one of these is set, Spark may find a path without scheme that Python does not find."""
@@ -55,11 +47,16 @@ def preflight(cfg: Config, sections: Sequence[str]) -> None:
         InputError: A folder, an earlier run or the label file is not what the job needs.
     """
     if "track" in sections:
+        from spark_cxr.verbs.track.store import check_flags
+
         check_flags(cfg)
     for section, check in CHECKS.items():
         if section in sections:
             check(cfg)
-    cfg = with_manifest(cfg) if "audit" in sections else cfg
+    if "audit" in sections:
+        from spark_cxr.pipeline.checks.summary import with_manifest
+
+        cfg = with_manifest(cfg)
     cfg = _with_earlier(cfg) if "features" in sections else cfg
     if "features" in sections:
         _check_network(cfg, sections)
@@ -68,11 +65,15 @@ def preflight(cfg: Config, sections: Sequence[str]) -> None:
 
 
 def _check_heads(cfg: Config, names: Sequence[str]) -> None:
+    from spark_cxr.pipeline.heads import HeadRecipe, check_recipe
+
     for name in names:
-        train.check_recipe(heads.get(name), train.HeadRecipe(balance=cfg.train.balance))
+        check_recipe(heads.get(name), HeadRecipe(balance=cfg.train.balance))
 
 
 def _check_compare(cfg: Config) -> None:
+    from spark_cxr.verbs.compare import run as compare
+
     _check_heads(cfg, cfg.compare.heads)
     compare.check_splits(cfg.compare.splits)
     if cfg.train.features:
@@ -88,15 +89,47 @@ def _check_training(cfg: Config) -> None:
         _check_there(folder, "--test-images that exist", "Check the folder or glob")
 
 
-CHECKS: dict[str, Callable[[Config], object]] = {
-    "signing": lambda cfg: cfg.signing.sign and read_private_key(cfg.signing.sign),
+def _check_signing(cfg: Config) -> None:
+    from spark_cxr.model.signature import read_private_key
+
+    if cfg.signing.sign:
+        read_private_key(cfg.signing.sign)
+
+
+def _check_finetune(cfg: Config) -> None:
+    from spark_cxr.verbs.finetune.request import network_of, recipe_of
+
+    recipe_of(cfg)
+    network_of(cfg)
+
+
+def _check_audit(cfg: Config) -> None:
+    from spark_cxr.verbs.audit.run import check_settings
+
+    check_settings(cfg)
+
+
+def _check_explain(cfg: Config) -> None:
+    from spark_cxr.verbs.explain.run import check_settings
+
+    check_settings(cfg)
+
+
+def _check_score(cfg: Config) -> None:
+    from spark_cxr.verbs.score.run import check_settings
+
+    check_settings(cfg.score)
+
+
+CHECKS: dict[str, Callable[[Config], None]] = {
+    "signing": _check_signing,
     "train": _check_training,
     "any_head": lambda cfg: _check_heads(cfg, (cfg.any_head.head,)),
     "compare": _check_compare,
-    "finetune": lambda cfg: (finetune.recipe_of(cfg), finetune.network_of(cfg)),
-    "audit": audit.check_settings,
-    "explain": explain.check_settings,
-    "score": lambda cfg: score.check_settings(cfg.score),
+    "finetune": _check_finetune,
+    "audit": _check_audit,
+    "explain": _check_explain,
+    "score": _check_score,
 }
 """What a job refuses by its own section."""
 
@@ -119,14 +152,17 @@ def _check_network(cfg: Config, sections: Sequence[str]) -> None:
     if "finetune" in sections and cfg.features.precision == INT8:
         way_out = "Leave it out, and featurize with the network that comes of it"
         raise ConfigError("finetune in another --precision", INT8, way_out)
-    several = cfg.compare.backbones if "compare" in sections else ()
-    for name in several or (cfg.features.backbone,):
-        settings = compare.features_of(cfg.features, name) if several else cfg.features
-        own.find(name, settings.normalising)
-        able = own.ENGINES if own.is_own(name) else catalog.get(name).engines
-        is_int8 = settings.precision == INT8
-        if is_int8 or (settings.engine != "auto" and settings.engine not in able):
-            engines.choose(settings.engine, name, settings.device, settings.precision)
+    settings = [cfg.features]
+    if "compare" in sections and cfg.compare.backbones:
+        from spark_cxr.verbs.compare.run import features_of
+
+        settings = [features_of(cfg.features, name) for name in cfg.compare.backbones]
+    for one in settings:
+        own.find(one.backbone, one.normalising)
+        is_own = own.is_own(one.backbone)
+        able = own.ENGINES if is_own else catalog.get(one.backbone).engines
+        if one.precision == INT8 or (one.engine != "auto" and one.engine not in able):
+            engines.choose(one.engine, one.backbone, one.device, one.precision)
 
 
 def _check_films(cfg: Config, needs_classes: bool) -> None:

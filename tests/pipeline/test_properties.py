@@ -11,7 +11,7 @@ import pyspark
 import pytest
 
 from spark_cxr.errors import SetupError
-from spark_cxr.pipeline import session
+from spark_cxr.pipeline import java_options, session
 
 CONF = Path(__file__).parents[2] / "conf"
 FILES = sorted(CONF.glob("*.conf"))
@@ -51,8 +51,13 @@ def documented(path):
     return dict(re.findall(r"^#   (spark\.\S+)\s+(\S+)$", path.read_text(encoding="utf-8"), re.M))
 
 
-def test_there_is_a_file_for_cpus_one_for_clusters_and_one_for_gpus():
-    assert [path.name for path in FILES] == ["cluster.conf", "cpu.conf", "gpu.conf"]
+def test_there_is_a_file_for_cpus_one_for_clusters_one_for_gpus_and_one_for_passes():
+    assert [path.name for path in FILES] == ["cluster.conf", "cpu.conf", "gpu.conf", "pass.conf"]
+
+
+def test_a_pass_differs_from_one_machine_only_in_its_jvm():
+    machine, passes = properties(CONF / "cpu.conf"), properties(CONF / "pass.conf")
+    assert passes == machine | java_options.pass_settings({})
 
 
 def test_a_cluster_differs_from_one_machine_only_in_what_it_adds():
