@@ -28,7 +28,8 @@ def test_each_film_is_in_the_table_once(films, tmp_path):
     env = {name: value for name, value in os.environ.items() if name not in OF_A_RUN}
     env |= {"PATH": f"{scripts}:{env['PATH']}", "PYSPARK_PYTHON": sys.executable}
     for _ in range(2):
-        command = [str(scripts / "spark-pipelines"), "run"]
+        lasting = ("--conf", "spark.sql.catalogImplementation=hive")
+        command = [str(scripts / "spark-pipelines"), *lasting, "run"]
         said = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True)
         assert "Run is COMPLETED" in said.stdout + said.stderr, said.stderr[-2000:]
     rows = pq.read_table(place / "spark-warehouse" / "films").to_pylist()
