@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spark_cxr.config import command_line
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
 from spark_cxr.settings import Config
@@ -14,14 +15,20 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write `bench.json` and the vectors that each contestant made."""
+    from benchmarks.bench.record import keep
     from benchmarks.bench.results import report, table
     from benchmarks.bench.run import bench_step
 
     benched = bench_step(spark, cfg, output)
-    output.write_json("bench.json", report(benched))
-    return Outcome(report(benched), table(benched))
+    figures = report(benched)
+    output.write_json("bench.json", figures)
+    if cfg.bench.keep_as:
+        command = f"spark-submit jobs/bench.py {command_line(cfg, SECTIONS)}"
+        keep({"name": cfg.bench.keep_as, "command": command, **figures})
+    return Outcome(figures, table(benched))
 
 
-JOB = Job("bench", "Measure speed side by side with peers", ("ingest", "features", "bench"), run)
+SECTIONS = ("ingest", "features", "bench")
+JOB = Job("bench", "Measure speed side by side with peers", SECTIONS, run)
 if __name__ == "__main__":
     main(JOB)

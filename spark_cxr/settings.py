@@ -208,6 +208,7 @@ class Bench:
     rounds: int = setting(least=1)
     limit: int = setting(least=2)
     scaling: bool = setting()
+    keep_as: str = setting()
 
 
 @dataclass(frozen=True)

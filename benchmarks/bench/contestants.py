@@ -19,8 +19,9 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.output import locate
 from spark_cxr.pipeline.film_run import limits_of, reading_of
-from spark_cxr.pipeline.readers import read_files
+from spark_cxr.pipeline.readers import SPARK, choose_reader, read_files
 from spark_cxr.pipeline.reading import Viewer, look
+from spark_cxr.pipeline.sources import list_files
 from spark_cxr.schemas import CONTENT, FEATURES, PATH
 from spark_cxr.settings import PEERS, Config
 
@@ -91,11 +92,19 @@ def _by_udf(vectors: Callable[..., Any], slots: int) -> Callable[[DataFrame], Da
 def _on_spark(arena: Arena, name: str, rows: Callable[[DataFrame], DataFrame]) -> Contestant:
     def run(films: BenchFilms) -> Pass:
         started = time.monotonic()
-        files = read_files(arena.spark, [films.folder], arena.cfg.ingest.max_bytes)
+        most, reader = arena.cfg.ingest.max_bytes, SPARK
+        listing = list_files(arena.spark, [films.folder])
+        if name in OURS:
+            reader = choose_reader(arena.spark, arena.cfg.ingest.read, listing.found)
+        files = read_files(arena.spark, [films.folder], most, "", listing, reader)
         arena.output.write_table(rows(files).select(PATH, FEATURES), f"vectors/{name}")
         return arena.passed(name, films, time.monotonic() - started)
 
     return run
+
+
+OURS = (PRODUCT, "spark_alone")
+"""Who has the films read as the jobs do."""
 
 
 def _keras_process(arena: Arena) -> Contestant:

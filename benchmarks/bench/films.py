@@ -38,8 +38,8 @@ class BenchFilms:
         return self.paths[n % len(self.paths)]
 
 
-def copied(spark: SparkSession, cfg: Config, folder: str) -> BenchFilms:
-    """Copy the first films that decode next to each other, those that Pillow reads too."""
+def copied(spark: SparkSession, cfg: Config, folder: str, with_dicom: bool) -> BenchFilms:
+    """Copy the first films that decode next to each other."""
     listing = list_files(spark, cfg.ingest.images).table(spark).select(PATH).orderBy(PATH)
     Path(folder).mkdir()
     kept: list[str] = []
@@ -51,7 +51,7 @@ def copied(spark: SparkSession, cfg: Config, folder: str) -> BenchFilms:
             is_dicom = decode(data).format == "dicom"
         except BadImage:
             continue
-        if not is_dicom:  # the peers read with Pillow
+        if with_dicom or not is_dicom:
             kept.append(f"{folder}/{len(kept):07d}{Path(place).suffix}")
             Path(kept[-1]).write_bytes(data)
     if not kept:

@@ -44,7 +44,8 @@ from spark_cxr.images.film import Limits
 from spark_cxr.images.film_pass import Content
 from spark_cxr.images.fingerprint import fingerprint
 from spark_cxr.images.prepare import to_network
-from spark_cxr.schemas import FEATURES, PATH
+from spark_cxr.pipeline.worker_files import read_whole
+from spark_cxr.schemas import CONTENT, FEATURES, PATH
 from spark_cxr.settings import Features
 
 # Workers have spark_cxr but not benchmarks/: what they run of this file travels whole.
@@ -100,6 +101,9 @@ def no_network(dim: int) -> Callable[..., Any]:
     def vectors(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         numbers = np.random.default_rng(0)
         for batch in batches:
+            for path, content in zip(batch[PATH], batch[CONTENT], strict=True):
+                if not content.is_valid:
+                    read_whole(path.as_py())
             made = np.maximum(numbers.normal(size=(batch.num_rows, dim)), 0).astype(np.float32)
             lists = pa.array(list(made), pa.list_(pa.float32()))
             yield pa.RecordBatch.from_arrays([batch[PATH], lists], names=[PATH, FEATURES])

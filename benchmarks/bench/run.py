@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pyspark.sql import SparkSession
 
 from benchmarks.bench.arena import Contestant, open_arena
-from benchmarks.bench.contestants import CONTESTANTS, names_of
+from benchmarks.bench.contestants import CONTESTANTS, OF_KERAS, names_of
 from benchmarks.bench.films import BenchFilms, copied
 from benchmarks.bench.results import Benched, Pass, Scale
 from benchmarks.bench.scaling import scales
@@ -33,7 +33,8 @@ def bench_step(spark: SparkSession, cfg: Config, output: Output) -> Benched:
     names, load = names_of(cfg), os.getloadavg()[0]
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spark_cxr-bench-"))
-        films = copied(spark, cfg, f"{folder}/films")
+        # The usual ways read with Pillow, which knows no DICOM.
+        films = copied(spark, cfg, f"{folder}/films", not set(names) & set(OF_KERAS))
         arena = open_arena(spark, cfg, output, stack)
         used = used_by_workers(spark, arena.plan)
         lead_in = films.linked(f"{folder}/lead-in", 2 * arena.slots * used.batch_size)

@@ -1,0 +1,125 @@
+"""Write the figures of `benchmarks/results/` into docs and README: python -m benchmarks.tables.
+
+Between `<!-- figures: NAME -->` and `<!-- end of figures -->` stands what this file makes of the
+newest results; a test holds the pages against it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = ("README.md", "docs/benchmarks.md")
+BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n)(.*?)(<!-- end of figures -->)", re.S)
+HEADLINE = "ResNet50, PNG of 256 pixels"
+PRICE = 0.05
+"""US dollars a core hour: what clouds ask for a general-purpose virtual core, roughly."""
+Row = dict[str, Any]
+COLUMNS = {
+    "recipe": "recipe",
+    "predict_batch": "`predict_batch_udf`",
+    "keras_process": "one Keras process",
+    "engine_process": "one engine process",
+}
+
+
+def newest() -> dict[str, Any]:
+    """Read the newest results."""
+    found: dict[str, Any] = json.loads(max(RESULTS.glob("*.json")).read_text())
+    return found
+
+
+def vectors(results: dict[str, Any]) -> str:
+    """Draw the table of films a second beside the usual ways."""
+    names = [name for name in COLUMNS if any(name in row["ratios"] for row in results["rows"])]
+    head = [
+        "films/s, medians",
+        "films",
+        "in",
+        "**spark_cxr**",
+        *(COLUMNS[n] for n in names),
+        "limit",
+    ]
+    lines = [_line(head), "|---|---|---|" + "---|" * (len(names) + 2)]
+    for row in results["rows"]:
+        rates = {name: each["median"] for name, each in row["contestants"].items()}
+        peers = [f"{rates[n]:.3g} ({row['ratios'][n]:.1f} x)" if n in rates else "" for n in names]
+        limit = f"{row['limit']:.0f} ({row['share_of_limit']:.2f})" if row["limit"] else ""
+        mine = f"**{rates['product']:.3g}**"
+        films = f"{row['images']:,}"
+        lines.append(_line([row["name"], films, row["used"]["precision"], mine, *peers, limit]))
+    return "\n".join(["", *lines, "", _machine(results), ""])
+
+
+def cost(results: dict[str, Any]) -> str:
+    """Draw what a film takes, and what a million films cost."""
+    steps = ("decoding", "prints", "resizing", "engine", "spark", "rest")
+    head = ["core milliseconds a film", "all", *steps, "core hours a million films", "US dollars"]
+    lines = [_line(head), "|---" * len(head) + "|"]
+    for row in results["rows"]:
+        spent = row["core_milliseconds_of_a_film"]
+        if not spent:
+            continue
+        hours = spent["all"] * 1e6 / 1000 / 3600
+        each = [f"{spent.get(step, 0):.1f}" for step in ("all", *steps)]
+        name = f"{row['name']}, {row['used']['precision']}"
+        lines.append(_line([name, *each, f"{hours:.1f}", f"{hours * PRICE:.2f}"]))
+    return "\n".join(["", *lines, ""])
+
+
+def headline(results: dict[str, Any]) -> str:
+    """Say the speed in a sentence."""
+    row = next(row for row in results["rows"] if row["name"] == HEADLINE)
+    rate, times = row["contestants"]["product"]["median"], row["ratios"]["recipe"]
+    how = f"ResNet50 in {row['used']['precision']} on {results['machine']['cores']} cores"
+    return (
+        f"Speed: {rate:.0f} films/s from PNG files to vectors with {how}, {times:.1f} times\n"
+        "Databricks' reference recipe in the same run "
+        f"({row['images']:,} drawn films of 256 pixels).\n"
+    )
+
+
+MADE: dict[str, Callable[[dict[str, Any]], str]] = {
+    "vectors": vectors,
+    "cost": cost,
+    "headline": headline,
+}
+
+
+def rendered(text: str, results: dict[str, Any]) -> str:
+    """Give a page with the figures of these results."""
+
+    def block(found: re.Match[str]) -> str:
+        return f"{found[1]}{MADE[found[2]](results)}{found[4]}"
+
+    return BLOCK.sub(block, text)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _machine(results: dict[str, Any]) -> str:
+    machine, versions = results["machine"], results["versions"]
+    able = ", ".join(machine["instructions"])
+    return (
+        f"{results['date']}, {machine['cores']} cores of {machine['processor']} ({able}), "
+        f"PySpark {versions['pyspark']}, OpenVINO {versions['openvino']}."
+    )
+
+
+def main() -> None:
+    """Write the figures into the pages."""
+    results = newest()
+    for name in PAGES:
+        page = ROOT / name
+        page.write_text(rendered(page.read_text(), results))
+
+
+if __name__ == "__main__":
+    main()
