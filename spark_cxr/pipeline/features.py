@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,8 @@ from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, inges
 from spark_cxr.pipeline.reading import is_wanted
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,9 @@ def featurize_by(
             for number, (cache, (_, place)) in enumerate(zip(caches, networks, strict=True))
         ]
     seconds = time.monotonic() - started
+    on_gpus = [cache.used for cache in caches if cache.used.device.startswith("gpu")]
+    if on_gpus and (line := ingested.times.advice(on_gpus[0].threads)):
+        LOG.info(line)
     results = [
         _featurized(spark, ingested, cache, place, n_new, seconds)
         for cache, (_, place), n_new in zip(caches, networks, counts, strict=True)

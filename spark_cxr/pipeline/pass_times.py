@@ -11,6 +11,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from spark_cxr.backbones.engines.batch_size import advice
 from spark_cxr.images.clock import STAGES
 from spark_cxr.pipeline.session import is_connect
 
@@ -81,6 +82,14 @@ class PassTimes:
         if self.driver_peak:
             words += f", driver {self.driver_peak // MB:,} MB ({driver or '1g'} of heap allowed)"
         return words
+
+    def advice(self, threads: int) -> str:
+        """Say how many more cores a GPU would have to be fed by, beside these; empty: by none."""
+        fed = ("reading", "decoding", "fingerprints", "resizing")
+        spent = sum(self.stages.get(name, 0.0) for name in fed)
+        return advice(
+            spent, self.stages.get("network", 0.0), self.stages.get("waiting", 0.0), threads
+        )
 
     @property
     def lines(self) -> list[str]:

@@ -76,6 +76,14 @@ def test_times_of_two_passes_add_up():
     ]
 
 
+def test_a_gpu_that_waits_is_told_how_many_cores_would_feed_it():
+    stages = {"reading": 1.0, "decoding": 30.0, "resizing": 1.0, "network": 4.0, "waiting": 4.0}
+    assert PassTimes(9, 8.0, stages).advice(4) == (
+        "this GPU waits for decoding 50% of its time: 4 more cores"
+    )
+    assert PassTimes(9, 8.0, {**stages, "decoding": 2.0}).advice(4) == ""
+
+
 def test_nothing_is_said_of_what_nobody_knows():
     assert PassTimes().lines == []
 
