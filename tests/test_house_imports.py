@@ -60,6 +60,7 @@ HEAVY = {
     "keras",
     "matplotlib",
     "mlflow",
+    "nncf",
     "openvino",
     "pydicom",
     "tensorflow",
