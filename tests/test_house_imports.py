@@ -61,6 +61,7 @@ HEAVY = {
     "keras",
     "matplotlib",
     "mlflow",
+    "nncf",
     "openvino",
     "pydicom",
     "tensorflow",

@@ -102,3 +102,10 @@ def test_batches_are_halved_when_the_gpu_has_no_more_room() -> None:
     assert engine.used.batch_size < MANY
     assert len(made) == MANY
     assert cosines(made[:8], expected).min() > 0.99
+
+
+def test_the_batch_that_is_fastest_is_found() -> None:
+    engine = load(Plan(mobile_net(), device="gpu", batch_size=0))
+    assert engine.used.batch_size in {8, 16, 32, 64, 128, 256, 512}
+    films = np.zeros((3, 224, 224, 3), np.uint8)
+    assert engine.features(films).shape == (3, 1280)
