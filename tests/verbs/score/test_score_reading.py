@@ -198,7 +198,7 @@ def test_a_film_that_kills_its_python_worker_is_set_aside_alone(
         spare.unlink()
     over_films = scorer.over_films
 
-    def over_deadly_films(table, make, ddl):
+    def over_deadly_films(table, make, ddl, watch):
         def deadly_pass():
             film_pass = make()
 
@@ -209,7 +209,7 @@ def test_a_film_that_kills_its_python_worker_is_set_aside_alone(
 
             return replace(film_pass, open=open_)
 
-        return over_films(table, deadly_pass, ddl)
+        return over_films(table, deadly_pass, ddl, watch)
 
     monkeypatch.setattr(scorer, "over_films", over_deadly_films)
     said = score()
