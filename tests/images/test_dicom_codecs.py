@@ -173,6 +173,16 @@ def test_lossy_htj2k_does_not_turn_black_into_white(syntax, dtype):
     assert np.abs(away).max() < 32
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_htj2k_with_a_hole_in_its_data_is_no_film(seed):
+    """imagecodecs only prints what OpenJPH says of it, and gives what it has."""
+    frame = bytearray(ENCODED["HTJ2K"].frame)
+    rng = np.random.default_rng(seed)
+    at = int(rng.integers(len(frame) // 3, len(frame) // 2))
+    frame[at : at + 2000] = rng.bytes(2000)
+    assert reason(ENCODED["HTJ2K"].dicom(bytes(frame))) == "corrupt"
+
+
 def test_more_bits_than_are_allocated_are_corrupt():
     with pytest.raises(BadImage, match="more bits"):
         decode_here(encapsulated(lossless_jpeg(FILM), FILM.astype("u1"), "1.2.840.10008.1.2.4.70"))
