@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
-from spark_cxr.pipeline.java_options import pass_settings
+from spark_cxr.pipeline.local_settings import local_settings
 
 if TYPE_CHECKING:
     from pyspark import SparkConf
@@ -46,6 +46,16 @@ RUNTIME = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "128",
     "spark.sql.session.timeZone": "UTC",
 }
+OWN = "spark.spark_cxr.own"
+"""Marks a session that was started here: its settings are nobody else's."""
+FOR_FEW = {
+    # Rows are fewer than what it takes to compile a program for them, and to plan it anew.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+"""For tables of few rows."""
 
 
 def open_session(
@@ -58,9 +68,17 @@ def open_session(
     session = SparkSession.getActiveSession()
     if session is None:
         session = _start(name, settings or {}, is_pass)
+        session.conf.set(OWN, "true")
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
     return session
+
+
+def expect_few(spark: SparkSession) -> None:
+    """Suit a session that was started for this job to tables of few rows, from here on."""
+    if spark.conf.get(OWN, "") == "true":
+        for key, value in FOR_FEW.items():
+            spark.conf.set(key, value)
 
 
 def gpus_of_a_task(spark: SparkSession) -> float:
@@ -98,7 +116,7 @@ def _start(name: str, settings: Mapping[str, str], is_pass: bool) -> SparkSessio
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: its own settings count
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
-        settings = {**(pass_settings() if is_pass else {}), **settings}
+        settings = {**local_settings(is_pass), **settings}
     elif submitted and "SPARK_REMOTE" not in os.environ:
         _refuse_endless_wait(_submitted_settings().get)  # Spark itself would say it less clearly
     builder = SparkSession.builder.appName(f"spark_cxr {name}")
