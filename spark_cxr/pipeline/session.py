@@ -58,16 +58,11 @@ FOR_FEW = {
 """For tables of few rows."""
 
 
-def open_session(
-    name: str, settings: Mapping[str, str] | None = None, is_pass: bool = False
-) -> SparkSession:
-    """Take the session that is there (a notebook's, a cluster's) or start one for this job.
-
-    With `is_pass` the job fits nothing, and a JVM that is started here is started for that.
-    """
+def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """Take the session that is there (a notebook's, a cluster's) or start one for this job."""
     session = SparkSession.getActiveSession()
     if session is None:
-        session = _start(name, settings or {}, is_pass)
+        session = _start(name, settings or {})
         session.conf.set(OWN, "true")
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
@@ -112,11 +107,11 @@ def describe(spark: SparkSession) -> dict[str, str]:
     }
 
 
-def _start(name: str, settings: Mapping[str, str], is_pass: bool) -> SparkSession:
+def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: its own settings count
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
-        settings = {**local_settings(is_pass), **settings}
+        settings = {**local_settings(name), **settings}
     elif submitted and "SPARK_REMOTE" not in os.environ:
         _refuse_endless_wait(_submitted_settings().get)  # Spark itself would say it less clearly
     builder = SparkSession.builder.appName(f"spark_cxr {name}")

@@ -7,12 +7,19 @@ import sys
 import pytest
 
 from spark_cxr.cli import JOBS
-from spark_cxr.job import PASSES
-from spark_cxr.pipeline.local_settings import DRIVER, EXECUTOR, PAGE, local_settings
+from spark_cxr.pipeline.local_settings import (
+    DRIVER,
+    EXECUTOR,
+    LATER,
+    PAGE,
+    PASSES,
+    SHORT_FITS,
+    local_settings,
+)
 
 
 def of_the_jvm(environment):
-    settings = local_settings(is_pass=True, environment=environment)
+    settings = local_settings("score", environment)
     return {key: value for key, value in settings.items() if key != PAGE}
 
 
@@ -22,7 +29,17 @@ SIMPLE, SERIAL = "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"
 def test_jobs_that_fit_something_are_no_passes():
     assert set(JOBS) >= PASSES
     fits = {name for name in JOBS if name.startswith(("train", "compare", "audit", "finetune"))}
-    assert fits & PASSES == set()
+    assert (fits & PASSES, SHORT_FITS - fits) == (set(), set())
+
+
+@pytest.mark.parametrize("job", sorted(SHORT_FITS))
+def test_a_short_fit_calls_the_second_compiler_later_and_never_does_without_it(job):
+    settings = local_settings(job, {})
+    assert settings[DRIVER] == settings[EXECUTOR] == LATER
+    assert "TieredStopAtLevel" not in LATER
+    assert DRIVER not in local_settings(
+        job, {"JAVA_TOOL_OPTIONS": "-XX:Tier4InvocationThreshold=9"}
+    )
 
 
 def test_a_pass_compiles_simply_and_sweeps_with_one_thread():
@@ -67,7 +84,7 @@ def test_what_a_file_or_a_flag_for_pyspark_says_of_the_jvm_stays(tmp_path):
 
 PROGRAM = """
 from spark_cxr.pipeline.session import open_session
-spark = open_session("x", {"spark.ui.enabled": "false"}, is_pass=True)
+spark = open_session("score")
 print(*spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments())
 """
 
@@ -85,9 +102,9 @@ def test_the_jvm_gets_what_the_user_sets_and_ours_beside_it(tmp_path):
 
 
 def test_a_job_that_fits_gets_the_jvm_as_it_is():
-    assert local_settings(is_pass=False, environment={}) == {PAGE: "false"}
+    assert local_settings("compare", {}) == {PAGE: "false"}
 
 
 def test_the_page_stays_where_somebody_wants_it():
     arguments = {"PYSPARK_SUBMIT_ARGS": f"--conf {PAGE}=true pyspark-shell"}
-    assert local_settings(is_pass=False, environment=arguments) == {}
+    assert local_settings("compare", arguments) == {}

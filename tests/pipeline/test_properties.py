@@ -57,7 +57,7 @@ def test_there_is_a_file_for_cpus_one_for_clusters_one_for_gpus_and_one_for_pass
 
 def test_a_pass_differs_from_one_machine_only_in_its_jvm():
     machine, passes = properties(CONF / "cpu.conf"), properties(CONF / "pass.conf")
-    jvm = local_settings.local_settings(is_pass=True, environment={})
+    jvm = local_settings.local_settings("score", {})
     del jvm[local_settings.PAGE]  # a file is for clusters, too, whose page people look at
     assert passes == machine | jvm
 
