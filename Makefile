@@ -15,8 +15,8 @@ setup: ## Java if it can be installed, .venv with everything pinned; nothing whe
 	@conf/local/setup.sh $(VENV)
 
 demo: setup ## draw phantoms, train logistic regression on them with Spark, show the result
-	@$(BIN)/spark-submit jobs/phantoms.py --out demo/phantoms --count 360 --bad 9 --overwrite
-	@$(BIN)/spark-submit jobs/train_lr.py --images demo/phantoms \
+	@$(BIN)/spark-cxr phantoms --out demo/phantoms --count 360 --bad 9 --overwrite
+	@$(BIN)/spark-cxr train-lr --images demo/phantoms \
 		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite
 
 serve: setup ## open the page with the demo's model, which is trained first where there is none

@@ -50,8 +50,6 @@ BENCHMARK = "bench"
 """The job with this section runs what lies in benchmarks/, which no wheel carries."""
 KEPT = {"compare": ("films", "--table"), "finetune": ("", ""), "train": ("vectors", "--features")}
 """What a run that was refused has made, by section of its job, and the flag that takes it."""
-PASSES = frozenset(("ingest", "featurize", "score", "explain"))
-"""Jobs that go over films and fit nothing: their JVM is started for that."""
 REPORTS_TO = ("track", "registry")
 """Sections that say where a run is reported, and nothing of what it does."""
 
@@ -91,7 +89,7 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
         if job.needs_spark:
             from spark_cxr.pipeline.session import open_session
 
-            spark = open_session(job.name, is_pass=job.name in PASSES)
+            spark = open_session(job.name)
         print(json.dumps(_run(job, spark, cfg)), flush=True)
     except SparkCxrError as error:
         return refuse(job.name, error)

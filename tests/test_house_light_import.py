@@ -64,6 +64,11 @@ def test_jobs_frame_and_pipeline_bring_spark_and_no_networks() -> None:
     assert (brought & SPARK, brought & (NETWORKS | LAZY)) == (SPARK, set())
 
 
+def test_workers_that_read_and_score_films_do_not_wait_for_pandas() -> None:
+    names = ("reading", "scorer", "few_near_duplicates")
+    assert "pandas" not in brought_by([f"spark_cxr.pipeline.{name}" for name in names])
+
+
 def test_verbs_can_be_listed_without_the_packages_that_serve() -> None:
     brought = brought_by(["spark_cxr.cli", "spark_cxr.serve.command"])
     assert brought & {"starlette", "anyio", "pandas"} == set()

@@ -24,8 +24,10 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_network,
 )
 from spark_cxr.pipeline.feature_cache import FeatureCache, open_features
+from spark_cxr.pipeline.few_near_duplicates import FEW
 from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, ingesting_again
 from spark_cxr.pipeline.reading import is_wanted
+from spark_cxr.pipeline.session import expect_few
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
 
@@ -142,7 +144,10 @@ def featurized_earlier(
         raise InputError(f"features of {cache.key}", earlier.network or "none", way_out)
     started = time.monotonic()
     rows = spark.read.schema(FEATURE_ROWS).parquet(earlier.output.table(FEATURES))
-    n, ingested = rows.count(), account_of(spark, films.output)
+    n = rows.count()
+    if n <= FEW:
+        expect_few(spark)
+    ingested = account_of(spark, films.output)
     return cfg, ingested, FeatureResult(rows, n, n, cache, time.monotonic() - started)
 
 

@@ -43,7 +43,7 @@ COLON = "Hadoop opens no local file with a colon in its name: rename it"
 NO_UTF8 = "the name is not UTF-8: rename it"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file of a listing."""
 
@@ -226,6 +226,8 @@ def obstacle_of(path: str) -> str:
 
 def spelled(path: str) -> str:
     """Write a path as text that any table can hold."""
+    if path.isascii():
+        return path
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

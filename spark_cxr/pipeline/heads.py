@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +103,31 @@ def check_recipe(head: Head, recipe: HeadRecipe) -> None:
         raise ConfigError("a head that takes weights for --balance", head.name, way_out)
 
 
-def fit(head: Head, train_rows: DataFrame, recipe: HeadRecipe | None = None) -> HeadModel:
-    """Fit a head on prepared rows."""
+def fit(
+    head: Head,
+    train_rows: DataFrame,
+    recipe: HeadRecipe | None = None,
+    counts: Mapping[float, int] | None = None,
+    features: int = 0,
+) -> HeadModel:
+    """Fit a head on prepared rows.
+
+    Args:
+        head: Which.
+        train_rows: As `prepare_rows` gives them.
+        recipe: How.
+        counts: The rows of each label index, where they are known; else they are counted.
+        features: The numbers of a vector, where they are known.
+    """
     recipe = recipe or HeadRecipe()
     check_recipe(head, recipe)
-    by_label = train_rows.groupBy(LABEL_INDEX).count().collect()
-    counts = {row[LABEL_INDEX]: row["count"] for row in by_label}
+    if counts is None:
+        by_label = train_rows.groupBy(LABEL_INDEX).count().collect()
+        counts = {row[LABEL_INDEX]: row["count"] for row in by_label}
     rows = _weighted(train_rows, counts) if recipe.balance else train_rows
     classes = len(train_rows.schema[LABEL_INDEX].metadata["ml_attr"]["vals"])
-    shape = Shape(sum(counts.values()), len(train_rows.first()[FEATURES]), classes)
+    features = features or len(train_rows.first()[FEATURES])
+    shape = Shape(sum(counts.values()), features, classes)
     estimator = head.build(shape, recipe.seed, **dict(recipe.setting or head.default))
     estimator = estimator.setLabelCol(LABEL_INDEX).setFeaturesCol(FEATURES)
     if recipe.balance:
@@ -168,7 +185,7 @@ def _share_margins(scored: DataFrame, models: int, slope: float) -> DataFrame:
     )
 
 
-def _weighted(rows: DataFrame, counts: dict[float, int]) -> DataFrame:
+def _weighted(rows: DataFrame, counts: Mapping[float, int]) -> DataFrame:
     """Weigh each film by films / (classes x films of its class): on average 1."""
     whole = sum(counts.values()) / len(counts)
     pairs = [F.lit(x) for index, count in counts.items() for x in (index, whole / count)]

@@ -17,6 +17,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.images.film import DAMAGED
 from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
 from spark_cxr.pipeline.feature_cache import FeatureCache
+from spark_cxr.pipeline.few_near_duplicates import FEW, find_few_twins
 from spark_cxr.pipeline.film_run import FilmRun, reading_of, wanted_by
 from spark_cxr.pipeline.folders import PassedOver
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
@@ -24,6 +25,7 @@ from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.progress import progress
 from spark_cxr.pipeline.reading import Copies
+from spark_cxr.pipeline.session import expect_few
 from spark_cxr.pipeline.sources import Listing, list_files, source_of
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, SHA256, TWINS, columns
@@ -32,6 +34,8 @@ from spark_cxr.settings import Ingest
 LOG = logging.getLogger(__name__)
 THEN = "then"
 """The digest that a film had when it was ingested."""
+Reasons = tuple[tuple[str, int], ...]
+"""Why files were set aside, and how many."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class IngestResult:
     """How many are known."""
     without_patient: int
     """Images of whom no patient is known: each counts as a patient of its own."""
-    reasons: tuple[tuple[str, int], ...]
+    reasons: Reasons
     """Reason and number of files, the commonest first."""
     twins: str
     """Address of the table of films that are one (`schemas.TWINS`)."""
@@ -108,8 +112,10 @@ def ingesting(
     listing = list_files(spark, settings.images, dataset.leave_out)
     if listing.passed_over.counts:
         LOG.info(str(listing.passed_over))
+    if listing.count <= FEW:
+        expect_few(spark)
     listed = listing.table(spark)
-    with staged(output) as keep:
+    with staged(output, listing.count <= FEW and not copies) as keep:
         label_file = label_rows(spark, settings, key)
         if label_file is not None:
             label_file = keep(label_file)  # read once, pseudonyms computed once
@@ -147,12 +153,15 @@ def _ingested(
     output.write_table(quarantine_of(found), "quarantine")
     reasons = _reasons(spark, output)
     _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
-    with staged(output) as keep:
-        films = keep(images_of(found, labels, settings))
-        output.write_table(find_twins(films, settings.likeness, keep), "twins")
+    are_few = listing.count <= FEW
+    with staged(output, are_few) as keep:
+        films, least = keep(images_of(found, labels, settings)), settings.likeness
+        twins = find_few_twins(films, least) if are_few else find_twins(films, least, keep)
+        output.write_table(twins, "twins")
         twins = spark.read.schema(TWINS).parquet(output.table("twins"))
         output.write_table(regroup(films, twins), "images")
-    done = replace(account_of(spark, output, listing.count), passed_over=listing.passed_over)
+    done = account_of(spark, output, listing.count, reasons)
+    done = replace(done, passed_over=listing.passed_over)
     if done.n_images + done.quarantined != done.files:
         received = f"{done.files:,} files, {done.n_images:,} images, {done.quarantined:,} set aside"
         way_out = "Run again when no one writes to the folders"
@@ -160,10 +169,12 @@ def _ingested(
     return done
 
 
-def account_of(spark: SparkSession, output: Output, files: int = 0) -> IngestResult:
+def account_of(
+    spark: SparkSession, output: Output, files: int = 0, reasons: Reasons | None = None
+) -> IngestResult:
     """Count what ingesting has left in a directory, just now or in an earlier run."""
-    images = spark.read.schema(IMAGES).parquet(output.table("images"))
-    known, reasons = F.col("patient_id"), _reasons(spark, output)
+    images, known = spark.read.schema(IMAGES).parquet(output.table("images")), F.col("patient_id")
+    reasons = _reasons(spark, output) if reasons is None else reasons
     counts = images.agg(
         F.count(F.lit(1)),
         F.count_distinct(known),
@@ -183,15 +194,13 @@ def account_of(spark: SparkSession, output: Output, files: int = 0) -> IngestRes
     )
 
 
-def _reasons(spark: SparkSession, output: Output) -> tuple[tuple[str, int], ...]:
+def _reasons(spark: SparkSession, output: Output) -> Reasons:
     quarantine = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
     counted = quarantine.groupBy("reason").count().orderBy(F.desc("count"), "reason").collect()
     return tuple((row["reason"], row["count"]) for row in counted)
 
 
-def _check_bad(
-    reasons: tuple[tuple[str, int], ...], total: int, max_bad: float, table: str
-) -> None:
+def _check_bad(reasons: Reasons, total: int, max_bad: float, table: str) -> None:
     bad = sum(count for _, count in reasons)
     received = f"{bad:,} of {total:,} bad: {', '.join(f'{n:,} {reason}' for reason, n in reasons)}"
     if bad == total:

@@ -18,7 +18,7 @@ from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.csv_text import UTF_8, read_csv_text, uncompressed
-from spark_cxr.pipeline.pseudonyms import composed, pseudonymised
+from spark_cxr.pipeline.text_columns import composed, pseudonymised
 from spark_cxr.schemas import CONTENT, LABELS, PATH, columns
 from spark_cxr.settings import Ingest, few, nearest
 

@@ -237,19 +237,20 @@ def reference_of(
 
 def _drawn(train_rows: DataFrame, seed: int) -> tuple[np.ndarray, list[str]]:
     """Bring a bounded number of vectors to the driver, in an order of their own, as raw bytes."""
+
+    def as_bytes(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # Within a function, so that a worker does not import this file and MLlib with it.
+        for batch in batches:
+            vectors = [np.asarray(v.values, np.float32).tobytes() for v in batch[FEATURES]]
+            yield pa.RecordBatch.from_arrays([batch[GROUP], pa.array(vectors)], [GROUP, FEATURES])
+
     lot = F.xxhash64(F.lit(seed), F.col(SHA256))
     vector = vector_to_array(F.col(FEATURES), "float32")
     drawn = train_rows.select(GROUP, vector.alias(FEATURES), lot.alias("lot"), SHA256)
     drawn = drawn.orderBy("lot", SHA256, GROUP).limit(MOST).select(GROUP, FEATURES)
-    rows = drawn.mapInArrow(_as_bytes, f"{GROUP} string, {FEATURES} binary").collect()
+    rows = drawn.mapInArrow(as_bytes, f"{GROUP} string, {FEATURES} binary").collect()
     vectors = np.stack([np.frombuffer(row[FEATURES], np.float32) for row in rows])
     return vectors.astype(np.float64), [row[GROUP] for row in rows]
-
-
-def _as_bytes(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        vectors = [np.asarray(v.values, np.float32).tobytes() for v in batch[FEATURES]]
-        yield pa.RecordBatch.from_arrays([batch[GROUP], pa.array(vectors)], [GROUP, FEATURES])
 
 
 def _answers(

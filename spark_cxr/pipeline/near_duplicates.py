@@ -42,10 +42,10 @@ PIXELS = "pixels_sha256"
 LOOKS = "looks"
 EXACT = 1.0
 """From this likeness on only equal pixels are twins."""
-_FAR = 24
+FAR = 24
 """Bits of 128 up to which a pair is proposed. A little further out strangers are so many that
 comparing each would take longer than reading the films."""
-_CLOSER = 0.06
+CLOSER = 0.06
 """Share of the side without which each picture is hashed once more: its crops come near to that.
 So all centred crops by up to 9 % are proposed, for a seventh more pairs; and those from one side or
 corner by up to 5 % and 3 %."""
@@ -238,7 +238,7 @@ def _near(firsts: DataFrame) -> DataFrame:
     one_end, other_end = (
         F.struct(*(F.col(f"{n}_{s}").alias(n) for n in _PAIR)) for s in ("a", "b")
     )
-    near = met.where(least <= _FAR).select(
+    near = met.where(least <= FAR).select(
         *_in_order(one_end, other_end, _PAIR),
         kind.alias("kind"),
         least.cast("int").alias("distance"),
@@ -262,7 +262,7 @@ def _hash(batches: Batches) -> Batches:
     names = columns(_HASHED)
     for batch in batches:
         films = unpacked(batch[LOOKS].to_pylist())
-        pairs = np.hstack((hashes(films), hashes(closer(films, _CLOSER))))
+        pairs = np.hstack((hashes(films), hashes(closer(films, CLOSER))))
         paths = batch[PATH].cast(pa.string())
         yield pa.RecordBatch.from_arrays([paths, *map(pa.array, pairs.T)], names=names)
 

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
-from spark_cxr.pipeline.java_options import pass_settings
+from spark_cxr.pipeline.local_settings import local_settings
 
 if TYPE_CHECKING:
     from pyspark import SparkConf
@@ -49,21 +49,34 @@ RUNTIME = {
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
     "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": "120",
 }
+OWN = "spark.spark_cxr.own"
+"""Marks a session that was started here: its settings are nobody else's."""
+FOR_FEW = {
+    # Rows are fewer than what it takes to compile a program for them, and to plan it anew.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+"""For tables of few rows."""
 
 
-def open_session(
-    name: str, settings: Mapping[str, str] | None = None, is_pass: bool = False
-) -> SparkSession:
-    """Take the session that is there (a notebook's, a cluster's) or start one for this job.
-
-    With `is_pass` the job fits nothing, and a JVM that is started here is started for that.
-    """
+def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """Take the session that is there (a notebook's, a cluster's) or start one for this job."""
     session = SparkSession.getActiveSession()
     if session is None:
-        session = _start(name, settings or {}, is_pass)
+        session = _start(name, settings or {})
+        session.conf.set(OWN, "true")
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
     return session
+
+
+def expect_few(spark: SparkSession) -> None:
+    """Suit a session that was started for this job to tables of few rows, from here on."""
+    if spark.conf.get(OWN, "") == "true":
+        for key, value in FOR_FEW.items():
+            spark.conf.set(key, value)
 
 
 def gpus_of_a_task(spark: SparkSession) -> float:
@@ -103,11 +116,11 @@ def describe(spark: SparkSession) -> dict[str, str]:
     }
 
 
-def _start(name: str, settings: Mapping[str, str], is_pass: bool) -> SparkSession:
+def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: its own settings count
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
-        settings = {**(pass_settings() if is_pass else {}), **settings}
+        settings = {**local_settings(name), **settings}
     elif submitted and "SPARK_REMOTE" not in os.environ:
         _refuse_endless_wait(_submitted_settings().get)  # Spark itself would say it less clearly
     builder = SparkSession.builder.appName(f"spark_cxr {name}")

@@ -8,8 +8,9 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.phantoms import phantoms
 from spark_cxr.pipeline.film_pass import TableFile
-from spark_cxr.pipeline.pseudonyms import pseudonym, pseudonymised
+from spark_cxr.pipeline.pseudonyms import pseudonym
 from spark_cxr.pipeline.reading import WANTED, Reading, reading_pass
+from spark_cxr.pipeline.text_columns import pseudonymised
 
 
 def test_a_pseudonym_is_a_keyed_digest_of_the_id():

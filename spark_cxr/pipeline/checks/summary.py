@@ -108,8 +108,14 @@ def audit_summary(
         twins: `schemas.TWINS`, of these films.
         clusters: `schemas.CLUSTERS`, of these twins.
     """
-    films = prepare_images(spark, cfg, images)
-    return check_tables(NearDuplicateTables(films, twins, clusters, cfg.audit.examples), cfg.audit)
+    # Each check reads them again; what leads to them, a label file perhaps, is read once.
+    films, clusters = prepare_images(spark, cfg, images).persist(), clusters.persist()
+    try:
+        known = NearDuplicateTables(films, twins, clusters, cfg.audit.examples)
+        return check_tables(known, cfg.audit)
+    finally:
+        films.unpersist()
+        clusters.unpersist()
 
 
 def prepare_images(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:

@@ -99,14 +99,16 @@ def batches(files: Iterable[Arrival], most_files: int, most_bytes: int) -> Itera
 
 def _known(files: Sequence[FoundFile], table: Table, only: str) -> set[str]:
     """Find the paths of which the table has a row with the same time and size."""
-    listed = {file.path: (file.modified, file.bytes) for file in files}
+    listed = {file.path: file for file in files}
     known = set[str]()
     for kind in FINAL:
         for batch in table.keys(kind):
             names = ("path", "modified", "bytes", "model")
             rows = zip(*(batch[name].to_pylist() for name in names), strict=True)
             for path, modified, size, model in rows:
-                if listed.get(path) == (modified, size) and (not only or model == only):
+                file = listed.get(path)
+                is_same = file is not None and (file.modified, file.bytes) == (modified, size)
+                if is_same and (not only or model == only):
                     known.add(path)
     return known
 

@@ -25,6 +25,7 @@ from spark_cxr.output import Outcome, Output, absolute, locate
 from spark_cxr.pipeline.explanations import explain_paths
 from spark_cxr.pipeline.int8_scorer import in_int8
 from spark_cxr.pipeline.scorer import open_scorer
+from spark_cxr.pipeline.session import expect_few
 from spark_cxr.pipeline.sources import Listing, list_files
 from spark_cxr.settings import Config, Score
 from spark_cxr.verbs.score.arrivals import arrivals, batches
@@ -81,6 +82,7 @@ def check_settings(settings: Score) -> None:
 def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Score what is new, and what arrives while it watches; report what was done."""
     settings = cfg.score
+    expect_few(spark)  # a batch is a scan: there is nothing to compile or to plan anew
     scorer = open_scorer(
         spark, settings.model, settings.batch_size, settings.device, settings.require_signature
     )

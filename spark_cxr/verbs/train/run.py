@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -100,7 +102,8 @@ def _fit(
     started = time.monotonic()
     prepared, recipe = _prepared(features, partition, cfg).persist(), _recipe(cfg)
     try:
-        model, tuned = _trained(head, recipe, prepared.where(~F.col(IS_TEST)), cfg.train)
+        dim, trained = features.plan.network.dim, prepared.where(~F.col(IS_TEST))
+        model, tuned = _trained(head, recipe, trained, _counts_of(partition), dim, cfg.train)
         best = replace(recipe, setting=tuned.best if tuned else ())
         return try_out(
             head,
@@ -109,7 +112,9 @@ def _fit(
             started,
             tuned.best if tuned else head.default,
             tuned,
-            lambda whole: _learning_curve(head, best, prepared, partition.labels, whole, cfg.train),
+            lambda whole: _learning_curve(
+                head, best, prepared, dim, partition.labels, whole, cfg.train
+            ),
         )
     finally:
         prepared.unpersist()
@@ -125,18 +130,30 @@ def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> Dat
     return prepare_rows(settle(rows, features.numbers), partition.labels)
 
 
+def _counts_of(partition: Partition) -> dict[float, int]:
+    """Give the training films of each label's index, where there are any."""
+    counts = (partition.counts.get(label, (0, 0))[0] for label in partition.labels)
+    return {float(index): count for index, count in enumerate(counts) if count}
+
+
 def _trained(
-    head: Head, recipe: HeadRecipe, rows: DataFrame, settings: Train
+    head: Head,
+    recipe: HeadRecipe,
+    rows: DataFrame,
+    counts: Mapping[float, int],
+    dim: int,
+    settings: Train,
 ) -> tuple[HeadModel, Tuned | None]:
     if settings.tune:
         return tune(head, rows, settings.tune_folds, recipe, settings.parallelism)
-    return fit(head, rows, recipe), None
+    return fit(head, rows, recipe, counts, dim), None
 
 
 def _learning_curve(
     head: Head,
     recipe: HeadRecipe,
     prepared: DataFrame,
+    dim: int,
     labels: tuple[str, ...],
     whole: Metrics,
     settings: Train,
@@ -151,15 +168,22 @@ def _learning_curve(
     train_rows, test_rows = prepared.where(~F.col(IS_TEST)), prepared.where(F.col(IS_TEST))
     lot = F.pmod(F.xxhash64(F.lit(recipe.seed), GROUP), F.lit(8))
 
+    by_lot = train_rows.groupBy(lot.alias("lot"), LABEL_INDEX).count().collect()
+
     def measured(eighths: int) -> tuple[int, Metrics] | None:
-        some = train_rows.where(lot < eighths)
-        n, classes = some.agg(F.count("*"), F.count_distinct(LABEL_INDEX)).collect()[0]
-        if classes < len(labels):
+        counts = Counter[float]()
+        for row in by_lot:
+            counts[row[LABEL_INDEX]] += row["count"] if row["lot"] < eighths else 0
+        counts = +counts
+        if len(counts) < len(labels):
             return None
-        scored = fit(head, some, recipe).transform(test_rows)
+        some = train_rows.where(lot < eighths)
+        scored = fit(head, some, recipe, counts, dim).transform(test_rows)
         predictions = predictions_of(scored, labels, head.name)
-        return n, measure_predictions(predictions, labels, recipe.seed, settings.resamples)
+        found = measure_predictions(predictions, labels, recipe.seed, settings.resamples)
+        return counts.total(), found
 
     with ThreadPoolExecutor(settings.parallelism) as threads:
         parts = list(threads.map(measured, (4, 2, 1)))
-    return learning_curve([(train_rows.count(), whole), *filter(None, parts)])
+    total = sum(row["count"] for row in by_lot)
+    return learning_curve([(total, whole), *filter(None, parts)])
