@@ -114,7 +114,7 @@ def on_batches(
             count.add(len(rows))
             kept = [dict(row) for row in rows if row is not None]
             if kept:
-                kept[0][SPENT] = [len(rows), *clock.take(), peak_of()]
+                kept[0][SPENT] = [len(kept), *clock.take(), peak_of()]
             with clock.stage("spark"):
                 yield pa.RecordBatch.from_pylist(kept, schema=schema)
         count.end()

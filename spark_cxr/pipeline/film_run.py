@@ -78,20 +78,25 @@ class FilmRun:
             LOG.info(f"goes on: {resumed:,} of {self.listing.count:,} files were looked at before")
         reader = choose_reader(self.spark, self.settings.read, left.found)
         most = self.settings.max_bytes
-        if any(0 < file.bytes <= most and not file.obstacle for file in left.found):
-            self._look_at(left, reader, parts, watch)
+        expected = sum(0 < file.bytes <= most and not file.obstacle for file in left.found)
+        times = self._look_at(left, reader, parts, watch, expected) if expected else PassTimes()
         table = parts.rows(self.spark)
         if len(known) > resumed:  # files that have changed or gone since
             listed = self.listing.table(self.spark).select(PATH, "modified", "bytes")
             table = table.join(F.broadcast(listed), on=listed.columns, how="left_semi")
-        return FilmRows(table.select(*columns(parts.ddl)), reader, watch.times(), resumed)
+        return FilmRows(table.select(*columns(parts.ddl)), reader, times, resumed)
 
-    def _look_at(self, left: Listing, reader: str, parts: Parts, watch: Watch) -> None:
+    def _look_at(
+        self, left: Listing, reader: str, parts: Parts, watch: Watch, expected: int
+    ) -> PassTimes:
         files = self._files(left, reader)
-        self._add(left, files, reader, parts, watch)
-        if reader == WORKER and (lost := self._lost(files, parts)).count:
-            LOG.warning(f"the workers could not open {lost.count:,} of the files: Spark tries them")
-            self._add(lost, self._files(lost, SPARK), SPARK, parts, watch)
+        times = self._add(left, files, reader, parts, watch)
+        if reader == WORKER and times.films < expected:
+            lost = self._lost(files, parts)
+            if lost.count:
+                LOG.warning(f"the workers could not open {lost.count:,} files: Spark tries them")
+                times += self._add(lost, self._files(lost, SPARK), SPARK, parts, watch)
+        return times
 
     def _files(self, listing: Listing, reader: str) -> DataFrame:
         settings, leave_out = self.settings, dataset_of(self.settings).leave_out
@@ -100,7 +105,7 @@ class FilmRun:
 
     def _add(
         self, listing: Listing, files: DataFrame, reader: str, parts: Parts, watch: Watch
-    ) -> None:
+    ) -> PassTimes:
         """Look at files; if a worker dies of one, at the rest of them, each in a child process.
 
         The file that kills has a row then, and so have all others.
@@ -116,6 +121,7 @@ class FilmRun:
             rest = self._files(listing.without(parts.known(self.spark)), reader)
             wary = replace(self.reading, is_wary=True)
             parts.add(look(rest, wary, viewers, self.copies, watch))
+        return watch.times()
 
     def _lost(self, files: DataFrame, parts: Parts) -> Listing:
         found = parts.rows(self.spark).select(PATH)

@@ -46,9 +46,7 @@ class Parts:
 
     def rows(self, spark: SparkSession) -> DataFrame:
         """Read what is there; a file that a power cut has spoilt is left out."""
-        store, root = locate(self.output.table(PARTS))
-        found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
-        names = sorted(entry.base_name for entry in found if not entry.is_file)
+        names = self._names()
         if not names:
             return spark.createDataFrame([], self.ddl)
         reader = spark.read.schema(self.ddl).option("ignoreCorruptFiles", "true")
@@ -56,5 +54,12 @@ class Parts:
 
     def known(self, spark: SparkSession) -> set[Version]:
         """Say which files have a row, and as what."""
+        if not self._names():
+            return set()
         found = self.rows(spark).select(PATH, F.unix_micros("modified"), "bytes")
         return {(path, modified, size) for path, modified, size in found.collect()}
+
+    def _names(self) -> list[str]:
+        store, root = locate(self.output.table(PARTS))
+        found = store.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        return sorted(entry.base_name for entry in found if not entry.is_file)

@@ -28,7 +28,7 @@ from spark_cxr.pipeline.session import all_here, is_connect
 LOG = logging.getLogger(__name__)
 
 SPENT = "spent"
-"""Column of what a worker has spent since its last row that says so: films, peak, stages."""
+"""Column of what a worker has spent since its last row that says so: films, stages, peak."""
 SECONDS_BETWEEN_LINES = 4.0
 SECONDS_ON_TERMINALS = 1.0
 """Where the line takes the place of the one before it."""
@@ -62,14 +62,14 @@ class Watch:
         self._observations.clear()
 
     def times(self) -> PassTimes:
-        """Say what was spent on all rows, which have been written or fetched."""
+        """Say what was spent since the last time on rows that have been written or fetched."""
         times = PassTimes()
         for observation in self._observations:
             found = {name: value or 0.0 for name, value in observation.get.items()}
             stages = {name: found[name] for name in STAGES}
             times += PassTimes(int(found["films"]), 0.0, stages, int(found["peak"]))
         self._observations.clear()
-        seconds = time.monotonic() - self._started
+        seconds, self._started = time.monotonic() - self._started, time.monotonic()
         peak, memory = driver_peak(self._spark), configured(self._spark)
         return times + PassTimes(0, seconds, {}, 0, peak, memory)
 

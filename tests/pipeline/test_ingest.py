@@ -368,7 +368,7 @@ def test_film_that_kills_its_worker_costs_no_other_its_row(
     for number, path in enumerate(sorted(films.rglob("*.png"))[:4]):
         write(tmp_path / "films", **{f"film{number}": path.read_bytes()})
 
-    def deadly(files, reading, viewers=(), copies=None):
+    def deadly(files, reading, *others):
         def kill(path):
             if path.endswith("film2.png"):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -376,7 +376,7 @@ def test_film_that_kills_its_worker_costs_no_other_its_row(
 
         if not reading.is_wary:
             files = files.withColumn("path", F.udf(kill, "string")("path"))
-        return look(files, reading, viewers, copies)
+        return look(files, reading, *others)
 
     monkeypatch.setattr(film_run, "look", deadly)
     done, images, _ = ingested(spark, tmp_path, images=[str(tmp_path / "films")], labels="none")

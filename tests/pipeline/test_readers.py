@@ -110,7 +110,7 @@ def test_what_a_worker_cannot_open_spark_reads(spark, tmp_path, monkeypatch, cap
     )
     assert found.reader == WORKER
     assert [row["reason"] for row in found.table.collect()] == ["not_an_image"] * 2
-    assert "could not open 1 of the files" in caplog.text
+    assert "could not open 1 files" in caplog.text
 
 
 def test_files_by_name_are_those_of_spark(spark, tmp_path):
