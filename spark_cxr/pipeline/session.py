@@ -69,11 +69,14 @@ def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkS
     return session
 
 
-def expect_few(spark: SparkSession) -> None:
-    """Suit a session that was started for this job to tables of few rows, from here on."""
+def expect_few(spark: SparkSession, are_few: bool = True) -> None:
+    """Suit a session that was started here to tables of few rows, or to any, from here on."""
     if spark.conf.get(OWN, "") == "true":
         for key, value in FOR_FEW.items():
-            spark.conf.set(key, value)
+            if are_few:
+                spark.conf.set(key, value)
+            else:
+                spark.conf.unset(key)
 
 
 def gpus_of_a_task(spark: SparkSession) -> float:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from spark_cxr.errors import SetupError
@@ -50,3 +52,18 @@ def test_batches_are_small_enough_for_image_files(spark):
 def test_a_session_says_what_it_is(spark):
     said = session.describe(spark)
     assert said == {"spark": spark.version, "session": "classic", "master": "local[2]"}
+
+
+class Settings(dict[str, str]):
+    set = dict.__setitem__
+    unset = dict.pop
+
+
+@pytest.mark.parametrize(("own", "changed"), [("true", session.FOR_FEW), ("", {})])
+def test_only_a_session_of_our_own_is_suited_to_few_rows_and_back(own, changed):
+    before = {session.OWN: own}
+    spark = SimpleNamespace(conf=Settings(before))
+    session.expect_few(spark)
+    assert spark.conf == before | changed
+    session.expect_few(spark, are_few=False)
+    assert spark.conf == before
