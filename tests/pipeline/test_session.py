@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -56,14 +57,14 @@ def test_a_session_says_what_it_is(spark):
 
 class Settings(dict[str, str]):
     set = dict.__setitem__
-    unset = dict.pop
 
 
-@pytest.mark.parametrize(("own", "changed"), [("true", session.FOR_FEW), ("", {})])
-def test_only_a_session_of_our_own_is_suited_to_few_rows_and_back(own, changed):
-    before = {session.OWN: own}
+@pytest.mark.parametrize("is_own", [True, False])
+def test_only_a_session_of_our_own_is_suited_to_few_rows_and_back(is_own):
+    settings = dict.fromkeys(session.FOR_FEW, "as it was")
+    before = settings | ({session.OWN: json.dumps(settings)} if is_own else {})
     spark = SimpleNamespace(conf=Settings(before))
     session.expect_few(spark)
-    assert spark.conf == before | changed
+    assert spark.conf == before | (session.FOR_FEW if is_own else {})
     session.expect_few(spark, are_few=False)
     assert spark.conf == before
