@@ -145,8 +145,7 @@ def featurized_earlier(
     started = time.monotonic()
     rows = spark.read.schema(FEATURE_ROWS).parquet(earlier.output.table(FEATURES))
     n = rows.count()
-    if n <= FEW:
-        expect_few(spark)
+    expect_few(spark, n <= FEW)
     ingested = account_of(spark, films.output)
     return cfg, ingested, FeatureResult(rows, n, n, cache, time.monotonic() - started)
 

@@ -112,8 +112,7 @@ def ingesting(
     listing = list_files(spark, settings.images, dataset.leave_out)
     if listing.passed_over.counts:
         LOG.info(str(listing.passed_over))
-    if listing.count <= FEW:
-        expect_few(spark)
+    expect_few(spark, listing.count <= FEW)
     listed = listing.table(spark)
     with staged(output, listing.count <= FEW and not copies) as keep:
         label_file = label_rows(spark, settings, key)

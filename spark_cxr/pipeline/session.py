@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -50,7 +51,7 @@ RUNTIME = {
     "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": "120",
 }
 OWN = "spark.spark_cxr.own"
-"""Marks a session that was started here: its settings are nobody else's."""
+"""Marks a session that was started here, whose settings are nobody else's: as they were then."""
 FOR_FEW = {
     # Rows are fewer than what it takes to compile a program for them, and to plan it anew.
     "spark.sql.codegen.wholeStage": "false",
@@ -66,17 +67,17 @@ def open_session(name: str, settings: Mapping[str, str] | None = None) -> SparkS
     session = SparkSession.getActiveSession()
     if session is None:
         session = _start(name, settings or {})
-        session.conf.set(OWN, "true")
+        session.conf.set(OWN, json.dumps({key: session.conf.get(key) for key in FOR_FEW}))
     for key, value in RUNTIME.items():
         session.conf.set(key, value)
     return session
 
 
-def expect_few(spark: SparkSession) -> None:
-    """Suit a session that was started for this job to tables of few rows, from here on."""
-    if spark.conf.get(OWN, "") == "true":
-        for key, value in FOR_FEW.items():
-            spark.conf.set(key, value)
+def expect_few(spark: SparkSession, are_few: bool = True) -> None:
+    """Suit a session that was started here to tables of few rows, or to any, from here on."""
+    before = json.loads(spark.conf.get(OWN, "{}") or "{}")
+    for key, value in before.items():
+        spark.conf.set(key, FOR_FEW[key] if are_few else value)
 
 
 def gpus_of_a_task(spark: SparkSession) -> float:
