@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spark_cxr.config import command_line
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
 from spark_cxr.settings import Config
@@ -20,15 +19,12 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     from benchmarks.bench.run import bench_step
 
     benched = bench_step(spark, cfg, output)
-    figures = report(benched)
-    output.write_json("bench.json", figures)
+    output.write_json("bench.json", report(benched))
     if cfg.bench.keep_as:
-        command = f"spark-submit jobs/bench.py {command_line(cfg, SECTIONS)}"
-        keep({"name": cfg.bench.keep_as, "command": command, **figures})
-    return Outcome(figures, table(benched))
+        keep(cfg, JOB.sections, report(benched))
+    return Outcome(report(benched), table(benched))
 
 
-SECTIONS = ("ingest", "features", "bench")
-JOB = Job("bench", "Measure speed side by side with peers", SECTIONS, run)
+JOB = Job("bench", "Measure speed side by side with peers", ("ingest", "features", "bench"), run)
 if __name__ == "__main__":
     main(JOB)

@@ -20,13 +20,11 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     reused = f"{made.n:,} vectors of {made.plan.network.dim} numbers, {made.reused:,} reused"
     how = f"{made.used.engine} on {made.used.device} in {made.used.precision}"
     counts = {"files": ingested.files, "quarantined": ingested.files - made.n, **made.counts()}
-    counts |= ingested.pass_counts()
     lines = (reused, how, *ingested.times.lines, made.plan.network.weights.caveat)
-    return Outcome(counts, "\n".join(filter(None, lines)))
+    return Outcome({**counts, **ingested.pass_counts()}, "\n".join(filter(None, lines)))
 
 
-JOB = Job(
-    "featurize", "Turn films into feature vectors", ("ingest", "features"), run, goes_on=PARTS
-)
+SUMMARY = "Turn films into feature vectors"
+JOB = Job("featurize", SUMMARY, ("ingest", "features"), run, goes_on=PARTS)
 if __name__ == "__main__":
     main(JOB)

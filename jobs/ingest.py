@@ -17,16 +17,10 @@ def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     from spark_cxr.pipeline.ingest import ingest_step
 
     done = ingest_step(spark, cfg.ingest, output)
-    lines = [f"{done.files:,} files: {done.n_images:,} images, {done.quarantined:,} quarantined"]
-    lines += [f"  {count:>6,}  {reason}" for reason, count in done.reasons]
-    if done.damaged:
-        lines.append(f"{done.damaged:,} of the images are damaged (column flags)")
-    lines += done.times.lines
-    return Outcome(done.counts(), "\n".join(lines))
+    return Outcome(done.counts(), "\n".join(done.lines()))
 
 
-JOB = Job(
-    "ingest", "Look at every file: images and quarantine as tables", ("ingest",), run, goes_on=PARTS
-)
+SUMMARY = "Look at every file: images and quarantine as tables"
+JOB = Job("ingest", SUMMARY, ("ingest",), run, goes_on=PARTS)
 if __name__ == "__main__":
     main(JOB)

@@ -18,8 +18,11 @@ FUNCTION_LINES = 40
 FILE_LINES = 500
 JOB_LINES = 30
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc"}
-ML_NAMES = re.compile(r"(set|get|is|has|read|image)[A-Z]|transformSchema|copyValues|fitMultiple")
-"""What overrides or continues a method of pyspark.ml, or the old names of sparkdl."""
+ML_NAMES = re.compile(
+    r"(set|get|is|has|read|image)[A-Z]|transformSchema|copyValues|fitMultiple"
+    r"|(stream|simpleStream)Reader$|(initial|latest)Offset$|prepareForTriggerAvailableNow$"
+)
+"""What overrides a method of pyspark.ml or of a data source, or is an old name of sparkdl."""
 NOT_ON_CONNECT = {"_jvm", "_jdf", "_jsc", "_jsparkSession", "rdd", "sparkContext"}
 ONLY_CLASSIC = {"spark_cxr/pipeline/progress.py": {"sparkContext"}}
 """Where a classic session is asked first: its status tracker has no like on Connect."""

@@ -6,11 +6,14 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from spark_cxr.config import command_line
+from spark_cxr.settings import Config
 
 RESULTS = Path(__file__).parents[1] / "results"
 PACKAGES = ("pyspark", "openvino", "keras", "tensorflow-cpu", "pillow", "imagecodecs", "nncf")
@@ -18,7 +21,13 @@ TELLING = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int
 """Instructions that decide how fast a network is."""
 
 
-def keep(row: Mapping[str, Any], folder: Path = RESULTS) -> Path:
+def keep(cfg: Config, sections: Sequence[str], figures: Mapping[str, Any]) -> Path:
+    """Add a run of bench, with its command, to the results."""
+    command = f"spark-submit jobs/bench.py {command_line(cfg, sections)}"
+    return add({"name": cfg.bench.keep_as, "command": command, **figures})
+
+
+def add(row: Mapping[str, Any], folder: Path = RESULTS) -> Path:
     """Add a row to the file of this day and machine; one of the same name is replaced."""
     machine = describe_machine()
     day = f"{datetime.now(UTC):%Y-%m-%d}"

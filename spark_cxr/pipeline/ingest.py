@@ -80,6 +80,14 @@ class IngestResult:
             **self.pass_counts(),
         }
 
+    def lines(self) -> Iterator[str]:
+        """Give the lines for the console."""
+        yield f"{self.files:,} files: {self.n_images:,} images, {self.quarantined:,} quarantined"
+        yield from (f"  {count:>6,}  {reason}" for reason, count in self.reasons)
+        if self.damaged:
+            yield f"{self.damaged:,} of the images are damaged (column flags)"
+        yield from self.times.lines
+
     def pass_counts(self) -> dict[str, Any]:
         """Give what is to be said of the pass itself, where there was one."""
         if not self.reader:

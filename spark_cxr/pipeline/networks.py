@@ -16,7 +16,6 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import refuse_missing_gpu
 from spark_cxr.backbones.engines.plan import INT8, Plan, Used, batch_size_for
 from spark_cxr.backbones.network import Network
-from spark_cxr.pipeline.calibration import check_films, for_int8
 from spark_cxr.pipeline.film_pass import arrow_schema
 from spark_cxr.pipeline.session import all_here, gpus_of_a_task
 from spark_cxr.settings import Features, Ingest
@@ -34,6 +33,8 @@ def make_plan(
 
     For int8 it is calibrated on the films of `ingest`, where the settings name no others.
     """
+    from spark_cxr.pipeline.calibration import check_films, for_int8  # not for workers
+
     row = own.find(wanted.backbone, wanted.normalising)
     device = _device_wanted(spark, wanted)
     engine = engines.choose(wanted.engine, wanted.backbone, device, wanted.precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -106,11 +107,28 @@ def peak_of(process: str = "self") -> int:
 
 
 def driver_peak(spark: SparkSession) -> int:
-    """Read the most memory that the driver's JVM has had; 0 behind Connect."""
+    """Read the most memory that the driver's JVM has had; 0 where it is not beside this process.
+
+    It is the parent of this process, or its child: spark-submit starts Python, PySpark starts Java.
+    """
     if is_connect(spark):
         return 0
-    jvm: Any = spark.sparkContext._jvm
-    return peak_of(str(jvm.java.lang.ProcessHandle.current().pid()))
+    near = [str(os.getppid()), *_children()]
+    return max((peak_of(process) for process in near if _is_java(process)), default=0)
+
+
+def _children() -> list[str]:
+    found = list[str]()
+    for task in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            found += task.read_text().split()
+    return found
+
+
+def _is_java(process: str) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/comm").read_text().strip() == "java"
+    return False
 
 
 def configured(spark: SparkSession) -> dict[str, str]:
