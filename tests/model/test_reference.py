@@ -96,3 +96,10 @@ def test_without_a_limit_nothing_is_far(vectors):
 def test_what_is_no_reference_is_refused(data):
     with pytest.raises(InputError, match=r"the reference of a model\. Received: reference\.npz"):
         unpack(data)
+
+
+def test_names_of_groups_do_not_matter():
+    vectors = np.random.default_rng(3).normal(size=(60, 4))
+    patients = [n // 3 for n in range(60)]
+    one, other = (own_distances(vectors, [f"{key}{n}" for n in patients]) for key in "ab")
+    assert np.array_equal(one, other)
