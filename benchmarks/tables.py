@@ -67,8 +67,7 @@ def cost(results: dict[str, Any]) -> str:
             continue
         hours = spent["all"] * 1e6 / 1000 / 3600
         each = [f"{spent.get(step, 0):.1f}" for step in ("all", *steps)]
-        name = f"{row['name']}, {row['used']['precision']}"
-        lines.append(_line([name, *each, f"{hours:.1f}", f"{hours * PRICE:.2f}"]))
+        lines.append(_line([row["name"], *each, f"{hours:.1f}", f"{hours * PRICE:.2f}"]))
     return "\n".join(["", *lines, ""])
 
 

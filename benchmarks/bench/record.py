@@ -35,7 +35,12 @@ def add(row: Mapping[str, Any], folder: Path = RESULTS) -> Path:
     path = folder / f"{day}-{name}.json"
     kept = json.loads(path.read_text()) if path.exists() else {"rows": []}
     rows = [each for each in kept["rows"] if each["name"] != row["name"]]
-    done = {"date": day, "machine": machine, "versions": _versions(), "rows": [*rows, dict(row)]}
+    done = {
+        "date": day,
+        "machine": machine,
+        "versions": _versions(),
+        "rows": sorted([*rows, dict(row)], key=lambda each: str(each["name"])),
+    }
     folder.mkdir(exist_ok=True)
     path.write_text(f"{json.dumps(done, indent=1)}\n")
     return path
