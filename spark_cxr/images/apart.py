@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -131,13 +131,13 @@ def _answer(
         film = decode_here(data, limits, enough_hw)
         pixels = np.ascontiguousarray(film.pixels)
     except BadImage as bad:
-        return Decoded(bad.reason, bad.detail[:200], peak=_peak()), b""
+        return Decoded(bad.reason, bad.detail[:200], peak=peak_of()), b""
     except MemoryError:
-        return Decoded("out_of_memory", f"{len(data)} bytes", peak=_peak()), b""
+        return Decoded("out_of_memory", f"{len(data)} bytes", peak=peak_of()), b""
     facts = {
         name: getattr(film, name) for name in ("format", "bits", "patient_id", "view", "full_hw")
     }
-    decoded = Decoded(shape=pixels.shape, flags=film.flags, peak=_peak(), **facts)
+    decoded = Decoded(shape=pixels.shape, flags=film.flags, peak=peak_of(), **facts)
     return decoded, pixels.data.cast("B")
 
 
@@ -166,14 +166,15 @@ def _bounded(seconds: float, memory: int) -> Iterator[None]:
             resource.setrlimit(kind, (none, none))
 
 
-def _peak() -> int:
-    """Read the most memory that this process has had, where the kernel counts it.
+def peak_of(process: str = "self") -> int:
+    """Read the most memory that a process of this host has had, where the kernel counts it.
 
     Not `ru_maxrss`: that is handed down, so a child of a large process would seem as large.
     """
-    status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s*(\d+)", status.read_text()) if status.exists() else None
-    return int(found[1]) * 1024 if found else 0
+    with suppress(OSError):
+        found = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{process}/status").read_text())
+        return int(found[1]) * 1024 if found else 0
+    return 0
 
 
 class _TimeUp(Exception):

@@ -78,10 +78,10 @@ def draw_films(
     film of it at most.
     """
     listing = list_files(spark, ingest.images, dataset_of(ingest).leave_out)
-    files = [each for each in listing.found if 0 < each.bytes <= ingest.max_bytes]
+    files = [each for each in listing.found if each.can_be_read and each.bytes <= ingest.max_bytes]
     most = FILMS + held_out
     by_lot = sorted(files, key=lambda each: (lot(each.path, each.bytes), each.path))
-    drawn = [each for each in by_lot if not each.obstacle][: most + SPARE]
+    drawn = by_lot[: most + SPARE]
     if not drawn:
         raise InputError("films to calibrate int8 on", "no file", "Check --calibrate or --images")
     table = read_listed(spark, drawn, choose_reader(spark, ingest.read, drawn))

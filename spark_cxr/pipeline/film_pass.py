@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from spark_cxr.images.apart import peak_of
 from spark_cxr.images.clock import Clock
 from spark_cxr.images.film_pass import FilmPass, FilmViews
-from spark_cxr.pipeline.pass_times import peak_of
 from spark_cxr.pipeline.progress import SPENT, FilmCount, Watch
 from spark_cxr.pipeline.worker_files import FileLost, read_whole
 from spark_cxr.schemas import CONTENT, PATH

@@ -78,7 +78,7 @@ class FilmRun:
             LOG.info(f"goes on: {resumed:,} of {self.listing.count:,} files were looked at before")
         reader = choose_reader(self.spark, self.settings.read, left.found)
         most = self.settings.max_bytes
-        expected = sum(0 < file.bytes <= most and not file.obstacle for file in left.found)
+        expected = sum(file.can_be_read and file.bytes <= most for file in left.found)
         times = self._look_at(left, reader, parts, watch, expected) if expected else PassTimes()
         table = parts.rows(self.spark)
         if len(known) > resumed:  # files that have changed or gone since

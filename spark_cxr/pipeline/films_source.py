@@ -57,6 +57,8 @@ OPTIONS = {
     "settle": "1",
 }
 """Options beside the path, with their defaults; Spark knows no capitals in them."""
+GONE = ("unreadable", "gone when it was to be read")
+"""Reason and detail of a file that was listed, and is no file to read any more."""
 AT_ONCE = 32
 """Files of an Arrow batch, as in `session.RUNTIME`."""
 
@@ -257,7 +259,7 @@ def _with_content(file: FoundFile, options: _Options) -> dict[str, Any]:
         try:
             return {**row, CONTENT: read_whole(file.path)}
         except FileLost:
-            why = "unreadable", "gone when it was to be read"
+            why = GONE
     return {**row, "reason": why[0], "detail": why[1]}
 
 
@@ -275,10 +277,9 @@ def _facts(files: Sequence[FoundFile], options: _Options) -> pa.RecordBatch:
         for batch in run(iter([pa.RecordBatch.from_pylist(able, schema=schema)]))
         for row in batch.to_pylist()
     }
-    gone = ("unreadable", "gone when it was to be read")
     rows = []
     for file in files:
-        reason, detail = whys[file.path] or gone
+        reason, detail = whys[file.path] or GONE
         lost = {**_file_row(file), "reason": reason, "detail": detail}
         rows.append(found.get(file.path, lost))
     names = columns(WITH_FACTS)

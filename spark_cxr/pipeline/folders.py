@@ -55,6 +55,11 @@ class FoundFile:
     obstacle: str = ""
     """Why Spark cannot open it, where its name says so."""
 
+    @property
+    def can_be_read(self) -> bool:
+        """Tell a file with bytes and a name that Spark can open."""
+        return self.bytes > 0 and not self.obstacle
+
 
 @dataclass
 class PassedOver:

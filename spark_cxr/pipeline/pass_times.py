@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from spark_cxr.backbones.engines.batch_size import advice
+from spark_cxr.images.apart import peak_of
 from spark_cxr.images.clock import STAGES
 from spark_cxr.pipeline.session import is_connect
 
@@ -96,14 +96,6 @@ class PassTimes:
     def lines(self) -> list[str]:
         """Give the same as lines for the console."""
         return [f"{name.lower()}: {words}" for name, words in self.facts]
-
-
-def peak_of(process: str = "self") -> int:
-    """Read the most memory that a process of this host has had, where the kernel counts it."""
-    with suppress(OSError):
-        found = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{process}/status").read_text())
-        return int(found[1]) * 1024 if found else 0
-    return 0
 
 
 def driver_peak(spark: SparkSession) -> int:

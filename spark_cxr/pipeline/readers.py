@@ -53,7 +53,7 @@ def choose_reader(spark: SparkSession, wanted: str, files: Sequence[FoundFile]) 
     """
     if wanted == SPARK:
         return SPARK
-    can_be_read = [file for file in files if file.bytes and not file.obstacle]
+    can_be_read = [file for file in files if file.can_be_read]
     seems_so = all(is_here(file.path) for file in can_be_read)
     is_one_host = all_here(spark) and not is_connect(spark)
     if seems_so and (is_one_host or not can_be_read or _workers_open(spark, can_be_read)):
@@ -137,7 +137,7 @@ def read_listed(spark: SparkSession, files: Sequence[FoundFile], reader: str) ->
 
 def _left_to_workers(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:
     """Give the files without their bytes, in tasks that have about the same number of them."""
-    can_be_read = [file for file in files if file.bytes and not file.obstacle]
+    can_be_read = [file for file in files if file.can_be_read]
     size = sum(file.bytes for file in can_be_read)
     tasks = max(len(can_be_read) // FILES_A_TASK, size // BYTES_A_TASK, LEAST_TASKS)
     table = table_of(spark, can_be_read).withColumn(CONTENT, F.lit(None).cast("binary"))

@@ -59,8 +59,8 @@ class Listing:
 
     def _of(self, files: Iterable[FoundFile]) -> Listing:
         found = tuple(files)
-        can_be_read = (file for file in found if file.bytes and not file.obstacle)
-        return Listing(found, self.passed_over, tuple(escaped(f.path) for f in can_be_read))
+        readable = tuple(escaped(file.path) for file in found if file.can_be_read)
+        return Listing(found, self.passed_over, readable)
 
 
 def table_of(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from spark_cxr.images.apart import peak_of
 from spark_cxr.images.clock import STAGES
 from spark_cxr.images.film_pass import FilmPass, FilmViews
 from spark_cxr.pipeline import progress as module
 from spark_cxr.pipeline.film_pass import over_films
-from spark_cxr.pipeline.pass_times import PassTimes, peak_of
+from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.progress import Watch, progress
 
 
