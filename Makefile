@@ -4,6 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST_PYSPARK := 3.5.9
+# Two processes: each has a JVM and Spark's workers, which one process of tests leaves idle half the time.
+PYTEST := bin/python -m pytest -n 2 --dist loadfile
 AIRFLOW := apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4
 CLIENTS := tritonclient[http]==2.73.0 open-inference-openapi==2.0.0.1 schemathesis==4.32.5
 export PYTHON
@@ -27,13 +29,13 @@ cluster-demo: setup ## the same on a cluster of this machine: master, two worker
 	@conf/local/cluster.sh demo/cluster "$(CURDIR)/conf/local/cluster_demo.sh"
 
 test: setup ## the tests that take minutes, as CI runs them
-	@$(BIN)/python -m pytest
+	@$(VENV)/$(PYTEST)
 
 test-quick: setup ## the tests that need no JVM and are done in about a minute
 	@$(BIN)/python -m pytest -m "not slow and not gpu and not jvm and not heavy"
 
 test-all: setup ## all tests that need no GPU, the slow ones included
-	@$(BIN)/python -m pytest -m "not gpu"
+	@$(VENV)/$(PYTEST) -m "not gpu"
 
 test-gpu: ## the tests on a GPU, which must be there, and its speed; GPU_PYTHON=python: with your own Keras and PyTorch
 ifndef GPU_PYTHON
@@ -62,7 +64,7 @@ test-workers: ## two processes train one network, with PyTorch in an environment
 
 test-oldest: ## the tests with the oldest supported PySpark
 	@conf/local/setup.sh .venv-oldest $(OLDEST_PYSPARK)
-	@.venv-oldest/bin/python -m pytest
+	@.venv-oldest/$(PYTEST)
 
 test-matrix: test-oldest test ## the tests with the oldest and the newest supported PySpark
 

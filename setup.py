@@ -42,6 +42,7 @@ EXTRAS = {
         "mypy>=1.11",
         "pytest>=8.3",
         "pytest-timeout>=2.3",
+        "pytest-xdist>=3.6",
         "pyyaml>=6",
         "ruff>=0.9",
         "scikit-learn>=1.5",
