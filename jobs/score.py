@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.job import Job, main
@@ -12,19 +13,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+def run(spark: SparkSession | None, cfg: Config, output: Output) -> Outcome:
     """Append a row for each new file to the table of predictions."""
-    from spark_cxr.verbs.score.run import score_step
-
-    return score_step(spark, cfg, output)
+    return _verb("score_step")(spark, cfg, output)  # type: ignore[no-any-return]
 
 
-def _opens(cfg: Config) -> Any:
-    from spark_cxr.verbs.score.run import open_run
-
-    return open_run(cfg)
+def _verb(name: str) -> Any:
+    return lambda *given: getattr(import_module("spark_cxr.verbs.score.run"), name)(*given)
 
 
-JOB = Job("score", "Score new files into a growing table", ("score", "drift"), run, opens=_opens)
+JOB = Job("score", "Score new files into a growing table", ("score", "drift"), run,
+          opens=_verb("open_run"), may_wait=_verb("may_wait"))  # fmt: skip
 if __name__ == "__main__":
     main(JOB)

@@ -63,6 +63,8 @@ class Job:
     sections: tuple[str, ...]
     run: Callable[[SparkSession | None, Config, Output], Outcome]
     needs_spark: bool = True
+    may_wait: Callable[[Config], bool] = lambda _: False
+    """Tells whether a run starts without a session, to open one where it turns out to need it."""
     opens: Callable[[Config], AbstractContextManager[Output]] | None = None
     """Where the record of a run goes that has no --out: claimed for as long as the run lasts."""
     goes_on: str = ""
@@ -86,7 +88,7 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
         cfg = resolve(job.name, job.summary, job.sections, argv)
         _check(job, cfg)
         spark = None
-        if job.needs_spark:
+        if job.needs_spark and not job.may_wait(cfg):
             from spark_cxr.pipeline.session import open_session
 
             spark = open_session(job.name)

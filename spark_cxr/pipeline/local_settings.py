@@ -33,8 +33,12 @@ LATER = (
 """Ten times as many calls, or rounds of a loop, as Java takes before it compiles once more."""
 FOR_SHORT_FITS = {LATER: COMPILER}
 PAGE = "spark.ui.enabled"
+ELSEWHERE = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
+"""Where one of these is set, Spark may find a path without scheme that Python does not find."""
 VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 ARGUMENTS, FILE = "PYSPARK_SUBMIT_ARGS", "--properties-file"
+GATEWAY = "PYSPARK_GATEWAY_PORT"
+"""Is set where spark-submit has started the JVM: its own settings count."""
 
 
 def local_settings(job: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -47,6 +51,12 @@ def local_settings(job: str, environment: Mapping[str, str] | None = None) -> di
     options = [option for option, own in suited.items() if not re.search(own, given)]
     jvm = dict.fromkeys((DRIVER, EXECUTOR), " ".join(options)) if options else {}
     return {key: value for key, value in {PAGE: "false", **jvm}.items() if key not in given}
+
+
+def are_ours_alone(environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether a session that started now would be of this machine, and set by nobody else."""
+    given = os.environ if environment is None else environment
+    return not any(given.get(name) for name in (*ELSEWHERE, ARGUMENTS, GATEWAY, "SPARK_CONF_DIR"))
 
 
 def _given(environment: Mapping[str, str]) -> Iterator[str]:

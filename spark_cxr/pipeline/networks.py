@@ -93,10 +93,11 @@ def used_by_workers(spark: SparkSession, plan: Plan) -> Used:
 
 def on_this_worker(plan: Plan) -> Plan:
     """Give the plan with the file and the device that this worker has; runs on the worker."""
+    shipped: tuple[str, ...] = ()
     if TaskContext.get():  # elsewhere the process is the user's
         _freeze_imports(engines.load.cache_info().currsize)
-    here = network.local(plan.network, (SparkFiles.getRootDirectory(), "."))
-    return replace(plan, network=here, device=_device_given(plan))
+        shipped = (SparkFiles.getRootDirectory(), ".")
+    return replace(plan, network=network.local(plan.network, shipped), device=_device_given(plan))
 
 
 @cache

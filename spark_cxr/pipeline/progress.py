@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,6 +74,15 @@ class Watch:
         return times + PassTimes(0, seconds, {}, 0, peak, memory)
 
 
+def times_of(spent: Iterable[Sequence[float]], seconds: float) -> PassTimes:
+    """Add up what stands in `SPENT`, of a pass that Spark did not see."""
+    times = PassTimes(seconds=seconds)
+    for films, *stages, peak in spent:
+        each = dict(zip(STAGES, stages, strict=True))
+        times += PassTimes(int(films), 0.0, each, int(peak))
+    return times
+
+
 class FilmCount:
     """Tells, on a worker, how many films a task has done."""
 
@@ -101,23 +110,29 @@ class FilmCount:
 @contextmanager
 def progress(spark: SparkSession, what: str, films: int) -> Iterator[Watch]:
     """Log a line every few seconds until the block ends, and one at its end."""
+    is_one_host = all_here(spark) and not is_connect(spark)
+    with _watched(spark) as share_done, counted(what, films, share_done) as folder:
+        yield Watch(spark, folder if is_one_host else "")
+
+
+@contextmanager
+def counted(what: str, films: int, share: Callable[[], float] = lambda: 0.0) -> Iterator[str]:
+    """Log the same of workers that count (`FilmCount`) below the folder that this gives.
+
+    Until they do, another share counts.
+    """
     started = time.monotonic()
     furthest = 0.0  # a later stage starts at nothing, but no film is done twice
     with TemporaryDirectory(prefix="spark_cxr-") as folder:
-        watch = Watch(spark, folder if all_here(spark) and not is_connect(spark) else "")
 
-        def say(share: float) -> None:
+        def say() -> None:
             nonlocal furthest
-            furthest = min(1.0, max(furthest, share))
+            furthest = min(1.0, max(furthest, _share_here(folder, films) or share()))
             line = progress_line(what, films, furthest, time.monotonic() - started)
             LOG.info(line, extra=IS_PROGRESS)
 
-        seconds = SECONDS_ON_TERMINALS if sys.stderr.isatty() else SECONDS_BETWEEN_LINES
-        with (
-            _watched(spark) as share_done,
-            ticking(lambda: say(_share_here(folder, films) or share_done()), seconds),
-        ):
-            yield watch
+        with ticking(say, SECONDS_ON_TERMINALS if sys.stderr.isatty() else SECONDS_BETWEEN_LINES):
+            yield folder
     LOG.info(progress_line(what, films, 1.0, time.monotonic() - started))
 
 

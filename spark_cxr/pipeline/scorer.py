@@ -37,20 +37,21 @@ SCORED_FILES = (
 
 
 def open_scorer(
-    spark: SparkSession,
+    spark: SparkSession | None,
     directory: str,
     batch_size: int = 32,
     device: str = "auto",
     public_key: str = "",
 ) -> Model:
-    """Open a model directory as `load_model` does, and ship its network to the workers."""
+    """Open a model directory as `load_model` does, and ship its network to workers elsewhere."""
     place = Output(absolute(directory).rstrip("/"))
     manifest = open_manifest(place, public_key)
     network = network_of(place, manifest, into_cache=True)
-    ship(spark, network)
+    if spark is not None:
+        ship(spark, network)
     plan = Plan(
         network=network,
-        threads=threads_of(spark),
+        threads=threads_of(spark) if spark is not None else 1,
         precision=manifest.precision,
         device=device,
         batch_size=batch_size_for(batch_size, manifest.engine, device),
@@ -92,13 +93,13 @@ def look_at(
     `reduces` films may be decoded at a lower resolution than they have.
     """
     named = files.withColumn("modified", F.unix_micros("modified")).select(*columns(FILES))
-    rows = over_films(
-        named, lambda: scoring_pass(model, known, reduces), SCORED_FILES, watch
-    ).collect()
-    return [
-        ScoredFile(**{name: value for name, value in row.asDict().items() if value is not None})
-        for row in rows
-    ]
+    rows = over_films(named, lambda: scoring_pass(model, known, reduces), SCORED_FILES, watch)
+    return [scored_file(row.asDict()) for row in rows.collect()]
+
+
+def scored_file(row: Row) -> ScoredFile:
+    """Read a row of the pass."""
+    return ScoredFile(**{name: value for name, value in row.items() if value is not None})
 
 
 def scoring_pass(

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -16,7 +17,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
-from spark_cxr.pipeline.local_settings import local_settings
+from spark_cxr.pipeline.local_settings import GATEWAY, are_ours_alone, local_settings
 
 if TYPE_CHECKING:
     from pyspark import SparkConf
@@ -80,6 +81,26 @@ def expect_few(spark: SparkSession, are_few: bool = True) -> None:
         spark.conf.set(key, FOR_FEW[key] if are_few else value)
 
 
+@dataclass
+class LateSession:
+    """A session that is there, or that starts when it turns out to be needed, for few rows."""
+
+    name: str
+    started: SparkSession | None = None
+
+    def get(self) -> SparkSession:
+        """Give the session."""
+        if self.started is None:
+            self.started = open_session(self.name)
+        expect_few(self.started)
+        return self.started
+
+
+def may_start_late() -> bool:
+    """Tell whether no session is there, and all that one could do is done on this machine."""
+    return SparkSession.getActiveSession() is None and are_ours_alone()
+
+
 def gpus_of_a_task(spark: SparkSession) -> float:
     """Say how many GPUs Spark is to give to each task, as conf/gpu.conf says."""
     return float(spark.conf.get(GPUS_OF_A_TASK, "0") or 0)
@@ -118,7 +139,7 @@ def describe(spark: SparkSession) -> dict[str, str]:
 
 
 def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: its own settings count
+    submitted = GATEWAY in os.environ
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
         settings = {**local_settings(name), **settings}

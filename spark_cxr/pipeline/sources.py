@@ -72,16 +72,27 @@ def table_of(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:
 
 
 def list_files(
-    spark: SparkSession, images: Sequence[str], leave_out: str = "", may_be_empty: bool = False
+    spark: SparkSession | None,
+    images: Sequence[str],
+    leave_out: str = "",
+    may_be_empty: bool = False,
 ) -> Listing:
     """List files, those without bytes included, or say which folder is missing or empty.
 
     Folders of this machine are walked here; for all others Spark is asked, once.
+
+    Args:
+        spark: The session; None where Spark sees this machine's files and need not be there.
+        images: Folders or globs.
+        leave_out: Expression for paths that are no films.
+        may_be_empty: There may be no file.
     """
     roots = _roots(images)
     is_ours = all(root.startswith(("/", "file:")) for root in roots)
-    is_ours = is_ours and _reads_here(spark, roots)
-    listing = _walked(roots, leave_out) if is_ours else _indexed(spark, roots, leave_out)
+    if spark is None or (is_ours and _reads_here(spark, roots)):
+        listing = _walked(roots, leave_out)
+    else:
+        listing = _indexed(spark, roots, leave_out)
     if not listing.count and not may_be_empty:
         received = "; ".join(filter(None, (", ".join(images), str(listing.passed_over))))
         raise InputError("at least one image file in --images", received, "Check the folder")

@@ -32,11 +32,9 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_network,
 )
 from spark_cxr.pipeline.labels import NO_FILE, columns_of, dataset_of, label_path
+from spark_cxr.pipeline.local_settings import ELSEWHERE
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
-
-ELSEWHERE = ("HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
-"""Where one of these is set, Spark may find a path without scheme that Python does not find."""
 
 
 def preflight(cfg: Config, sections: Sequence[str]) -> None:

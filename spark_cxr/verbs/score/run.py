@@ -21,17 +21,19 @@ from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
 from spark_cxr.model.model import Model
-from spark_cxr.output import Outcome, Output, absolute, locate
+from spark_cxr.output import Outcome, Output, absolute, is_here, locate
 from spark_cxr.pipeline.explanations import explain_paths
 from spark_cxr.pipeline.int8_scorer import in_int8
-from spark_cxr.pipeline.scorer import open_scorer
-from spark_cxr.pipeline.session import expect_few
+from spark_cxr.pipeline.readers import SPARK
+from spark_cxr.pipeline.scorer import ScoredFile, open_scorer
+from spark_cxr.pipeline.session import LateSession, describe, may_start_late
 from spark_cxr.pipeline.sources import Listing, list_files
 from spark_cxr.settings import Config, Score
-from spark_cxr.verbs.score.arrivals import arrivals, batches
+from spark_cxr.verbs.score.arrivals import Arrival, arrivals, batches
 from spark_cxr.verbs.score.batch import ScoringRun, score_batch
 from spark_cxr.verbs.score.lease import check_writer, only_writer
-from spark_cxr.verbs.score.reading import spark_reader
+from spark_cxr.verbs.score.one_process import OneProcess, are_few
+from spark_cxr.verbs.score.reading import Look, spark_reader
 from spark_cxr.verbs.score.results import Totals
 from spark_cxr.verbs.score.table import (
     RUNS,
@@ -79,27 +81,36 @@ def check_settings(settings: Score) -> None:
         raise ConfigError("--calibrate DIR with --precision int8", "none", "Name a folder of films")
 
 
-def score_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
-    """Score what is new, and what arrives while it watches; report what was done."""
+def may_wait(cfg: Config) -> bool:
+    """Tell whether Spark need not start before it is known that there is much to do."""
     settings = cfg.score
-    expect_few(spark)  # a batch is a scan: there is nothing to compile or to plan anew
+    is_ours = settings.format == "parquet" and settings.read != SPARK
+    return is_ours and all(map(is_here, settings.images)) and may_start_late()
+
+
+def score_step(spark: SparkSession | None, cfg: Config, output: Output) -> Outcome:
+    """Score what is new, and what arrives while it watches; report what was done.
+
+    Without a session few films are scored in a process beside this one, and many on Spark.
+    """
+    settings, session = cfg.score, LateSession("score", spark)
     scorer = open_scorer(
         spark, settings.model, settings.batch_size, settings.device, settings.require_signature
     )
     if settings.precision == INT8 and scorer.manifest.precision != INT8:
-        scorer = in_int8(spark, scorer, settings.calibrate)
+        scorer = in_int8(session.get(), scorer, settings.calibrate)
     totals, numbers = Totals(keep=settings.explain), count(1)
-    run = _open(spark, settings, scorer, output, totals)
-    with _stopping() as stop:
+    with _stopping() as stop, _looking(session, scorer, settings, totals) as look:
+        run = _open(session, settings, scorer, output, look)
         while True:
             # Who watches may find a folder from which all was taken away.
-            listing = list_files(spark, settings.images, may_be_empty=settings.watch)
+            listing = list_files(session.started, settings.images, may_be_empty=settings.watch)
             score_new(run, listing, totals, numbers, stop)
             if settings.also:
                 write_also(_table_of(settings), settings.also, scorer.manifest.labels)
             if not settings.watch or stop.wait(settings.interval):
                 break
-    return _outcome(spark, scorer, cfg, totals, output)
+    return _outcome(session, scorer, cfg, totals, output)
 
 
 def score_new(
@@ -122,13 +133,31 @@ def score_new(
         run.table.append(SCORED, [], f"{run.name}-none", datetime.now(UTC))
 
 
+@contextmanager
+def _looking(
+    session: LateSession, scorer: Model, settings: Score, totals: Totals
+) -> Iterator[Look]:
+    """Give the function that reads and scores: on Spark once a session is there, or many come."""
+    beside = OneProcess(scorer, settings, totals.spend)
+
+    def look(files: Sequence[Arrival]) -> list[ScoredFile]:
+        if session.started is None and are_few(files):
+            return beside.look(files)
+        return spark_reader(session.get(), scorer, settings, totals.spend)(files)
+
+    try:
+        yield look
+    finally:
+        beside.close()
+
+
 def _open(
-    spark: SparkSession, settings: Score, scorer: Model, output: Output, totals: Totals
+    session: LateSession, settings: Score, scorer: Model, output: Output, look: Look
 ) -> ScoringRun:
     name, place = PurePosixPath(output.address).name, _table_of(settings)
     table: Table = ParquetTable(place)
     if settings.format == "delta":
-        delta = DeltaTable(spark, place)
+        delta = DeltaTable(session.get(), place)
         delta.make()
         table = delta
     return ScoringRun(
@@ -136,38 +165,40 @@ def _open(
         model=scorer.manifest.identity,
         table=table,
         name=name,
-        look=spark_reader(spark, scorer, settings, totals.spend),
+        look=look,
         check=lambda: check_writer(place, name),
     )
 
 
 def _outcome(
-    spark: SparkSession, scorer: Model, cfg: Config, totals: Totals, output: Output
+    session: LateSession, scorer: Model, cfg: Config, totals: Totals, output: Output
 ) -> Outcome:
     measures = measure_drift(totals.tally, scorer.predictor.reference, cfg.drift)
     counts: dict[str, Any] = {
         "table": _table_of(cfg.score).address,
         "model": scorer.manifest.identity,
         **totals.counts(measures),
+        "session": describe(session.started) if session.started else {"session": "none"},
     }
     if totals.keep:
         output.write_text(LEAST_CERTAIN, totals.csv())
         counts["least_certain"] = output.table(LEAST_CERTAIN)
         paths = [doubt.path for doubt in totals.least_certain()]
         place = Output(output.table(EXPLAINED))
-        counts["explained"] = _explain(spark, scorer, paths, cfg.score, place)
+        counts["explained"] = _explain(session, scorer, paths, cfg.score, place)
     lines = [*totals.lines(measures), *filter(None, [scorer.manifest.weights.caveat])]
     return Outcome(counts, "\n".join(lines))
 
 
 def _explain(
-    spark: SparkSession, scorer: Model, paths: Sequence[str], settings: Score, output: Output
+    session: LateSession, scorer: Model, paths: Sequence[str], settings: Score, output: Output
 ) -> int:
     """Draw films with their heat; if that fails the scores stay."""
     if not paths:
         return 0
     try:
-        return explain_paths(spark, scorer, paths, settings.max_bytes, settings.read, output).n
+        chosen = (paths, settings.max_bytes, settings.read, output)
+        return explain_paths(session.get(), scorer, *chosen).n
     except SparkCxrError as error:
         LOG.warning(f"score: the least certain films are not explained: {error}")
         return 0
