@@ -57,7 +57,7 @@ def _linear_taps(length: int, new_length: int) -> Taps:
     return Taps(first, np.stack([unit - rest, rest]).astype(np.float64), unit)
 
 
-def _weighed(array: NDArray[Any], taps: Taps, dtype: type[np.floating[Any]]) -> NDArray[Any]:
+def weighed(array: NDArray[Any], taps: Taps, dtype: type[np.floating[Any]]) -> NDArray[Any]:
     """Sum weighted neighbours along the first axis, a band of output lines at a time."""
     lines, weights = array.reshape(len(array), -1), taps.weights.astype(dtype)[:, :, None]
     sums = np.empty((len(taps.first), lines.shape[1]), dtype)
@@ -78,18 +78,23 @@ def resize(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     """Resize to height and width; grey stays grey, a film of the right size is handed back."""
     if pixels.shape[:2] == tuple(size_hw):
         return pixels
-    down, across = (
-        (_linear_taps if new > old else area_taps)(old, new)
-        for old, new in zip(pixels.shape, size_hw, strict=False)
-    )
-    levels = averages(pixels, down, across)
+    levels = resized_levels(pixels, size_hw)
     levels += 0.5
     # Cast, which rounds down, before the copy into rows: that is eight times less to move.
     return np.ascontiguousarray(levels.astype(np.uint8))
 
 
+def resized_levels(pixels: Pixels, size_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """Give what `resize` rounds."""
+    down, across = (
+        (_linear_taps if new > old else area_taps)(old, new)
+        for old, new in zip(pixels.shape, size_hw, strict=False)
+    )
+    return averages(pixels, down, across)
+
+
 def _summed(pixels: Pixels, taps: Taps) -> NDArray[np.float32]:
-    """Do what `_weighed` does, for areas of many lines: add them up, and take off what is too much.
+    """Do what `weighed` does, for areas of many lines: add them up, and take off what is too much.
 
     Only the outermost lines of an area count in part, so the others need no multiplication.
     """
@@ -114,10 +119,10 @@ def averages(pixels: Pixels, down: Taps, across: Taps) -> NDArray[np.float64]:
         tall: NDArray[Any] = _summed(pixels, down)
     else:
         is_exact = 255 * down.total < _EXACT_IN_FLOAT32
-        tall = _weighed(pixels, down, np.float32 if is_exact else np.float64)
+        tall = weighed(pixels, down, np.float32 if is_exact else np.float64)
     # Turned round so that both passes add whole contiguous rows.
     turned = np.ascontiguousarray(tall.swapaxes(0, 1))
-    wide = _weighed(turned, across, np.float64).swapaxes(0, 1)
+    wide = weighed(turned, across, np.float64).swapaxes(0, 1)
     levels: NDArray[np.float64] = wide / (down.total * across.total)
     return levels
 
