@@ -246,6 +246,6 @@ def names() -> tuple[str, ...]:
 def get(name: str) -> Backbone:
     """Find a network by name."""
     if name not in BACKBONES:
-        way_out = f"{nearest(name, names())} Or give a FILE.keras of your own"
+        way_out = f"{nearest(name, names())} Or give a FILE.keras or FILE.onnx of your own"
         raise ConfigError("features.backbone by name", name, way_out)
     return BACKBONES[name]

@@ -118,8 +118,13 @@ def prepare(
     backbone: Backbone, weights: Weights, engine: str, pooling: str = "avg", say: Say = to_log
 ) -> Network:
     """Build the file of a network in the cache, or take the one that is there."""
+    if backbone.is_graph and pooling != "avg":
+        way_out = "Say it in the card: pooling"
+        raise ConfigError(f"no pooling beside {Path(backbone.file).name}", pooling, way_out)
     if pooling not in POOLINGS:
         raise ConfigError("features.pooling by name", pooling, nearest(pooling, POOLINGS))
+    if backbone.card and backbone.card.pooling in POOLINGS:
+        pooling = backbone.card.pooling
     wanted = Network(
         backbone=backbone.name,
         size_hw=backbone.size_hw,
