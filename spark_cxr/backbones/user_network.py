@@ -60,21 +60,23 @@ def find(name: str, normalising: str = "", card: str = "", size: int = 0) -> Bac
     if is_own(name):
         return _read_file(fetched(name), normalising, card, size)
     row = catalog.get(name)
-    if normalising not in ("", row.normalising) or card:
-        expected = f"no features.normalising, or {row.normalising}, and no card for {name}"
+    if normalising not in ("", row.normalising):
+        expected = f"no features.normalising, or {row.normalising}, for {name}"
+        raise ConfigError(expected, normalising, "The catalog knows what its networks take")
+    if card:
         way_out = "The catalog knows what its networks take"
-        raise ConfigError(expected, normalising or f"--card={card}", way_out)
+        raise ConfigError(f"no card for {name}", f"--card={card}"[:200], way_out)
     return _resized(row, size) if size else row
 
 
 def find_wanted(wanted: Features) -> Backbone:
     """Find the network of these settings."""
-    return find(wanted.backbone, wanted.normalising, wanted.card, wanted.size)
+    return find(wanted.backbone, wanted.normalising, wanted.card, wanted.network_size)
 
 
 def _resized(row: Backbone, size: int) -> Backbone:
     if not row.constructor:
-        received, way_out = f"--size {size} for {row.name}", "Leave --size out"
+        received, way_out = f"--network-size {size} for {row.name}", "Leave --network-size out"
         raise ConfigError("a network that runs at other sizes", received, way_out)
     return replace(row, size_hw=(size, size))
 
@@ -111,7 +113,10 @@ def read_own(path: Path, normalising: str, card: str = "", size: int = 0) -> Bac
     """Describe a user's network by what its file says of its input, and what is known of it."""
     (*size_hw, channels), known = _input_shape(path), _known(path)
     if size not in (0, *size_hw):
-        received, way_out = f"--size {size}, {size_hw} in the file", "Leave --size out"
+        received, way_out = (
+            f"--network-size {size}, {size_hw} in the file",
+            "Leave --network-size out",
+        )
         raise ConfigError(f"the size that {path.name} has", received, way_out)
     if said := None if normalising else _card_of(path, card, size_hw, channels):
         return Backbone(

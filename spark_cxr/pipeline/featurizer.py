@@ -34,7 +34,7 @@ Batches = Iterator[pd.Series | pd.DataFrame]
 """What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""
 VECTORS = "vector array<float>, reason string, detail string"
 SAME_NAME = (
-    *("weights", "mirror", "normalising", "card", "size"),
+    *("weights", "mirror", "normalising", "card"),
     *("engine", "precision", "calibrate", "device"),
 )
 """Params that the section [features] calls the same."""
@@ -46,7 +46,7 @@ DEFAULTS = {
     "mirror": "",
     "normalising": "",
     "card": "",
-    "size": 0,
+    "networkSize": 0,
     "pooling": "avg",
     "engine": "auto",
     "precision": "auto",
@@ -164,7 +164,9 @@ class FilmFeaturizer(
     mirror = text("mirror", "folder or URL with the official weight files, tried first")
     normalising = one_of("normalising", ("", *NORMALISINGS), "of a FILE.keras")
     card = text("card", "what a file of yours takes: FILE.toml, a card that ships, or KEY = VALUE")
-    size = Param(Params._dummy(), "size", "pixels of a side; 0: its own", TypeConverters.toInt)
+    networkSize = Param(
+        Params._dummy(), "networkSize", "pixels of a side; 0: its own", TypeConverters.toInt
+    )
     pooling = one_of("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
     engine = one_of("engine", ("auto", *engines.names()), "what runs the network")
     precision = one_of("precision", PRECISIONS, "numbers to calculate with")
@@ -191,7 +193,7 @@ class FilmFeaturizer(
         mirror: str = "",
         normalising: str = "",
         card: str = "",
-        size: int = 0,
+        networkSize: int = 0,
         pooling: str = "avg",
         engine: str = "auto",
         precision: str = "auto",
@@ -217,6 +219,7 @@ class FilmFeaturizer(
             cache="",
             backbone=self.getOrDefault(self.modelName),
             batch_size=self.getOrDefault(self.batchSize),
+            network_size=self.getOrDefault(self.networkSize),
             **{name: self.getOrDefault(self.getParam(name)) for name in SAME_NAME},
         )
         return features, self.getOrDefault(self.pooling)

@@ -111,7 +111,7 @@ class _OfImages(
             backbone=name,
             normalising="",
             card="",
-            size=0,
+            network_size=0,
             batch_size=batch_size,
             **given,
         )

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_onnx
 
 from spark_cxr.backbones import engines, network, weights
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.user_network import find
 from spark_cxr.errors import ConfigError, SparkCxrError, WeightsError
+from tests import tiny_onnx
 
 CARD = """
 [input]
