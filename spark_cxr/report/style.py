@@ -95,6 +95,11 @@ section > dl dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabu
 figure { margin: 0; }
 figure + .wide, .plots + .wide { margin-top: 2rem; }
 .sheet img { display: block; max-width: 100%; height: auto; }
+.maps {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr));
+  gap: 1.5rem; margin-bottom: .75rem;
+}
+.maps svg { display: block; width: 100%; max-width: 24rem; height: auto; }
 .plot svg { display: block; width: 100%; max-width: 32rem; height: auto; }
 figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-top: .6rem; }
 .films {
