@@ -114,6 +114,7 @@ figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-
   gap: 1.5rem;
 }
 .panel img { aspect-ratio: auto; }
+.film.own img { outline: 3px solid var(--accent); }
 .film b { color: var(--ink); }
 .film code { display: block; overflow-wrap: anywhere; font-size: .75rem; margin-top: .2rem; }
 code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
