@@ -189,6 +189,8 @@ def _squared_distances(places: NDArray[AnyFloat]) -> NDArray[AnyFloat]:
 def _in_square(places: Floats) -> Floats:
     """Shift and scale into the unit square, alike in both directions."""
     low, high = places.min(axis=0), places.max(axis=0)
+    if high[1] - low[1] > high[0] - low[0]:  # wide takes less of a page than high
+        places, low, high = places[:, ::-1], low[::-1], high[::-1]
     span = float((high - low).max()) or 1.0
     square: Floats = (places - (low + high) / 2) / span + 0.5
     return square

@@ -47,11 +47,11 @@ def _film(found: FilmNeighbours) -> Html:
 
 def _neighbour(found: NeighbourPicture) -> Html:
     label = found.label or "no label"
-    words = f"{label}, cosine {found.cosine:.3f}"
+    words = f"{label}, cosine {found.cosine:.4f}"
     caption = join(
         [
             element("b", label),
-            f" cosine {found.cosine:.3f}",
+            f" cosine {found.cosine:.4f}",
             f"; {found.source}" if found.source else "",
             element("code", found.name),
         ]

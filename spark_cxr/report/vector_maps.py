@@ -25,6 +25,8 @@ REST = "#7a7a7a"
 RIGHT, WRONG = "right", "wrong"
 SIDE, LEGEND_LINE, LONGEST = 250.0, 14.0, 19
 """Points: of a map and of a line of its legend; letters of a name there, two names a line."""
+AIR = 0.03
+"""Around the films, where the longer side of the map is 1."""
 LEAD = (
     "Each dot is a film. Films whose vectors have nearly the same direction lie close together "
     "(an exact t-SNE of cosines, from the first two principal components). Read which films are "
@@ -56,16 +58,16 @@ def vector_maps(maps: Sequence[VectorMap]) -> Html:
 
 def _network(number: int, found: VectorMap) -> Html:
     """Draw the films of one network, once for each question; what has one answer is left out."""
-    name = f"map{number}"
-    panels = [
-        figure(Html(_draw(f"{name}-class", "By class", _kinds(found, found.labels))), "By class")
-    ]
+    questions = {"class": ("By class", _kinds(found, found.labels))}
     if len(set(found.sources)) > 1:
         sources = [source or "not known" for source in found.sources]
-        kinds = _kinds(found, sources)
-        panels.append(figure(Html(_draw(f"{name}-source", "By source", kinds)), "By source"))
-    caption = f"Mistakes of {found.head}"
-    panels.append(figure(Html(_draw(f"{name}-mistakes", caption, _mistakes(found))), caption))
+        questions["source"] = ("By source", _kinds(found, sources))
+    questions["mistakes"] = (f"Mistakes of {found.head}", _mistakes(found))
+    lines = max(-(-len(kinds) // 2) for _, kinds in questions.values())
+    panels = (
+        figure(Html(_draw(f"map{number}-{name}", title, kinds, lines)), title)
+        for name, (title, kinds) in questions.items()
+    )
     return join(
         [
             element("h3", found.backbone),
@@ -135,14 +137,16 @@ def _places(found: VectorMap, chosen: Sequence[bool]) -> tuple[tuple[float, floa
     return tuple(place for place, is_in in zip(found.places, chosen, strict=True) if is_in)
 
 
-def _draw(name: str, title: str, kinds: Sequence[_Kind]) -> str:
+def _draw(name: str, title: str, kinds: Sequence[_Kind], lines: int) -> str:
     """Draw the films, with their legend in two columns below."""
-    lines = -(-len(kinds) // 2)
-    size = (SIDE, SIDE + LEGEND_LINE * lines + 8)
+    heights = [up for kind in kinds for _, up in kind.places]
+    low, high = min(heights) - AIR, max(heights) + AIR
+    below = LEGEND_LINE * lines + 10
+    size = (SIDE, below + 3 + (SIDE - 6) * (high - low) / (1 + 2 * AIR))
 
     def pen(figure: Figure) -> None:
-        axes = add_axes(figure, size, left=3, right=3, top=3, bottom=LEGEND_LINE * lines + 10)
-        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[], yticks=[])
+        axes = add_axes(figure, size, left=3, right=3, top=3, bottom=below)
+        axes.set(xlim=(-AIR, 1 + AIR), ylim=(low, high), xticks=[], yticks=[])
         axes.spines[["top", "right"]].set_visible(True)
         for spine in axes.spines.values():
             spine.set_alpha(0.25)

@@ -106,8 +106,8 @@ def test_the_page_shows_the_film_beside_its_neighbours(trained: Path, tmp_path: 
     assert outline.tags.count("img") == 6
     assert "left out" in outline.text
     assert "Not for diagnosis" in outline.text
-    shown = re.findall(r"cosine (\d\.\d{3})", outline.text)
-    assert shown == [f"{row['cosine']:.3f}" for row in rows]
+    shown = re.findall(r"cosine (\d\.\d{4})", outline.text)
+    assert shown == [f"{row['cosine']:.4f}" for row in rows]
 
 
 def test_pages_do_without_pictures(trained: Path, tmp_path: Path) -> None:
