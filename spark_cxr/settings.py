@@ -328,6 +328,7 @@ class Serve:
     seconds: float = setting(least=0.1, most=3600)
     uncertain: float = setting(least=0, most=1)
     reduce: str = setting(choices=REDUCE)
+    neighbours: str = setting()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ BLOCK_NUMBERS = 2**21
 """Numbers of the vectors that are looked at at once: 16 MB."""
 DIGITS = 7
 """Of a cosine: the last bits of a product depend on how many vectors are multiplied at once."""
+SHOWN_DIGITS = 4
+MOST_HELD = 2**27
+"""Numbers that are held in memory at once: 512 MB."""
 WAY_OUT = "Name the --out of a featurize, train or compare that ended well"
 
 
@@ -67,6 +70,22 @@ class _Block:
 
 
 @dataclass(frozen=True)
+class HeldVectors:
+    """Vectors in memory with their labels, and nothing else of their films."""
+
+    directions: NDArray[np.float32]
+    """(films, numbers), of length 1"""
+    labels: tuple[str | None, ...]
+
+    def nearest(self, vector: ArrayLike, count: int) -> list[tuple[str | None, float]]:
+        """Give label and cosine of the films nearest to one, the nearest first."""
+        wanted = directions_of(np.asarray(vector)[None])[0].astype(np.float32)
+        cosines = np.round(self.directions @ wanted, SHOWN_DIGITS)
+        near = np.argsort(-cosines, kind="stable")[:count]
+        return [(self.labels[at], float(cosines[at])) for at in near]
+
+
+@dataclass(frozen=True)
 class VectorTable:
     """The vectors that an earlier run has left."""
 
@@ -95,6 +114,25 @@ class VectorTable:
                         column[row], itself[number] = -np.inf, itself[number] + 1
                 kept[number] = _merged(kept[number], block.rows, column, count)
         return [Nearest(tuple(k), n) for k, n in zip(kept, itself, strict=True)]
+
+    def held(self, dim: int) -> HeldVectors:
+        """Read all of them into memory, for whoever is asked again and again.
+
+        Raises:
+            InputError: They are too many, or of another length.
+        """
+        store, folder = locate(self.output.table(FEATURES))
+        n = sum(_rows_in(store, path) for path in _parts(store, folder))
+        if not 0 < n * dim <= MOST_HELD:
+            received = f"{n:,} of {dim} in {self.output.address}"
+            way_out = "Featurize a part of the films, and name that run"
+            raise InputError(f"1 to {MOST_HELD // dim:,} vectors to hold", received, way_out)
+        directions, labels = np.empty((n, dim), np.float32), list[str | None]()
+        for block in self._blocks(dim):
+            first = len(labels)
+            labels += block.rows.column(LABEL).to_pylist()
+            directions[first : len(labels)] = block.directions
+        return HeldVectors(directions, tuple(labels))
 
     def _blocks(self, dim: int) -> Iterator[_Block]:
         store, folder = locate(self.output.table(FEATURES))
@@ -160,6 +198,11 @@ def check_network(table: VectorTable, plan: Plan) -> str:
 def _parts(store: fs.FileSystem, folder: str) -> list[str]:
     found = store.get_file_info(fs.FileSelector(folder))
     return sorted(entry.path for entry in found if _is_part(entry))
+
+
+def _rows_in(store: fs.FileSystem, path: str) -> int:
+    with store.open_input_file(path) as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)
 
 
 def _is_part(entry: fs.FileInfo) -> bool:

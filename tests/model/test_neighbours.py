@@ -120,3 +120,12 @@ def test_another_precision_of_the_same_network_is_noted(tmp_path: Path) -> None:
     assert check_network(table, fake_plan()) == ""
     other = neighbours.VectorTable(table.output, f"{table.network.rpartition('-')[0]}-bf16")
     assert check_network(other, fake_plan()).startswith("vectors in bf16, films looked at in ")
+
+
+def test_vectors_that_are_held_give_the_same_neighbours(tmp_path: Path) -> None:
+    table = open_vectors(run_with_vectors(tmp_path, rows_of()).address, "")
+    vector = np.random.default_rng(2).normal(size=DIM)
+    (found,) = table.nearest([query(vector)], 6)
+    held = table.held(DIM).nearest(vector, 6)
+    assert [label for label, _ in held] == [n.label for n in found.neighbours]
+    assert [c for _, c in held] == pytest.approx([n.cosine for n in found.neighbours], abs=1e-4)
