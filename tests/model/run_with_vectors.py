@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spark_cxr.backbones.engines import load
+from spark_cxr.backbones.engines.plan import Used
 from spark_cxr.output import RECORD, VECTORS, Output
 from tests.quick import defaults, fake_plan
 
@@ -25,8 +25,7 @@ FEATURE_ROWS = pa.schema(
 
 def fake_key() -> str:
     """Name the vectors of the fake network."""
-    plan = fake_plan()
-    return plan.key(load(plan).used)
+    return fake_plan().key(Used("fake", "cpu", "f32", 1, 4))
 
 
 def run_with_vectors(

@@ -23,9 +23,9 @@ SECRET = "doe-jane-4711"
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory, drawn):
+def known(tmp_path_factory, drawn, server):
     """Leave the vectors of two of the films, and of 30 that are like none."""
-    plan = fake_plan()
+    plan = server.service.model.plan  # a network more would push that of other tests out
     rng = np.random.default_rng(1)
     vectors = [*featurize([drawn["png"], drawn["dicom"]], plan)]
     vectors += [*rng.normal(size=(30, len(vectors[0])))]
@@ -41,7 +41,7 @@ def known(tmp_path_factory, drawn):
         for number, vector in enumerate(vectors)
     ]
     root = tmp_path_factory.mktemp("known")
-    weights = plan.network.weights
+    weights = fake_plan().network.weights
     origin = Origin(weights.kind, weights.sha256, weights.origin, weights.licence, "")
     model = made_model(root / "model", weights=origin)
     return model, run_with_vectors(root / "F", rows).address
