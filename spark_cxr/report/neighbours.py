@@ -35,7 +35,8 @@ def _film(found: FilmNeighbours) -> Html:
     said = ", ".join(f"{count} {label}" for label, count in found.labels) or "none has a label"
     lead = f"Among the {len(found.neighbours)} nearest: {said}."
     if found.itself:
-        lead += f" The film itself is among the vectors ({found.itself}) and left out."
+        verb = "is" if found.itself == 1 else "are"
+        lead += f" {counted(found.itself, 'film')} with its very bytes {verb} left out."
     own = figure(
         picture(found.image, "The film") if found.image else sections.NOTHING,
         element("b", "This film"),
