@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from spark_cxr.metrics.comparison_results import ComparisonReport
+from spark_cxr.metrics.results import TrainingReport
 from spark_cxr.metrics.vector_map import VectorMap, vector_map
 from spark_cxr.report.comparison import comparison_page
+from spark_cxr.report.training import training_page
 from spark_cxr.report.vector_maps import vector_maps
 from tests.report.outline import read
 
@@ -62,6 +64,11 @@ def test_the_page_of_a_comparison_shows_maps_beside_the_ranking(field: Compariso
     outline = read(page)
     assert outline.text.index("Ranking") < outline.text.index("Maps of the vectors")
     assert read(comparison_page(field)).text.count("Maps of the vectors") == 0
+
+
+def test_the_page_of_a_training_shows_the_map_of_its_test(report: TrainingReport) -> None:
+    page = training_page(dataclasses.replace(report, map=mapped()))
+    assert read(page).tags.count("svg") == read(training_page(report)).tags.count("svg") + 3
 
 
 def test_the_same_vectors_give_the_same_bytes() -> None:
