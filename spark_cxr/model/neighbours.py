@@ -25,6 +25,7 @@ from spark_cxr.schemas import FEATURES, LABEL, PATH, SHA256, SOURCE
 
 BLOCK_NUMBERS = 2**21
 """Numbers of the vectors that are looked at at once: 16 MB."""
+READ_BYTES = 2**20
 DIGITS = 7
 """Of a cosine: the last bits of a product depend on how many vectors are multiplied at once."""
 SHOWN_DIGITS = 4
@@ -140,7 +141,7 @@ class VectorTable:
         for path in _parts(store, folder):
             with store.open_input_file(path) as file:
                 names = [PATH, SHA256, LABEL, SOURCE, FEATURES]
-                for rows in pq.ParquetFile(file).iter_batches(size, columns=names):
+                for rows in _streamed(file).iter_batches(size, columns=names):
                     vectors = rows.column(FEATURES)
                     numbers = vectors.flatten().to_numpy(zero_copy_only=False)
                     if vectors.null_count or (np.diff(vectors.offsets) != dim).any():
@@ -198,6 +199,11 @@ def check_network(table: VectorTable, plan: Plan) -> str:
 def _parts(store: fs.FileSystem, folder: str) -> list[str]:
     found = store.get_file_info(fs.FileSelector(folder))
     return sorted(entry.path for entry in found if _is_part(entry))
+
+
+def _streamed(file: pa.NativeFile) -> pq.ParquetFile:
+    """Open a file so that it is read on and on: its groups of rows may have 128 MB."""
+    return pq.ParquetFile(file, buffer_size=READ_BYTES, pre_buffer=False)
 
 
 def _rows_in(store: fs.FileSystem, path: str) -> int:

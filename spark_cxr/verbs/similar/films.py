@@ -77,7 +77,7 @@ def listed(images: Sequence[str]) -> list[str]:
     walk, stored = Walk(), list[str]()
     for address in map(absolute, images):
         if is_here(address):
-            for path in expanded(address.removeprefix("file:")):
+            for path in expanded(locate(address)[1]):
                 walk.below(path)
         else:
             stored.append(address)

@@ -19,7 +19,7 @@ from spark_cxr.metrics.wording import counted, duration
 from spark_cxr.model.neighbours import Nearest, QueryFilm
 from spark_cxr.output import Outcome, Output
 from spark_cxr.report.neighbours import neighbours_page
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, without_password
 from spark_cxr.verbs.similar.films import AskedFilm, listed, thumbnails, vectors_of
 from spark_cxr.verbs.similar.network import Search, open_search
 
@@ -118,7 +118,7 @@ def _report(
         setup=(
             ("Network", network.backbone),
             ("Weights", network.weights.origin),
-            ("Vectors", search.table.output.address),
+            ("Vectors", without_password(search.table.output.address)),
             ("Their key", search.table.network),
             ("Time", duration(seconds)),
             ("spark_cxr", __version__),
