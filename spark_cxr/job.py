@@ -308,7 +308,10 @@ def _inputs(cfg: Config) -> tuple[str, ...]:
     labels = () if cfg.ingest.labels in ("", "folder", "none") else (cfg.ingest.labels,)
     named = (
         *(cfg.audit.manifest, cfg.audit.lung_masks, cfg.explain.model, cfg.explain.table),
-        *(cfg.features.table, cfg.train.features),
+        *(cfg.features.table, cfg.train.features, cfg.similar.model, cfg.similar.features),
     )
-    folders = (*cfg.ingest.images, *cfg.train.test_images, *cfg.finetune.never)
+    folders = (
+        *(*cfg.ingest.images, *cfg.train.test_images),
+        *(*cfg.finetune.never, *cfg.similar.images),
+    )
     return (*folders, *labels, *filter(None, named))

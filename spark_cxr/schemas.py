@@ -89,6 +89,11 @@ cells look at map_first, map_first + map_step … of height and width; null: at 
 Where the model names no class and no label was asked for, there is no target and no map.
 `label` is the truth where it is known; `overlay` a picture below the same directory."""
 
+NEIGHBOURS = (
+    "film string, place int, path string, sha256 string, label string, source string, cosine double"
+)
+"""One row a film and one of those that are most like it; `place` 1 is the nearest."""
+
 SCORE_QUARANTINE = (
     f"{QUARANTINE}, modified timestamp, bytes bigint, model string, scored_at timestamp"
 )

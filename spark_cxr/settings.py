@@ -259,6 +259,19 @@ class Explain:
 
 
 @dataclass(frozen=True)
+class Similar:
+    """Section [similar]: which films, and among which vectors those most like them are found."""
+
+    images: Paths
+    model: str
+    require_signature: str
+    features: str
+    count: int = setting(least=1, most=50)
+    pictures: bool = setting()
+    device: str = setting()
+
+
+@dataclass(frozen=True)
 class Score:
     """Section [score]: which model scores which films into which table."""
 
@@ -317,6 +330,7 @@ class Serve:
     seconds: float = setting(least=0.1, most=3600)
     uncertain: float = setting(least=0, most=1)
     reduce: str = setting(choices=REDUCE)
+    neighbours: str = setting()
 
 
 @dataclass(frozen=True)
@@ -351,6 +365,7 @@ class Config:
     audit: Audit
     score: Score
     explain: Explain
+    similar: Similar
     drift: Drift
     serve: Serve
     load: Load

@@ -87,3 +87,11 @@ def test_loading_a_model_looks_for_the_model(blocked: dict[str, str]) -> None:
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=blocked)
     assert ended.stderr.splitlines()[-1].startswith("spark_cxr.errors.")
+
+
+def test_similar_starts_without_it(blocked: dict[str, str], tmp_path: Path) -> None:
+    ended = spark_cxr(blocked, "similar", "--images", f"{tmp_path}/none", "--out", f"{tmp_path}/S")
+    assert (ended.returncode, ended.stderr.splitlines()[-1][:59]) == (
+        2,
+        "similar: Expected 1 to 100 films in --images. Received: 0 i",
+    )

@@ -209,6 +209,13 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     return png_file(stream, (height, width), kind=_KINDS[pixels.shape[2:]])
 
 
+def encode_jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """Write grey or RGB pixels as a JPEG."""
+    written = BytesIO()
+    Image.fromarray(pixels).save(written, "JPEG", quality=quality)
+    return written.getvalue()
+
+
 def png_file(stream: bytes, size_hw: tuple[int, int], bits: int = 8, kind: int = GREY) -> bytes:
     """Frame a zlib stream as a PNG file of this size."""
     height, width = size_hw

@@ -15,6 +15,7 @@ from spark_cxr.metrics.results import (
     Row,
     RunSummary,
 )
+from spark_cxr.metrics.vector_map import VectorMap
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ class ComparisonReport:
     """Of the best."""
     mistakes: tuple[Mistake, ...] = ()
     """Of the best, the most confident first."""
+    maps: tuple[VectorMap, ...] = ()
+    """Of each network, with the mistakes of the best head on it; as the ranking has them."""
 
     @property
     def best(self) -> ComparisonRow:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
 from spark_cxr.metrics.checks import Check
+from spark_cxr.metrics.vector_map import VectorMap
 
 Row = tuple[str, str]
 """A name and what it is, both as they shall be read."""
@@ -211,3 +212,5 @@ class TrainingReport:
     """Where the network itself was trained."""
     overlap: Overlap | None = None
     """Test images that the network was trained on."""
+    map: VectorMap | None = None
+    """Of the test images' vectors."""

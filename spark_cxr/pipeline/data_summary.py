@@ -15,6 +15,7 @@ from spark_cxr.datasets import PublishedResult
 from spark_cxr.images.film import DAMAGED, FLAGS
 from spark_cxr.images.fit import Fit
 from spark_cxr.images.prepare import scaled
+from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics import measure_parts
 from spark_cxr.metrics.results import (
     AuditSummary,
@@ -30,7 +31,7 @@ from spark_cxr.pipeline.evaluate import TestAnswers
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
-from spark_cxr.pipeline.pictures import film_at, jpeg
+from spark_cxr.pipeline.pictures import film_at
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config
 
@@ -168,4 +169,4 @@ def mistakes_of(predictions: DataFrame, check: RefusalCheck | None = None) -> tu
 def _thumbnail(path: str) -> bytes:
     """Draw a film small; nothing where its file is gone by now."""
     film = film_at(path)
-    return b"" if film is None else jpeg(scaled(film, THUMBNAIL), QUALITY)
+    return b"" if film is None else encode_jpeg(scaled(film, THUMBNAIL), QUALITY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +16,7 @@ from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS, Limits, Pixels
 from spark_cxr.images.heat import Grid, bounded, heated
+from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.model.attribution import METHODS
 from spark_cxr.model.explanation import scale_of
@@ -46,15 +46,6 @@ def film_at(address: str, limits: Limits = DEFAULT_LIMITS) -> Pixels | None:
             return decode(stream.read(), limits).pixels
     except (OSError, BadImage):
         return None
-
-
-def jpeg(pixels: Pixels, quality: int) -> bytes:
-    """Write pixels as a JPEG."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=quality)
-    return out.getvalue()
 
 
 @dataclass(frozen=True)
@@ -160,7 +151,7 @@ def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
     field = np.asarray(row["map"], np.float32).reshape(row["map_height"], row["map_width"])
     grid = None if row["map_first"] is None else Grid(row["map_first"], row["map_step"])
     both = film[..., None].repeat(3, 2), heated(film, field, scale, grid)
-    return jpeg(np.concatenate(both, axis=1), QUALITY)
+    return encode_jpeg(np.concatenate(both, axis=1), QUALITY)
 
 
 def training_panels(

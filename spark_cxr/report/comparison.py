@@ -20,6 +20,7 @@ from spark_cxr.report import comparison_wording as words
 from spark_cxr.report import dots, sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
 from spark_cxr.report.sections import NOTHING, with_small
+from spark_cxr.report.vector_maps import vector_maps
 
 
 def comparison_page(report: ComparisonReport) -> str:
@@ -36,6 +37,7 @@ def comparison_page(report: ComparisonReport) -> str:
         _ranking(report),
         _duel(report),
         _folds(report),
+        vector_maps(report.maps),
         sections.classes(best, f"Class by class: {report.best.name}"),
         sections.pictures(best, f"In pictures: {report.best.name}"),
         sections.parts(report.parts),

@@ -95,6 +95,11 @@ section > dl dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabu
 figure { margin: 0; }
 figure + .wide, .plots + .wide { margin-top: 2rem; }
 .sheet img { display: block; max-width: 100%; height: auto; }
+.maps {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr));
+  gap: 1.5rem; margin-bottom: .75rem;
+}
+.maps svg { display: block; width: 100%; max-width: 24rem; height: auto; }
 .plot svg { display: block; width: 100%; max-width: 32rem; height: auto; }
 figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-top: .6rem; }
 .films {
@@ -109,6 +114,7 @@ figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-
   gap: 1.5rem;
 }
 .panel img { aspect-ratio: auto; }
+.film.own img { outline: 3px solid var(--accent); }
 .film b { color: var(--ink); }
 .film code { display: block; overflow-wrap: anywhere; font-size: .75rem; margin-top: .2rem; }
 code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }

@@ -12,6 +12,7 @@ from spark_cxr.report import contact, sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
 from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.vector_maps import vector_maps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +46,7 @@ def training_page(report: TrainingReport) -> str:
         how_it_learned(report.learned),
         sections.learning(report.learning),
         sections.mistakes(report.mistakes),
+        vector_maps([report.map] if report.map else []),
         contact.training_panels(report.panels, report.heat),
         _data(report.data),
         _split(report),

@@ -48,6 +48,15 @@ class Heat:
 
 
 @dataclass(frozen=True)
+class NearFilm:
+    """A film that is like one; which it is, is not said."""
+
+    label: str | None
+    cosine: float
+    """Of the two vectors: 1 is the same direction."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a model says about one image, or why it says nothing."""
 
@@ -65,6 +74,8 @@ class Answer:
     """With ?film=1: base64 of the film in 8 bits, for a browser."""
     heat: Heat | None = None
     """With ?explain=1 or ?explain=LABEL."""
+    similar: Sequence[NearFilm] | None = None
+    """With ?similar=N, the nearest first; null where no class is named."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,12 @@ def named(manifest: Manifest) -> Named:
     return Named(manifest.name, manifest.identity.removeprefix(f"{manifest.name}-"))
 
 
-def answer(film_answer: FilmAnswer, uncertain: float, heat: Heat | None = None) -> Answer:
+def answer(
+    film_answer: FilmAnswer,
+    uncertain: float,
+    heat: Heat | None = None,
+    similar: Sequence[NearFilm] | None = None,
+) -> Answer:
     """Put into words what was found."""
     prediction = film_answer.prediction
     if prediction.bad:
@@ -122,6 +138,7 @@ def answer(film_answer: FilmAnswer, uncertain: float, heat: Heat | None = None) 
         file=film_answer.file,
         film_png=None if film_answer.png is None else text_of(film_answer.png),
         heat=heat,
+        similar=similar,
     )
 
 

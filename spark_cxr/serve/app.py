@@ -232,6 +232,12 @@ PARAMETERS = {
             "schema": {"type": "string", "enum": ["0", "1"]},
         },
         {
+            "name": "similar",
+            "in": "query",
+            "description": "how many of the films most like it, where the server has any",
+            "schema": {"type": "integer", "minimum": 0, "maximum": predict.MOST_SIMILAR},
+        },
+        {
             "name": "errors",
             "in": "query",
             "description": "inline: 200 with a reason in the place of each image that is no film",

@@ -20,6 +20,7 @@ from threading import Condition, Thread
 import numpy as np
 
 from spark_cxr.backbones.engines import Engine
+from spark_cxr.backbones.featurize import Vector
 from spark_cxr.backbones.network import Network
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
@@ -115,6 +116,7 @@ class FilmAnswer:
     png: bytes | None = None
     film: ReadFilm | None = None
     """What the network saw, where it is to be explained."""
+    vector: Vector | None = None
 
 
 @dataclass
@@ -281,7 +283,7 @@ class Batcher:
         for (ticket, film), vector in zip(wanted, vectors, strict=True):
             prediction = self._predictor.predict(vector, film.picture)
             kept = film if ticket.explains else None
-            _settle(ticket, FilmAnswer(prediction, film.file, film.png, kept))
+            _settle(ticket, FilmAnswer(prediction, film.file, film.png, kept, vector))
         self._ran(len(wanted))
 
 

@@ -16,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
-from spark_cxr.serve.answers import NOTICE, Answer, Answers, answer, named
+from spark_cxr.serve.answers import NOTICE, Answer, Answers, NearFilm, answer, named
 from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import UNPROCESSABLE, Refusal, Sent, body_of, images_sent, refused
 from spark_cxr.serve.service import Service
 
 LARGE = 1 << 20
 """Bytes of a large body."""
+MOST_SIMILAR = 20
 Found = TypeVar("Found")
 
 
@@ -35,6 +36,8 @@ class AnswerOptions:
     """None: no heat map; empty: that of the class that is named."""
     is_inline: bool
     """An image that is no film is told in its place, also where no other is one."""
+    similar: int = 0
+    """How many of the films that are most like it are wanted."""
 
 
 def json_response(
@@ -75,7 +78,22 @@ def _options(service: Service, request: Request) -> AnswerOptions:
     query = request.query_params
     shows = query.get("film", "").lower() in ("1", "true")
     label = _wanted_label(service.model.labels, query.get("explain", ""))
-    return AnswerOptions(shows, label, query.get("errors", "") == "inline")
+    similar = _wanted_neighbours(service, query.get("similar", "0"))
+    return AnswerOptions(shows, label, query.get("errors", "") == "inline", similar)
+
+
+def _wanted_neighbours(service: Service, word: str) -> int:
+    """Read ?similar.
+
+    Raises:
+        Refusal: 400, it is no number in range, or this server has no films to search.
+    """
+    is_number = word.isascii() and word.isdigit() and len(word) <= len(str(MOST_SIMILAR))
+    if not is_number or int(word) > MOST_SIMILAR:
+        raise Refusal(400, "bad_number", f"similar is a number up to {MOST_SIMILAR}")
+    if int(word) and service.neighbours is None:
+        raise Refusal(400, "no_neighbours", "the server was started without --neighbours")
+    return int(word)
 
 
 def _wanted_label(labels: Sequence[str], word: str) -> str | None:
@@ -112,7 +130,12 @@ async def _answer(service: Service, found: FilmAnswer, options: AnswerOptions) -
         heat = await service.explainer.explain(
             found.film, prediction, options.label or prediction.label
         )
-    return answer(found, service.settings.uncertain, heat)
+    similar = None
+    if options.similar and service.neighbours and prediction.label and found.vector is not None:
+        search = service.neighbours.nearest
+        near = await asyncio.to_thread(search, found.vector, options.similar)
+        similar = [NearFilm(*each) for each in near]
+    return answer(found, service.settings.uncertain, heat, similar)
 
 
 async def health(service: Service, _: Request) -> Response:
@@ -150,6 +173,7 @@ def card_of(service: Service) -> dict[str, Any]:
         "versions": manifest.versions,
         "engine": asdict(service.engine.used),
         "uncertain": settings.uncertain,
+        "similar": bool(settings.neighbours),
         "limits": {
             **asdict(service.model.limits),
             "max_body_bytes": settings.max_body_bytes,

@@ -19,6 +19,7 @@ from spark_cxr.images.decode import is_harmless
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.model import Model, load_model
+from spark_cxr.model.neighbours import HeldVectors, check_network, open_vectors
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, named, text_of
@@ -98,6 +99,8 @@ class Service:
     room: Room
     settings: Serve
     explainer: Explainer
+    neighbours: HeldVectors | None = None
+    """Films beside which those of requests are put, where that is wanted."""
 
     async def see(
         self,
@@ -161,7 +164,7 @@ def _result(prediction: Prediction) -> str:
 def open_service(settings: Serve) -> Service:
     """Load the model and let it look at a drawn film, so that the first client finds it warm."""
     model = _loaded(settings)
-    engine = engines.load(model.plan)
+    engine, neighbours = engines.load(model.plan), _neighbours(settings, model)
     name = named(model.manifest)
     gauges = Gauges({"name": name.name, "version": name.version})
     reader = partial(
@@ -185,7 +188,7 @@ def open_service(settings: Serve) -> Service:
     room = Room(settings.max_held_bytes)
     gauges.watch("waiting_films", lambda: batcher.waiting)
     gauges.watch("held_bytes", lambda: room.held)
-    return Service(model, engine, batcher, gauges, room, settings, explainer)
+    return Service(model, engine, batcher, gauges, room, settings, explainer, neighbours)
 
 
 def _loaded(settings: Serve) -> Model:
@@ -201,6 +204,15 @@ def _loaded(settings: Serve) -> Model:
     limits = model.limits
     most = min(limits.max_pixels, settings.max_image_pixels)
     return replace(model, limits=replace(limits, max_pixels=most))
+
+
+def _neighbours(settings: Serve, model: Model) -> HeldVectors | None:
+    """Read the vectors of --neighbours, if the model's own network has made them."""
+    if not settings.neighbours:
+        return None
+    table = open_vectors(settings.neighbours, "--neighbours")
+    check_network(table, model.plan)
+    return table.held(model.manifest.features)
 
 
 def _warm(batcher: Batcher, explainer: Explainer, reader: FilmReader, side: int) -> None:

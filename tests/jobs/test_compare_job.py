@@ -154,3 +154,14 @@ def test_two_kinds_of_folds_beside_image_are_refused(spark, films, tmp_path):
     chosen = {"splits": ["patient", "column:format"]}
     with pytest.raises(ConfigError, match=r"Received: patient, column:format. Compare once"):
         compared(spark, tmp_path / "R", films, chosen)
+
+
+def test_the_page_maps_the_vectors_with_the_mistakes_of_the_best_head(tiny):
+    out, said, _ = tiny
+    page = (out / "report.html").read_text()
+    assert re.search(r"All 60 films of the test", page)
+    assert f"Mistakes of {said['best'].removesuffix(' on fake')}" in page
+    best = {"Logistic regression": "lr", "Decision tree": "dt"}[said["best"].split(" on ")[0]]
+    rows = answers_of(out, f"fake-{best}-by-patient")
+    wrong = sum(row["prediction"] != row["label"] for row in rows)
+    assert f"right {60 - wrong}; wrong {wrong}</desc>" in page

@@ -8,13 +8,17 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import CHROMIUM, DRIVER, Browser
 from PIL import Image
 from running import running, until
 
+from spark_cxr import load_model
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
+from spark_cxr.backbones.network import key
 from spark_cxr.images.decode import decode
+from tests.model.run_with_vectors import run_with_vectors
 
 AXE = Path(__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 DESKTOP, PHONE = (1280, 900), (360, 760)
@@ -245,6 +249,26 @@ def test_where_a_token_is_asked_for_the_page_asks_for_it(browser, model_dir, fil
         )
         assert kept == '[{},{},""]'
         browser.console()
+
+
+def test_films_like_it_are_listed_where_the_server_has_any(browser, model_dir, files, tmp_path):
+    network = load_model(model_dir).plan.network
+    draw = np.random.default_rng(0)
+    rows = [
+        {"path": f"{n}", "sha256": f"{n}", "label": "Pneumonia", "features": vector.tolist()}
+        for n, vector in enumerate(draw.normal(size=(12, network.dim)).astype("f4"))
+    ]
+    run = run_with_vectors(tmp_path, rows, key=f"{network.backbone}-{key(network)[:16]}-f32")
+    with running(model_dir, neighbours=run.address) as found:
+        browser.open(found.url, DESKTOP)
+        browser.wait("return document.querySelectorAll('#card dt').length")
+        upload(browser, files, "film.png")
+        assert browser.text("#similar caption") == "Known films most like this one"
+        assert browser.text("#similar tbody").count("Pneumonia") == 8
+        assert complaints(browser) == []
+        upload(browser, files, "photo.png")
+        assert browser.run("return document.querySelector('#similar').children.length") == 0
+        assert browser.console() == []
 
 
 def test_what_is_wrong_with_the_features_stands_above_the_answers(page):

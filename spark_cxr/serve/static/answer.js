@@ -63,6 +63,19 @@ export function flagsOf(answer) {
   return [element("div", { class: "caveats" }, element("h3", {}, "To be known"), element("ul", {}, ...lines))];
 }
 
+export function similarOf(answer) {
+  if (!answer.similar?.length) return [];
+  const rows = answer.similar.map(({ label, cosine }) => element("tr", {},
+    element("th", { scope: "row" }, label ?? "no label"),
+    element("td", { class: "number" }, cosine.toFixed(4))));
+  const head = element("tr", {}, element("th", { scope: "col" }, "Label"),
+    element("th", { scope: "col", class: "number" }, "Cosine"));
+  return [element("table", { class: "similar" },
+    element("caption", {}, "Known films most like this one"),
+    element("thead", {}, head), element("tbody", {}, ...rows)),
+  element("p", { class: "legend" }, "1 is the same direction. Alike for the network: by hospital and machine as well as by disease.")];
+}
+
 export function factsOf(pairs) {
   return pairs
     .filter(([, value]) => value !== null && value !== undefined && value !== "")

@@ -1,12 +1,13 @@
 // What happens on the page. Films and answers live in memory and nowhere else.
 
 import { Film, blobOf } from "./film.js";
-import { barsOf, cardOf, element, factsOf, flagsOf, hasFlag, verdictOf } from "./answer.js";
+import { barsOf, cardOf, element, factsOf, flagsOf, hasFlag, similarOf, verdictOf } from "./answer.js";
 
 const AT_ONCE = 3;
+const SIMILAR = 8;
 const at = (id) => document.getElementById(id);
 const film = new Film(at("film"), at("heat"));
-const state = { films: [], current: null, waiting: [], running: 0, uncertain: 0.7, token: "" };
+const state = { films: [], current: null, waiting: [], running: 0, uncertain: 0.7, similar: 0, token: "" };
 
 // ---- the server
 
@@ -51,7 +52,7 @@ async function work() {
   while (state.waiting.length) {
     const entry = state.waiting.shift();
     try {
-      entry.body = await predict(entry.blob, "film=1&errors=inline");
+      entry.body = await predict(entry.blob, `film=1&errors=inline&similar=${state.similar}`);
     } catch {
       entry.body = { failed: { reason: "no_answer", detail: "the server did not answer" }, status: 0 };
     }
@@ -99,6 +100,7 @@ async function show(entry) {
   at("verdict").textContent = verdictOf(answer);
   at("bars").replaceChildren(...barsOf(answer, state.uncertain));
   at("flags").replaceChildren(...flagsOf(answer));
+  at("similar").replaceChildren(...similarOf(answer));
   at("facts").replaceChildren(...factsOf(factsFrom(entry, answer)));
   document.querySelector(".viewer").hidden = !answer.film_png;
   at("save-png").hidden = !answer.film_png;
@@ -225,6 +227,7 @@ async function readCard() {
   if (!answer.ok) return;
   const card = await answer.json();
   state.uncertain = card.uncertain;
+  state.similar = card.similar ? SIMILAR : 0;
   at("notice").textContent = card.notice;
   at("model").textContent = `${card.model.name}, version ${card.model.version}: ${card.labels.join(", ")}`;
   at("caveat").textContent = card.caveat;

@@ -10,12 +10,13 @@ from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.images.film import Limits
 from spark_cxr.images.prepare import scaled
+from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics.checks import Check, Pair, Side, count_statuses
 from spark_cxr.metrics.results import Row, RunSummary
 from spark_cxr.metrics.wording import counted
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words
-from spark_cxr.pipeline.pictures import film_at, jpeg
+from spark_cxr.pipeline.pictures import film_at
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.audit.films import AuditFilms
@@ -168,7 +169,11 @@ def with_pictures(checks: Iterable[Check], limits: Limits) -> tuple[Check, ...]:
 
     def pictured(side: Side) -> Side:
         film = film_at(side.path, limits)
-        return side if film is None else replace(side, image=jpeg(scaled(film, LONG_SIDE), QUALITY))
+        return (
+            side
+            if film is None
+            else replace(side, image=encode_jpeg(scaled(film, LONG_SIDE), QUALITY))
+        )
 
     def with_both(pair: Pair) -> Pair:
         return Pair(pair.kind, pictured(pair.a), pictured(pair.b))

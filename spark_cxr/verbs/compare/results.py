@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,6 +20,7 @@ from spark_cxr.metrics.comparison_results import (
     FoldSummary,
 )
 from spark_cxr.metrics.results import RunSummary
+from spark_cxr.metrics.vector_map import VectorMap
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.output import Output
 from spark_cxr.pipeline.classes import Classes
@@ -37,6 +38,7 @@ from spark_cxr.pipeline.evaluate import TestAnswers, answers_of
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words, unit_of
+from spark_cxr.pipeline.vector_maps import map_of_vectors
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.train.results import LEARNED
@@ -138,7 +140,26 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         published=published_of(cfg),
         parts=parts_of(mine, names, cfg),
         mistakes=mistakes_of(predictions_of(best.entrant)),
+        maps=tuple(_maps(done, order, predictions_of)),
     )
+
+
+def _maps(
+    done: Comparison, order: Sequence[Result], predictions_of: Callable[[Entrant], DataFrame]
+) -> Iterator[VectorMap]:
+    """Map the vectors of each network, the one with the best head first."""
+    vectors, bests = dict(done.featurized), dict[str, Entrant]()
+    for result in order:
+        bests.setdefault(result.entrant.backbone, result.entrant)
+    for backbone, entrant in bests.items():
+        yield map_of_vectors(
+            vectors[backbone].rows,
+            predictions_of(entrant),
+            vectors[backbone].plan.network.dim,
+            done.cfg.run.seed,
+            backbone=PurePosixPath(backbone).stem,
+            head=heads.get(entrant.head).title,
+        )
 
 
 def _row(

@@ -29,6 +29,7 @@ from spark_cxr.pipeline.data_summary import (
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.splits import is_drawn
 from spark_cxr.pipeline.trial import TrainingRun
+from spark_cxr.pipeline.vector_maps import map_of_vectors
 
 LEARNED = "test_images_the_network_was_trained_on"
 
@@ -138,6 +139,14 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         parts=parts_of(answers_of(predictions, result.labels), result.labels, cfg),
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
+        map=map_of_vectors(
+            done.featurized.rows,
+            predictions,
+            network.dim,
+            cfg.run.seed,
+            backbone=network.backbone,
+            head=result.head.title,
+        ),
     )
 
 

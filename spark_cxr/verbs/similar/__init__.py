@@ -1,0 +1,1 @@
+"""Films most like this one."""
