@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,7 @@ def of_torchvision(*steps: Callable, mean: tuple, std: tuple) -> Preprocess:
     return of_image(transforms.Compose([*steps, *last]))
 
 
+@functools.cache
 def libraries() -> dict[str, Preprocess]:
     """Name the cards, with what each network's own library does."""
     eva_x = (transforms.Resize(256, interpolation=BICUBIC), transforms.CenterCrop(224))
