@@ -39,6 +39,8 @@ def weights_of_torchxrayvision(weights: str, cache_dir: str | None = None) -> st
         return path
     network = torchvision.models.resnet50(num_classes=18, weights=None)
     network.conv1 = torch.nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    # Vectors of random weights are large; their probabilities would all be 0 or 1.
+    torch.nn.init.normal_(network.fc.weight, std=1e-4)
     torch.save(with_statistics(network).state_dict(), path)
     return path
 
