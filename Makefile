@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet results clean
+.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-networks test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,6 +8,10 @@ OLDEST_PYSPARK := 3.5.9
 PYTEST := bin/python -m pytest -n 2 --dist loadfile
 AIRFLOW := apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4
 CLIENTS := tritonclient[http]==2.73.0 open-inference-openapi==2.0.0.1 schemathesis==4.32.5
+# PyTorch from wherever the index has it; a build without CUDA will do.
+NETWORKS := torch==2.13.0 torchvision==0.28.0 torchxrayvision==1.5.7 timm==1.0.31 open_clip_torch==3.3.0 transformers==5.24.0 \
+	onnx==1.23.2 onnxscript==0.7.2 onnxruntime==1.32.0 openvino==2026.4.1 scikit-image==0.26.0 opencv-python-headless==5.0.0.93 \
+	numpy==2.4.6 pillow==13.0.0
 export PYTHON
 
 help: ## say what can be made
@@ -57,6 +61,11 @@ test-clients: setup ## Triton's, Open Inference's and schemathesis' clients ask 
 		&& .venv-clients/bin/pip install --quiet $(CLIENTS); }
 	@$(BIN)/python -m pytest -m slow tests/serve/test_clients.py
 
+test-networks: setup ## cards and exports against the networks' own libraries, with an environment of its own
+	@[ -x .venv-networks/bin/torchrun ] || { $(BIN)/python -m venv .venv-networks \
+		&& .venv-networks/bin/pip install --quiet $(NETWORKS); }
+	@$(BIN)/python -m pytest -m slow tests/networks
+
 test-workers: ## two processes train one network, with PyTorch in an environment of its own
 	@conf/local/setup.sh .venv-torch "" local,cpu,torch,dicom,report,dev
 	@.venv-torch/bin/python -m pytest -m slow tests/training/test_averaging.py \
@@ -105,6 +114,6 @@ results: setup ## the table of the field: heads on our network and others, on ..
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest .venv-wheel .venv-gpu .venv-airflow .venv-clients .venv-torch .venv-lock .venv-sbom demo runs build dist site conf/databricks/dist *.egg-info \
+	rm -rf .venv .venv-oldest .venv-wheel .venv-gpu .venv-airflow .venv-clients .venv-networks .venv-torch .venv-lock .venv-sbom demo runs build dist site conf/databricks/dist *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -68,7 +68,7 @@ setup(
     package_data={
         "spark_cxr.conf": ["*.toml", "*.conf", "*.sh", "datasets/*", "local/*"],
         "spark_cxr": ["py.typed"],
-        "spark_cxr.backbones": ["embedded/*"],
+        "spark_cxr.backbones": ["embedded/*", "cards/*"],
         "spark_cxr.serve": ["static/*"],
     },
     install_requires=[

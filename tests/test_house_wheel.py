@@ -21,7 +21,7 @@ def test_the_wheel_carries_library_jobs_and_settings_and_no_scratch(tmp_path: Pa
             (
                 "",
                 ROOT / "spark_cxr",
-                ("py", "py.typed", "html", "css", "js", "svg", "keras", "films", "md"),
+                ("py", "py.typed", "html", "css", "js", "svg", "keras", "films", "md", "toml"),
             ),
             ("jobs/", ROOT / "jobs", ("py",)),
             ("conf/", ROOT / "conf", ("toml", "properties", "sh", "conf")),

@@ -182,7 +182,7 @@ def _pillow(filter_of_pillow: Image.Resampling) -> Callable[[Pixels, Size, bool]
         width_height = size_hw[1], size_hw[0]
         if rounded:
             image = Image.fromarray(np.ascontiguousarray(pixels))
-            return np.asarray(image.resize(width_height, filter_of_pillow))
+            return np.array(image.resize(width_height, filter_of_pillow))
         if pixels.ndim == 3:
             return np.stack([resample(p, size_hw, False) for p in np.moveaxis(pixels, 2, 0)], 2)
         image = Image.fromarray(pixels.astype(np.float32))

@@ -32,7 +32,7 @@ class Taps:
     first: NDArray[np.intp]
     """The first neighbour of each output position."""
     weights: NDArray[np.float64]
-    """Row j holds the weights of neighbour first + j; whole numbers."""
+    """Row j holds the weights of neighbour first + j; whole numbers, but for a Gaussian's."""
     total: int
     """The sum of the weights of any output position."""
 

@@ -45,6 +45,7 @@ def test_every_fit_gives_the_size_for_every_shape(shape, how, resample):
         assert film.shape == (*size_hw, *shape[2:])
         assert film.dtype == (np.uint8 if rounded else np.float32)
         assert film.flags.c_contiguous
+        assert film.flags.writeable
         assert film.min() >= 0
         assert film.max() <= 255
 
@@ -153,6 +154,30 @@ def test_a_gaussian_meets_mid_grey_beyond_the_border():
     for even in (black, white):
         film = fitted(even, Fit((20, 20), resample="gaussian", rounded=False))
         assert np.unique(film).size == 1
+
+
+def blurred_and_picked(line: np.ndarray, length: int) -> np.ndarray:
+    """Do it by the book: blur a line with mid grey around it, then interpolate between pixels."""
+    factor = len(line) / length
+    sigma = max(0.0, (factor - 1) / 2)
+    radius = int(4 * sigma + 0.5)
+    padded = np.concatenate([np.full(radius, 127.5), line, np.full(radius, 127.5)])
+    if radius:
+        kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+        padded = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    around = np.concatenate([[127.5], padded, [127.5]])
+    return np.interp((np.arange(length) + 0.5) * factor + 0.5, np.arange(len(around)), around)
+
+
+@MANY
+@given(height=SIDES, width=SIDES, new_height=st.integers(1, 40), new_width=st.integers(1, 40))
+def test_a_gaussian_is_a_blur_and_an_interpolation(height, width, new_height, new_width):
+    pixels = picture((height, width)).astype(float)
+    expected = np.apply_along_axis(blurred_and_picked, 0, pixels, new_height)
+    expected = np.apply_along_axis(blurred_and_picked, 1, expected, new_width)
+    expected = expected.clip(pixels.min(), pixels.max())
+    fit = Fit((new_height, new_width), resample="gaussian", rounded=False)
+    np.testing.assert_allclose(fitted(pixels.astype(np.uint8), fit), expected, atol=1e-4)
 
 
 def test_a_gaussian_that_grows_only_interpolates():
