@@ -260,7 +260,7 @@ def _of_processor(said: Mapping[str, Any]) -> dict[str, Any]:
     }
     shortest = size.get("shortest_edge") if isinstance(size, dict) else size
     if said.get("do_center_crop", False) and shortest:
-        return {**found, "fit": "shortest", "edge": shortest, "size": _sides(crop or size)}
+        return {**found, "fit": "shortest_edge", "edge": shortest, "size": _sides(crop or size)}
     return {**found, "fit": "squash", "size": _sides(size)}
 
 

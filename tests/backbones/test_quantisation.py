@@ -25,6 +25,7 @@ from spark_cxr.backbones.user_network import find
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import ConfigError, InputError, SetupError
 from spark_cxr.images.decode import decode
+from spark_cxr.images.fit import Fit
 from spark_cxr.images.prepare import to_network
 from spark_cxr.phantoms import phantoms
 
@@ -213,6 +214,6 @@ def test_such_a_processor_is_refused(made: Network, monkeypatch: pytest.MonkeyPa
 
 def test_films_are_put_into_an_order_of_their_own_each_once() -> None:
     rows = [(name, bytes([level]) * 12) for name, level in (("b", 2), ("a", 1), ("b", 2))]
-    found = quantisation.in_order(rows, (2, 2))
+    found = quantisation.in_order(rows, Fit((2, 2)))
     assert found.sha256 == ("a", "b")
     assert found.pixels[:, 0, 0, 0].tolist() == [1, 2]

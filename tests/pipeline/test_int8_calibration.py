@@ -16,6 +16,7 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads.portable import pack
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.images.film import Limits
+from spark_cxr.images.fit import Fit
 from spark_cxr.model import load_model
 from spark_cxr.model.manifest import Manifest, Origin, digests, read_manifest, write_manifest
 from spark_cxr.model.reference import Reference, describe
@@ -87,7 +88,7 @@ def model_of(folder, network, precision, **changes):
 def test_the_sample_is_the_same_wherever_the_folder_lies(spark, films, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(films, moved, ignore=lambda _, names: [n for n in names if n.startswith("_")])
-    here, there = (draw_films(spark, ingest(each), (32, 48)) for each in (films, moved))
+    here, there = (draw_films(spark, ingest(each), Fit((32, 48))) for each in (films, moved))
     assert here.sha256 == there.sha256
     np.testing.assert_array_equal(here.pixels, there.pixels)
     assert 40 < len(here.sha256) <= 60  # without those that are no films
@@ -97,7 +98,9 @@ def test_the_sample_is_the_same_wherever_the_folder_lies(spark, films, tmp_path)
 def test_new_films_change_the_sample_and_so_the_calibration(spark, films, tmp_path):
     pytest.importorskip("nncf")
     (tmp_path / "new.png").write_bytes(next(iter(phantoms(1, 9, 96, ("png",)))).data)
-    one, both = (draw_films(spark, ingest(*of), (32, 48)) for of in ([films], [films, tmp_path]))
+    one, both = (
+        draw_films(spark, ingest(*of), Fit((32, 48))) for of in ([films], [films, tmp_path])
+    )
     assert set(both.sha256) > set(one.sha256)
     assert both.calibration != one.calibration
 
