@@ -1,5 +1,7 @@
 """What a large DICOM film costs in each encoding: `python -m benchmarks.dicom`.
 
+`--write DIR` writes films instead, a folder an encoding, for `bench --images DIR/ENCODING`.
+
 Processor time of this process and of the one that decodes, in milliseconds a film, as medians of
 rounds in which all encodings take turns. The film is a drawn one of 3000 x 2500 pixels and 12 bits,
 or a picture of yours enlarged to that.
@@ -12,9 +14,10 @@ import inspect
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import count, islice
 from pathlib import Path
 
 import imagecodecs
@@ -47,11 +50,16 @@ PIXEL_DATA = 0x7FE00010
 JPEGS = "1.2.840.10008.1.2.4"
 
 
+def drawn_films() -> Iterator[Levels]:
+    """Draw films of the one size."""
+    films = (draw("Pneumonia", 1, film=n, size=SIZE_HW[1]).grey12 for n in count(1))
+    return (film for film in films if film.shape == SIZE_HW)
+
+
 def film_of(picture: Path | None) -> Levels:
     """Draw a film, or enlarge a picture and give it noise."""
     if picture is None:
-        films = (draw("Pneumonia", 1, film=n, size=SIZE_HW[1]).grey12 for n in range(1, 99))
-        return next(film for film in films if film.shape == SIZE_HW)
+        return next(drawn_films())
     with Image.open(picture) as image:
         grey = image.convert("L").resize(SIZE_HW[::-1], Image.Resampling.BICUBIC)
     noise = np.random.default_rng(0).normal(0, NOISE, SIZE_HW)
@@ -134,12 +142,26 @@ def measure(rounds: int, picture: Path | None) -> dict[str, float | None]:
     }
 
 
+def write(folder: Path, films: int) -> None:
+    """Write drawn films, a folder an encoding."""
+    for number, film in enumerate(islice(drawn_films(), films)):
+        for name, data in encodings(film).items():
+            place = folder / name.replace(" ", "_")
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{number:04d}.dcm").write_bytes(data)
+
+
 def main() -> None:
-    """Print a line of JSON."""
+    """Print a line of JSON, or write films."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--film", type=Path, help="a picture to enlarge, in place of a drawn film")
+    parser.add_argument("--write", type=Path, metavar="DIR", help="write films there instead")
+    parser.add_argument("--films", type=int, default=40, help="that are written")
     asked = parser.parse_args()
+    if asked.write:
+        write(asked.write, asked.films)
+        return
     print(json.dumps(measure(asked.rounds, asked.film)))
 
 

@@ -92,7 +92,9 @@ class Features:
     device: str
     cache: str
     calibrate: str
+    card: str
     normalising: str = setting(choices=("", "caffe", "tf", "torch", "none", "grey"))
+    network_size: int = setting(least=0, most=16384)
     precision: str = setting(choices=("auto", "f32", "bf16", "f16", "int8"))
     batch_size: int = setting(least=1)
 

@@ -23,7 +23,12 @@ from spark_cxr.metrics import Interval
 from spark_cxr.metrics.wording import percent, percent_range
 
 SQUEEZENET = "squeezenet11_imagenet"
-FROZEN = {"CXRNet": "CXRNet", SQUEEZENET: "SqueezeNet 1.1 (ImageNet)"}
+EFFICIENTNET = "efficientnet_lite0_imagenet"
+FROZEN = {
+    "CXRNet": "CXRNet",
+    SQUEEZENET: "SqueezeNet 1.1 (ImageNet)",
+    EFFICIENTNET: "EfficientNet-Lite0 (ImageNet)",
+}
 TUNED = ("CXRNet", "ResNet50", "VGG16")
 HEADS = {
     "lr": "Logistic regression",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # results.sh BIN FOLDER [PART...]: the runs behind the table of the field, and the table.
 #
-# PARTs: frozen (heads on CXRNet and SqueezeNet), tuned (CXRNet trained further), large (ResNet50 and
+# PARTs: frozen (heads on CXRNet, SqueezeNet and EfficientNet-Lite0), tuned (CXRNet trained further), large (ResNet50 and
 # VGG16 trained further, from ImageNet weights, for a machine with a GPU); frozen and tuned when none
 # is named. Networks are trained on the films that `frozen` ingested, so it comes before the others.
 # A run that is there already is not made again, so this can be stopped and started anew.
@@ -12,6 +12,7 @@ out="$2"
 parts="${*:3}"
 data="${SPARK_CXR_DATA:-../shared/data}"
 squeezenet="$data/../weights/squeezenet11_imagenet.keras"
+efficientnet="$data/../weights/efficientnet_lite0_imagenet.onnx"
 manifest="$data/manifest.csv"
 heads="lr rf dt mlp"
 
@@ -47,8 +48,8 @@ two=(--classes "Covid-19,No_findings")
 
 frozen() {
   local network name head
-  for network in "$squeezenet" CXRNet; do
-    name="$(basename "$network" .keras)"
+  for network in "$squeezenet" "$efficientnet" CXRNet; do
+    name="$(basename "${network%.*}")"
     run "radiography/$name" featurize --images "$data/radiography" --labels "$manifest" \
       --unmatched keep --backbone "$network"
     for head in $heads; do
@@ -56,8 +57,8 @@ frozen() {
         --labels "$manifest" --split "$manifest" --crossing drop --no-learning-curve --explained 0
     done
   done
-  run ozturk-three/frozen compare "${ozturk[@]}" "${three[@]}" --backbones "CXRNet,$squeezenet" --heads "${heads// /,}"
-  run ozturk-two/frozen compare "${ozturk[@]}" "${two[@]}" --backbones "CXRNet,$squeezenet" --heads "${heads// /,}"
+  run ozturk-three/frozen compare "${ozturk[@]}" "${three[@]}" --backbones "CXRNet,$squeezenet,$efficientnet" --heads "${heads// /,}"
+  run ozturk-two/frozen compare "${ozturk[@]}" "${two[@]}" --backbones "CXRNet,$squeezenet,$efficientnet" --heads "${heads// /,}"
 }
 
 # How a network learns from thousands of films, and how from hundreds.

@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import secrets
+import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -211,3 +212,26 @@ def _fetch(url: str, part: Path, say: Say) -> None:
                     say(f"weights: {part.stem}: {done / 1e6:,.1f}{of} MB")
     if done < total:
         raise ConnectionError(f"cut off after {done:,} of {total:,} bytes")
+
+
+def bring(uri: str, target: Path, say: Say = to_log) -> Path:
+    """Bring a file from a store or the web to its place in the cache, afresh.
+
+    Raises:
+        WeightsError: it cannot be had.
+    """
+    from spark_cxr.output import locate
+
+    try:
+        with locked(target), whole(target) as half:
+            if uri.startswith(("http://", "https://")):
+                download(uri, half, say)
+            else:
+                store, inside = locate(uri)
+                with store.open_input_stream(inside) as stream, half.open("wb") as out:
+                    shutil.copyfileobj(stream, out)
+    except OSError as error:
+        way_out = "Check the address, or copy the file and name the copy"
+        received = without_password(f"{uri} ({error})")
+        raise WeightsError("weights that can be read", received, way_out) from None
+    return target

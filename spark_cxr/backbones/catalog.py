@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from spark_cxr.backbones.card import Card
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import nearest
 
@@ -64,7 +65,9 @@ class Backbone:
     constructor: str = ""
     """Its name in keras.applications."""
     file: str = ""
-    """A user's own Keras file, instead of a constructor."""
+    """A user's own file, instead of a constructor."""
+    card: Card | None = None
+    """What was said of that."""
     embedded: Embedded | None = None
     """The file that ships with spark_cxr, instead of a constructor."""
     normalising: str = "none"
@@ -82,6 +85,11 @@ class Backbone:
     """With the classifier for the 1,000 classes of ImageNet."""
     licence: str = ""
     citation: str = ""
+
+    @property
+    def is_graph(self) -> bool:
+        """Tell a bare graph from layers that Keras knows."""
+        return self.file.endswith((".onnx", ".xml"))
 
 
 def _row(
@@ -238,6 +246,6 @@ def names() -> tuple[str, ...]:
 def get(name: str) -> Backbone:
     """Find a network by name."""
     if name not in BACKBONES:
-        way_out = f"{nearest(name, names())} Or give a FILE.keras of your own"
+        way_out = f"{nearest(name, names())} Or give a FILE.keras or FILE.onnx of your own"
         raise ConfigError("features.backbone by name", name, way_out)
     return BACKBONES[name]

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from spark_cxr.backbones import engines
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits
+from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, File, FilmPass, FilmViews, Runner, View, opener
-from spark_cxr.images.prepare import to_network
 from spark_cxr.images.structs import StructPreparation, to_film
 
 Vector = NDArray[np.float32]
@@ -61,7 +60,7 @@ def vector_pass(
     """Make the pass from encoded images to vectors; a bad one becomes its BadImage."""
 
     def look(_: Content, __: Content, film: Film) -> FilmViews[BadImage | None]:
-        return FilmViews(None, (View(to_network(film.pixels, plan.network.size_hw)),))
+        return FilmViews(None, (View(plan.network.film(film.pixels)),))
 
     return FilmPass(
         opener(look, lambda _, __, bad: bad, limits), _made, (vectors_by(plan),), plan.threads
@@ -72,10 +71,17 @@ def struct_pass(
     plan: Plan, preparing: StructPreparation
 ) -> FilmPass[ImageStruct, BadImage | None, Made]:
     """Make the pass from image structs to vectors; a bad or null one becomes its BadImage."""
+    network = plan.network
+
+    def prepared(image: ImageStruct) -> Pixels:
+        """Bring it to the network's size, as old hints say where nothing else is to be done."""
+        if network.card is None:
+            return to_film(image.fields, network.size_hw, preparing)
+        return network.film(to_film(image.fields, (None, None), preparing))
 
     def open_(image: ImageStruct) -> FilmViews[BadImage | None]:
         try:
-            return FilmViews(None, (View(to_film(image.fields, plan.network.size_hw, preparing)),))
+            return FilmViews(None, (View(prepared(image)),))
         except BadImage as bad:
             return FilmViews(bad)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -94,6 +95,8 @@ def normalise(films: Any, mode: str) -> Any:
     Or, of grey films with one channel, what our own network was trained with.
     """
     ops = import_keras().ops
+    if mode.startswith("{"):
+        return _by_card(films, json.loads(mode))
     if mode == "caffe":
         return ops.flip(films, axis=-1) - np.asarray(CAFFE_MEAN, np.float32)
     if mode == "tf":
@@ -102,6 +105,16 @@ def normalise(films: Any, mode: str) -> Any:
         scaled = films / 255.0 - np.asarray(TORCH_MEAN, np.float32)
         return scaled / np.asarray(TORCH_STD, np.float32)
     return (films - 127.5) / 64.0 if mode == "grey" else films
+
+
+def _by_card(films: Any, said: Mapping[str, Any]) -> Any:
+    """Do what a card says (`card.arithmetic`)."""
+    ops = import_keras().ops
+    if said["order"] == "bgr":
+        films = ops.flip(films, axis=-1)
+    mean, std = (np.asarray(said[name], np.float32) for name in ("mean", "std"))
+    scaled = films * np.float32(said["scale"]) + np.float32(said["offset"])
+    return (scaled - mean) / std
 
 
 def pool(maps: Any, pooling: str) -> Any:

@@ -39,7 +39,7 @@ Score = Callable[[Pixels], NDArray[np.float64]]
 
 
 def grid_of(network: Network) -> Grid | None:
-    """Say where on a film the cells of a network's last maps look; None where only its file knows.
+    """Say where on a film the cells of a network's last maps look; None where all is as usual.
 
     Strides and paddings move them: those of ResNet50 look half a cell higher and further left than
     cells that part the film evenly would.
@@ -47,9 +47,14 @@ def grid_of(network: Network) -> Grid | None:
     row = catalog.BACKBONES.get(network.backbone)
     # A user's own file may bear the name of another network.
     if row is None or not row.first_centre or network.weights.kind == "own":
-        return None
-    side = row.size_hw[0]
+        return even_grid_of(network)
+    side = network.size_hw[0]
     return Grid(row.first_centre / side, row.cell_step / side)
+
+
+def even_grid_of(network: Network) -> Grid | None:
+    """Say what part of a film the network sees, where cells divide it evenly; None: all of it."""
+    return None if network.fit.how == "squash" else Grid(fit=network.fit)
 
 
 def class_maps(maps: Floats, weights: Floats) -> NDArray[np.float32]:

@@ -12,25 +12,29 @@ import json
 import mmap
 import shutil
 import struct
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones.cache import Say, cache_dir, digest, locked, to_log, whole
+from spark_cxr.backbones.card import Card
 from spark_cxr.backbones.catalog import Backbone
+from spark_cxr.backbones.graph_file import close_graph
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import POOLINGS, build, compose
+from spark_cxr.backbones.openvino_package import import_openvino
 from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
+from spark_cxr.images.film import Pixels
+from spark_cxr.images.fit import Fit, fitted
+from spark_cxr.images.prepare import in_three_channels
 from spark_cxr.records import read_json, read_record
 from spark_cxr.settings import nearest
 
@@ -39,10 +43,13 @@ PREPROCESSING = 1
 FORMAT = 1
 """Of the file."""
 META = "meta.json"
+SINCE_FORMAT = ("quantisation", "card")
+"""Entries that are written only where they say something: older versions read all other files."""
 MOST_META = 1 << 20
 LARGEST = 1 << 14
 """Pixels of a side."""
 GRAPH, CONSTANTS, KERAS = "network.xml", "network.bin", "network.keras"
+ONNX = "network.onnx"
 _HEADER = 30
 """Bytes of a zip member's local header, before its name and its extra field."""
 _PADDING_ID = 0xD935
@@ -89,14 +96,35 @@ class Network:
     """Of the file, for whoever ships it."""
     quantisation: Quantisation | None = None
     """None: the network computes in whatever precision the plan says."""
+    card: Card | None = None
+    """What was said of a network that is not of the catalog."""
+
+    @property
+    def fit(self) -> Fit:
+        """Say how a film is fitted into the network's input."""
+        return self.card.fit_to(self.size_hw) if self.card else Fit(self.size_hw)
+
+    def film(self, pixels: Pixels) -> Pixels:
+        """Give a decoded film as the network takes it: in its size, in three channels."""
+        return in_three_channels(fitted(pixels, self.fit))
+
+    @property
+    def enough_hw(self) -> tuple[int, int] | None:
+        """Give a size of films than which it needs no more; None where it cuts something off."""
+        return self.size_hw if self.fit.how == "squash" else None
 
 
 def prepare(
     backbone: Backbone, weights: Weights, engine: str, pooling: str = "avg", say: Say = to_log
 ) -> Network:
     """Build the file of a network in the cache, or take the one that is there."""
+    if backbone.is_graph and pooling != "avg":
+        way_out = "Say it in the card: pooling"
+        raise ConfigError(f"no pooling beside {Path(backbone.file).name}", pooling, way_out)
     if pooling not in POOLINGS:
         raise ConfigError("features.pooling by name", pooling, nearest(pooling, POOLINGS))
+    if backbone.card and backbone.card.pooling in POOLINGS:
+        pooling = backbone.card.pooling
     wanted = Network(
         backbone=backbone.name,
         size_hw=backbone.size_hw,
@@ -105,6 +133,7 @@ def prepare(
         pooling=pooling,
         engine=engine,
         weights=weights,
+        card=backbone.card,
     )
     if engine == "fake":
         return wanted
@@ -132,16 +161,19 @@ def key(network: Network) -> str:
         network.preprocessing,
         network.format,
     ]
+    if network.card:
+        parts.append(network.card.computing)
     if known := network.quantisation:
         parts += [known.calibration, known.constants]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def meta_of(network: Network) -> str:
-    """Write what a file says of itself; as ever where nothing was brought to 8 bits."""
+    """Write what a file says of itself; without what came later, where there is none of it."""
     meta = asdict(network)
-    if network.quantisation is None:
-        del meta["quantisation"]
+    for name in SINCE_FORMAT:
+        if meta[name] is None:
+            del meta[name]
     return json.dumps(meta, indent=1)
 
 
@@ -204,6 +236,8 @@ def pack(
     archive: zipfile.ZipFile, backbone: Backbone, weights: Weights, engine: str, pooling: str
 ) -> int:
     """Build the network and put it into the archive; give the length of its vectors."""
+    if backbone.is_graph:
+        return _pack_graph(archive, backbone, weights, engine)
     model = build(backbone, weights)
     composed = compose(model, backbone.normalising, pooling)
     with tempfile.TemporaryDirectory() as folder:
@@ -215,6 +249,18 @@ def pack(
             model.save(Path(folder) / KERAS)
             archive.write(Path(folder) / KERAS, KERAS)
     return int(composed.output_shape[-1])
+
+
+def _pack_graph(archive: zipfile.ZipFile, backbone: Backbone, weights: Weights, engine: str) -> int:
+    closed = close_graph(Path(weights.path), backbone.card or Card())
+    dim = int(closed.output(0).get_partial_shape()[1].get_length())
+    if engine == "onnxruntime":
+        archive.write(weights.path, ONNX)
+        return dim
+    with tempfile.TemporaryDirectory() as folder:
+        import_openvino().save_model(closed, Path(folder) / GRAPH, compress_to_fp16=False)
+        store_graph(archive, Path(folder))
+    return dim
 
 
 def store_graph(archive: zipfile.ZipFile, folder: Path) -> None:
@@ -287,17 +333,3 @@ def _convert(model: Any, target: Path) -> None:
         if traced.outputs[0].name not in result.output(0).get_names():
             converted.remove_result(result)
     openvino.save_model(converted, target, compress_to_fp16=False)
-
-
-def import_openvino() -> ModuleType:
-    """Import OpenVINO so that neither driver nor executor calls the internet.
-
-    `import openvino` sends an event to its makers wherever the package openvino-telemetry, which
-    comes with it, can be imported. None in its place makes OpenVINO take its own silent stub.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    try:
-        import openvino
-    except ImportError as error:
-        raise SetupError("OpenVINO", str(error), "pip install 'spark-cxr[cpu]'") from None
-    return openvino  # type: ignore[no-any-return,unused-ignore]

@@ -31,7 +31,6 @@ from spark_cxr.backbones.network import (
     META,
     Network,
     Quantisation,
-    import_openvino,
     key,
     map_constants,
     meta_of,
@@ -39,8 +38,10 @@ from spark_cxr.backbones.network import (
     read_member,
     store_graph,
 )
+from spark_cxr.backbones.openvino_package import import_openvino
 from spark_cxr.errors import InputError, SetupError, WeightsError
 from spark_cxr.images.film import Pixels
+from spark_cxr.images.fit import Fit
 from spark_cxr.images.prepare import to_channels
 from spark_cxr.records import read_json, read_record
 
@@ -167,6 +168,7 @@ def _ask_child(
         "method": method,
         "calibration": films.calibration,
         "shape": films.pixels.shape,
+        "dtype": films.pixels.dtype.str,
         "held_out": films.held_out,
     }
     path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
@@ -203,7 +205,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # NNCF draws bars
     wanted = json.loads(sys.stdin.buffer.readline())
-    films = np.frombuffer(sys.stdin.buffer.read(), np.uint8).reshape(wanted["shape"])
+    films = np.frombuffer(sys.stdin.buffer.read(), wanted["dtype"]).reshape(wanted["shape"])
     source, folder, held = Path(wanted["network"]), Path(wanted["folder"]), wanted["held_out"]
     graph = _Graph(source)
     films = to_channels(films, graph.channels)
@@ -284,9 +286,10 @@ def compare(
     return cosines(some, others), cosines(some - mean, others - mean)
 
 
-def in_order(rows: Sequence[tuple[str, bytes]], size_hw: tuple[int, int]) -> CalibrationFilms:
+def in_order(rows: Sequence[tuple[str, bytes]], fit: Fit) -> CalibrationFilms:
     """Put films (digest, pixels) into an order of their own, each content once."""
     unique = sorted(dict(rows).items())
-    shape = (len(unique), *size_hw, 3)
-    pixels = np.frombuffer(b"".join(data for _, data in unique), np.uint8).reshape(shape)
+    shape = (len(unique), *fit.size_hw, 3)
+    kind = "u1" if fit.rounded else "f4"
+    pixels = np.frombuffer(b"".join(data for _, data in unique), kind).reshape(shape)
     return CalibrationFilms(tuple(name for name, _ in unique), pixels)

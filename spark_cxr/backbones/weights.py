@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
-from spark_cxr.backbones.cache import (
-    Say,
-    cache_dir,
-    digest,
-    download,
-    locked,
-    obtain,
-    to_log,
-    whole,
-)
+from spark_cxr.backbones.cache import Say, bring, cache_dir, digest, obtain, to_log
 from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
+from spark_cxr.backbones.graph_file import digest_of
 from spark_cxr.backbones.user_network import read_provenance
 from spark_cxr.config import folder_of
 from spark_cxr.errors import ConfigError, WeightsError
@@ -85,7 +76,8 @@ def _own(text: str, backbone: Backbone) -> Weights:
         way_out = "Leave features.weights empty: the file brings its own"
         raise ConfigError(f"no weights beside {backbone.file}", text, way_out)
     path = Path(backbone.file).absolute()
-    return Weights("own", str(path), digest(path), str(path), backbone.licence)
+    sha256 = digest_of(path) if backbone.is_graph else digest(path)
+    return Weights("own", str(path), sha256, str(path), backbone.licence)
 
 
 def _embedded(backbone: Backbone) -> Weights:
@@ -149,23 +141,4 @@ def _local(text: str) -> Path:
 def _fetched(uri: str, say: Say) -> Path:
     """Bring a file from elsewhere, afresh: what lies under a URI may change."""
     name = f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}-{Path(urlparse(uri).path).name}"
-    target = cache_dir("weights") / name
-    try:
-        with locked(target), whole(target) as half:
-            _bring(uri, half, say)
-    except OSError as error:
-        way_out = "Check the address, or copy the file and name the copy"
-        received = without_password(f"{uri} ({error})")
-        raise WeightsError("weights that can be read", received, way_out) from None
-    return target
-
-
-def _bring(uri: str, half: Path, say: Say) -> None:
-    if uri.startswith(("http://", "https://")):
-        download(uri, half, say)
-        return
-    from spark_cxr.output import locate
-
-    store, inside = locate(uri)
-    with store.open_input_stream(inside) as stream, half.open("wb") as out:
-        shutil.copyfileobj(stream, out)
+    return bring(uri, cache_dir("weights") / name, say)

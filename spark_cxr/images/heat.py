@@ -1,7 +1,9 @@
 """A map of few cells → heat on a film's own pixels, its colours, and the PNG with bar and words.
 
-A film is squashed to the size of the network without cropping, so cell i of n stands for the share
-(i .. i + 1) / n of the film's side, whatever its shape.
+Most networks take a film squashed to their size, so cell i of n stands for the share
+(i .. i + 1) / n of the film's side, whatever its shape. Where a part is cut off or black is put
+around the film (`images/fit.py`), cells lie on the part that the network sees, and there is no heat
+beside it.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Pixels
+from spark_cxr.images.fit import Fit, shown_box
 from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 
 Heat = NDArray[np.float32]
+Span = tuple[float, float]
+WHOLE = (0.0, 1.0)
 STRONGEST = 0.8
 """How far the strongest heat covers the film: bone and lung stay readable below it."""
 _LEVELS = 127
@@ -42,28 +47,44 @@ _UNDER_BAR = 96
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the centres of cells lie along a side, as shares of it."""
+    """Where the centres of cells lie along a side of what the network sees, as shares of it."""
 
-    first: float
-    step: float
+    first: float = 0.0
+    step: float = 0.0
+    """0: the cells divide the side evenly."""
+    fit: Fit | None = None
+    """How the film came into the network; None: squashed."""
+
+    def spans(self, size_hw: tuple[int, int]) -> tuple[Span, Span]:
+        """Say from where to where the network sees a film, down and across, as shares of it."""
+        if self.fit is None:
+            return WHOLE, WHOLE
+        height, width = size_hw
+        top, left, bottom, right = shown_box(self.fit, size_hw)
+        return (top / height, bottom / height), (left / width, right / width)
 
 
 def place(field: NDArray[Any], size_hw: tuple[int, int], grid: Grid | None = None) -> Heat:
     """Interpolate a map between the centres of its cells, onto a film of this size."""
-    (height, width), (tall, wide) = size_hw, field.shape
-    rows, columns = interpolation(tall, height, grid), interpolation(wide, width, grid)
+    (height, width), (tall, wide), known = size_hw, field.shape, grid or Grid()
+    down, across = known.spans(size_hw)
+    rows = interpolation(tall, height, known, down)
+    columns = interpolation(wide, width, known, across)
     return np.asarray(rows @ np.asarray(field, np.float32) @ columns.T)
 
 
-def interpolation(cells: int, pixels: int, grid: Grid | None = None) -> Heat:
+def interpolation(cells: int, pixels: int, grid: Grid | None = None, span: Span = WHOLE) -> Heat:
     """Weigh the cells for each pixel of a side; beyond the outermost centres their value holds.
 
-    Without a grid the cells divide the side evenly.
+    Without a grid the cells divide the side evenly. What lies beside the span has none of them.
     """
-    known = grid or Grid(0.5 / cells, 1 / cells)
-    at = ((np.arange(pixels) + 0.5) / pixels - known.first) / known.step
+    known = grid if grid and grid.step else Grid(0.5 / cells, 1 / cells)
+    shares = ((np.arange(pixels) + 0.5) / pixels - span[0]) / (span[1] - span[0])
+    at = (shares - known.first) / known.step
     away = np.abs(np.clip(at, 0, cells - 1)[:, None] - np.arange(cells))
-    return np.asarray(np.maximum(1 - away, 0), np.float32)
+    weights = np.asarray(np.maximum(1 - away, 0), np.float32)
+    weights[(shares < 0) | (shares > 1)] = 0
+    return weights
 
 
 def nice_scale(largest: float) -> float:

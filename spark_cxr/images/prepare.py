@@ -136,10 +136,12 @@ def scaled(pixels: Pixels, longest: int) -> Pixels:
 
 def to_network(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     """Resize and give three channels: grey is repeated, colour stays."""
-    resized = resize(pixels, size_hw)
-    if resized.ndim == 3:
-        return resized
-    return np.repeat(resized[..., None], 3, axis=2)
+    return in_three_channels(resize(pixels, size_hw))
+
+
+def in_three_channels(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Repeat grey; colour stays."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 def grey(pixels: Pixels) -> Pixels:
@@ -147,7 +149,9 @@ def grey(pixels: Pixels) -> Pixels:
     red, green, blue = (pixels[..., channel] for channel in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return red
-    return np.asarray(np.rint(pixels @ _LUMA), dtype=np.uint8)
+    levels = pixels @ _LUMA
+    whole = np.rint(levels) if pixels.dtype == np.uint8 else levels
+    return np.asarray(whole, dtype=pixels.dtype)
 
 
 def to_channels(films: Pixels, channels: int) -> Pixels:

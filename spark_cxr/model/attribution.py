@@ -66,7 +66,8 @@ class Attribution:
     @property
     def grid(self) -> Grid | None:
         """Say where on a film the cells of the maps lie; None: in the middle of equal parts."""
-        return None if self.method in _OCCLUDING else cam.grid_of(self.plan.network)
+        is_even = self.method in _OCCLUDING
+        return (cam.even_grid_of if is_even else cam.grid_of)(self.plan.network)
 
     def trace(self, films: Pixels) -> list[FilmMaps]:
         """Trace films (n, height, width, 3) of the network's size, all labels in one pass."""

@@ -90,7 +90,7 @@ class Model:
         """Explain several labels, by default all, with one pass through the network."""
         film = decode(content, self.limits) if isinstance(content, bytes) else None
         pixels = film.pixels if film else _checked_pixels(content)
-        picture, shown = look_at_film(pixels, film.flags if film else (), self.plan.network.size_hw)
+        picture, shown = look_at_film(pixels, film.flags if film else (), self.plan.network.fit)
         attribution = make_attribution(method, self.predictor.head, self.plan, exact)
         trace = attribution.trace(shown[None])[0]
         prediction = self.predictor.predict(trace.vector, picture)

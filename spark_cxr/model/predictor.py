@@ -14,7 +14,8 @@ from spark_cxr.errors import BadImage
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
-from spark_cxr.images.prepare import to_network
+from spark_cxr.images.fit import Fit, fitted
+from spark_cxr.images.prepare import in_three_channels
 from spark_cxr.model.reference import Reference
 
 UNLIKE = "not_like_training"
@@ -102,7 +103,7 @@ def prediction_pass(
     """Make the pass from encoded images to predictions."""
 
     def look(_: Content, __: Content, film: Film) -> FilmViews[Picture | BadImage]:
-        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+        picture, pixels = look_at_film(film.pixels, film.flags, plan.network.fit)
         return FilmViews(picture, (View(pixels),))
 
     def row(picture: Picture | BadImage, found: tuple[Vector, ...]) -> Prediction:
@@ -114,11 +115,9 @@ def prediction_pass(
     return FilmPass(open_, row, (vectors_by(plan),), plan.threads)
 
 
-def look_at_film(
-    pixels: Pixels, flags: tuple[str, ...], size_hw: tuple[int, int]
-) -> tuple[Picture, Pixels]:
+def look_at_film(pixels: Pixels, flags: tuple[str, ...], fit: Fit) -> tuple[Picture, Pixels]:
     """Say of a film what its pixels and its file say, and give it as the network takes it."""
-    shown = to_network(pixels, size_hw)
+    shown = in_three_channels(fitted(pixels, fit))
     inverted = (INVERTED,) if looks_inverted(shown) else ()
     return Picture(coloured_share(shown, pixels.ndim == 2), (*flags, *inverted)), shown
 

@@ -24,7 +24,8 @@ from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.film import Film
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, opener
-from spark_cxr.images.prepare import to_network
+from spark_cxr.images.fit import Fit, fitted
+from spark_cxr.images.prepare import in_three_channels
 from spark_cxr.model.model import network_of, open_manifest
 from spark_cxr.output import Output, absolute, locate
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
@@ -57,7 +58,7 @@ def for_int8(spark: SparkSession, plain: Network, calibrate: str, ingest: Ingest
         return _same(plain, network_of(place, open_manifest(place), into_cache=True))
     films = ingest or defaults().ingest
     films = replace(films, images=(calibrate,), dataset="") if calibrate else films
-    return quantise(plain, draw_films(spark, films, plain.size_hw))
+    return quantise(plain, draw_films(spark, films, plain.fit))
 
 
 def check_films(calibrate: str, ingest: Ingest | None) -> None:
@@ -70,7 +71,7 @@ def check_films(calibrate: str, ingest: Ingest | None) -> None:
 
 
 def draw_films(
-    spark: SparkSession, ingest: Ingest, size_hw: tuple[int, int], held_out: int = HELD_OUT
+    spark: SparkSession, ingest: Ingest, fit: Fit, held_out: int = HELD_OUT
 ) -> CalibrationFilms:
     """Draw files by a hash of their name and size, and give the first films that they are.
 
@@ -85,8 +86,8 @@ def draw_films(
     if not drawn:
         raise InputError("films to calibrate int8 on", "no file", "Check --calibrate or --images")
     table = read_listed(spark, drawn, choose_reader(spark, ingest.read, drawn))
-    rows = over_films(table, lambda: _drawing_pass(size_hw), DRAWN).collect()
-    found = in_order([(row[SHA256], bytes(row["pixels"])) for row in rows], size_hw)
+    rows = over_films(table, lambda: _drawing_pass(fit), DRAWN).collect()
+    found = in_order([(row[SHA256], bytes(row["pixels"])) for row in rows], fit)
     return CalibrationFilms(found.sha256[:most], found.pixels[:most])
 
 
@@ -95,11 +96,11 @@ def lot(path: str, size: int) -> str:
     return hashlib.sha256(f"{PurePosixPath(path).name}:{size}".encode()).hexdigest()
 
 
-def _drawing_pass(size_hw: tuple[int, int]) -> TablePass:
+def _drawing_pass(fit: Fit) -> TablePass:
     """Make the pass from files to pixels; runs on the workers. What is no film is left out."""
 
     def look(_: TableFile, content: Content, film: Film) -> FilmViews[Any]:
-        pixels = to_network(film.pixels, size_hw).tobytes()
+        pixels = in_three_channels(fitted(film.pixels, fit)).tobytes()
         return FilmViews({SHA256: content.sha256, "pixels": pixels})
 
     return FilmPass(opener(look, lambda _, __, ___: None), lambda note, _: note)

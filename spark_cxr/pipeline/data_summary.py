@@ -13,6 +13,7 @@ from spark_cxr import datasets
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import PublishedResult
 from spark_cxr.images.film import DAMAGED, FLAGS
+from spark_cxr.images.fit import Fit
 from spark_cxr.images.prepare import scaled
 from spark_cxr.metrics import measure_parts
 from spark_cxr.metrics.results import (
@@ -58,7 +59,7 @@ class RefusalCheck:
 
     def _label(self, path: str, vector: list[float]) -> str:
         pixels = film_at(path)
-        picture = None if pixels is None else look_at_film(pixels, (), self.size_hw)[0]
+        picture = None if pixels is None else look_at_film(pixels, (), Fit(self.size_hw))[0]
         return self.predictor.predict(vector, picture).label
 
 

@@ -94,7 +94,7 @@ def explaining_pass(task: ExplainTask) -> TablePass:
 
     def look(file: TableFile, content: Content, film: Film) -> FilmViews[_Opened | Row]:
         with clock.stage("resizing"):
-            picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+            picture, pixels = look_at_film(film.pixels, film.flags, plan.network.fit)
             small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
         return FilmViews(_Opened(_of_file(file, content), picture, small), (View(pixels),))
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -32,6 +33,11 @@ from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
 
 LOG = logging.getLogger(__name__)
+FIRST_FILMS, LEAST_FILMS = 64, 8
+"""Whose vectors are looked at, and how many there must be."""
+LEAST_APART = 0.01
+"""Share of their length by which vectors of films are apart: EfficientNet-Lite0's by 0.77; fed with
+levels that are 255 times too small, by 0.008."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,23 @@ def _write_features(
     return int(n_new)
 
 
+def alike(rows: DataFrame) -> str:
+    """Say so where the first vectors hardly differ, as they do of levels in a wrong range."""
+    found = [row[FEATURES] for row in rows.select(FEATURES).limit(FIRST_FILMS).collect()]
+    vectors = np.asarray(found, np.float64)
+    if len(vectors) < LEAST_FILMS:
+        return ""
+    mean = vectors.mean(axis=0)
+    apart = np.linalg.norm(vectors - mean, axis=1).mean() / max(np.linalg.norm(mean), 1e-30)
+    if apart >= LEAST_APART:
+        return ""
+    return (
+        f"the vectors of {len(vectors)} films are nearly alike ({apart:.2%} of their length "
+        "apart): "
+        "is the range of values in its card right (scale, offset, mean, std)?"
+    )
+
+
 def _featurized(
     spark: SparkSession,
     ingested: IngestResult,
@@ -185,4 +208,6 @@ def _featurized(
         way_out = "Run again when no one writes to the folders and the cache"
         raise InputError(f"a vector for each of {wanted:,} films", f"{n:,}", way_out)
     output.write_json(VECTORS, {"network": cache.key})
+    if cache.plan.network.card and (line := alike(rows)):
+        LOG.warning(f"{cache.plan.network.backbone}: {line}")
     return FeatureResult(rows, n, max(0, n - n_new), cache, seconds)

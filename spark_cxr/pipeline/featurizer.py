@@ -33,7 +33,10 @@ from spark_cxr.settings import Features, nearest
 Batches = Iterator[pd.Series | pd.DataFrame]
 """What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""
 VECTORS = "vector array<float>, reason string, detail string"
-SAME_NAME = ("weights", "mirror", "normalising", "engine", "precision", "calibrate", "device")
+SAME_NAME = (
+    *("weights", "mirror", "normalising", "card"),
+    *("engine", "precision", "calibrate", "device"),
+)
 """Params that the section [features] calls the same."""
 DEFAULTS = {
     "inputCol": "content",
@@ -42,6 +45,8 @@ DEFAULTS = {
     "weights": "",
     "mirror": "",
     "normalising": "",
+    "card": "",
+    "networkSize": 0,
     "pooling": "avg",
     "engine": "auto",
     "precision": "auto",
@@ -152,12 +157,16 @@ class FilmFeaturizer(
     modelName = Param(
         Params._dummy(),
         "modelName",
-        f"network that makes the features: {', '.join(catalog.names())}, or a FILE.keras",
+        f"network that makes the features: {', '.join(catalog.names())}, or a file of yours",
         typeConverter=_network,
     )
     weights = text("weights", "embedded, imagenet, a file or URI, random:SEED; empty: its own")
     mirror = text("mirror", "folder or URL with the official weight files, tried first")
     normalising = one_of("normalising", ("", *NORMALISINGS), "of a FILE.keras")
+    card = text("card", "what a file of yours takes: FILE.toml, a card that ships, or KEY = VALUE")
+    networkSize = Param(
+        Params._dummy(), "networkSize", "pixels of a side; 0: its own", TypeConverters.toInt
+    )
     pooling = one_of("pooling", POOLINGS, "avg, max, or none: all of the last maps, flattened")
     engine = one_of("engine", ("auto", *engines.names()), "what runs the network")
     precision = one_of("precision", PRECISIONS, "numbers to calculate with")
@@ -183,6 +192,8 @@ class FilmFeaturizer(
         weights: str = "",
         mirror: str = "",
         normalising: str = "",
+        card: str = "",
+        networkSize: int = 0,
         pooling: str = "avg",
         engine: str = "auto",
         precision: str = "auto",
@@ -208,6 +219,7 @@ class FilmFeaturizer(
             cache="",
             backbone=self.getOrDefault(self.modelName),
             batch_size=self.getOrDefault(self.batchSize),
+            network_size=self.getOrDefault(self.networkSize),
             **{name: self.getOrDefault(self.getParam(name)) for name in SAME_NAME},
         )
         return features, self.getOrDefault(self.pooling)

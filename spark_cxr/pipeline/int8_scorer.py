@@ -43,7 +43,7 @@ def in_int8(spark: SparkSession, model: Model, calibrate: str) -> Model:
         received, way_out = f"{manifest.engine} on {plain.device}", "Leave --precision out"
         raise ConfigError("OpenVINO on a CPU for int8", received, way_out)
     folder = replace(defaults().ingest, images=(calibrate,))
-    films = draw_films(spark, folder, plain.network.size_hw, HELD_OUT)
+    films = draw_films(spark, folder, plain.network.fit, HELD_OUT)
     built = quantise(plain.network, films)
     plan = replace(plain, network=built, precision=INT8)
     shown = films.pixels[-films.held_out :]

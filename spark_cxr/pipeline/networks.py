@@ -21,8 +21,8 @@ from spark_cxr.pipeline.session import all_here, gpus_of_a_task
 from spark_cxr.settings import Features, Ingest
 
 GPU = "gpu"
-ON_GPUS = "keras"
-"""The engine that runs on them."""
+ON_GPUS = ("keras", "onnxruntime")
+"""The engines that run on them."""
 USED = "engine string, device string, precision string, threads int, batch_size int"
 
 
@@ -35,12 +35,12 @@ def make_plan(
     """
     from spark_cxr.pipeline.calibration import check_films, for_int8  # not for workers
 
-    row = own.find(wanted.backbone, wanted.normalising)
+    row = own.find_wanted(wanted)
     device = _device_wanted(spark, wanted)
     engine = engines.choose(wanted.engine, wanted.backbone, device, wanted.precision)
     if wanted.precision == INT8:
         check_films(wanted.calibrate, ingest)
-    if engine == ON_GPUS and device.startswith(GPU) and all_here(spark):
+    if engine in ON_GPUS and device.startswith(GPU) and all_here(spark):
         refuse_missing_gpu()
     found = weights.resolve(wanted.weights, row, wanted.mirror)
     built = network.prepare(row, found, engine, pooling)
@@ -112,7 +112,7 @@ def _freeze_imports(networks: int) -> None:
 
 def _device_wanted(spark: SparkSession, wanted: Features) -> str:
     """Let auto mean the GPU where each task is given one: the driver's own host may have none."""
-    free = wanted.device == "auto" and wanted.engine in ("auto", ON_GPUS)
+    free = wanted.device == "auto" and wanted.engine in ("auto", *ON_GPUS)
     free = free and wanted.precision != INT8
     return GPU if free and gpus_of_a_task(spark) else wanted.device
 
@@ -121,7 +121,7 @@ def _device_given(plan: Plan) -> str:
     """Take the GPU that Spark gave to this task, where it gave one and none was ruled out."""
     context = TaskContext.get()
     given = context.resources().get(GPU) if context else None
-    free = plan.engine == ON_GPUS and plan.device in ("auto", GPU)
+    free = plan.engine in ON_GPUS and plan.device in ("auto", GPU)
     return f"{GPU}:{given.addresses[0]}" if given and free else plan.device
 
 

@@ -157,7 +157,7 @@ def reading_pass(
     def look_at(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
         with clock.stage("resizing"):
             views = tuple(
-                View(to_network(film.pixels, plan.network.size_hw), number)
+                View(plan.network.film(film.pixels), number)
                 for number, plan in enumerate(here)
                 if is_shown(file, content, number)
             )

@@ -121,7 +121,7 @@ def scoring_pass(
 
     def look(file: TableFile, content: Content, film: Film) -> FilmViews[Row]:
         with clock.stage("resizing"):
-            picture, pixels = look_at_film(film.pixels, film.flags, plan.network.size_hw)
+            picture, pixels = look_at_film(film.pixels, film.flags, plan.network.fit)
         row = {**file.row(), "sha256": content.sha256, "is_same": False, "picture": picture}
         return FilmViews(row, (View(pixels),))
 
@@ -135,7 +135,7 @@ def scoring_pass(
         picture = note.pop("picture")
         return note | prediction_row(model.predictor.predict(found[0], picture))
 
-    enough_hw = plan.network.size_hw if reduces else None
+    enough_hw = plan.network.enough_hw if reduces else None
     open_ = opener(look, refuse, model.limits, skip, clock=clock, enough_hw=enough_hw)
     return FilmPass(open_, row, (vectors_by(plan),), plan.threads, clock=clock)
 

@@ -20,8 +20,9 @@ from threading import Condition, Thread
 import numpy as np
 
 from spark_cxr.backbones.engines import Engine
+from spark_cxr.backbones.network import Network
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Film, Limits, Pixels, Size
+from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.heat import LONGEST, bounded
 from spark_cxr.images.prepare import scaled
@@ -63,7 +64,7 @@ def read_film(
     seconds: float = math.inf,
     *,
     limits: Limits,
-    size_hw: Size,
+    network: Network,
     reduces: bool = False,
 ) -> ReadFilm | BadImage:
     """Decode an image once, make it ready, and keep what is to be shown of it.
@@ -73,14 +74,14 @@ def read_film(
     limits = replace(limits, seconds=min(limits.seconds, seconds))
 
     def look_at(_: Content, __: Content, film: Film) -> FilmViews[ReadFilm | BadImage]:
-        picture, pixels = look_at_film(film.pixels, film.flags, size_hw)
+        picture, pixels = look_at_film(film.pixels, film.flags, network.fit)
         height, width = film.file_hw
         file = FileFacts(film.format, width, height, film.bits, film.view)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
         return FilmViews(ReadFilm(picture, pixels, file, png, grey))
 
-    enough_hw = size_hw if reduces and not (shows or explains) else None
+    enough_hw = network.enough_hw if reduces and not (shows or explains) else None
     open_ = opener(look_at, lambda _, __, bad: bad, limits, enough_hw=enough_hw)
     return open_(Content(content)).note
 

@@ -167,7 +167,7 @@ def open_service(settings: Serve) -> Service:
     reader = partial(
         read_film,
         limits=model.limits,
-        size_hw=model.plan.network.size_hw,
+        network=model.plan.network,
         reduces=settings.reduce == "auto",
     )
     batcher = Batcher(

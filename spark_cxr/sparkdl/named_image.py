@@ -110,6 +110,8 @@ class _OfImages(
             calibrate="",
             backbone=name,
             normalising="",
+            card="",
+            network_size=0,
             batch_size=batch_size,
             **given,
         )

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from pyarrow import fs
 
-from spark_cxr.backbones import catalog, engines
+from spark_cxr.backbones import engines
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.datasets import Dataset
@@ -156,9 +156,8 @@ def _check_network(cfg: Config, sections: Sequence[str]) -> None:
 
         settings = [features_of(cfg.features, name) for name in cfg.compare.backbones]
     for one in settings:
-        own.find(one.backbone, one.normalising)
-        is_own = own.is_own(one.backbone)
-        able = own.ENGINES if is_own else catalog.get(one.backbone).engines
+        own.find_wanted(one)
+        able = own.engines_of(one.backbone)
         if one.precision == INT8 or (one.engine != "auto" and one.engine not in able):
             engines.choose(one.engine, one.backbone, one.device, one.precision)
 

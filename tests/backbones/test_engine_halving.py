@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spark_cxr.backbones.engines.keras import Halving, is_out_of_memory
+from spark_cxr.backbones.engines.halving import Halving, is_out_of_memory
 
 FILMS = np.arange(23, dtype=np.uint8).reshape(23, 1, 1, 1)
 

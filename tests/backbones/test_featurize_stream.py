@@ -91,10 +91,12 @@ def test_only_two_batches_of_films_wait(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_threads_end_with_the_stream() -> None:
+    before = set(threading.enumerate())
     stream = featurize_stream([FILMS] * 5, FAKE)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert [each for each in threading.enumerate() if each.name.startswith("decode")] == []
+    new = set(threading.enumerate()) - before
+    assert [each for each in new if each.name.startswith("decode")] == []
 
 
 def test_network_gets_films_in_its_own_size(tiny_network: Path) -> None:

@@ -18,7 +18,7 @@ import transformers
 
 from tests.networks.libraries import by_card, card, films, libraries
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/networks.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/networks.md"
 
 
 def with_statistics(network: torch.nn.Module) -> torch.nn.Module:
@@ -85,7 +85,7 @@ def without_downloads() -> None:
         None,
     )
     for module, content in (
-        ("eva_x", {"eva_x_small_patch16": eva_x_small}),
+        ("eva-x", {"eva_x_small_patch16": eva_x_small}),
         ("medimageinsightmodel", {"MedImageInsight": StandIn}),
     ):
         sys.modules[module] = types.ModuleType(module)
@@ -95,7 +95,7 @@ def without_downloads() -> None:
 def commands() -> tuple[str, dict[str, str]]:
     """Read the guide: the function that all share, and the code for each card."""
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    named = {re.search(r"\"(\w+)\.onnx\"", block)[1]: block for block in blocks[1:]}
+    named = {re.search(r"\"([\w-]+)\.onnx\"", block)[1]: block for block in blocks[1:]}
     return blocks[0], named
 
 
@@ -133,13 +133,13 @@ def export(name: str, folder: str, out: Path) -> dict:
 
     space["save"] = saved
     exec(named[name], space)
-    given, path = card(name)["input"], out / f"{name}.onnx"
-    chosen = list(films(folder, given["channels"]).values())[::23][:4]
+    given, path = card(name), out / f"{name}.onnx"
+    chosen = list(films(folder, given.channels).values())[::23][:4]
     theirs = np.stack([libraries()[name](film) for film in chosen]).astype(np.float32)
     ours = np.stack([by_card(given)(film) for film in chosen]).astype(np.float32)
     with torch.no_grad():
         values = kept["network"](torch.from_numpy(theirs))
-        if "answers" in card(name)["output"]:  # what the library itself answers
+        if card(name).answers:  # what the library itself answers
             values = (*values[:-1], kept["network"].network(torch.from_numpy(theirs)))
     found: dict = {"bytes": path.stat().st_size, "shapes": {}}
     for engine, run in (("openvino", answers_of_openvino), ("onnxruntime", answers_of_onnxruntime)):

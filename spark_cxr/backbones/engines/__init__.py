@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.backbones import catalog
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import check_device, gpu_present
 from spark_cxr.backbones.engines.plan import INT8, Mapped, Plan, Used
@@ -21,6 +20,7 @@ ENGINES = {
     "fake": "spark_cxr.backbones.engines.fake",
     "openvino": "spark_cxr.backbones.engines.openvino",
     "keras": "spark_cxr.backbones.engines.keras",
+    "onnxruntime": "spark_cxr.backbones.engines.onnx",
 }
 """Modules, imported by whoever runs them: each has `load(plan) -> Engine`, and
 `load_mapper(plan) -> Mapper | None`."""
@@ -59,7 +59,7 @@ def names() -> tuple[str, ...]:
 
 def choose(engine: str, backbone: str, device: str = "auto", precision: str = "auto") -> str:
     """Resolve `auto`, and refuse an engine that does not run this network on this device."""
-    able = own.ENGINES if own.is_own(backbone) else catalog.get(backbone).engines
+    able = own.engines_of(backbone)
     wants_gpu = check_device(device).startswith("gpu")
     if precision == INT8:
         return _for_int8(engine, able, wants_gpu)
@@ -68,7 +68,9 @@ def choose(engine: str, backbone: str, device: str = "auto", precision: str = "a
     if engine not in able:
         raise ConfigError(f"an engine that runs {backbone}", engine, nearest(engine, able))
     if wants_gpu and engine == "openvino":
-        raise ConfigError("an engine that runs on a GPU", engine, "Say --engine keras")
+        others = tuple(name for name in able if name != "openvino")
+        way_out = f"Say --engine {others[0]}" if others else "Leave --device out"
+        raise ConfigError("an engine that runs on a GPU", engine, way_out)
     return engine
 
 
@@ -80,7 +82,8 @@ def _for_int8(engine: str, able: tuple[str, ...], wants_gpu: bool) -> str:
 
 
 def _automatic(able: tuple[str, ...], on_gpu: bool) -> str:
-    wanted = able[:1] if able == ("fake",) else ("keras",) if on_gpu else ("openvino", "keras")
+    on_gpus = tuple(name for name in able if name != "openvino")
+    wanted = on_gpus if on_gpu and on_gpus else able
     for name in wanted:
         if name == "fake" or find_spec(name) is not None:
             return name

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from spark_cxr.backbones.engines.devices import adds_int8
 from spark_cxr.backbones.engines.plan import INT8, Mapped, Plan, Used
-from spark_cxr.backbones.network import GRAPH, import_openvino, map_constants, read_member
+from spark_cxr.backbones.network import GRAPH, map_constants, read_member
+from spark_cxr.backbones.openvino_package import import_openvino
 from spark_cxr.errors import ConfigError, SetupError, WeightsError
 from spark_cxr.images.prepare import to_channels
 
@@ -81,7 +82,8 @@ class OpenVinoEngine:
 
     def _run(self, batch: NDArray[np.uint8]) -> Iterator[tuple[slice, int, Any]]:
         """Run step after step: its rows, how many count, and the request that has the answers."""
-        few, taken = FEW if self.single else 0.0, to_channels(batch, self.channels)
+        few, kind = FEW if self.single else 0.0, self.request.get_input_tensor().data.dtype
+        taken = to_channels(batch, self.channels).astype(kind, copy=False)
         for start, count, films in _steps(taken, self.used.batch_size, few):
             alone = self.single if len(films) == 1 else None
             request = alone.request if alone else self.request
@@ -154,15 +156,27 @@ def _read(plan: Plan) -> _Graph:
     constants, graph = _members(path)
     processor = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
     step = min(plan.at_once, MOST_AT_ONCE)
-    used = Used("openvino", f"cpu ({processor})", precision, plan.threads, step)
     shared = import_openvino().Tensor(constants, shared_memory=True)
     try:
         model = core.read_model(graph, shared)
         channels = model.input(0).get_partial_shape()[3].get_length()
-        model.reshape([step, *network.size_hw, channels])
+        step = _reshaped(model, [step, *network.size_hw, channels])
     except RuntimeError as error:
         raise _damaged(path, str(error).strip().splitlines()[-1]) from None
+    used = Used("openvino", f"cpu ({processor})", precision, plan.threads, step)
     return _Graph(core, model, network.dim, used, constants)
+
+
+def _reshaped(model: Any, shape: list[int]) -> int:
+    """Make a graph take so many films a step; one at a time where it was saved for one."""
+    try:
+        model.reshape(shape)
+        fits = model.output(0).get_partial_shape()[0] == shape[0]
+    except RuntimeError:
+        fits = False
+    if not fits:
+        model.reshape([1, *shape[1:]])
+    return shape[0] if fits else 1
 
 
 def _members(path: Path) -> tuple[NDArray[np.uint8], bytes]:
@@ -236,7 +250,7 @@ def _pooling(model: Any) -> Any | None:
     node = model.get_results()[0].input_value(0).get_node()
     while node.get_type_name() in _PASSES_ON:
         node = node.input_value(0).get_node()
-    is_mean = node.get_type_name() == "ReduceMean" and len(node.get_input_shape(0)) == 4
+    is_mean = node.get_type_name() == "ReduceMean" and len(node.get_input_partial_shape(0)) == 4
     if is_mean and _axes(node) in (_CHANNELS_FIRST, _CHANNELS_LAST):
         return node
     return None

@@ -108,7 +108,7 @@ def films_to_audit(
 
     A film is decoded once, for all that the audit needs of it.
     """
-    size_hw = own.find(cfg.features.backbone, cfg.features.normalising).size_hw
+    size_hw = own.find_wanted(cfg.features).size_hw
     copies = kept_for_audit(size_hw, cfg.audit.films_per_label, cfg.run.seed)
     if not cfg.features.table:
         with ingesting(spark, cfg.ingest, output, copies=copies) as (ingested, looked):

@@ -124,7 +124,7 @@ def features_of(settings: Features, backbone: str) -> Features:
     if own.is_own(backbone):
         return replace(settings, backbone=backbone, weights="")
     weights = "" if backbone == "fake" else settings.weights
-    return replace(settings, backbone=backbone, weights=weights, normalising="")
+    return replace(settings, backbone=backbone, weights=weights, normalising="", card="")
 
 
 def _recipe(cfg: Config) -> training.HeadRecipe:

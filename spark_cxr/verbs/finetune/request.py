@@ -63,7 +63,10 @@ def recipe_of(cfg: Config) -> Recipe:
 
 def network_of(cfg: Config) -> Backbone:
     """Find the network, and refuse one that cannot be trained."""
-    row = own.find(cfg.features.backbone, cfg.features.normalising)
+    row = own.find_wanted(cfg.features)
+    if row.is_graph:
+        received, way_out = Path(row.file).name, "Give it as FILE.keras; as it is, it featurizes"
+        raise ConfigError("a network that Keras can train", received, way_out)
     if row.engines == ("fake",):
         known = ", ".join(name for name in catalog.names() if name != row.name)
         way_out = f"Take --backbone FILE.keras, or one of {known}"
@@ -83,7 +86,8 @@ def with_weights(cfg: Config, trained: Path) -> Config:
     """Set the weights that the network was trained to."""
     features = cfg.features
     if own.is_own(features.backbone):
-        return replace(cfg, features=replace(features, backbone=str(trained), normalising=""))
+        features = replace(features, backbone=str(trained), normalising="", card="")
+        return replace(cfg, features=features)
     return replace(cfg, features=replace(features, weights=str(trained)))
 
 
