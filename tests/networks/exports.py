@@ -85,7 +85,7 @@ def without_downloads() -> None:
         None,
     )
     for module, content in (
-        ("eva-x", {"eva_x_small_patch16": eva_x_small}),
+        ("eva_x", {"eva_x_small_patch16": eva_x_small}),
         ("medimageinsightmodel", {"MedImageInsight": StandIn}),
     ):
         sys.modules[module] = types.ModuleType(module)
@@ -120,7 +120,10 @@ def answers_of_onnxruntime(path: Path, pixels: np.ndarray) -> dict[str, np.ndarr
 
 
 def export(name: str, folder: str, out: Path) -> dict:
-    """Run the guide's code for a card; compare its file with PyTorch, on four films."""
+    """Run the guide's code for a card; compare its file with PyTorch, on four films.
+
+    The films, and what PyTorch says of them, lie in NAME.npz beside NAME.onnx.
+    """
     shared, named = commands()
     torch.manual_seed(0)
     space: dict = {}
@@ -141,6 +144,8 @@ def export(name: str, folder: str, out: Path) -> dict:
         values = kept["network"](torch.from_numpy(theirs))
         if card(name).answers:  # what the library itself answers
             values = (*values[:-1], kept["network"].network(torch.from_numpy(theirs)))
+    kept_films = {f"film_{number}": film for number, film in enumerate(chosen)}
+    np.savez(path.with_suffix(".npz"), vectors=values[0].numpy(), **kept_films)
     found: dict = {"bytes": path.stat().st_size, "shapes": {}}
     for engine, run in (("openvino", answers_of_openvino), ("onnxruntime", answers_of_onnxruntime)):
         answers = run(path, ours)

@@ -8,9 +8,13 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from spark_cxr.backbones import engines, network, weights
 from spark_cxr.backbones.card import read_card
+from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.backbones.user_network import find
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-networks/bin/python"
@@ -66,12 +70,28 @@ def test_torchvision_itself_rounds_otherwise_than_pillow(pixels):
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", NAMES)
-def test_the_guides_command_gives_the_vectors_of_pytorch(shared_data, tmp_path, name):
+def test_what_the_guide_exports_gives_the_vectors_of_pytorch(shared_data, tmp_path, name):
     found = said("exports", shared_data / "originals", tmp_path, name, seconds=800)[name]
     for engine in ("openvino", "onnxruntime"):
         assert CARDS[name].vector in found[engine]
         assert (CARDS[name].maps or "vector") in found[engine]
         assert max(found[engine].values()) <= LIMIT, engine
+    answers = np.load(tmp_path / f"{name}.npz")
+    films = [answers[key] for key in sorted(answers.files) if key.startswith("film")]
+    assert share(vectors(tmp_path / f"{name}.onnx", name, films), answers["vectors"]) <= LIMIT
+
+
+def vectors(path: Path, card: str, films: list[np.ndarray]) -> np.ndarray:
+    """Give what workers compute of decoded films."""
+    row = find(str(path), card=card)
+    ready = network.prepare(row, weights.resolve("", row), "openvino")
+    engine = engines.load(Plan(ready, threads=2, precision="f32"))
+    return engine.features(np.stack([ready.film(film) for film in films]))
+
+
+def share(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Give the largest difference as a share of the largest number."""
+    return float(np.abs(ours - theirs).max() / max(1, np.abs(theirs).max()))
 
 
 def test_findings_are_those_of_torchxrayvision_in_its_order():
