@@ -18,7 +18,7 @@ import transformers
 
 from tests.networks.libraries import by_card, card, films, libraries
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/networks.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/networks.md"
 
 
 def with_statistics(network: torch.nn.Module) -> torch.nn.Module:
@@ -95,7 +95,7 @@ def without_downloads() -> None:
 def commands() -> tuple[str, dict[str, str]]:
     """Read the guide: the function that all share, and the code for each card."""
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    named = {re.search(r"\"(\w+)\.onnx\"", block)[1]: block for block in blocks[1:]}
+    named = {re.search(r"\"([\w-]+)\.onnx\"", block)[1]: block for block in blocks[1:]}
     return blocks[0], named
 
 
@@ -120,7 +120,10 @@ def answers_of_onnxruntime(path: Path, pixels: np.ndarray) -> dict[str, np.ndarr
 
 
 def export(name: str, folder: str, out: Path) -> dict:
-    """Run the guide's code for a card; compare its file with PyTorch, on four films."""
+    """Run the guide's code for a card; compare its file with PyTorch, on four films.
+
+    The films, and what PyTorch says of them, lie in NAME.npz beside NAME.onnx.
+    """
     shared, named = commands()
     torch.manual_seed(0)
     space: dict = {}
@@ -133,14 +136,16 @@ def export(name: str, folder: str, out: Path) -> dict:
 
     space["save"] = saved
     exec(named[name], space)
-    given, path = card(name)["input"], out / f"{name}.onnx"
-    chosen = list(films(folder, given["channels"]).values())[::23][:4]
+    given, path = card(name), out / f"{name}.onnx"
+    chosen = list(films(folder, given.channels).values())[::23][:4]
     theirs = np.stack([libraries()[name](film) for film in chosen]).astype(np.float32)
     ours = np.stack([by_card(given)(film) for film in chosen]).astype(np.float32)
     with torch.no_grad():
         values = kept["network"](torch.from_numpy(theirs))
-        if "answers" in card(name)["output"]:  # what the library itself answers
+        if card(name).answers:  # what the library itself answers
             values = (*values[:-1], kept["network"].network(torch.from_numpy(theirs)))
+    kept_films = {f"film_{number}": film for number, film in enumerate(chosen)}
+    np.savez(path.with_suffix(".npz"), vectors=values[0].numpy(), **kept_films)
     found: dict = {"bytes": path.stat().st_size, "shapes": {}}
     for engine, run in (("openvino", answers_of_openvino), ("onnxruntime", answers_of_onnxruntime)):
         answers = run(path, ours)

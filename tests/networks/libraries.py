@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,8 @@ import transformers
 from PIL import Image
 from torchvision import transforms
 
-from spark_cxr.images.fit import Fit, fitted
+from spark_cxr.backbones.card import Card, read_card
+from spark_cxr.images.fit import fitted
 
 CARDS = Path(__file__).resolve().parents[2] / "spark_cxr/backbones/cards"
 BICUBIC = transforms.InterpolationMode.BICUBIC
@@ -25,27 +26,20 @@ Preprocess = Callable[[np.ndarray], np.ndarray]
 # What spark_cxr does
 
 
-def card(name: str) -> dict:
-    return tomllib.loads((CARDS / f"{name}.toml").read_text(encoding="utf-8"))
+def card(name: str, **changes: object) -> Card:
+    return replace(read_card(CARDS / f"{name}.toml"), **changes)
 
 
-def fit_of(given: dict) -> Fit:
-    keys = {"edge", "resample", "rounded"} & set(given)
-    return Fit(tuple(given["size"]), given["fit"], **{key: given[key] for key in keys})
-
-
-def by_card(given: dict) -> Preprocess:
+def by_card(given: Card) -> Preprocess:
     """Fit a film, and take it through the arithmetic of a card: (channels, height, width)."""
-    fit = fit_of(given)
-    scale, offset, mean, std = (
-        np.float32(given.get(key, default))
-        for key, default in (("scale", 1), ("offset", 0), ("mean", 0), ("std", 1))
-    )
+    fit = given.fit_to(given.size)
+    numbers = (given.scale, given.offset, given.mean, given.std)
+    scale, offset, mean, std = (np.float32(number) for number in numbers)
 
     def preprocess(film: np.ndarray) -> np.ndarray:
         levels = fitted(film, fit).astype(np.float32)
         if levels.ndim == 2:
-            levels = np.repeat(levels[..., None], given["channels"], axis=2)
+            levels = np.repeat(levels[..., None], given.channels, axis=2)
         return np.moveaxis((levels * scale + offset - mean) / std, 2, 0)
 
     return preprocess
@@ -98,40 +92,39 @@ def libraries() -> dict[str, Preprocess]:
     insight = (transforms.Resize((480, 480), interpolation=BICUBIC),)
     imagenet = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     return {
-        "torchxrayvision_densenet121_res224": torchxrayvision(224),
-        "torchxrayvision_resnet50_res512": torchxrayvision(512),
-        "rad_dino": of_hugging_face(transformers.BitImageProcessorPil),
+        "torchxrayvision-densenet121-res224": torchxrayvision(224),
+        "torchxrayvision-resnet50-res512": torchxrayvision(512),
+        "rad-dino": of_hugging_face(transformers.BitImageProcessorPil),
         "biomedclip": of_open_clip(),
-        "eva_x": of_torchvision(*eva_x, mean=(0.49185243,) * 3, std=(0.28509309,) * 3),
+        "eva-x": of_torchvision(*eva_x, mean=(0.49185243,) * 3, std=(0.28509309,) * 3),
         "medimageinsight": of_torchvision(*insight, **imagenet),
-        "timm_resnet50": of_timm("resnet50"),
-        "timm_vit_small_patch16_224": of_timm("vit_small_patch16_224"),
-        "timm_convnext_tiny": of_timm("convnext_tiny"),
+        "timm-resnet50": of_timm("resnet50"),
+        "timm-vit-small-patch16-224": of_timm("vit_small_patch16_224"),
+        "timm-convnext-tiny": of_timm("convnext_tiny"),
     }
 
 
-def rules() -> dict[str, tuple[Preprocess, dict]]:
-    """Name what no card uses, with the changes to a card that say it."""
-    timm_card, clip_card = card("timm_resnet50")["input"], card("biomedclip")["input"]
-    xrv_card = card("torchxrayvision_densenet121_res224")["input"]
+def rules() -> dict[str, tuple[Preprocess, Card]]:
+    """Name what no card uses, with a changed card that says it."""
+    densenet = "torchxrayvision-densenet121-res224"
     return {
-        "torchxrayvision by cv2": (torchxrayvision(224, "cv2"), xrv_card | {"resample": "area"}),
-        "open_clip longest": (of_open_clip(resize_mode="longest"), clip_card | {"fit": "pad"}),
+        "torchxrayvision by cv2": (torchxrayvision(224, "cv2"), card(densenet, resample="area")),
+        "open_clip longest": (of_open_clip(resize_mode="longest"), card("biomedclip", fit="pad")),
         "open_clip squash bilinear": (
             of_open_clip(resize_mode="squash", interpolation="bilinear"),
-            clip_card | {"fit": "squash", "resample": "bilinear"},
+            card("biomedclip", fit="squash", resample="bilinear"),
         ),
         "timm lanczos": (
             of_timm("resnet50", interpolation="lanczos"),
-            timm_card | {"resample": "lanczos"},
+            card("timm-resnet50", resample="lanczos"),
         ),
         "timm 288": (
             of_timm("resnet50", input_size=(3, 288, 288), crop_pct=1.0),
-            timm_card | {"size": [288, 288], "edge": 288},
+            card("timm-resnet50", size=(288, 288), edge=288),
         ),
         "transformers by torchvision": (
             of_hugging_face(transformers.BitImageProcessor),
-            card("rad_dino")["input"],
+            card("rad-dino"),
         ),
     }
 
@@ -145,14 +138,14 @@ def films(folder: str, channels: int) -> dict[str, np.ndarray]:
 def preprocessing(folder: str) -> dict[str, dict]:
     """Give the largest difference of any number of any film, and the largest number."""
     by_channels = {channels: films(folder, channels) for channels in (1, 3)}
-    pairs = {name: (theirs, card(name)["input"]) for name, theirs in libraries().items()} | rules()
+    pairs = {name: (theirs, card(name)) for name, theirs in libraries().items()} | rules()
     found = {}
     for name, (theirs, given) in pairs.items():
         ours, largest, values, grown = by_card(given), 0.0, 0.0, 0.0
-        for film in by_channels[given["channels"]].values():
+        for film in by_channels[given.channels].values():
             expected = theirs(film)
             difference = float(np.abs(expected - ours(film)).max())
-            if min(film.shape[:2]) < max(given["size"]):
+            if min(film.shape[:2]) < max(given.size):
                 grown = max(grown, difference)
             else:
                 largest = max(largest, difference)

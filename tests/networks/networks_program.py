@@ -4,7 +4,7 @@ Runs in an environment of its own (`make test-networks`), which has those librar
 Nothing is downloaded: what would fetch weights gives random ones.
 
     networks_program.py preprocessing FILMS       pixels, for every card and every rule
-    networks_program.py exports FILMS OUT [CARD]  the commands of docs/guides/networks.md
+    networks_program.py exports FILMS OUT [CARD]  the commands of docs/networks.md
     networks_program.py labels                    the findings of torchxrayvision
 """
 
