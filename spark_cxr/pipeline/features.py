@@ -28,6 +28,7 @@ from spark_cxr.pipeline.few_near_duplicates import FEW
 from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, ingesting_again
 from spark_cxr.pipeline.reading import is_wanted
 from spark_cxr.pipeline.session import expect_few
+from spark_cxr.pipeline.vector_table import VectorFacts
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
 
@@ -46,6 +47,8 @@ class FeatureResult:
     cache: FeatureCache
     seconds: float
     """For looking at all files and writing what was found, with all networks of the pass."""
+    elsewhere: VectorFacts | None = None
+    """Of vectors that were made elsewhere; None: a network here has made them."""
 
     def counts(self) -> dict[str, Any]:
         """Say what ran and how fast, for run.json."""
