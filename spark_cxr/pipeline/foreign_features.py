@@ -89,9 +89,9 @@ def featurized_elsewhere(
     """
     started = time.monotonic()
     table, plain = open_table(spark, VectorSource.of(cfg.train))
+    keeps = dataset_of(cfg.ingest).unmatched == "keep"  # not what an earlier ingest was given
     if ingested is None and has_films(cfg):
         cfg, ingested = _ingested(spark, cfg, output)
-    keeps = dataset_of(cfg.ingest).unmatched == "keep"
     with staged(output) as keep:
         own = {} if ingested else _own_columns(table, cfg)
         rows = keep(in_one_form(plain, table, own))

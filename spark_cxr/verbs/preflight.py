@@ -146,6 +146,10 @@ CHECKS: dict[str, Callable[[Config], None]] = {
 def _check_vectors(cfg: Config, compares: bool) -> None:
     """Refuse a table of vectors without the columns it needs, and a network that is not asked."""
     check_vector_table(VectorSource.of(cfg.train))
+    if cfg.registry.register:
+        received = f"--register={cfg.registry.register}"
+        way_out = "Leave it out: MLflow would give the model films, and it takes vectors"
+        raise ConfigError("no --register with vectors made elsewhere", received, way_out)
     named, plain = cfg.features.backbone, defaults().features.backbone
     if compares and (cfg.compare.backbones or named != plain):
         if not (cfg.ingest.images or cfg.features.table):

@@ -16,7 +16,9 @@ from spark_cxr.errors import InputError
 from spark_cxr.output import Output
 from spark_cxr.phantoms import manifest_csv, manifest_row, phantoms
 from spark_cxr.pipeline.features import featurized_earlier
-from spark_cxr.pipeline.foreign_features import featurized_elsewhere
+from spark_cxr.pipeline.foreign_features import _cache, featurized_elsewhere
+from spark_cxr.pipeline.vector_rows import check_rows, in_one_form, open_table
+from spark_cxr.pipeline.vector_table import VectorFacts, VectorSource
 from spark_cxr.schemas import FEATURE_ROWS, columns
 
 LENGTH = 8
@@ -79,11 +81,10 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_each_film_gets_its_own_vector_by_any_key(spark, ingested, films, tmp_path, key):
-    vectors = vectors_of(films)
-    keys = [KEYS[key](film) for film in films]
-    table = write(tmp_path / "v.parquet", keys[::-1], vectors[::-1], key)
+def test_each_film_gets_its_own_vector_by_any_key(spark, ingested, films, tmp_path):
+    vectors, ways = vectors_of(films), [*KEYS.values()]
+    keys = [ways[i % len(ways)](film) for i, film in enumerate(films)]
+    table = write(tmp_path / "v.parquet", keys[::-1], vectors[::-1], "id")
     _, made, rows = taken(spark, tmp_path / "R", table, ingested)
     assert made.n == len(films)
     assert list(next(iter(rows.values()))) == columns(FEATURE_ROWS)
@@ -247,19 +248,22 @@ def test_a_table_by_name_and_vectors_of_mllib(spark, tmp_path):
         taken(spark, tmp_path / "S", "no_such_table_anywhere")
 
 
-def test_vectors_of_one_table_have_one_key_in_any_order(spark, tmp_path):
+def test_vectors_of_one_table_have_one_digest_in_any_order(spark, tmp_path):
     vectors, keys = vectors_of(range(6)), [f"a/{i}" for i in range(6)]
-    orders = (range(6), [3, 1, 5, 0, 2, 4])
-    made = []
-    for number, order in enumerate(orders):
-        place = tmp_path / f"{number}"
-        place.mkdir()
-        table = write(place / "v.parquet", [keys[i] for i in order], vectors[[*order]])
-        made.append(taken(spark, place / "R", table)[1])
-    other = write(tmp_path / "v.parquet", keys, vectors + 1)
-    made.append(taken(spark, tmp_path / "R", other)[1])
-    assert made[0].cache.key == made[1].cache.key != made[2].cache.key
-    assert made[0].elsewhere.digest == made[1].elsewhere.digest != made[2].elsewhere.digest
+    changed = [*keys[:5], "a/7"]
+    digests = []
+    for names, order in ((keys, range(6)), (keys, [3, 1, 5, 0, 2, 4]), (changed, range(6))):
+        path = write(tmp_path / "v.parquet", [names[i] for i in order], vectors[[*order]])
+        table, rows = open_table(spark, VectorSource(str(path), "", ""))
+        digests.append(check_rows(in_one_form(rows, table, {}), table, keeps=False).digest)
+    assert digests[0] == digests[1] != digests[2]
+    made = [_cache(facts(digest)).key for digest in digests[1:]]
+    assert made[0] != made[1]
+    assert all(key.startswith("v-") for key in made)
+
+
+def facts(digest):
+    return VectorFacts("v.parquet", "v", LENGTH, digest, "", 6)
 
 
 def test_a_run_on_such_vectors_is_no_earlier_featurize(spark, tmp_path):
