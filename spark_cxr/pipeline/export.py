@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,7 @@ from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.vector_table import KEY, LENGTH, NETWORK, SUFFIX
 from spark_cxr.schemas import FEATURES, PATH
-from spark_cxr.settings import Export, without_password
+from spark_cxr.settings import Config, Export, without_password
 
 COLUMNS = ("path", "sha256", "label", "source", "patient_id", "group_id", "view")
 """Of the export, before the vector; patients and groups are pseudonyms, as in `images`."""
@@ -114,6 +115,16 @@ class VectorExport:
     n: int
     length: int
     about: dict[str, str]
+
+
+def export_entry(made: FeatureResult, images: DataFrame, cfg: Config) -> tuple[dict[str, Any], str]:
+    """Export where the settings say so; give the entries of run.json and a line for the console."""
+    settings, place = cfg.export, without_password(cfg.export.export)
+    if not place:
+        return {}, ""
+    n, kind = export_vectors(made, images, settings, cfg.run.overwrite), settings.export_format
+    said = {"exported": n, "export": place, "export_format": kind}
+    return said, f"{n:,} vectors exported to {place} ({kind})"
 
 
 def export_vectors(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -62,6 +62,11 @@ class FeatureResult:
             **({"int8": asdict(known)} if known else {}),
             "caveat": self.plan.network.weights.caveat,
         }
+
+    def lines(self) -> Iterator[str]:
+        """Give the lines for the console."""
+        yield f"{self.n:,} vectors of {self.plan.network.dim} numbers, {self.reused:,} reused"
+        yield f"{self.used.engine} on {self.used.device} in {self.used.precision}"
 
     @property
     def plan(self) -> Plan:

@@ -43,6 +43,8 @@ class RowCounts:
     unusable: int
     length: int
     digest: str
+    repeats: bool
+    """A row stands there more than once."""
 
 
 def open_table(spark: SparkSession, source: VectorSource) -> tuple[VectorTable, DataFrame]:
@@ -136,26 +138,28 @@ def check_rows(rows: DataFrame, table: VectorTable, keeps: bool) -> RowCounts:
     if good["least"] != good["most"]:
         received = f"{shown} with lengths from {good['least']:,} to {good['most']:,}"
         raise InputError("vectors of one length", received, "Write those of one network only")
-    _check_once(rows.where(is_good), shown)
+    repeats = _check_once(rows.where(is_good), shown)
     content = f"{good['n']}:{good['most']}:{good['lot0']}:{good['lot1']}"
     digest = hashlib.sha256(content.encode()).hexdigest()
-    return RowCounts(n_bad + good["n"], n_bad, good["most"], digest)
+    return RowCounts(n_bad + good["n"], n_bad, good["most"], digest, repeats)
 
 
-def _check_once(rows: DataFrame, shown: str) -> None:
-    """Refuse keys with two rows that say different things; equal rows are one."""
+def _check_once(rows: DataFrame, shown: str) -> bool:
+    """Refuse keys with two rows that say different things; tell whether equal ones repeat."""
     others = [name for name in rows.columns if name not in (KEY, FEATURES, FAULT)]
-    texts = [F.coalesce(name, F.lit("")) for name in others]
-    doubled = rows.groupBy(KEY).agg(F.count_distinct(F.struct(*texts)).alias("kinds"))
-    doubled = doubled.where(F.col("kinds") > 1)
+    kinds = F.count_distinct(F.struct(*others)).alias("kinds")
+    repeated = rows.groupBy(KEY).agg(kinds, F.count(F.lit(1)).alias("n")).where(F.col("n") > 1)
+    doubled = repeated.where(F.col("kinds") > 1)
     if count := doubled.count():
         first = [row[KEY] for row in doubled.orderBy(KEY).limit(EXAMPLES).collect()]
         rest = f" and {count - len(first):,} more" if count > len(first) else ""
         received = f"{shown}: {few([shortened(key) for key in first])}{rest} with several"
         way_out = "Leave one of them, or name another column with --features-key"
         raise InputError("one vector for each key", received, way_out)
+    return bool(repeated.limit(1).count())
 
 
-def usable(rows: DataFrame) -> DataFrame:
+def usable(rows: DataFrame, counts: RowCounts) -> DataFrame:
     """Take the rows that can be used, each key once."""
-    return rows.where(F.col(FAULT) == "").dropDuplicates([KEY]).drop(FAULT)
+    good = rows.where(F.col(FAULT) == "").drop(FAULT)
+    return good.distinct() if counts.repeats else good

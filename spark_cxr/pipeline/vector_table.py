@@ -23,7 +23,8 @@ KEYS = (
 )
 """Usual names of the column that names a film, the first of these that is there."""
 VECTORS = ("features", "embedding", "embeddings", "vector")
-TABLE_NAME = re.compile(r"\w+(\.\w+){0,2}")
+TABLE_NAME = re.compile(r"\w+(\.\w+){1,2}")
+"""With a schema at least: one word is a folder that is not there."""
 NETWORK, KEY, LENGTH = "spark_cxr.network", "spark_cxr.key", "spark_cxr.length"
 """Of the schema of Parquet that `featurize --export` has written: what made the vectors."""
 MOST_COLUMNS = 12

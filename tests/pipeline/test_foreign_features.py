@@ -238,14 +238,15 @@ def test_a_table_by_name_and_vectors_of_mllib(spark, tmp_path):
     rows = [(f"{i}.png", [float(i), 1.0], "AB"[i % 2]) for i in range(4)]
     table = spark.createDataFrame(rows, "path string, plain array<double>, label string")
     table = table.select("path", array_to_vector("plain").alias("made"), "label")
-    table.createOrReplaceTempView("vectors_elsewhere")
+    table.write.mode("overwrite").saveAsTable("default.vectors_elsewhere")
     table.write.parquet(str(tmp_path / "T"))
     expected = {path: [float(x) for x in vector] for path, vector, _ in rows}
-    for number, name in enumerate(("vectors_elsewhere", tmp_path / "T")):
+    for number, name in enumerate(("default.vectors_elsewhere", tmp_path / "T")):
         _, _, found = taken(spark, tmp_path / f"R{number}", name)
         assert {path: row["features"] for path, row in found.items()} == expected
+    spark.sql("DROP TABLE default.vectors_elsewhere")
     with pytest.raises(InputError, match="an earlier run, or vectors"):
-        taken(spark, tmp_path / "S", "no_such_table_anywhere")
+        taken(spark, tmp_path / "S", "default.no_such_table")
 
 
 def test_vectors_of_one_table_have_one_digest_in_any_order(spark, tmp_path):
