@@ -92,7 +92,9 @@ def featurized_elsewhere(
     keeps = dataset_of(cfg.ingest).unmatched == "keep"  # not what an earlier ingest was given
     if ingested is None and has_films(cfg):
         cfg, ingested = _ingested(spark, cfg, output)
-    with staged(output) as keep:
+    are_few = plain.count() <= FEW
+    expect_few(spark, are_few)
+    with staged(output, are_few) as keep:
         own = {} if ingested else _own_columns(table, cfg)
         rows = keep(in_one_form(plain, table, own))
         counts = check_rows(rows, table, keeps)
@@ -102,7 +104,6 @@ def featurized_elsewhere(
             matched, facts = _matched(good, ingested, labels, facts, keep, keeps)
             films = ingested.images.join(matched, on=PATH, how="inner")
         else:
-            expect_few(spark, counts.rows <= FEW)
             ingested = _films_of_table(good, table, cfg, output)
             facts = replace(facts, has_films=False)
             films = ingested.images.withColumn(KEY, F.col(PATH))

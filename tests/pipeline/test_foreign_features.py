@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.ml.functions import array_to_vector
+from pyspark.sql import functions as F
 
 from jobs.ingest import JOB as INGEST
 from spark_cxr import config, job
@@ -136,9 +137,18 @@ def test_what_is_alone_is_refused_or_counted(spark, ingested, films, tmp_path):
     assert sorted(rows) == [film["path"] for film in films[3:]]
     assert (made.elsewhere.unmatched, made.elsewhere.without) == (2, 3)
     assert any("2 rows without a film, 3 films" in line for line in made.elsewhere.caveats())
-    # Films of classes that are not told apart need no vector.
-    kept = {film["label"] for film in films[3:]}
-    assert kept == {film["label"] for film in films}
+
+
+def test_films_of_classes_that_are_left_out_need_no_vector(spark, ingested, films, tmp_path):
+    some = [film for film in films if film["label"] != "COVID-19"]
+    assert len(some) == len(films) - 3
+    bad = pq.read_table(ingested / "quarantine")["path"].to_pylist()
+    keys = [film["path"] for film in some] + bad
+    table = write(tmp_path / "v.parquet", keys, vectors_of(keys))
+    classes = ["No_findings", "Pneumonia"]
+    _, made, rows = taken(spark, tmp_path / "R", table, ingested, classes=classes)
+    assert sorted(rows) == [film["path"] for film in some]
+    assert (made.elsewhere.unmatched, made.elsewhere.without) == (0, 0)
 
 
 FAULTS = {
@@ -236,13 +246,16 @@ def test_a_label_file_says_more_than_the_table(spark, tmp_path):
 
 def test_a_table_by_name_and_vectors_of_mllib(spark, tmp_path):
     rows = [(f"{i}.png", [float(i), 1.0], "AB"[i % 2]) for i in range(4)]
+    rows.append(("null.png", [], "A"))
     table = spark.createDataFrame(rows, "path string, plain array<double>, label string")
-    table = table.select("path", array_to_vector("plain").alias("made"), "label")
+    made = F.when(F.size("plain") > 0, array_to_vector("plain")).alias("made")
+    table = table.select("path", made, "label")
     table.write.mode("overwrite").saveAsTable("default.vectors_elsewhere")
     table.write.parquet(str(tmp_path / "T"))
-    expected = {path: [float(x) for x in vector] for path, vector, _ in rows}
+    expected = {path: vector for path, vector, _ in rows if vector}
     for number, name in enumerate(("default.vectors_elsewhere", tmp_path / "T")):
-        _, _, found = taken(spark, tmp_path / f"R{number}", name)
+        _, made, found = taken(spark, tmp_path / f"R{number}", name, unmatched="keep")
+        assert made.elsewhere.unusable == 1
         assert {path: row["features"] for path, row in found.items()} == expected
     spark.sql("DROP TABLE default.vectors_elsewhere")
     with pytest.raises(InputError, match="an earlier run, or vectors"):
