@@ -31,7 +31,7 @@ from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.errors import ConfigError, OutputError, SetupError
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.features import FeatureResult
-from spark_cxr.pipeline.vector_table import KEY, LENGTH, NETWORK, SUFFIX
+from spark_cxr.pipeline.vector_table import CAVEAT, KEY, LENGTH, NETWORK, SUFFIX
 from spark_cxr.schemas import FEATURES, PATH
 from spark_cxr.settings import Config, Export, without_password
 
@@ -139,6 +139,8 @@ def export_vectors(
         "spark_cxr.weights": without_folder(network.weights.origin),
         "spark_cxr.version": __version__,
     }
+    if network.weights.caveat:
+        about[CAVEAT] = network.weights.caveat
     texts = [(name, pa.string()) for name in COLUMNS]
     schema = pa.schema([*texts, (FEATURES, pa.list_(pa.float32(), length))], metadata=about)
     people = images.select(PATH, "patient_id")

@@ -90,15 +90,16 @@ def featurized_elsewhere(
     started = time.monotonic()
     table, plain = open_table(spark, VectorSource.of(cfg.train))
     keeps = dataset_of(cfg.ingest).unmatched == "keep"  # not what an earlier ingest was given
-    if ingested is None and has_films(cfg):
-        cfg, ingested = _ingested(spark, cfg, output)
     are_few = plain.count() <= FEW
     expect_few(spark, are_few)
     with staged(output, are_few) as keep:
-        own = {} if ingested else _own_columns(table, cfg)
+        stands_alone = ingested is None and not has_films(cfg)
+        own = _own_columns(table, cfg) if stands_alone else {}
         rows = keep(in_one_form(plain, table, own))
         counts = check_rows(rows, table, keeps)
         facts, good = _facts(table, counts), usable(rows, counts)
+        if ingested is None and not stands_alone:  # only now: a wrong table costs no reading
+            cfg, ingested = _ingested(spark, cfg, output)
         if ingested:
             labels = read_classes(cfg.train.classes).labels
             matched, facts = _matched(good, ingested, labels, facts, keep, keeps)
@@ -136,13 +137,15 @@ def _facts(table: VectorTable, counts: RowCounts) -> VectorFacts:
         key=table.network_key,
         rows=counts.rows,
         unusable=counts.unusable,
+        caveat=table.caveat,
     )
 
 
 def _cache(facts: VectorFacts) -> FeatureCache:
     """Stand in for the network, with a key that no other vectors have."""
     origin = f"a table of vectors, SHA-256 {facts.digest[:16]}"
-    network = no_network(facts.name, facts.length, facts.digest, origin, CAVEAT)
+    caveat = f"{facts.caveat}. {CAVEAT}" if facts.caveat else CAVEAT
+    network = no_network(facts.name, facts.length, facts.digest, origin, caveat)
     return FeatureCache(Plan(network, precision="f32"), Used(TABLE, "elsewhere", "f32", 0, 0))
 
 

@@ -26,6 +26,7 @@ VECTORS = ("features", "embedding", "embeddings", "vector")
 TABLE_NAME = re.compile(r"\w+(\.\w+){1,2}")
 """With a schema at least: one word is a folder that is not there."""
 NETWORK, KEY, LENGTH = "spark_cxr.network", "spark_cxr.key", "spark_cxr.length"
+CAVEAT = "spark_cxr.caveat"
 """Of the schema of Parquet that `featurize --export` has written: what made the vectors."""
 MOST_COLUMNS = 12
 LONGEST_NAME = 80
@@ -73,6 +74,8 @@ class VectorTable:
     network: str = ""
     """What made the vectors, where the file says so."""
     network_key: str = ""
+    caveat: str = ""
+    """What must be said loudly of that network, where there is something."""
 
     @property
     def name(self) -> str:
@@ -107,6 +110,8 @@ class VectorFacts:
     """Rows whose film is not there, or was set aside."""
     without: int = 0
     """Films for which there is no vector."""
+    caveat: str = ""
+    """Of the network, where the table says it."""
     has_films: bool = True
     """Films lay beside the vectors, and were read."""
 
@@ -134,6 +139,8 @@ class VectorFacts:
 
     def caveats(self) -> Iterator[str]:
         """Say what a reader must know of them."""
+        if self.caveat:
+            yield f"{self.caveat}."
         unknown = "; ".join(self.not_checked)
         yield f"The vectors ({self.name}) were made elsewhere. Not checked: {unknown}."
         left = (
@@ -208,8 +215,8 @@ def table_of_files(source: VectorSource) -> VectorTable:
     schema = open_dataset(source).schema
     key, column = find_columns({field.name: field.type for field in schema}, source)
     said = {k.decode(): v.decode("utf-8", "replace") for k, v in (schema.metadata or {}).items()}
-    names = tuple(schema.names)
-    return VectorTable(source, key, column, names, said.get(NETWORK, ""), said.get(KEY, ""))
+    about = (said.get(name, "") for name in (NETWORK, KEY, CAVEAT))
+    return VectorTable(source, key, column, tuple(schema.names), *about)
 
 
 def check_vector_table(source: VectorSource) -> None:

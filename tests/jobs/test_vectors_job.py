@@ -71,6 +71,8 @@ def test_vectors_alone_train_and_score(spark, exported, tmp_path):
     known = model["vectors"]
     assert (known["name"], known["length"], known["key"][:5]) == ("fake", 128, "fake-")
     check_said(said, figures, has_films=False)
+    assert model["weights"]["caveat"].startswith("FAKE NETWORK")
+    assert any(caveat.startswith("FAKE NETWORK") for caveat in figures["caveats"])
     page = (tmp_path / "C" / "report.html").read_text()
     for words in ("There were no films to compare", "none: vectors made elsewhere"):
         assert words in page
