@@ -46,6 +46,7 @@ from spark_cxr.verbs.score.table import (
     write_also,
 )
 from spark_cxr.verbs.score.vectors import (
+    NOT_CHECKED,
     VectorRun,
     check_vector_settings,
     score_vectors,
@@ -139,9 +140,17 @@ def _score_vectors(session: LateSession, cfg: Config, output: Output) -> Outcome
         write_also(_table_of(settings), settings.also, scorer.manifest.labels)
     outcome = _outcome(session, scorer, cfg, totals, output)
     then = scorer.manifest.backbone
-    said = {"vectors": {"name": vectors.name, "key": vectors.network_key, "trained_on": then}}
-    lines = [f"vectors {vectors.name}, made elsewhere; the model has learned from {then}"]
-    return Outcome({**outcome.counts, **said}, "\n".join([*lines, outcome.text]))
+    line = (
+        f"vectors {vectors.name}, made elsewhere; the model has learned from {then}. "
+        f"Not checked: {'; '.join(NOT_CHECKED)}."
+    )
+    said = {
+        "name": vectors.name,
+        "key": vectors.network_key,
+        "trained_on": then,
+        "not_checked": list(NOT_CHECKED),
+    }
+    return Outcome({**outcome.counts, "vectors": said}, f"{line}\n{outcome.text}")
 
 
 def score_new(

@@ -57,6 +57,7 @@ NOT_FOR_VECTORS = {
     "precision": "The vectors are as they are",
 }
 """Settings of `score` that need films, and what to do instead."""
+NOT_CHECKED = ("what made the vectors", "colour, damage and negatives, which films would show")
 Known = set[bytes]
 
 

@@ -64,6 +64,8 @@ def test_a_small_table_needs_no_java_and_comes_out_as_on_spark(spark, tmp_path, 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["session"] == {"session": "none"}
     assert "vectors elsewhere, made elsewhere; the model has learned from elsewhere" in done.stderr
+    assert "Not checked: what made the vectors" in done.stderr
+    assert json.loads(done.stdout)["vectors"]["not_checked"]
     assert told(tmp_path / "M") == told(tmp_path / "T")
     again = json.loads(without_spark(tmp_path, *mine).stdout)
     assert (again["scored"], again["known"], again["batches"]) == (0, N, 0)
