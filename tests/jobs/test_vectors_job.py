@@ -37,10 +37,10 @@ def exported(spark, films, tmp_path_factory):
     return out
 
 
-def trained(spark, out, features, table=""):
+def trained(spark, out, features, ingest=None):
     cfg = config.defaults(
         run={"out": str(out)},
-        features={"table": str(table)},
+        ingest=ingest or {},
         train={**QUICK, "features": str(features)},
     )
     said = job.run(TRAIN_LR, spark, cfg)
@@ -91,12 +91,13 @@ def check_said(said, figures, has_films):
 
 
 @pytest.mark.slow
-def test_vectors_that_come_back_train_the_same_head(spark, exported, tmp_path):
+def test_vectors_that_come_back_train_the_same_head(spark, films, exported, tmp_path):
     table, run = exported / "fake.parquet", exported / "F"
     cfg = defaults(run={"out": str(tmp_path / "A")}, train={**QUICK, "features": str(run)})
     job.run(TRAIN_LR, spark, cfg)
     own = json.loads((tmp_path / "A" / "model" / "model.json").read_text())
-    said, figures, model = trained(spark, tmp_path / "B", table, run)
+    labelled = {"images": [str(films)], "labels": str(films / "manifest.csv")}
+    said, figures, model = trained(spark, tmp_path / "B", table, labelled)
     _, _, alone = trained(spark, tmp_path / "C", table)
     check_said(said, figures, has_films=True)
     assert said["split"] == "split by patient"
@@ -105,7 +106,7 @@ def test_vectors_that_come_back_train_the_same_head(spark, exported, tmp_path):
     assert own["files"]["head.npz"] == model["files"]["head.npz"]
 
 
-def compared(spark, out, features, **changes):
+def compared(spark, out, features, /, **changes):
     cfg = config.defaults(
         run={"out": str(out)},
         train={**QUICK, "features": str(features)},

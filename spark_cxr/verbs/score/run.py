@@ -131,8 +131,15 @@ def _score_vectors(session: LateSession, cfg: Config, output: Output) -> Outcome
     """Score a table of vectors; few rows without a session."""
     settings, name = cfg.score, PurePosixPath(output.address).name
     scorer, totals = load_model(settings.model, public_key=settings.require_signature), Totals()
-    most, table = settings.max_files_per_trigger, _open_table(session, settings)
-    run = VectorRun(scorer, table, name, most, settings.rescore)
+    table, place = _open_table(session, settings), _table_of(settings)
+    run = VectorRun(
+        scorer=scorer,
+        table=table,
+        name=name,
+        at_once=settings.max_files_per_trigger,
+        rescores=settings.rescore,
+        check=lambda: check_writer(place, name),
+    )
     vectors = score_vectors(session, run, settings, output, totals)
     if settings.format == "parquet" and not committed(_table_of(settings)):
         table.append(SCORED, [], f"{name}-none", datetime.now(UTC))

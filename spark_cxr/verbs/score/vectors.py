@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -72,6 +72,8 @@ class VectorRun:
     at_once: int
     """Rows of one commit."""
     rescores: bool
+    check: Callable[[], None]
+    """Refuses a commit where another run has taken the table over."""
 
     @property
     def model(self) -> str:
@@ -197,22 +199,23 @@ def _commit(run: VectorRun, files: Iterable[ScoredFile], known: Known, totals: T
     left, number = iter(files), 0
     while batch := list(islice(left, run.at_once)):
         totals.listed += len(batch)
-        new = list(
-            {place: f for f in batch if (place := _place(f.path, f.sha256)) not in known}.values()
-        )
-        known.update(_place(file.path, file.sha256) for file in new)
-        number += bool(new)
+        placed = {_place(file.path, file.sha256): file for file in batch}
+        new = [file for place, file in placed.items() if place not in known]
+        if not new:
+            continue
+        known.update(placed)
+        number += 1
         found = SortedFiles(
             scored=[file for file in new if file.reason is None],
             quarantined=[file for file in new if file.reason],
         )
+        run.check()
         at, name = datetime.now(UTC), f"{run.name}-{number:05d}"
         scored_by: Mapping[str, Mapping[str, str]] = defaultdict(dict)
         for kind, some in ((SCORED, found.scored), (QUARANTINED, found.quarantined)):
             if some:
                 run.table.append(kind, rows_of(kind, some, run.model, at, scored_by), name, at)
-        if new:
-            totals.add(len(new), found)
+        totals.add(len(new), found)
 
 
 def _known(run: VectorRun) -> Known:
