@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images`, `quarantine` and `features`."""
+    from spark_cxr.pipeline.export import export_entry
     from spark_cxr.pipeline.features import featurize_step
 
     ingested, made = featurize_step(spark, cfg, output)
-    reused = f"{made.n:,} vectors of {made.plan.network.dim} numbers, {made.reused:,} reused"
-    how = f"{made.used.engine} on {made.used.device} in {made.used.precision}"
     counts = {"files": ingested.files, "quarantined": ingested.files - made.n, **made.counts()}
-    lines = (reused, how, *ingested.times.lines, made.plan.network.weights.caveat)
-    return Outcome({**counts, **ingested.pass_counts()}, "\n".join(filter(None, lines)))
+    exported, line = export_entry(made, ingested.images, cfg)
+    lines = (*made.lines(), *ingested.times.lines, made.plan.network.weights.caveat, line)
+    return Outcome({**counts, **exported, **ingested.pass_counts()}, "\n".join(filter(None, lines)))
 
 
-SUMMARY = "Turn films into feature vectors"
-JOB = Job("featurize", SUMMARY, ("ingest", "features"), run, goes_on=PARTS)
+SECTIONS = ("ingest", "features", "export")
+JOB = Job("featurize", "Turn films into feature vectors", SECTIONS, run, goes_on=PARTS)
 if __name__ == "__main__":
     main(JOB)

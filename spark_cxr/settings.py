@@ -27,6 +27,8 @@ PEERS = (
     *("keras_process", "engine_process", "spark_alone", "engine_alone"),
 )
 """Whom `bench` lets run side by side."""
+EXPORT_FORMATS = ("parquet", "npy", "lance")
+"""How `featurize --export` writes vectors."""
 REDUCE = ("off", "auto")
 """Whether JPEG 2000 may be decoded at a lower resolution than it has."""
 LONGEST = 32
@@ -100,10 +102,20 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Section [export]: where else vectors go, for others to read."""
+
+    export: str
+    export_format: str = setting(choices=EXPORT_FORMATS)
+
+
+@dataclass(frozen=True)
 class Train:
     """Section [train]: which classes, which split."""
 
     features: str
+    features_key: str
+    features_column: str
     classes: Names
     test_images: Paths
     split: str = setting(choices=("patient", "image"), others=("column:*", "*.csv"))
@@ -278,6 +290,9 @@ class Score:
     model: str
     require_signature: str
     images: Paths
+    features: str
+    features_key: str
+    features_column: str
     table: str
     calibrate: str
     rescore: bool
@@ -353,6 +368,7 @@ class Config:
     phantoms: Phantoms
     ingest: Ingest
     features: Features
+    export: Export
     train: Train
     finetune: Finetune
     gate: Gate

@@ -30,8 +30,10 @@ REFERENCE = "reference.npz"
 SEAL = "sha256"
 FAKE = "fake"
 """The engine that needs no network's file."""
+TABLE = "table"
+"""What stands for the engine where vectors were made elsewhere: nothing here can make more."""
 PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
-SINCE_INT8 = ("calibration", "allows")
+SINCE_INT8 = ("calibration", "allows", "vectors")
 """Entries that are written only where they say something: older versions read all other models."""
 MOST_JSON = 16 << 20
 MOST_ARRAYS = 1 << 30
@@ -86,7 +88,14 @@ class Manifest:
     """Of a network in int8: the digest of the films and versions that it was calibrated with."""
     allows: tuple[str, ...] = ()
     """Precisions in which vectors may be made for its head, besides its own."""
+    vectors: Mapping[str, Any] = field(default_factory=dict)
+    """Of vectors made elsewhere: `name`, `length`, `digest`, and `key` where theirs is known."""
     format: int = FORMAT
+
+    @property
+    def takes_films(self) -> bool:
+        """Tell whether there is a network: without it the model scores vectors only."""
+        return self.engine != TABLE
 
     @property
     def identity(self) -> str:
@@ -171,10 +180,25 @@ CHECKS: dict[str, Callable[[Manifest], bool]] = {
     ),
     f"{ARRAYS} and {REFERENCE} among the files": lambda m: {ARRAYS, REFERENCE} <= set(m.files),
     "a network among the files, or the fake": lambda m: (
-        m.network in m.files if m.network else m.engine == FAKE
+        m.network in m.files if m.network else m.engine in (FAKE, TABLE)
+    ),
+    "the digest of its vectors in a model of vectors made elsewhere": lambda m: (
+        m.takes_films or _is_digest(str(m.vectors.get("digest")))
     ),
 }
 """What must hold of a model.json beyond the kinds of its entries, by what is expected."""
+
+
+def check_takes_films(manifest: Manifest) -> None:
+    """Refuse to show films to a model whose vectors were made elsewhere.
+
+    Raises:
+        InputError: It is one.
+    """
+    if not manifest.takes_films:
+        received = f"{manifest.name}, which has learned from vectors of {manifest.backbone}"
+        way_out = "Make vectors of these films as those were made: score --features FILE.parquet"
+        raise InputError("a model with a network, to give it films", received, way_out)
 
 
 def check_files(directory: Output, manifest: Manifest) -> None:

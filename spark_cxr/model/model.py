@@ -26,8 +26,10 @@ from spark_cxr.model.explanation import Explanation, explanations, place_of
 from spark_cxr.model.manifest import (
     ARRAYS,
     REFERENCE,
+    TABLE,
     Manifest,
     check_files,
+    check_takes_films,
     read_manifest,
     read_member,
 )
@@ -51,7 +53,12 @@ class Model:
         return self.manifest.labels
 
     def predict(self, images: bytes | Sequence[bytes]) -> list[Prediction]:
-        """Look at encoded images: one prediction for each, in order; a bad one says why."""
+        """Look at encoded images: one prediction for each, in order; a bad one says why.
+
+        Raises:
+            InputError: The model's vectors were made elsewhere; it has `predict_vectors`.
+        """
+        check_takes_films(self.manifest)
         contents = [images] if isinstance(images, bytes) else list(images)
         films = prediction_pass(self.plan, self.limits, self.predictor)
         return next(films.rows([[Content(content or b"") for content in contents]]))
@@ -88,6 +95,7 @@ class Model:
         exact: bool = False,
     ) -> tuple[Explanation, ...]:
         """Explain several labels, by default all, with one pass through the network."""
+        check_takes_films(self.manifest)
         film = decode(content, self.limits) if isinstance(content, bytes) else None
         pixels = film.pixels if film else _checked_pixels(content)
         picture, shown = look_at_film(pixels, film.flags if film else (), self.plan.network.fit)
@@ -162,7 +170,7 @@ def open_manifest(place: Output, public_key: str = "") -> Manifest:
     """Read model.json, check every file that it names, and that films are prepared as then."""
     manifest = read_manifest(place, public_key)
     check_files(place, manifest)
-    if manifest.preprocessing != PREPROCESSING:
+    if manifest.takes_films and manifest.preprocessing != PREPROCESSING:
         received = f"features of preprocessing {manifest.preprocessing}"
         way_out = "Train again: this version prepares films in another way"
         raise InputError(f"features of preprocessing {PREPROCESSING}", received, way_out)
@@ -185,6 +193,8 @@ def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> N
     """
     from pyarrow import fs
 
+    if not manifest.takes_films:
+        return no_network(manifest.backbone, manifest.features, manifest.weights.sha256)
     if not manifest.network:
         return _fake(manifest)
     store, root = locate(place.address)
@@ -218,6 +228,16 @@ def _checked(found: Network, manifest: Manifest, sha256: str) -> Network:
         received = f"{manifest.precision} and another network"
         raise InputError("a network for the precision of model.json", received, "Train again")
     return replace(found, sha256=sha256)
+
+
+def no_network(name: str, length: int, digest: str, origin: str = "", caveat: str = "") -> Network:
+    """Stand in for the network of vectors that were made elsewhere: it can make no others.
+
+    Its key is that of these vectors, by their digest, so that they mix with none that a network
+    here has made, whatever their name.
+    """
+    weights = Weights(TABLE, "", digest, origin, "", caveat)
+    return Network(name, (0, 0), length, "", "", TABLE, weights)
 
 
 def _fake(manifest: Manifest) -> Network:

@@ -26,14 +26,14 @@ from spark_cxr.metrics.results import (
     QuarantineCount,
 )
 from spark_cxr.model.predictor import Predictor, look_at_film
-from spark_cxr.pipeline.checks.summary import audit_summary
+from spark_cxr.pipeline.checks.summary import audit_summary, audit_without_films
 from spark_cxr.pipeline.evaluate import TestAnswers
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
 from spark_cxr.pipeline.pictures import film_at
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, without_password
 
 PHANTOM = "phantom"
 """The source that the manifest of phantoms names."""
@@ -59,7 +59,7 @@ class RefusalCheck:
         return {path for path, vector in rows if not self._label(path, vector)}
 
     def _label(self, path: str, vector: list[float]) -> str:
-        pixels = film_at(path)
+        pixels = film_at(path) if all(self.size_hw) else None  # no network takes any
         picture = None if pixels is None else look_at_film(pixels, (), Fit(self.size_hw))[0]
         return self.predictor.predict(vector, picture).label
 
@@ -75,10 +75,13 @@ def data_summary(
     """Say what went in."""
     known = datasets.get(cfg.ingest.dataset) if cfg.ingest.dataset else None
     title = known.title if known else ", ".join(Path(i).name for i in cfg.ingest.images)
+    source = (*cfg.ingest.images, *cfg.train.test_images)
+    if not ingested.has_films:
+        title, source = cfg.features.backbone, (without_password(cfg.train.features),)
     notes = (("Licence", known.licence), ("Citation", known.citation)) if known else ()
     return DataSummary(
         name=PHANTOMS if drawn else title,
-        source=", ".join((*cfg.ingest.images, *cfg.train.test_images)),
+        source=", ".join(source),
         files=ingested.files,
         images=ingested.n_images,
         patients=ingested.patients or None,
@@ -109,6 +112,8 @@ def data_caveats(ingested: IngestResult, drawn: bool) -> Iterator[str]:
 
 def network_line(featurized: FeatureResult) -> str:
     """Say which network made the features, with which weights, and what ran it."""
+    if featurized.elsewhere:
+        return featurized.elsewhere.line
     network, used = featurized.plan.network, featurized.used
     weights = f" ({network.weights.origin})" if network.weights.kind != "own" else ""
     return (
@@ -116,9 +121,19 @@ def network_line(featurized: FeatureResult) -> str:
     )
 
 
+def engine_line(featurized: FeatureResult) -> str:
+    """Say what ran the network."""
+    if featurized.elsewhere:
+        return "none: vectors made elsewhere"
+    used = featurized.used
+    return f"{used.engine} on {used.device} in {used.precision}"
+
+
 def network_caveats(featurized: FeatureResult) -> Iterator[str]:
     """Say what must be known of a network's features."""
-    if featurized.used.engine == "fake":
+    if featurized.elsewhere:
+        yield from featurized.elsewhere.caveats()
+    elif featurized.used.engine == "fake":
         yield f"{FAKE_CAVEAT}."
     elif featurized.plan.network.weights.caveat:
         yield f"{featurized.plan.network.weights.caveat}."
@@ -143,13 +158,18 @@ def parts_of(answers: TestAnswers, labels: tuple[str, ...], cfg: Config) -> tupl
 
 
 def audit_of(spark: SparkSession, cfg: Config, ingested: IngestResult) -> AuditSummary:
-    """Run the checks that need no network: twins, patients, sources."""
-    twins = spark.read.schema(TWINS).parquet(ingested.twins)
-    checks = audit_summary(spark, cfg, ingested.images, twins, clusters(twins))
+    """Run the checks that need no network: twins, patients, sources; without films not twins."""
+    if ingested.has_films:
+        twins = spark.read.schema(TWINS).parquet(ingested.twins)
+        checks = audit_summary(spark, cfg, ingested.images, twins, clusters(twins))
+    else:
+        checks = audit_without_films(spark, cfg, ingested.images)
     return AuditSummary(checks, "what the job audit writes")
 
 
-def mistakes_of(predictions: DataFrame, check: RefusalCheck | None = None) -> tuple[Mistake, ...]:
+def mistakes_of(
+    predictions: DataFrame, check: RefusalCheck | None = None, has_films: bool = True
+) -> tuple[Mistake, ...]:
     """Show the films that a classifier was surest of and wrong about, without those it refuses."""
     wrong = predictions.where(F.col(LABEL) != F.col("prediction"))
     worst = wrong.orderBy(F.desc("confidence"), PATH).limit(CANDIDATES).collect()
@@ -160,7 +180,7 @@ def mistakes_of(predictions: DataFrame, check: RefusalCheck | None = None) -> tu
             true=row[LABEL],
             predicted=row["prediction"],
             probability=row["confidence"],
-            image=_thumbnail(row[PATH]),
+            image=_thumbnail(row[PATH]) if has_films else b"",
         )
         for row in [row for row in worst if row[PATH] not in refused][:MISTAKES]
     )

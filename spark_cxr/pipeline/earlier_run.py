@@ -10,7 +10,8 @@ from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import RECORD, VECTORS, Output, absolute
 from spark_cxr.pipeline.classes import read_classes
-from spark_cxr.settings import Config
+from spark_cxr.schemas import FEATURES
+from spark_cxr.settings import Config, without_password
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ def open_earlier(address: str, flag: str, table: str) -> EarlierRun:
     if output.read_bytes(f"{table}/_SUCCESS") is None:
         raise InputError(expected, f"{received}: no {table}", "Name the --out of such a run")
     settings = record["config"]
+    if table == FEATURES and (table_of := settings.get("train", {}).get("features", "")):
+        received, way_out = (
+            f"{received} with vectors made elsewhere",
+            f"Say --features {without_password(table_of)}",
+        )
+        raise InputError(f"{flag} of a run that made its vectors", received, way_out)
     network = vectors.get("network") or record.get("network", "")
     labels = read_classes(tuple(settings.get("train", {}).get("classes", ()))).labels
     return EarlierRun(

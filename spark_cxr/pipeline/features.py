@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from spark_cxr.pipeline.few_near_duplicates import FEW
 from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting, ingesting_again
 from spark_cxr.pipeline.reading import is_wanted
 from spark_cxr.pipeline.session import expect_few
+from spark_cxr.pipeline.vector_table import VectorFacts
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, SHA256, columns
 from spark_cxr.settings import Config, Features
 
@@ -52,6 +53,8 @@ class FeatureResult:
     cache: FeatureCache
     seconds: float
     """For looking at all files and writing what was found, with all networks of the pass."""
+    elsewhere: VectorFacts | None = None
+    """Of vectors that were made elsewhere; None: a network here has made them."""
 
     def counts(self) -> dict[str, Any]:
         """Say what ran and how fast, for run.json."""
@@ -65,6 +68,11 @@ class FeatureResult:
             **({"int8": asdict(known)} if known else {}),
             "caveat": self.plan.network.weights.caveat,
         }
+
+    def lines(self) -> Iterator[str]:
+        """Give the lines for the console."""
+        yield f"{self.n:,} vectors of {self.plan.network.dim} numbers, {self.reused:,} reused"
+        yield f"{self.used.engine} on {self.used.device} in {self.used.precision}"
 
     @property
     def plan(self) -> Plan:

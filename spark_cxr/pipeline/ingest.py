@@ -62,6 +62,8 @@ class IngestResult:
     resumed: int = 0
     """Files that the same run had looked at before it was cut off."""
     times: PassTimes = field(default_factory=PassTimes)
+    has_films: bool = True
+    """False: rows of a table of vectors stand for them, and nobody has looked at a film."""
 
     @property
     def quarantined(self) -> int:

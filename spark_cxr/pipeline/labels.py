@@ -114,7 +114,7 @@ def read_labels(
     patient = pseudonymised(key)(_column(named.patient)) if key is not None else _column(None)
     offset = _column(named.day_offset)
     return rows.select(
-        _normal_key(composed(_column(named.key))).alias("key"),
+        normal_key(composed(_column(named.key))).alias("key"),
         _renamed(F.trim(composed(_column(named.label))), dataset).alias("label"),
         _column(named.source).alias("source"),
         patient.alias("patient_id"),
@@ -128,6 +128,13 @@ def match(paths: DataFrame, labels: DataFrame) -> DataFrame:
 
     A key that says more of the path counts before one that says less.
     """
+    labelled = keys_of(paths).join(labels, on="key", how="inner")
+    best = F.max_by(F.struct("key", *columns(LABELS)[1:]), F.col("depth"))
+    return labelled.groupBy(PATH).agg(best.alias("row")).select(PATH, "row.*")
+
+
+def keys_of(paths: DataFrame) -> DataFrame:
+    """Give the keys that name each path: its stem, its file name, and more of it, by `depth`."""
     paths = paths.select(PATH, composed(F.col(PATH)).alias("name"))
     parts = F.split(F.col("name"), "/")
     suffixes = F.transform(
@@ -137,10 +144,7 @@ def match(paths: DataFrame, labels: DataFrame) -> DataFrame:
     name = F.substring_index(F.col("name"), "/", -1)
     stem = F.regexp_replace(name, r"\.[^.]+$", "")
     keys = F.posexplode(F.concat(F.array(stem), suffixes))
-    candidates = paths.select(PATH, keys.alias("depth", "key"))
-    labelled = candidates.join(labels, on="key", how="inner")
-    best = F.max_by(F.struct("key", *columns(LABELS)[1:]), F.col("depth"))
-    return labelled.groupBy(PATH).agg(best.alias("row")).select(PATH, "row.*")
+    return paths.select(PATH, keys.alias("depth", "key"))
 
 
 def check_labels(labels: DataFrame, path: str) -> None:
@@ -203,7 +207,7 @@ def normal_view(view: Column) -> Column:
     )
 
 
-def _normal_key(key: Column) -> Column:
+def normal_key(key: Column) -> Column:
     """Write a path as Spark does, without what only says where it starts."""
     forward = F.translate(F.trim(key), "\\", "/")
     return F.regexp_replace(forward, r"^(file:/+|\./|/+)", "")

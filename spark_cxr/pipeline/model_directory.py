@@ -163,6 +163,7 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
         files=digests(directory),
         calibration=network.quantisation.calibration if network.quantisation else "",
         allows=(INT8,) if cfg.train.allow_int8 else (),
+        vectors=trial.features.elsewhere.for_model() if trial.features.elsewhere else {},
     )
     write_manifest(directory, manifest, cfg.signing.sign)
 

@@ -11,7 +11,6 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.errors import BadImage
 from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS, Limits, Pixels
@@ -20,7 +19,7 @@ from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.model.attribution import METHODS
 from spark_cxr.model.explanation import scale_of
-from spark_cxr.model.manifest import Manifest, read_manifest
+from spark_cxr.model.manifest import TABLE, Manifest, read_manifest
 from spark_cxr.model.model import read_predictor
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.explanations import TARGET, ExplainTask, explained, films_of
@@ -40,11 +39,11 @@ MOST_OF_TREES = 1
 
 def film_at(address: str, limits: Limits = DEFAULT_LIMITS) -> Pixels | None:
     """Read a film once more; None where its file is gone by now, or no film any more."""
-    store, inside = locate(address)
     try:
+        store, inside = locate(address)
         with store.open_input_stream(inside) as stream:
             return decode(stream.read(), limits).pixels
-    except (OSError, BadImage):
+    except (OSError, ValueError):  # bad images are, and addresses that pyarrow does not understand
         return None
 
 
@@ -158,7 +157,7 @@ def training_panels(
     predictions: DataFrame, plan: Plan, model: Output, shown: int
 ) -> tuple[tuple[ClassPanels, ...], str]:
     """Explain test films (`schemas.TEST_PREDICTIONS`) of each class; also say by which method."""
-    if not shown:
+    if not shown or plan.engine == TABLE:
         return (), ""
     manifest = read_manifest(model)
     predictor = read_predictor(model, manifest)

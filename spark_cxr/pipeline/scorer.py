@@ -15,6 +15,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
+from spark_cxr.model.manifest import check_takes_films
 from spark_cxr.model.model import Model, network_of, open_manifest, read_predictor
 from spark_cxr.model.predictor import Prediction, look_at_film, prediction_pass
 from spark_cxr.output import Output, absolute
@@ -46,6 +47,7 @@ def open_scorer(
     """Open a model directory as `load_model` does, and ship its network to workers elsewhere."""
     place = Output(absolute(directory).rstrip("/"))
     manifest = open_manifest(place, public_key)
+    check_takes_films(manifest)
     network = network_of(place, manifest, into_cache=True)
     if spark is not None:
         ship(spark, network)

@@ -20,7 +20,7 @@ from spark_cxr.pipeline.labels import (
     read_labels,
 )
 from spark_cxr.pipeline.sources import is_below
-from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
+from spark_cxr.schemas import GROUP, IMAGES, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Ingest, Train, few, nearest
 
 IS_TEST = "is_test"
@@ -258,14 +258,14 @@ def with_values(rows: DataFrame, images: DataFrame, by: str, settings: Ingest) -
 
     Args:
         rows: The films to split.
-        images: `schemas.IMAGES` of these films.
+        images: `schemas.IMAGES` of these films, and what a table of vectors says beside them.
         by: A way to split, like `patient` or `column:source`.
         settings: Say where the label file is.
     """
     name = column_of(by)
     if not name:
         return rows
-    if name in KNOWN:
+    if name in KNOWN or name in {*images.columns} - {*columns(IMAGES)}:
         values = images.select(PATH, F.col(name).cast("string").alias(VALUE))
     else:
         values = _of_file(images, name, settings)

@@ -18,6 +18,7 @@ from spark_cxr.images.apart import close_children
 from spark_cxr.images.decode import is_harmless
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
+from spark_cxr.model.manifest import check_takes_films
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.neighbours import HeldVectors, check_network, open_vectors
 from spark_cxr.model.predictor import Prediction
@@ -201,6 +202,7 @@ def _loaded(settings: Serve) -> Model:
         single=True,
         public_key=settings.require_signature,
     )
+    check_takes_films(model.manifest)
     limits = model.limits
     most = min(limits.max_pixels, settings.max_image_pixels)
     return replace(model, limits=replace(limits, max_pixels=most))

@@ -18,6 +18,7 @@ from pyarrow import fs
 from spark_cxr.backbones import engines
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import INT8
+from spark_cxr.config import defaults
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
@@ -33,6 +34,7 @@ from spark_cxr.pipeline.earlier_run import (
 )
 from spark_cxr.pipeline.labels import NO_FILE, columns_of, dataset_of, label_path
 from spark_cxr.pipeline.local_settings import ELSEWHERE
+from spark_cxr.pipeline.vector_table import VectorSource, check_vector_table, is_vector_table
 from spark_cxr.schemas import FEATURES
 from spark_cxr.settings import Config
 
@@ -55,6 +57,8 @@ def preflight(cfg: Config, sections: Sequence[str]) -> None:
         from spark_cxr.pipeline.checks.summary import with_manifest
 
         cfg = with_manifest(cfg)
+    if is_vector_table(cfg.train.features) and "train" in sections:
+        _check_vectors(cfg, "compare" in sections)
     cfg = _with_earlier(cfg) if "features" in sections else cfg
     if "features" in sections:
         _check_network(cfg, sections)
@@ -74,7 +78,7 @@ def _check_compare(cfg: Config) -> None:
 
     _check_heads(cfg, cfg.compare.heads)
     compare.check_splits(cfg.compare.splits)
-    if cfg.train.features:
+    if cfg.train.features and not is_vector_table(cfg.train.features):
         way_out = "Say --table for its films, and --cache to use vectors again"
         raise ConfigError("a comparison without --features", cfg.train.features, way_out)
 
@@ -119,8 +123,15 @@ def _check_score(cfg: Config) -> None:
     check_settings(cfg.score)
 
 
+def _check_export(cfg: Config) -> None:
+    from spark_cxr.pipeline.export import check_export
+
+    check_export(cfg.export, cfg.run.overwrite)
+
+
 CHECKS: dict[str, Callable[[Config], None]] = {
     "signing": _check_signing,
+    "export": _check_export,
     "train": _check_training,
     "any_head": lambda cfg: _check_heads(cfg, (cfg.any_head.head,)),
     "compare": _check_compare,
@@ -132,9 +143,27 @@ CHECKS: dict[str, Callable[[Config], None]] = {
 """What a job refuses by its own section."""
 
 
+def _check_vectors(cfg: Config, compares: bool) -> None:
+    """Refuse a table of vectors without the columns it needs, and a network that is not asked."""
+    check_vector_table(VectorSource.of(cfg.train))
+    if cfg.registry.register:
+        received = f"--register={cfg.registry.register}"
+        way_out = "Leave it out: MLflow would give the model films, and it takes vectors"
+        raise ConfigError("no --register with vectors made elsewhere", received, way_out)
+    named, plain = cfg.features.backbone, defaults().features.backbone
+    if compares and (cfg.compare.backbones or named != plain):
+        if not (cfg.ingest.images or cfg.features.table):
+            way_out = "Say --images DIR too, or leave the networks out"
+            received = "no films"
+            raise ConfigError("films for the networks beside --features", received, way_out)
+    elif named != plain:
+        way_out = "Leave it out; compare takes both, with --backbones and --images"
+        raise ConfigError("no --backbone with vectors made elsewhere", named, way_out)
+
+
 def _with_earlier(cfg: Config) -> Config:
     """Give the settings with the films and the network of the earlier run, if they name one."""
-    if cfg.train.features:
+    if cfg.train.features and not is_vector_table(cfg.train.features):
         earlier = open_earlier(cfg.train.features, "--features", FEATURES)
         check_classes(cfg, earlier)
         cfg = with_its_films(cfg, ingested_by(earlier), "--features")
@@ -167,7 +196,8 @@ def _check_films(cfg: Config, needs_classes: bool) -> None:
     dataset = dataset_of(cfg.ingest)
     for folder in cfg.ingest.images:
         _check_there(folder, "--images that exist", "Check the folder or glob")
-    is_earlier = cfg.features.table or cfg.train.features
+    has_vectors = cfg.train.features and not is_vector_table(cfg.train.features)
+    is_earlier = cfg.features.table or has_vectors
     if dataset.labels in NO_FILE or not cfg.ingest.images or is_earlier:
         return
     path = label_path(cfg.ingest)

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import ConfigError
-from spark_cxr.metrics.checks import Check
+from spark_cxr.metrics.checks import NOT_APPLICABLE, Check
 from spark_cxr.output import absolute
 from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables, check_twins
 from spark_cxr.pipeline.checks.patients import check_patients
@@ -68,6 +68,8 @@ def renamed(labels: Sequence[str], found: Mapping[str, str]) -> dict[str, str]:
 
 def with_split(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:
     """Add `split`: the side on which the publisher has put a film; null where none is known."""
+    if SPLIT in images.columns:  # a table of vectors has said it
+        return images
     rows = _split_rows(spark, cfg)
     folder = F.regexp_extract(F.lower(F.col(PATH)), _FOLDERS, 1)
     by_folder = F.when(folder != "", folder)
@@ -116,6 +118,18 @@ def audit_summary(
     finally:
         films.unpersist()
         clusters.unpersist()
+
+
+def audit_without_films(spark: SparkSession, cfg: Config, images: DataFrame) -> tuple[Check, ...]:
+    """Check patients, split and sources as a table of vectors names them; twins need films."""
+    films = prepare_images(spark, cfg, images).persist()
+    sentence = "There were no films to compare: only vectors were given."
+    title, brief = "Near-duplicates", "not checked: no films"
+    unknown = Check("near_duplicates", title, NOT_APPLICABLE, sentence, brief=brief)
+    try:
+        return (unknown, *check_patients(films), check_sources(films, cfg.audit))
+    finally:
+        films.unpersist()
 
 
 def prepare_images(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame:

@@ -29,6 +29,7 @@ from spark_cxr.pipeline.data_summary import (
     audit_of,
     data_caveats,
     data_summary,
+    engine_line,
     mistakes_of,
     network_caveats,
     parts_of,
@@ -41,7 +42,7 @@ from spark_cxr.pipeline.partition import People, split_words, unit_of
 from spark_cxr.pipeline.vector_maps import map_of_vectors
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
-from spark_cxr.verbs.train.results import LEARNED
+from spark_cxr.verbs.train.results import LEARNED, vectors_entry
 
 SECTIONS = FLAGS_OF["compare"]
 
@@ -139,7 +140,7 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         audit=audit_of(spark, cfg, done.ingested),
         published=published_of(cfg),
         parts=parts_of(mine, names, cfg),
-        mistakes=mistakes_of(predictions_of(best.entrant)),
+        mistakes=mistakes_of(predictions_of(best.entrant), has_films=done.ingested.has_films),
         maps=tuple(_maps(done, order, predictions_of)),
     )
 
@@ -222,9 +223,8 @@ def _run(done: Comparison, spark: SparkSession) -> RunSummary:
 
 def _setup(done: Comparison) -> Iterator[tuple[str, str]]:
     for name, features in done.featurized:
-        used, network = features.used, features.plan.network
-        how = f"{used.engine} on {used.device} in {used.precision}"
-        yield f"Backbone {PurePosixPath(name).stem}", f"weights {network.weights.origin}; {how}"
+        origin, how = features.plan.network.weights.origin, engine_line(features)
+        yield f"Backbone {PurePosixPath(name).stem}", f"weights {origin}; {how}"
     if done.cfg.train.balance:
         yield "Balance", "films weighed so that each class counts the same"
 
@@ -248,6 +248,7 @@ def counts_of(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
         "files": done.ingested.files,
         "quarantined": done.ingested.quarantined,
         "fits": len(done.results) * done.cfg.compare.folds,
+        **vectors_entry(done.featurized[-1][1]),
         **done.ingested.pass_counts(),
     }
 

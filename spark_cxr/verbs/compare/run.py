@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.network import Network
+from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.output import Outcome, Output
@@ -25,10 +26,12 @@ from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import Classes, choose_classes, read_classes
 from spark_cxr.pipeline.evaluate import marked, measure_predictions, mllib_metrics, overlap_of
 from spark_cxr.pipeline.features import FeatureResult, featurize_by
+from spark_cxr.pipeline.foreign_features import featurized_elsewhere
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import people_of
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds, folds, with_values
+from spark_cxr.pipeline.vector_table import is_vector_table
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config, Features
@@ -69,11 +72,16 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     check_splits(cfg.compare.splits)
     for head in chosen:
         training.check_recipe(head, _recipe(cfg))
-    given, cfg = cfg, with_phantoms(cfg, output)
-    names = cfg.compare.backbones or (cfg.features.backbone,)
-    ingested, vectors = _featurized(spark, cfg, output, names)
+    given = cfg
+    if is_vector_table(cfg.train.features):
+        cfg, ingested, vectors = _with_table(spark, cfg, output)
+    else:
+        cfg = with_phantoms(cfg, output)
+        names = cfg.compare.backbones or (cfg.features.backbone,)
+        ingested, vectors = _featurized(spark, cfg, output, names)
     classes = choose_classes(ingested.images, cfg.train.classes)
-    films = classes.take(vectors[0][1].rows).drop(FEATURES)
+    # A table of vectors, which comes last, may not have all films: all are compared on its own.
+    films = classes.take(vectors[-1][1].rows).drop(FEATURES)
     folds_by = {by: _folds(films, ingested.images, by, cfg, output) for by in cfg.compare.splits}
     results, shared = list[Result](), dict[str, int]()
     for backbone, featurized in vectors:
@@ -117,6 +125,23 @@ def _featurized(
     ]
     ingested, vectors = featurize_by(spark, cfg, networks, read_classes(cfg.train.classes).labels)
     return ingested, list(zip(names, vectors, strict=True))
+
+
+def _with_table(
+    spark: SparkSession, cfg: Config, output: Output
+) -> tuple[Config, IngestResult, list[tuple[str, FeatureResult]]]:
+    """Take vectors made elsewhere, beside those of networks where networks are named."""
+    named = cfg.features.backbone
+    alone = (named,) if named != defaults().features.backbone else ()
+    if not (names := cfg.compare.backbones or alone):
+        cfg, ingested, made = featurized_elsewhere(spark, cfg, output)
+        return cfg, ingested, [(made.plan.network.backbone, made)]
+    ingested, vectors = _featurized(spark, cfg, output, names)
+    place = Output(output.table("backbones/elsewhere"))
+    _, _, made = featurized_elsewhere(spark, cfg, place, ingested)
+    name = made.plan.network.backbone
+    stems = {PurePosixPath(each).stem for each in names}
+    return cfg, ingested, [*vectors, (f"{name}-table" if name in stems else name, made)]
 
 
 def features_of(settings: Features, backbone: str) -> Features:

@@ -39,6 +39,7 @@ class Doubt:
 class Totals:
     """Sums over the batches of a run: no more memory for many films than for few."""
 
+    unit: str = "files"
     keep: int = 0
     """Films of least confidence to keep."""
     passes: int = 0
@@ -120,7 +121,7 @@ class Totals:
     def lines(self, measures: tuple[Measure, ...]) -> Iterator[str]:
         """Give the lines for the console."""
         yield (
-            f"{self.listed:,} files, {self.arrived:,} of them new: {self.scored:,} scored, "
+            f"{self.listed:,} {self.unit}, {self.arrived:,} of them new: {self.scored:,} scored, "
             f"{self.quarantined:,} quarantined, {self.waiting:,} waiting for another look, "
             f"{self.same:,} with a content that was scored before"
         )

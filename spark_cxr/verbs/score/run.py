@@ -20,7 +20,7 @@ from spark_cxr import output as outputs
 from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import measure_drift
-from spark_cxr.model.model import Model
+from spark_cxr.model.model import Model, load_model
 from spark_cxr.output import Outcome, Output, absolute, is_here, locate
 from spark_cxr.pipeline.explanations import explain_paths
 from spark_cxr.pipeline.int8_scorer import in_int8
@@ -44,6 +44,13 @@ from spark_cxr.verbs.score.table import (
     committed,
     sweep,
     write_also,
+)
+from spark_cxr.verbs.score.vectors import (
+    NOT_CHECKED,
+    VectorRun,
+    check_vector_settings,
+    score_vectors,
+    vectors_may_wait,
 )
 
 LOG = logging.getLogger(__name__)
@@ -77,6 +84,8 @@ def check_settings(settings: Score) -> None:
     for flag, given in (("model", settings.model), ("table", settings.table)):
         if not given:
             raise ConfigError(f"--{flag} DIR", "none", f"Say --{flag} DIR")
+    if settings.features:
+        check_vector_settings(settings)
     if settings.precision == INT8 and not settings.calibrate:
         raise ConfigError("--calibrate DIR with --precision int8", "none", "Name a folder of films")
 
@@ -84,6 +93,9 @@ def check_settings(settings: Score) -> None:
 def may_wait(cfg: Config) -> bool:
     """Tell whether Spark need not start before it is known that there is much to do."""
     settings = cfg.score
+    if settings.features:
+        is_ours = settings.format == "parquet" and vectors_may_wait(settings)
+        return is_ours and may_start_late()
     is_ours = settings.format == "parquet" and settings.read != SPARK
     return is_ours and all(map(is_here, settings.images)) and may_start_late()
 
@@ -94,6 +106,8 @@ def score_step(spark: SparkSession | None, cfg: Config, output: Output) -> Outco
     Without a session few films are scored in a process beside this one, and many on Spark.
     """
     settings, session = cfg.score, LateSession("score", spark)
+    if settings.features:
+        return _score_vectors(session, cfg, output)
     scorer = open_scorer(
         spark, settings.model, settings.batch_size, settings.device, settings.require_signature
     )
@@ -111,6 +125,39 @@ def score_step(spark: SparkSession | None, cfg: Config, output: Output) -> Outco
             if not settings.watch or stop.wait(settings.interval):
                 break
     return _outcome(session, scorer, cfg, totals, output)
+
+
+def _score_vectors(session: LateSession, cfg: Config, output: Output) -> Outcome:
+    """Score a table of vectors; few rows without a session."""
+    settings, name = cfg.score, PurePosixPath(output.address).name
+    scorer, totals = load_model(settings.model, public_key=settings.require_signature), Totals()
+    table, place = _open_table(session, settings), _table_of(settings)
+    run = VectorRun(
+        scorer=scorer,
+        table=table,
+        name=name,
+        at_once=settings.max_files_per_trigger,
+        rescores=settings.rescore,
+        check=lambda: check_writer(place, name),
+    )
+    vectors = score_vectors(session, run, settings, output, totals)
+    if settings.format == "parquet" and not committed(_table_of(settings)):
+        table.append(SCORED, [], f"{name}-none", datetime.now(UTC))
+    if settings.also:
+        write_also(_table_of(settings), settings.also, scorer.manifest.labels)
+    outcome = _outcome(session, scorer, cfg, totals, output)
+    then = scorer.manifest.backbone
+    line = (
+        f"vectors {vectors.name}, made elsewhere; the model has learned from {then}. "
+        f"Not checked: {'; '.join(NOT_CHECKED)}."
+    )
+    said = {
+        "name": vectors.name,
+        "key": vectors.network_key,
+        "trained_on": then,
+        "not_checked": list(NOT_CHECKED),
+    }
+    return Outcome({**outcome.counts, "vectors": said}, f"{line}\n{outcome.text}")
 
 
 def score_new(
@@ -155,19 +202,23 @@ def _open(
     session: LateSession, settings: Score, scorer: Model, output: Output, look: Look
 ) -> ScoringRun:
     name, place = PurePosixPath(output.address).name, _table_of(settings)
-    table: Table = ParquetTable(place)
-    if settings.format == "delta":
-        delta = DeltaTable(session.get(), place)
-        delta.make()
-        table = delta
     return ScoringRun(
         settings=settings,
         model=scorer.manifest.identity,
-        table=table,
+        table=_open_table(session, settings),
         name=name,
         look=look,
         check=lambda: check_writer(place, name),
     )
+
+
+def _open_table(session: LateSession, settings: Score) -> Table:
+    place = _table_of(settings)
+    if settings.format != "delta":
+        return ParquetTable(place)
+    delta = DeltaTable(session.get(), place)
+    delta.make()
+    return delta
 
 
 def _outcome(

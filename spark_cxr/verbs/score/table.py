@@ -251,7 +251,8 @@ def _read(table: Output, name: str) -> list[dict[str, Any]]:
         pq.ParquetFile(f"{root}/{name}", filesystem=store).read().to_pylist()
     )
     for row in rows:
-        row |= {name: row[name].isoformat() for name in ("modified", "scored_at")}
+        times = {name: row[name] for name in ("modified", "scored_at")}
+        row |= {name: time and time.isoformat() for name, time in times.items()}
         row["probabilities"] = dict(row["probabilities"])
     return rows
 

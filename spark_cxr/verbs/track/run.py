@@ -69,7 +69,9 @@ def _logged(mlflow: ModuleType, job: str, cfg: Config, output: Output) -> dict[s
             with _run(mlflow, part, experiment):
                 _log(mlflow, part)
         ids = {"run_id": run.info.run_id, "experiment_id": run.info.experiment_id}
-        return ids | (_log_model(mlflow, manifest, cfg.registry, output) if manifest else {})
+        if manifest is None or not manifest.takes_films:  # MLflow would give the model films
+            return ids
+        return ids | _log_model(mlflow, manifest, cfg.registry, output)
 
 
 @contextmanager

@@ -21,12 +21,14 @@ from spark_cxr.pipeline.data_summary import (
     audit_of,
     data_caveats,
     data_summary,
+    engine_line,
     mistakes_of,
     network_caveats,
     network_line,
     parts_of,
 )
 from spark_cxr.pipeline.evaluate import answers_of
+from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.splits import is_drawn
 from spark_cxr.pipeline.trial import TrainingRun
 from spark_cxr.pipeline.vector_maps import map_of_vectors
@@ -58,6 +60,7 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
         "used": asdict(done.featurized.used),
         "weights": done.featurized.plan.network.weights.origin,
         "reused": done.featurized.reused,
+        **vectors_entry(done.featurized),
         "head": result.head.name,
         "setting": dict(result.setting),
         "balance": done.cfg.train.balance,
@@ -71,7 +74,12 @@ def headline_of(done: TrainingRun) -> dict[str, Any]:
     names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined", LEARNED)
     figures = counts_of(done)
     shown = {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
-    return {**shown, **done.ingested.pass_counts()}
+    return {**shown, **vectors_entry(done.featurized), **done.ingested.pass_counts()}
+
+
+def vectors_entry(featurized: FeatureResult) -> dict[str, Any]:
+    """Give what is known of vectors made elsewhere, and what was not checked, where they were."""
+    return {"vectors": featurized.elsewhere.to_json()} if featurized.elsewhere else {}
 
 
 def summary_of(done: TrainingRun, report: str) -> str:
@@ -115,7 +123,7 @@ def caveats_of(done: TrainingRun) -> Iterator[str]:
 
 def training_report(done: TrainingRun, predictions: DataFrame, model: Output) -> TrainingReport:
     """Gather what the report of a training says; `model` is the directory of the trained model."""
-    cfg, result, used = done.cfg, done.result, done.featurized.used
+    cfg, result = done.cfg, done.result
     predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
     counts = tuple(ClassCount(label, *result.partition.counts[label]) for label in result.labels)
@@ -129,13 +137,13 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
             ("Head", result.head.title),
             ("Backbone", cfg.features.backbone),
             ("Weights", network.weights.origin),
-            ("Engine", f"{used.engine} on {used.device} in {used.precision}"),
+            ("Engine", engine_line(done.featurized)),
             ("Name", f"{result.head.name}-{result.fingerprint}"),
         ),
         run=_run(done, predictions.sparkSession),
         overlap=result.overlap,
         caveats=tuple(caveats_of(done)),
-        mistakes=mistakes_of(predictions, check),
+        mistakes=mistakes_of(predictions, check, done.ingested.has_films),
         parts=parts_of(answers_of(predictions, result.labels), result.labels, cfg),
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),

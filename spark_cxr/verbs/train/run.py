@@ -19,6 +19,7 @@ from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.evaluate import measure_predictions
 from spark_cxr.pipeline.features import FeatureResult, featurize_step, featurized_earlier
+from spark_cxr.pipeline.foreign_features import featurized_elsewhere
 from spark_cxr.pipeline.heads import (
     LABEL_INDEX,
     HeadModel,
@@ -37,6 +38,7 @@ from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
+from spark_cxr.pipeline.vector_table import is_vector_table
 from spark_cxr.report.training import training_page
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
@@ -79,6 +81,8 @@ def _featurized(
     spark: SparkSession, cfg: Config, output: Output
 ) -> tuple[Config, IngestResult, FeatureResult]:
     """Take the vectors of an earlier run, or make them; also give the settings for these films."""
+    if is_vector_table(cfg.train.features):
+        return featurized_elsewhere(spark, cfg, output)
     if cfg.train.features:
         return featurized_earlier(spark, cfg)
     cfg = with_phantoms(cfg, output)
