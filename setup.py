@@ -21,6 +21,8 @@ EXTRAS = {
     ],
     "cpu": ["openvino>=2025.1", "tensorflow-cpu>=2.18", "keras>=3.6"],
     "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.6"],
+    # A FILE.onnx on a CPU where that is asked for; on GPUs it is the package onnxruntime-gpu.
+    "onnx": ["onnxruntime>=1.20"],
     # On the driver alone, which calibrates; workers and servers read what comes of it.
     "int8": ["nncf>=3.4"],
     # For training in several processes: pip takes the build for GPUs where PyPI is asked.

@@ -10,6 +10,6 @@ venv=.venv-lock
   # A patch release of Python is named because some packages need one.
   "$venv/bin/uv" pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11.5 \
     -c conf/constraints.txt setup.py <(echo pip; echo setuptools; echo wheel) \
-    --extra local --extra cpu --extra int8 --extra dicom --extra report --extra tracking --extra serve --extra sign --extra docs --extra dev
+    --extra local --extra cpu --extra onnx --extra int8 --extra dicom --extra report --extra tracking --extra serve --extra sign --extra docs --extra dev
 } > conf/locked.txt.new
 mv conf/locked.txt.new conf/locked.txt

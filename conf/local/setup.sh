@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 venv="${1:-.venv}"
 pyspark="${2:-}"
-usual="local,cpu,int8,dicom,report,tracking,serve,sign,dev"
+usual="local,cpu,onnx,int8,dicom,report,tracking,serve,sign,dev"
 extras="${3:-$usual}"
 
 fail() { echo "setup: $*" >&2; exit 2; }

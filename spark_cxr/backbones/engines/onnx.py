@@ -113,7 +113,7 @@ def import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        way_out = "pip install onnxruntime, or onnxruntime-gpu"
+        way_out = "pip install 'spark-cxr[onnx]', or onnxruntime-gpu"
         raise SetupError("ONNX Runtime", str(error), way_out) from None
     return onnxruntime
 
