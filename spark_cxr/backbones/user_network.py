@@ -96,16 +96,21 @@ def _read_file(path: Path, normalising: str, card: str, size: int) -> Backbone:
         raise ConfigError(expected, received, "Write one, or say --card: see docs/networks.md")
     known = replace(known, size=(size, size)) if size else known
     known = graph_file.completed(path, sha256, known)
+    return _with_card(path, known, "as its owner says", "")
+
+
+def _with_card(path: Path, card: Card, licence: str, citation: str) -> Backbone:
+    """Describe a file by its card, and by what else is known where that says nothing."""
     return Backbone(
         name=path.stem,
-        size_hw=(known.size[0], known.size[1]),
+        size_hw=(card.size[0], card.size[1]),
         dim=0,
         engines=ENGINES[path.suffix],
         file=str(path),
-        card=known,
-        normalising=known.arithmetic,
-        licence=known.licence or "as its owner says",
-        citation=known.citation,
+        card=card,
+        normalising=card.arithmetic,
+        licence=card.licence or licence,
+        citation=card.citation or citation,
     )
 
 
@@ -119,17 +124,7 @@ def read_own(path: Path, normalising: str, card: str = "", size: int = 0) -> Bac
         )
         raise ConfigError(f"the size that {path.name} has", received, way_out)
     if said := None if normalising else _card_of(path, card, size_hw, channels):
-        return Backbone(
-            name=path.stem,
-            size_hw=(size_hw[0], size_hw[1]),
-            dim=0,
-            engines=ENGINES[".keras"],
-            file=str(path),
-            card=said,
-            normalising=said.arithmetic,
-            licence=said.licence or known.licence,
-            citation=said.citation or known.citation,
-        )
+        return _with_card(path, said, known.licence, known.citation)
     normalising = normalising or known.normalising
     if normalising not in FITTING[channels]:
         expected = f"features.normalising from {', '.join(FITTING[channels])} for {path.name}"

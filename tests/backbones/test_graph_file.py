@@ -1,7 +1,12 @@
 """Networks that come as ONNX: closed with their card, refused in a line, equal on both engines."""
 
+import json
+import shutil
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -256,3 +261,60 @@ def test_a_network_of_the_catalog_runs_at_another_size():
         find("CXRNet", size=256)
     with pytest.raises(ConfigError, match="no card for VGG19"):
         find("VGG19", card="std = 3")
+
+
+def test_the_same_card_serves_keras_files(tiny_network, tmp_path):
+    own = tmp_path / "own.keras"
+    shutil.copy(tiny_network, own)
+    side = find(str(own), "tf").size_hw
+    shown = np.random.default_rng(2).integers(0, 256, (5, *side, 3), np.uint8)
+    expected = vectors(str(own), shown, normalising="tf")
+    own.with_suffix(".toml").write_text("[input]\nscale = 0.00784313725490196\noffset = -1")
+    for engine in ("openvino", "keras"):
+        np.testing.assert_allclose(vectors(str(own), shown, engine), expected, atol=1e-5)
+    with pytest.raises(ConfigError, match="one size in a network and its card"):
+        find(str(own), card="size = 8")
+    with pytest.raises(ConfigError, match="no vector or tokens in the card of a Keras file"):
+        find(str(own), card='vector = "x"')
+
+
+def test_an_address_brings_the_card_that_lies_beside_it(write, films, tmp_path):
+    name = write(tiny_onnx.pooled())
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/tiny.onnx"
+        np.testing.assert_array_equal(vectors(address, films), vectors(name, films))
+        server.shutdown()
+
+
+@pytest.mark.parametrize("beside", ["preprocessor_config.json", "config.json"])
+def test_what_hugging_face_and_timm_write_is_a_card(write, tmp_path, beside):
+    name = write(tiny_onnx.pooled(), card="")
+    said = {
+        "preprocessor_config.json": {
+            "do_center_crop": True,
+            "crop_size": {"height": 16, "width": 16},
+            "size": {"shortest_edge": 18},
+            "image_mean": [0.5, 0.4, 0.3],
+            "image_std": [0.2, 0.25, 0.3],
+            "rescale_factor": 1 / 255,
+            "resample": 3,
+        },
+        "config.json": {
+            "pretrained_cfg": {
+                "input_size": [3, 16, 16],
+                "crop_pct": 0.875,
+                "interpolation": "bicubic",
+                "mean": [0.5, 0.4, 0.3],
+                "std": [0.2, 0.25, 0.3],
+                "license": "mit",
+            }
+        },
+    }[beside]
+    (tmp_path / beside).write_text(json.dumps(said))
+    card = find(name).card
+    assert (card.size, card.edge, card.resample) == ((16, 16), 18, "bicubic")
+    assert card.fit.startswith("shortest")
+    assert card.mean == (0.5, 0.4, 0.3)
+    assert card.scale == pytest.approx(1 / 255)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spark_cxr.images.fit import Fit
 from spark_cxr.images.heat import (
     Grid,
     Words,
@@ -169,3 +170,15 @@ def test_bounded_film_is_the_area_average():
 def test_coloured_film_becomes_grey():
     colour = np.full((40, 40, 3), (30, 60, 91), np.uint8)
     assert (bounded(colour, 0) == 60).all()
+
+
+def test_heat_lies_on_the_part_that_the_network_sees():
+    field = np.arange(1, 5, dtype=np.float32).reshape(2, 2)
+    cropped = place(field, (40, 20), Grid(fit=Fit((8, 8), "crop")))
+    assert not cropped[:10].any()
+    assert not cropped[30:].any()
+    np.testing.assert_array_equal(cropped[10:30], place(field, (20, 20)))
+    padded = place(field, (40, 20), Grid(fit=Fit((8, 8), "pad")))
+    np.testing.assert_allclose(padded, place(field, (40, 40))[:, 10:30], atol=1e-6)
+    squashed = place(field, (40, 20), Grid(0.25, 0.5, Fit((8, 8))))
+    np.testing.assert_array_equal(squashed, place(field, (40, 20)))
