@@ -256,12 +256,18 @@ def _of_processor(said: Mapping[str, Any]) -> dict[str, Any]:
         "mean": said["image_mean"] if said.get("do_normalize", True) else 0.0,
         "std": said["image_std"] if said.get("do_normalize", True) else 1.0,
         "scale": said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1.0,
-        "resample": _RESAMPLINGS.get(said.get("resample", 2), "bilinear"),
+        "resample": _RESAMPLINGS.get(said.get("resample", _usual(said)), "bilinear"),
     }
     shortest = size.get("shortest_edge") if isinstance(size, dict) else size
     if said.get("do_center_crop", False) and shortest:
         return {**found, "fit": "shortest_edge", "edge": shortest, "size": _sides(crop or size)}
     return {**found, "fit": "squash", "size": _sides(size)}
+
+
+def _usual(said: Mapping[str, Any]) -> int:
+    """Name the filter that a processor takes where its file is silent."""
+    kind = str(said.get("image_processor_type", ""))
+    return 3 if kind.startswith(("Bit", "CLIP", "Siglip")) else 2
 
 
 def _sides(size: Any) -> list[int]:
