@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import Pixels, Size
@@ -175,19 +174,21 @@ def _gaussian(pixels: Pixels, size_hw: Size, rounded: bool) -> Levels:
     return np.rint(levels).astype(np.uint8) if rounded else levels.astype(np.float32)
 
 
-def _pillow(filter_of_pillow: Image.Resampling) -> Callable[[Pixels, Size, bool], Levels]:
+def _pillow(name: str) -> Callable[[Pixels, Size, bool], Levels]:
     """Resize by Pillow, as torchvision, timm, open_clip and Hugging Face do with images."""
 
     def resample(pixels: Pixels, size_hw: Size, rounded: bool) -> Levels:
-        width_height = size_hw[1], size_hw[0]
+        from PIL import Image  # a network of the catalog is run without it
+
+        width_height, by = (size_hw[1], size_hw[0]), Image.Resampling[name]
         if rounded:
             image = Image.fromarray(np.ascontiguousarray(pixels))
-            return np.array(image.resize(width_height, filter_of_pillow))
+            return np.array(image.resize(width_height, by))
         if pixels.ndim == 3:
             return np.stack([resample(p, size_hw, False) for p in np.moveaxis(pixels, 2, 0)], 2)
         image = Image.fromarray(pixels.astype(np.float32))
         # Bicubic and Lanczos overshoot at edges; whole levels are clipped by Pillow itself.
-        levels: Levels = np.asarray(image.resize(width_height, filter_of_pillow)).clip(0, 255)
+        levels: Levels = np.asarray(image.resize(width_height, by)).clip(0, 255)
         return levels
 
     return resample
@@ -195,8 +196,8 @@ def _pillow(filter_of_pillow: Image.Resampling) -> Callable[[Pixels, Size, bool]
 
 RESAMPLERS: dict[str, Callable[[Pixels, Size, bool], Levels]] = {
     "area": _area,
-    "bilinear": _pillow(Image.Resampling.BILINEAR),
-    "bicubic": _pillow(Image.Resampling.BICUBIC),
-    "lanczos": _pillow(Image.Resampling.LANCZOS),
+    "bilinear": _pillow("BILINEAR"),
+    "bicubic": _pillow("BICUBIC"),
+    "lanczos": _pillow("LANCZOS"),
     "gaussian": _gaussian,
 }

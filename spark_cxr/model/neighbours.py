@@ -87,7 +87,7 @@ class HeldVectors:
 
 
 @dataclass(frozen=True)
-class VectorTable:
+class KeptVectors:
     """The vectors that an earlier run has left."""
 
     output: Output
@@ -158,7 +158,7 @@ def directions_of(vectors: ArrayLike) -> NDArray[np.float64]:
     return rows
 
 
-def open_vectors(address: str, flag: str) -> VectorTable:
+def open_vectors(address: str, flag: str) -> KeptVectors:
     """Find the vectors of an earlier run.
 
     Raises:
@@ -169,7 +169,7 @@ def open_vectors(address: str, flag: str) -> VectorTable:
     if not network:
         received = f"{flag}={address}: no {VECTORS}"
         raise InputError(f"{flag} of a run that left vectors", received, WAY_OUT)
-    return VectorTable(output, network)
+    return KeptVectors(output, network)
 
 
 def network_of_vectors(output: Output) -> str:
@@ -182,7 +182,7 @@ def network_of_vectors(output: Output) -> str:
         return ""
 
 
-def check_network(table: VectorTable, plan: Plan) -> str:
+def check_network(table: KeptVectors, plan: Plan) -> str:
     """Refuse vectors of another network; give a note where only the precision is another.
 
     Raises:

@@ -83,5 +83,5 @@ def test_unknown_name_is_refused_and_the_nearest_named() -> None:
         catalog.get("Resnet50")
     assert str(caught.value) == (
         "Expected features.backbone by name. Received: Resnet50. "
-        "Did you mean ResNet50? Or give a FILE.keras of your own."
+        "Did you mean ResNet50? Or give a FILE.keras or FILE.onnx of your own."
     )

@@ -57,7 +57,7 @@ def test_frozen_networks_are_run_with_every_head(start):
     done, said = start("frozen")
     assert done.returncode == 0, done.stderr
     jobs = [line.split()[0].removeprefix("jobs/") for line in said]
-    assert [jobs.count(f"{name}.py") for name in ("featurize", "train", "compare")] == [2, 8, 2]
+    assert [jobs.count(f"{name}.py") for name in ("featurize", "train", "compare")] == [3, 12, 2]
     assert sum("--classes Covid-19,No_findings" in line for line in said) == 1
     assert "# The table of the field" in done.stdout
 

@@ -118,7 +118,7 @@ def test_vectors_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_another_precision_of_the_same_network_is_noted(tmp_path: Path) -> None:
     table = open_vectors(run_with_vectors(tmp_path, rows_of(5)).address, "")
     assert check_network(table, fake_plan()) == ""
-    other = neighbours.VectorTable(table.output, f"{table.network.rpartition('-')[0]}-bf16")
+    other = neighbours.KeptVectors(table.output, f"{table.network.rpartition('-')[0]}-bf16")
     assert check_network(other, fake_plan()).startswith("vectors in bf16, films looked at in ")
 
 

@@ -14,7 +14,7 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.model.manifest import NAME
 from spark_cxr.model.model import load_model
-from spark_cxr.model.neighbours import VectorTable, check_network, network_of_vectors, open_vectors
+from spark_cxr.model.neighbours import KeptVectors, check_network, network_of_vectors, open_vectors
 from spark_cxr.output import Output, absolute, record_of
 from spark_cxr.settings import Similar
 
@@ -28,7 +28,7 @@ class Search:
 
     plan: Plan
     limits: Limits
-    table: VectorTable
+    table: KeptVectors
     note: str = ""
     """What must be known of the two together."""
 
@@ -51,7 +51,7 @@ def open_search(settings: Similar) -> Search:
     return Search(plan, limits, table, check_network(table, plan))
 
 
-def _vectors_beside(model: str) -> VectorTable:
+def _vectors_beside(model: str) -> KeptVectors:
     """Find the vectors of the training that a model lies in, or of the run that it took them of."""
     training = Output(absolute(model).rstrip("/").rpartition("/")[0])
     if network_of_vectors(training):
@@ -64,7 +64,7 @@ def _vectors_beside(model: str) -> VectorTable:
     return open_vectors(earlier, "--features of that training")
 
 
-def _network(settings: Similar, table: VectorTable) -> tuple[Plan, Limits]:
+def _network(settings: Similar, table: KeptVectors) -> tuple[Plan, Limits]:
     """Take the model's network; without a model that of the run, which may have a model, too."""
     model = settings.model
     if not model and table.output.read_bytes(f"{MODEL}/{NAME}") is not None:
