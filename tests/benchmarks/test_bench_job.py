@@ -19,6 +19,8 @@ from spark_cxr.job import exit_code
 from spark_cxr.settings import PEERS
 from tests.quick import defaults
 
+pytestmark = pytest.mark.slow
+
 
 def benched(spark, out, films, peers, limit=12, rounds=2, **features):
     cfg = defaults(

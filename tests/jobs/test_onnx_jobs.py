@@ -96,6 +96,7 @@ def test_a_broken_file_leaves_nothing_half_made(spark, films, tiny, tmp_path):
     assert not (tmp_path / "F").exists()
 
 
+@pytest.mark.slow
 def test_levels_in_a_wrong_range_are_noticed_on_the_first_films(
     spark, films, tiny, tmp_path, caplog
 ):

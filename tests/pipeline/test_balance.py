@@ -44,7 +44,13 @@ def test_without_balance_a_head_knows_how_rare_a_class_is(rows, name):
     assert mean_of_rare(name, rows, balance=False) == pytest.approx(0.1, abs=0.01)
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "svc" else ())
+        for name in sorted(SETTINGS)
+    ],
+)
 def test_with_balance_both_classes_are_as_likely(rows, name):
     assert mean_of_rare(name, rows, balance=True) == pytest.approx(0.5, abs=0.1)
 

@@ -52,7 +52,7 @@ def png(film):
     return bytearray(stream.getvalue())
 
 
-@pytest.mark.parametrize("engine", ["openvino", "keras"])
+@pytest.mark.parametrize("engine", ["openvino", pytest.param("keras", marks=pytest.mark.slow)])
 def test_features_through_spark_are_those_of_keras(spark, case, engine):
     name, mirror, films, expected = case
     rows = spark.createDataFrame(

@@ -42,7 +42,13 @@ def rows(spark, draw, count):
     return train.prepare_rows(table(spark, vectors, labels), LABELS[:count]).persist()
 
 
-@pytest.fixture(scope="module", params=catalog.names())
+HEADS = [
+    pytest.param(name, marks=pytest.mark.slow if name == "svc" else ()) for name in catalog.names()
+]
+"""MLlib takes half a minute for a machine of three classes."""
+
+
+@pytest.fixture(scope="module", params=HEADS)
 def fitted(request, rows):
     head = catalog.get(request.param)
     recipe = train.HeadRecipe(seed=3, setting=QUICK.get(head.name, ()))
