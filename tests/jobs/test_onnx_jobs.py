@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import spark_cxr
-from jobs import compare, featurize, score, train_lr
+from jobs import audit, compare, featurize, score, train_lr
 from spark_cxr import job
-from spark_cxr.errors import WeightsError
+from spark_cxr.errors import ConfigError, WeightsError
 from tests import tiny_onnx
 from tests.quick import defaults
 
@@ -94,6 +94,12 @@ def test_a_broken_file_leaves_nothing_half_made(spark, films, tiny, tmp_path):
     with pytest.raises(WeightsError, match="a graph that OpenVINO reads"):
         job.run(featurize.JOB, spark, cfg)
     assert not (tmp_path / "F").exists()
+
+
+def test_an_audit_alters_whole_films_and_takes_no_cut_ones(spark, films, tiny, tmp_path):
+    network = {"backbone": str(tiny), "card": 'fit = "crop", scale = 1'}
+    with pytest.raises(ConfigError, match="a network that sees whole films"):
+        job.run(audit.JOB, spark, settings(films, tmp_path / "A", features=network))
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 
+from spark_cxr.backbones import user_network as own
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.checks import Check, count_statuses
 from spark_cxr.output import Outcome, Output
@@ -53,6 +54,11 @@ def check_settings(cfg: Config) -> None:
     if cfg.features.cache:
         way_out = "Leave --cache out: vectors of altered films are not kept"
         raise ConfigError("an audit without --cache", cfg.features.cache, way_out)
+    card = own.find_wanted(cfg.features).card
+    if card and card.fit != "squash":
+        received = f"{cfg.features.backbone} with fit = {card.fit}"
+        way_out = "Audit the data with another network"
+        raise ConfigError("a network that sees whole films, to alter them", received, way_out)
 
 
 def _run(spark: SparkSession, given: Config, output: Output) -> AuditResult:
