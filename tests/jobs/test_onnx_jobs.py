@@ -67,6 +67,7 @@ def test_new_films_are_scored_by_it(spark, run_dir, films, tmp_path):
     assert said["scored"] == 60
 
 
+@pytest.mark.slow
 def test_networks_of_users_are_compared_on_films_that_are_decoded_once(
     spark, films, tiny, tmp_path
 ):
