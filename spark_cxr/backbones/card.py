@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ POOLINGS = ("avg", "max", "none", "class", "tokens")
 """How an output becomes a vector: maps by their mean, their maximum or as they are; tokens by the
 class token or by the mean of the others."""
 ACTIVATIONS = ("none", "sigmoid", "softmax")
+READERS = {".onnx": "onnx", ".xml": "ir"}
+"""Files of bare graphs, and what OpenVINO calls its reader of each."""
 ORDERS = ("rgb", "bgr")
 LAYOUTS = ("nchw", "nhwc")
 PROCESSOR, TIMM = "preprocessor_config.json", "config.json"
@@ -76,6 +79,15 @@ class Card:
         """Say how a film is fitted into the network's input."""
         return Fit(size_hw, self.fit, self.edge, self.resample, self.rounded)
 
+    def patches_of(self, tokens: int) -> tuple[int, int]:
+        """Say how many tokens come before those of the patches, and the side of their square.
+
+        A side of 0: the patches make none.
+        """
+        prefix = self.prefix if self.prefix >= 0 else tokens - isqrt(tokens) ** 2
+        side = isqrt(tokens - prefix)
+        return prefix, side if side * side == tokens - prefix else 0
+
     @property
     def arithmetic(self) -> str:
         """Write down what becomes of grey levels, as `normalising` of a Keras network."""
@@ -99,12 +111,12 @@ def find_card(path: Path, wanted: str, sha256: str) -> Card | None:
             std = 58.4`; empty: what lies beside the file, or ships for exactly this file.
         sha256: Of the file.
     """
-    if "=" in wanted:
-        beside = _beside(path, sha256)
-        own = _entries(f"[input]\n{_lines(wanted)}", "--card")
-        return _card({**(_stated(beside) if beside else {}), **own}, "--card")
     if wanted.endswith(".toml"):
         return read_card(Path(wanted))
+    if "=" in wanted:
+        beside = _beside(path, sha256)
+        stated = json.loads(json.dumps(asdict(beside))) if beside else {}
+        return _card({**stated, **_entries(f"[input]\n{_lines(wanted)}", "--card")}, "--card")
     if wanted:
         shipped = {file.stem: file for file in _shipped()}
         if wanted not in shipped:
@@ -228,10 +240,6 @@ def _check(card: Card, place: str) -> None:
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
-
-
-def _stated(card: Card) -> dict[str, Any]:
-    return {**json.loads(json.dumps(asdict(card)))}
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from spark_cxr.backbones.card import Card
+from spark_cxr.backbones.card import READERS, Card
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import nearest
 
@@ -89,7 +89,7 @@ class Backbone:
     @property
     def is_graph(self) -> bool:
         """Tell a bare graph from layers that Keras knows."""
-        return self.file.endswith((".onnx", ".xml"))
+        return PurePosixPath(self.file).suffix in READERS
 
 
 def _row(

@@ -12,18 +12,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spark_cxr.backbones.cache import digest
-from spark_cxr.backbones.card import Card
+from spark_cxr.backbones.card import READERS, Card
 from spark_cxr.backbones.openvino_package import import_openvino
 from spark_cxr.errors import WeightsError
 
-READERS = {".onnx": "onnx", ".xml": "ir"}
 VECTORS = ("vector", "features", "embedding", "embeddings", "image_embeds", "pooler_output")
 """What an output is called that is the vector, where there are several."""
 WAY_OUT = "See docs/networks.md"
@@ -39,10 +37,22 @@ def digest_of(path: Path) -> str:
         WeightsError: one of them is missing, or lies elsewhere than beside it.
     """
     try:
-        parts = [digest(path), *(digest(each) for each in _weights_beside(path))]
+        parts = [_digest_now(each) for each in (path, *_weights_beside(path))]
     except OSError as error:
         raise WeightsError("a network that can be read", f"{path} ({error})", WAY_OUT) from None
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def _digest_now(path: Path) -> str:
+    """Digest a file once for as long as nobody writes to it: a run asks several times."""
+    there = path.stat()
+    return _remembered_digest(path, there.st_mtime_ns, there.st_size)
+
+
+@lru_cache(maxsize=8)
+def _remembered_digest(path: Path, modified_ns: int, size: int) -> str:
+    del modified_ns, size  # part of the key
+    return digest(path)
 
 
 def _weights_beside(path: Path) -> list[Path]:
@@ -251,11 +261,10 @@ def _of_tokens(tensor: Any, card: Card, path: Path) -> Any:
     _, count, dim = _sides(tensor)
     if count.is_dynamic or dim.is_dynamic:
         raise _refused("a fixed number of tokens", path, _shapes([tensor]))
-    tokens, side = count.get_length(), isqrt(count.get_length())
+    tokens = count.get_length()
     if card.pooling == "class":
         return ops.gather(tensor, ops.constant(0, np.int64), ops.constant(1, np.int64))
-    prefix = card.prefix if card.prefix >= 0 else tokens - side * side
-    side = isqrt(tokens - prefix)
+    prefix, side = card.patches_of(tokens)
     begin, end = ([0, prefix, 0], [0, tokens, 0])
     patches = ops.strided_slice(
         tensor,
@@ -263,7 +272,7 @@ def _of_tokens(tensor: Any, card: Card, path: Path) -> Any:
         begin_mask=[1, 0, 1],
         end_mask=[1, 0, 1],
     )
-    if side * side != tokens - prefix:
+    if not side:
         return ops.reduce_mean(patches, ops.constant([1], np.int64), keep_dims=False)
     shape = ops.constant([0, side, side, dim.get_length()], np.int64)
     maps = ops.reshape(patches, shape, special_zero=True)

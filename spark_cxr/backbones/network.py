@@ -42,8 +42,6 @@ PREPROCESSING = 1
 """Goes up when resizing or normalising changes: features of different numbers do not mix."""
 FORMAT = 1
 """Of the file."""
-AREAS = ("squash", "area", True)
-"""How films are fitted where a smaller one of the same averages does as well."""
 META = "meta.json"
 SINCE_FORMAT = ("quantisation", "card")
 """Entries that are written only where they say something: older versions read all other files."""
@@ -113,8 +111,7 @@ class Network:
     @property
     def enough_hw(self) -> tuple[int, int] | None:
         """Give a size of films than which it needs no more; None where every pixel counts."""
-        fit = self.fit
-        return self.size_hw if (fit.how, fit.resample, fit.rounded) == AREAS else None
+        return self.size_hw if self.fit == Fit(self.size_hw) else None
 
 
 def prepare(

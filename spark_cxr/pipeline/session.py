@@ -88,11 +88,15 @@ class LateSession:
     name: str
     started: SparkSession | None = None
 
+    def __post_init__(self) -> None:
+        if self.started is not None:
+            expect_few(self.started)
+
     def get(self) -> SparkSession:
         """Give the session."""
         if self.started is None:
             self.started = open_session(self.name)
-        expect_few(self.started)
+            expect_few(self.started)
         return self.started
 
 

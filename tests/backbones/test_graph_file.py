@@ -318,3 +318,10 @@ def test_what_hugging_face_and_timm_write_is_a_card(write, tmp_path, beside):
     assert card.fit.startswith("shortest")
     assert card.mean == (0.5, 0.4, 0.3)
     assert card.scale == pytest.approx(1 / 255)
+
+
+def test_a_card_may_lie_in_a_folder_whose_name_has_the_sign_of_entries(write, tmp_path):
+    name, folder = write(tiny_onnx.pooled(), card=""), tmp_path / "day=1"
+    folder.mkdir()
+    (folder / "own.toml").write_text(CARD)
+    assert find(name, card=str(folder / "own.toml")).card.mean == (0.5, 0.4, 0.3)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +180,8 @@ def _maps(found: Array, card: Card) -> Array:
     if found.ndim == 4:
         return found.transpose(0, 3, 1, 2) if card.layout == "nhwc" else found
     tokens = found.shape[1]
-    prefix = card.prefix if card.prefix >= 0 else tokens - isqrt(tokens) ** 2
-    side = isqrt(tokens - prefix)
-    high, wide = (side, side) if side * side == tokens - prefix else (tokens - prefix, 1)
+    prefix, side = card.patches_of(tokens)
+    high, wide = (side, side) if side else (tokens - prefix, 1)
     patches = found[:, prefix:].reshape(len(found), high, wide, -1)
     return np.ascontiguousarray(patches.transpose(0, 3, 1, 2))
 

@@ -141,8 +141,7 @@ def _score_vectors(session: LateSession, cfg: Config, output: Output) -> Outcome
         check=lambda: check_writer(place, name),
     )
     vectors = score_vectors(session, run, settings, output, totals)
-    if settings.format == "parquet" and not committed(_table_of(settings)):
-        table.append(SCORED, [], f"{name}-none", datetime.now(UTC))
+    _leave_columns(table, settings, name)
     if settings.also:
         write_also(_table_of(settings), settings.also, scorer.manifest.labels)
     outcome = _outcome(session, scorer, cfg, totals, output)
@@ -175,9 +174,13 @@ def score_new(
         totals.add(len(batch), score_batch(run, batch, next(numbers)))
         if settings.watch and stop.is_set():
             break
+    _leave_columns(run.table, settings, run.name)
+
+
+def _leave_columns(table: Table, settings: Score, name: str) -> None:
+    """Commit a table without rows where there is none: a reader needs its columns."""
     if settings.format == "parquet" and not committed(_table_of(settings)):
-        # A reader needs the columns, also without rows.
-        run.table.append(SCORED, [], f"{run.name}-none", datetime.now(UTC))
+        table.append(SCORED, [], f"{name}-none", datetime.now(UTC))
 
 
 @contextmanager
