@@ -11,6 +11,7 @@ REASON = "reason"
 DETAIL = "detail"
 CONTENT = "content"
 FEATURES = "features"
+FINDINGS = "findings"
 
 FILES = "path string, modified timestamp, bytes bigint, content binary"
 """One row a file, with what is in it: never written."""
@@ -19,9 +20,11 @@ IMAGES = (
     "path string, sha256 string, bytes bigint, modified timestamp, format string, "
     "width int, height int, bits int, pixels_sha256 string, looks binary, "
     "label string, source string, patient_id string, group_id string, "
-    "view string, day_offset int, flags array<string>"
+    "view string, day_offset int, flags array<string>, "
+    "findings map<string,boolean>, age int, sex string"
 )
-"""One row an image that decodes. `group_id` is what may not be split: patients and twins."""
+"""One row an image that decodes. `group_id` is what may not be split: patients and twins. In
+`findings` a name stands for true or false; a finding that is not named is unknown."""
 
 QUARANTINE = "path string, sha256 string, reason string, detail string"
 """One row a file that is no image to work with, with a reason from `errors.REASONS`."""
@@ -36,7 +39,10 @@ SEEN = (
 LOOKED = f"{SEEN}, vectors array<array<float>>"
 """The same with a vector for each network of the pass, null where none was wanted."""
 
-LABELS = "key string, label string, source string, patient_id string, view string, day_offset int"
+LABELS = (
+    "key string, label string, source string, patient_id string, view string, day_offset int, "
+    "findings map<string,boolean>, age int, sex string"
+)
 """One row of a publisher's or user's label file, keyed by path, file name or stem."""
 
 TWINS = (
@@ -68,6 +74,9 @@ PREDICTIONS = (
 
 TEST_PREDICTIONS = f"{PREDICTIONS}, label string, source string, group_id string, view string"
 """Predictions of a test, with the truth beside them."""
+
+TEST_FINDINGS = f"{TEST_PREDICTIONS}, findings map<string,boolean>"
+"""The same of a model of findings: `probabilities` are one each, `findings` is what is known."""
 
 
 SCORES = (

@@ -18,6 +18,10 @@ Names = tuple[str, ...]
 """One word with commas on the command line: --formats png,jpeg."""
 UNMATCHED = ("error", "keep")
 """What becomes of files without a row in the label file, and of rows without a file."""
+BLANK = ("unknown", "negative")
+"""What an empty cell of a label file says of a finding."""
+AGREEMENT = ("majority", "any", "all")
+"""How many of several readers must name a finding."""
 READERS = ("auto", "worker", "spark")
 """Who reads the bytes of films: the workers, Spark, or the workers where they can."""
 EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
@@ -72,6 +76,10 @@ class Ingest:
     label_column: str
     patient_column: str
     patient_regex: str
+    uncertain: Names
+    findings: Names = setting(bare="all")
+    blank: str = setting(choices=("", *BLANK))
+    agreement: str = setting(choices=AGREEMENT)
     unmatched: str = setting(choices=("", *UNMATCHED))
     max_bad: float = setting(least=0, most=1)
     read: str = setting(choices=READERS)
@@ -125,6 +133,7 @@ class Train:
     learning_curve: bool = setting()
     explained: int = setting(least=0, most=20)
     balance: bool = setting()
+    least_positives: int = setting(least=1)
     tune: bool = setting()
     tune_folds: int = setting(least=2)
     parallelism: int = setting(least=1)

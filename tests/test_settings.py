@@ -153,6 +153,7 @@ LEAST_ONLY = {
     "ingest.min_side": 1,
     "features.batch_size": 1,
     "train.resamples": 100,
+    "train.least_positives": 1,
     "train.tune_folds": 2,
     "train.parallelism": 1,
     "finetune.warm_epochs": 0,

@@ -39,6 +39,9 @@ FROM_LABELS = {
     "file_patient": "string",
     "file_view": "string",
     "file_source": "string",
+    "findings": "map<string,boolean>",
+    "age": "int",
+    "sex": "string",
 }
 """What a label file or a folder name may say of an image, beside what the file itself says."""
 CONTRARY = {"label": "label", "patient_id": "patient"}
@@ -120,6 +123,7 @@ def read_labels(
         patient.alias("patient_id"),
         normal_view(_column(named.view)).alias("view"),
         F.when(offset.rlike(WHOLE_NUMBER), offset.cast("double").cast("int")).alias("day_offset"),
+        *(F.lit(None).cast(FROM_LABELS[name]).alias(name) for name in ("findings", "age", "sex")),
     ).where(F.col("key").isNotNull())
 
 

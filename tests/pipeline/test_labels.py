@@ -197,7 +197,7 @@ def test_accents_apart_are_the_same_key_and_label(spark, tmp_path):
     text = f"filename,label\n{APART},{APART}\n{WHOLE},{WHOLE}\n"
     rows = rows_of(spark, tmp_path, text)
     labels.check_labels(rows, "f.csv")
-    assert rows.distinct().count() == 1
+    assert rows.drop("findings").distinct().count() == 1  # maps cannot be distinct
 
 
 def test_letters_of_a_spreadsheet_are_kept(spark, tmp_path):
