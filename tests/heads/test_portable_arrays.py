@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.heads.portable import pack, unpack
+from spark_cxr.heads.portable import FindingHeads, check_head, pack, unpack
 from spark_cxr.heads.portable.layers import Dense, Perceptron
 from spark_cxr.heads.portable.linear import Linear, link, logistic
 from spark_cxr.heads.portable.trees import Trees
@@ -133,3 +133,85 @@ def test_margins_of_a_tree_are_its_shares_and_of_boosting_its_sums():
     np.testing.assert_allclose(STUMP.margins(film), [[0.9, 0.1]])
     boosted = replace(STUMP, link="logistic", value=STUMP.value * 10)
     np.testing.assert_allclose(boosted.margins(film), [[9.0, 1.0]])
+
+
+# A head of findings
+
+
+FINDINGS = FindingHeads(tuple(HEADS.values()))
+WITHOUT_TREES = FindingHeads((LINEAR, PERCEPTRON, DENSE))
+
+
+def test_each_finding_has_the_answer_of_its_own_head():
+    films = np.random.default_rng(1).standard_normal((20, 2))
+    found, margins = FINDINGS.probabilities(films), FINDINGS.margins(films)
+    assert found.shape == margins.shape == (20, 4)
+    for place, head in enumerate(HEADS.values()):
+        np.testing.assert_array_equal(found[:, place], head.probabilities(films)[:, 1])
+        both = head.margins(films)
+        np.testing.assert_array_equal(margins[:, place], both[:, 1] - both[:, 0])
+
+
+def test_margins_of_findings_are_log_odds():
+    films = np.random.default_rng(2).standard_normal((20, 2))
+    odds = WITHOUT_TREES.probabilities(films)
+    np.testing.assert_allclose(WITHOUT_TREES.margins(films), np.log(odds / (1 - odds)), atol=1e-9)
+
+
+def test_gradients_of_findings_are_what_small_steps_say():
+    films, step = np.random.default_rng(3).standard_normal((4, 2)), 1e-6
+    found = WITHOUT_TREES.gradients(films)
+    assert found.shape == (4, 3, 2)
+    for k in range(2):
+        moved = np.eye(2)[k] * step
+        ahead, behind = WITHOUT_TREES.margins(films + moved), WITHOUT_TREES.margins(films - moved)
+        np.testing.assert_allclose(found[:, :, k], (ahead - behind) / (2 * step), atol=1e-7)
+
+
+def test_trees_among_findings_have_no_gradients():
+    with pytest.raises(TypeError, match="trees"):
+        FINDINGS.gradients(np.zeros((1, 2)))
+
+
+def test_a_head_of_findings_comes_back_from_its_file_in_order():
+    many = FindingHeads((*HEADS.values(), *[LINEAR] * 7, STUMP))
+    again = unpack(pack(many))
+    assert [type(head) for head in again.heads] == [type(head) for head in many.heads]
+    films = np.random.default_rng(4).standard_normal((50, 2))
+    np.testing.assert_array_equal(again.probabilities(films), many.probabilities(films))
+
+
+@pytest.mark.parametrize(
+    ("head", "classes", "message"),
+    [
+        (FINDINGS, 3, "4 heads for 3 findings"),
+        (FindingHeads((FINDINGS,)), 1, "within a head of findings"),
+        (FindingHeads((Linear(np.eye(3)[:, :2], np.zeros(3), "softmax"),)), 1, "weights of"),
+        (FindingHeads(()), 0, "no head"),
+    ],
+)
+def test_a_head_of_findings_that_does_not_fit_is_refused(head, classes, message):
+    with pytest.raises(InputError, match=message):
+        check_head(head, 2, classes)
+
+
+def test_a_head_of_findings_that_fits_is_taken():
+    check_head(FINDINGS, 2, 4)
+
+
+@pytest.mark.parametrize("gone", ["0.kind", "1.weights", "2.mean", "3.biases.1"])
+def test_a_file_of_findings_that_lacks_an_array_is_refused(gone):
+    with np.load(io.BytesIO(pack(FINDINGS))) as stored:
+        arrays = {name: stored[name] for name in stored.files if name != gone}
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    with pytest.raises(InputError, match="Train again"):
+        check_head(unpack(stream.getvalue()), 2, 4)
+
+
+@pytest.mark.parametrize("kind", ["findings", "no kind"])
+def test_a_file_of_findings_within_findings_is_refused(kind):
+    stream = io.BytesIO()
+    np.savez(stream, **{"kind": np.array("findings"), "0.kind": np.array(kind)})
+    with pytest.raises(InputError, match="Train again"):
+        unpack(stream.getvalue())

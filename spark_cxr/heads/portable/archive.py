@@ -12,43 +12,71 @@ from numpy.typing import ArrayLike, NDArray
 
 from spark_cxr.errors import InputError
 from spark_cxr.heads.portable.arrays import read_arrays
+from spark_cxr.heads.portable.findings import FindingHeads, PortableHead
 from spark_cxr.heads.portable.layers import Dense, Perceptron
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.trees import Trees
 
-PortableHead = Linear | Trees | Perceptron | Dense
-KINDS: dict[str, type[PortableHead]] = {
+KINDS: dict[str, type[Linear | Trees | Perceptron | Dense]] = {
     "linear": Linear,
     "trees": Trees,
     "perceptron": Perceptron,
     "dense": Dense,
 }
+KIND, FINDINGS = "kind", "findings"
+"""A head of findings has the arrays of its heads by number: `0.kind`, `0.weights`, `1.kind` …"""
 
 
 def pack(head: PortableHead) -> bytes:
     """Write a head as the bytes of an .npz file."""
+    if isinstance(head, FindingHeads):
+        arrays: dict[str, ArrayLike] = {KIND: np.array(FINDINGS)}
+        for number, part in enumerate(head.heads):
+            arrays |= {f"{number}.{name}": array for name, array in _arrays_of(part).items()}
+    else:
+        arrays = _arrays_of(head)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def _arrays_of(head: PortableHead) -> dict[str, ArrayLike]:
     kind = next(name for name, record in KINDS.items() if isinstance(head, record))
-    arrays: dict[str, ArrayLike] = {"kind": np.array(kind)}
+    arrays: dict[str, ArrayLike] = {KIND: np.array(kind)}
     for item in fields(head):
         value = getattr(head, item.name)
         if isinstance(value, tuple):
             arrays |= {f"{item.name}.{i}": part for i, part in enumerate(value)}
         else:
             arrays[item.name] = np.asarray(value)
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-    return stream.getvalue()
+    return arrays
 
 
 def unpack(data: bytes) -> PortableHead:
     """Read a head from the bytes of an .npz file; pickled objects are refused."""
     try:
         arrays = read_arrays(data)
-        record = KINDS[str(arrays["kind"])]
-        return record(**{item.name: _value(item.name, arrays) for item in fields(record)})
+        if str(arrays[KIND]) == FINDINGS:
+            return FindingHeads(tuple(map(_head_of, _by_number(arrays))))
+        return _head_of(arrays)
     except (ValueError, KeyError) as error:
         received = f"{len(data)} bytes ({error})"
         raise InputError("the arrays of a portable head", received, "Train again") from None
+
+
+def _by_number(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """Give the arrays of each head of findings, which are numbered from 0 without a gap."""
+    found: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        number, dot, rest = name.partition(".")
+        if dot:
+            found.setdefault(number, {})[rest] = array
+    return [found[str(number)] for number in range(len(found))]
+
+
+def _head_of(arrays: Mapping[str, NDArray[Any]]) -> PortableHead:
+    record = KINDS[str(arrays[KIND])]
+    return record(**{item.name: _value(item.name, arrays) for item in fields(record)})
 
 
 def check_head(head: PortableHead, features: int, classes: int) -> None:
