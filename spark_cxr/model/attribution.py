@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector
 from spark_cxr.backbones.maps import occlude, rise
 from spark_cxr.errors import ConfigError
-from spark_cxr.heads.portable import PortableHead
+from spark_cxr.heads.portable import FindingHeads, PortableHead
+from spark_cxr.heads.portable.findings import parts_of
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.images.film import Pixels
@@ -45,12 +47,21 @@ class FilmMaps:
 
     vector: Vector
     contrasts: tuple[int, ...]
-    """The label that each is held against: the likeliest of the others."""
+    """The label that each is held against: the likeliest of the others. Empty for findings: each
+    is held against its absence."""
     margins: Numbers
     """By how much the head is for each label rather than its contrast; of forests and single trees
     the difference of their shares."""
     maps: Maps
     """(labels, height, width): what speaks for each label rather than its contrast, and where."""
+
+
+def against(values: Numbers | Maps, contrasts: tuple[int, ...]) -> Any:
+    """Take what speaks for the contrast of each label from what speaks for the label.
+
+    What is said of findings is held against their absence already.
+    """
+    return values - values[list(contrasts)] if contrasts else values
 
 
 @dataclass(frozen=True)
@@ -79,19 +90,17 @@ class Attribution:
         mapped = _mapper(self.plan).maps(films)
         for vector, maps in zip(mapped.vectors, mapped.maps, strict=True):
             contrasts, margins = self._held_against(vector)
-            others = list(contrasts)
-            found = self._weighed(vector, maps, others)
-            if self.exact and self.method == "cam" and isinstance(self.head, Linear):
-                rests = self.head.bias - self.head.bias[others]
-                cam.check_exact(found, rests, margins)
+            found = self._weighed(vector, maps, contrasts)
+            if self.exact and self.method == "cam":
+                cam.check_exact(found, against(_intercepts(self.head), contrasts), margins)
             yield FilmMaps(vector, contrasts, margins, found)
 
-    def _weighed(self, vector: Vector, maps: Maps, others: list[int]) -> Maps:
+    def _weighed(self, vector: Vector, maps: Maps, contrasts: tuple[int, ...]) -> Maps:
         """Weigh maps by what each label's margin has of them more than that of its contrast."""
-        if isinstance(self.head, Trees):
+        if isinstance(self.head, Trees) or has_trees(self.head):
             raise _unfit(self.method, "trees, which no gradient goes through")
         slopes = self.head.gradients(_row(vector))[0]
-        return _WEIGHING[self.method](maps, slopes - slopes[others])
+        return _WEIGHING[self.method](maps, against(slopes, contrasts))
 
     def _hidden(self, films: Pixels) -> Iterator[FilmMaps]:
         engine = load(self.plan)
@@ -104,14 +113,16 @@ class Attribution:
         for film, vector in zip(films, engine.features(films), strict=True):
             contrasts, margins = self._held_against(vector)
             found = _OCCLUDING[self.method](film, score)
-            yield FilmMaps(vector, contrasts, margins, found - found[list(contrasts)])
+            yield FilmMaps(vector, contrasts, margins, against(found, contrasts))
 
     def _held_against(self, vector: Vector) -> tuple[tuple[int, ...], Numbers]:
-        shares = self.head.probabilities(_row(vector))[0]
         margins = self.head.margins(_row(vector))[0]
+        if isinstance(self.head, FindingHeads):
+            return (), margins
+        shares = self.head.probabilities(_row(vector))[0]
         order = [int(i) for i in np.argsort(-shares, kind="stable")]
         contrasts = tuple(order[0] if i != order[0] else order[1] for i in range(len(order)))
-        return contrasts, margins - margins[list(contrasts)]
+        return contrasts, against(margins, contrasts)
 
 
 def make_attribution(
@@ -127,7 +138,7 @@ def make_attribution(
             raise _unfit(method, received)
         return Attribution("occlusion", head, plan)
     if method == "auto":
-        method = "cam" if isinstance(head, Linear) else "gradcam"
+        method = "cam" if is_linear(head) else "gradcam"
     return Attribution(method, head, plan, exact)
 
 
@@ -138,13 +149,30 @@ def check_method(method: str, head: PortableHead) -> str:
         raise ConfigError("a method of explaining by name", method, way_out)
     if method in _OCCLUDING:
         return method
-    if isinstance(head, Trees):
+    if has_trees(head):
         if method == "auto":
             return "occlusion"
         raise _unfit(method, "trees, which no gradient goes through")
-    if method == "cam" and not isinstance(head, Linear):
+    if method == "cam" and not is_linear(head):
         raise _unfit(method, "a head whose margins are no weighted sums")
     return method
+
+
+def has_trees(head: PortableHead) -> bool:
+    """Tell whether a head, or that of any of its findings, is one of trees."""
+    return any(isinstance(part, Trees) for part in parts_of(head))
+
+
+def is_linear(head: PortableHead) -> bool:
+    """Tell whether all margins of a head are weighted sums."""
+    return all(isinstance(part, Linear) for part in parts_of(head))
+
+
+def _intercepts(head: PortableHead) -> Numbers:
+    """Give what a linear head's margins have besides their weighted sums."""
+    if isinstance(head, FindingHeads):
+        return np.array([p.bias[1] - p.bias[0] for p in head.heads if isinstance(p, Linear)])
+    return head.bias if isinstance(head, Linear) else np.empty(0)
 
 
 def _unfit(method: str, received: str) -> ConfigError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +22,7 @@ from spark_cxr.images.heat import (
     place,
 )
 from spark_cxr.model.attribution import FilmMaps
+from spark_cxr.model.findings import leading
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.settings import nearest
 
@@ -36,7 +37,8 @@ class Explanation:
 
     label: str
     contrast: str
-    """The likeliest of the other labels: heat says why `label` and not this one."""
+    """The likeliest of the other labels: heat says why `label` and not this one. Of a finding its
+    absence, such as `no Effusion`."""
     probability: float | None
     """None, like the next, where the model names no class for the film."""
     contrast_probability: float | None
@@ -114,13 +116,18 @@ def explanations(
     found = []
     for label in labels or known:
         at = place_of(label, known)
-        contrast = known[trace.contrasts[at]]
+        share = shares.get(label)
+        if trace.contrasts:
+            contrast = known[trace.contrasts[at]]
+            other = shares.get(contrast)
+        else:
+            contrast, other = absence_of(label), None if share is None else 1 - share
         found.append(
             Explanation(
                 label=label,
                 contrast=contrast,
-                probability=shares.get(label),
-                contrast_probability=shares.get(contrast),
+                probability=share,
+                contrast_probability=other,
                 margin=float(trace.margins[at]),
                 method=method,
                 map=trace.maps[at],
@@ -130,6 +137,22 @@ def explanations(
             )
         )
     return tuple(found)
+
+
+def absence_of(finding: str) -> str:
+    """Name what a finding is held against."""
+    return f"no {finding}"
+
+
+def target_of(prediction: Prediction, thresholds: Mapping[str, float]) -> str:
+    """Choose whose heat to give where none is wanted by name: that of the class that is named.
+
+    Of findings it is the one furthest above its operating point, or where none is above, the most
+    probable. Empty where the model says nothing of the film.
+    """
+    if not (thresholds and prediction.probabilities):
+        return prediction.label
+    return leading(prediction.probabilities, thresholds)
 
 
 def place_of(label: str, known: Sequence[str]) -> int:

@@ -11,19 +11,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.model.contents import digest_of, files_in, read_file
+from spark_cxr.model.findings import NO_FINDING, SIGN
 from spark_cxr.model.signature import SIGNATURE, check_signature, sign_seal
 from spark_cxr.output import Output
 from spark_cxr.records import read_json, read_record
 
 FORMAT = 3
 """Goes up when an older spark_cxr could not read the directory rightly."""
+FORMAT_OF_FINDINGS = 4
+"""Of models of findings alone: older versions read all others."""
+FORMATS = (FORMAT, FORMAT_OF_FINDINGS)
 NAME = "model.json"
 ARRAYS = "head.npz"
 REFERENCE = "reference.npz"
@@ -33,7 +37,7 @@ FAKE = "fake"
 TABLE = "table"
 """What stands for the engine where vectors were made elsewhere: nothing here can make more."""
 PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
-SINCE_INT8 = ("calibration", "allows", "vectors")
+SINCE_INT8 = ("calibration", "allows", "vectors", "thresholds")
 """Entries that are written only where they say something: older versions read all other models."""
 MOST_JSON = 16 << 20
 MOST_ARRAYS = 1 << 30
@@ -60,6 +64,7 @@ class Manifest:
     name: str
     """What stands in the column `model` of predictions."""
     labels: tuple[str, ...]
+    """The classes of which a film has one, or where there are `thresholds`, the findings."""
     head: str
     setting: Mapping[str, float]
     backbone: str
@@ -90,7 +95,15 @@ class Manifest:
     """Precisions in which vectors may be made for its head, besides its own."""
     vectors: Mapping[str, Any] = field(default_factory=dict)
     """Of vectors made elsewhere: `name`, `length`, `digest`, and `key` where theirs is known."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Of a model of findings, and of no other: the operating point of each, the probability from
+    which on a film is said to have it."""
     format: int = FORMAT
+
+    @property
+    def is_of_findings(self) -> bool:
+        """Tell whether a film may have several of the labels, or none."""
+        return bool(self.thresholds)
 
     @property
     def takes_films(self) -> bool:
@@ -110,14 +123,16 @@ class Manifest:
         ]
         if self.calibration:
             parts.append(self.calibration)
+        if self.is_of_findings:
+            parts.append([[name, self.thresholds[name]] for name in self.labels])
         return f"{self.name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]}"
 
 
 def write_manifest(output: Output, manifest: Manifest, private_key: str = "") -> None:
     """Write model.json, sealed; with the file of a private key also its signature."""
-    entries = {
-        name: value for name, value in asdict(manifest).items() if value or name not in SINCE_INT8
-    }
+    kind = FORMAT_OF_FINDINGS if manifest.is_of_findings else FORMAT
+    whole = asdict(replace(manifest, format=kind))
+    entries = {name: value for name, value in whole.items() if value or name not in SINCE_INT8}
     seal = _seal(entries)
     if private_key:
         output.write_json(SIGNATURE, sign_seal(seal, private_key))
@@ -132,10 +147,11 @@ def read_manifest(directory: Output, public_key: str = "") -> Manifest:
         public_key: The file of the key that it must have been signed for; empty: none.
     """
     entries = _read_json(directory)
-    if (found := entries.get("format")) != FORMAT:
-        is_newer = isinstance(found, int) and found > FORMAT
+    if (found := entries.get("format")) not in FORMATS:
+        is_newer = isinstance(found, int) and found > max(FORMATS)
         way_out = "Upgrade spark_cxr" if is_newer else "Train again with this version"
-        raise InputError(f"a model directory of format {FORMAT}", f"format {found}"[:40], way_out)
+        expected = f"a model directory of format {' or '.join(map(str, FORMATS))}"
+        raise InputError(expected, f"format {found}"[:40], way_out)
     seal = entries.pop(SEAL, "")
     if seal != _seal(entries):
         raise _changed(directory, NAME)
@@ -159,13 +175,28 @@ def _is_inside(name: str) -> bool:
     return is_plain and not any(sign in name for sign in ("\\", ":", "\0"))
 
 
+def _are_shares(numbers: Iterable[float]) -> bool:
+    return all(0 <= number <= 1 for number in numbers)
+
+
 def _is_digest(text: str) -> bool:
     return re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
 CHECKS: dict[str, Callable[[Manifest], bool]] = {
     "a model of two or more labels, each once": lambda m: (
-        len(m.labels) == len(set(m.labels)) > 1 and all(label.strip() for label in m.labels)
+        len(m.labels) == len(set(m.labels)) > (0 if m.is_of_findings else 1)
+        and all(label.strip() for label in m.labels)
+    ),
+    f"findings that can stand in one text with {SIGN} between them": lambda m: (
+        not m.is_of_findings or not any(SIGN in label or label == NO_FINDING for label in m.labels)
+    ),
+    "an operating point from 0 to 1 for each finding, and for nothing else": lambda m: (
+        not m.is_of_findings
+        or (set(m.thresholds) == set(m.labels) and _are_shares(m.thresholds.values()))
+    ),
+    f"format {FORMAT_OF_FINDINGS} of a model of findings, and of no other": lambda m: (
+        m.is_of_findings == (m.format == FORMAT_OF_FINDINGS)
     ),
     f"a model with names of 1 to {LONGEST_NAME} letters": lambda m: all(
         0 < len(name) <= LONGEST_NAME and name.isprintable()

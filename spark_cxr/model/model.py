@@ -16,13 +16,13 @@ from spark_cxr.backbones.engines.plan import INT8, Plan
 from spark_cxr.backbones.network import PREPROCESSING, Network
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.errors import InputError
-from spark_cxr.heads.portable import check_head, unpack
+from spark_cxr.heads.portable import FindingHeads, check_head, unpack
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.film_pass import Content
 from spark_cxr.model import reference
 from spark_cxr.model.attribution import make_attribution
-from spark_cxr.model.explanation import Explanation, explanations, place_of
+from spark_cxr.model.explanation import Explanation, explanations, place_of, target_of
 from spark_cxr.model.manifest import (
     ARRAYS,
     REFERENCE,
@@ -70,7 +70,8 @@ class Model:
 
         Args:
             content: An encoded image, or decoded pixels, grey or colour, of 8 bits.
-            label: Whose heat to give; empty: of the class that the model names.
+            label: Whose heat to give; empty: of the class that the model names, or of the
+                finding that is furthest above its operating point.
             method: auto, cam, gradcam, gradcam++, occlusion or rise; auto takes what fits.
             exact: Refuse an exact map whose mean is not the margin.
 
@@ -80,7 +81,7 @@ class Model:
             InputError: No label is given, and the model names no class for this film.
         """
         found = self.explain_labels(content, method=method, exact=exact)
-        wanted = label or found[0].prediction.label
+        wanted = label or target_of(found[0].prediction, self.manifest.thresholds)
         if not wanted:
             expected = "a film for which the model names a class"
             raise InputError(expected, f"a film with the flag {NO_XRAY}", "Name a label")
@@ -182,8 +183,11 @@ def read_predictor(place: Output, manifest: Manifest) -> Predictor:
     head = unpack(read_member(place, manifest, ARRAYS))
     known = reference.unpack(read_member(place, manifest, REFERENCE))
     check_head(head, manifest.features, len(manifest.labels))
+    if isinstance(head, FindingHeads) != manifest.is_of_findings:
+        expected = f"a head of {'findings' if manifest.is_of_findings else 'classes'}"
+        raise InputError(expected, "one of the other kind", "Train again")
     reference.check_reference(known, manifest.features, manifest.labels)
-    return Predictor(manifest.labels, head, known)
+    return Predictor(manifest.labels, head, known, manifest.thresholds)
 
 
 def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> Network:

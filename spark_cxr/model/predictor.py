@@ -16,6 +16,7 @@ from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.images.fit import Fit, fitted
 from spark_cxr.images.prepare import in_three_channels
+from spark_cxr.model.findings import joined, positives
 from spark_cxr.model.reference import Reference
 
 UNLIKE = "not_like_training"
@@ -44,9 +45,12 @@ class Prediction:
     """
 
     label: str = ""
+    """The most probable class; of a model of findings those at or above their operating points,
+    with | between them, or "No Finding"."""
     confidence: float | None = None
     """The highest of the probabilities."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Those of classes add up to 1; those of findings do not, each is one by itself."""
     bad: BadImage | None = None
     """Why there is no prediction: `bad.reason`, `bad.detail`."""
     distance: float = 0.0
@@ -72,6 +76,8 @@ class Predictor:
     labels: tuple[str, ...]
     head: PortableHead
     reference: Reference
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Of a model of findings: the operating point of each."""
 
     def predict(self, vector: ArrayLike, picture: Picture | None = None) -> Prediction:
         """Say what a film is; one at a time, so that its neighbours do not touch its last bits."""
@@ -82,10 +88,12 @@ class Predictor:
             return Prediction(distance=distance, flags=flags)
         shares = self.head.probabilities(row[None])[0]
         best = int(shares.argmax())
+        named = dict(zip(self.labels, shares.tolist(), strict=True))
+        has = joined(positives(named, self.thresholds)) if self.thresholds else self.labels[best]
         return Prediction(
-            label=self.labels[best],
+            label=has,
             confidence=float(shares[best]),
-            probabilities=dict(zip(self.labels, shares.tolist(), strict=True)),
+            probabilities=named,
             distance=distance,
             flags=flags,
         )

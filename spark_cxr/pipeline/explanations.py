@@ -23,7 +23,7 @@ from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, Vie
 from spark_cxr.images.heat import bounded
 from spark_cxr.metrics.wording import counted
 from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
-from spark_cxr.model.explanation import Explanation, explanations, scale_of
+from spark_cxr.model.explanation import Explanation, explanations, scale_of, target_of
 from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import NO_XRAY, Picture, Predictor, look_at_film
 from spark_cxr.output import Output, locate
@@ -63,7 +63,7 @@ class ExplainTask:
     """What stands in the column `model`."""
     method: str = "auto"
     label: str = ""
-    """Whose heat is wanted; empty: of the class that the model names."""
+    """Whose heat is wanted; empty: of the class that the model names, or the leading finding."""
     scale: float = 1.0
     exact: bool = False
     folder: str = ""
@@ -126,7 +126,8 @@ def _explained(
         "method": attribution.method,
         "scale": task.scale,
     }
-    target, grid = task.label or prediction.label, attribution.grid
+    target = task.label or target_of(prediction, task.predictor.thresholds)
+    grid = attribution.grid
     if not target:
         return row
     known = task.predictor.labels
