@@ -63,6 +63,8 @@ class Phantoms:
     bad: int = setting(least=0)
     masks: bool = setting()
     marker: str = setting(choices=("side", "class", "none"))
+    several_findings: Names = setting(bare="all")
+    unknown: float = setting(least=0, most=1)
 
 
 @dataclass(frozen=True)
