@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.ml.evaluation import BinaryClassificationEvaluator, MultilabelClassificationEvaluator
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.catalog import Head
@@ -45,7 +47,8 @@ def try_out_findings(
     table = trial.output.table("predictions")
     predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
     network = trial.features.plan.network
-    metrics = measure_table(predictions, thresholds, cfg.run.seed, cfg.train.resamples)
+    answers = answers_of_findings(predictions, thresholds)
+    metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
     result = FindingResult(
         head=head,
         partition=partition,
@@ -79,32 +82,41 @@ def operating_points(trained: Sequence[FindingCount], balance: bool) -> dict[str
     return {count.finding: HALF if balance else count.share for count in trained}
 
 
-def measure_table(
-    predictions: DataFrame, thresholds: Mapping[str, float], seed: int, resamples: int
-) -> FindingMetrics:
-    """Measure predictions (`schemas.TEST_FINDINGS`), in the order of paths.
+@dataclass(frozen=True)
+class FindingAnswers:
+    """Predictions of several findings on the driver, in the order of paths."""
 
-    Each group is named by the first of its films: patients' pseudonyms hang on a key, and what is
-    drawn from groups in the order of their names must not.
-    """
-    names, cells = tuple(thresholds), list[object]()
-    for number, name in enumerate(names):
+    findings: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    truth: NDArray[np.float64]
+    """(films, findings): 1, 0, or NaN where it is unknown."""
+    probabilities: NDArray[np.float64]
+    groups: tuple[str, ...]
+    """Each named by the first of its films: patients' pseudonyms hang on a key, and what is drawn
+    from groups in the order of their names must not."""
+
+    def measured(self, seed: int, resamples: int) -> FindingMetrics:
+        """Measure them, with intervals from resampling groups."""
+        return measure_findings(
+            *(self.truth, self.probabilities, self.findings, self.groups, self.thresholds),
+            seed=seed,
+            resamples=resamples,
+        )
+
+
+def answers_of_findings(predictions: DataFrame, thresholds: Mapping[str, float]) -> FindingAnswers:
+    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver."""
+    cells = list[Column]()
+    for number, name in enumerate(thresholds):
         cells.append(F.col(FINDINGS)[name].cast("double").alias(f"t{number}"))
         cells.append(F.col("probabilities")[name].alias(f"p{number}"))
     rows = predictions.select(PATH, GROUP, *cells).orderBy(PATH).toPandas()
     truth, answers = (
-        rows[[f"{letter}{number}" for number in range(len(names))]].to_numpy(np.float64)
+        rows[[f"{letter}{number}" for number in range(len(thresholds))]].to_numpy(np.float64)
         for letter in "tp"
     )
-    return measure_findings(
-        truth,
-        answers,
-        names,
-        list(rows.groupby(GROUP)[PATH].transform("min")),
-        [thresholds[name] for name in names],
-        seed=seed,
-        resamples=resamples,
-    )
+    groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
+    return FindingAnswers(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups)
 
 
 def mllib_metrics_of(
@@ -129,7 +141,7 @@ def _sets(scored: DataFrame, thresholds: Mapping[str, float]) -> dict[str, float
     cells = [F.col(FINDINGS)[name] for name in thresholds]
     above = [F.col(ANSWERS)[n] >= least for n, least in enumerate(thresholds.values())]
 
-    def numbers(holds: Sequence[F.Column]) -> F.Column:
+    def numbers(holds: Sequence[Column]) -> Column:
         places = (F.when(each, F.lit(float(n))) for n, each in enumerate(holds))
         return F.array_compact(F.array(*places))
 

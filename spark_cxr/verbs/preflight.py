@@ -74,10 +74,10 @@ def _check_heads(cfg: Config, names: Sequence[str]) -> None:
 
 
 def _check_compare(cfg: Config) -> None:
-    from spark_cxr.verbs.compare import run as compare
+    from spark_cxr.verbs.compare.films import check_splits
 
     _check_heads(cfg, cfg.compare.heads)
-    compare.check_splits(cfg.compare.splits)
+    check_splits(cfg.compare.splits)
     if cfg.train.features and not is_vector_table(cfg.train.features):
         way_out = "Say --table for its films, and --cache to use vectors again"
         raise ConfigError("a comparison without --features", cfg.train.features, way_out)
@@ -181,7 +181,7 @@ def _check_network(cfg: Config, sections: Sequence[str]) -> None:
         raise ConfigError("finetune in another --precision", INT8, way_out)
     settings = [cfg.features]
     if "compare" in sections and cfg.compare.backbones:
-        from spark_cxr.verbs.compare.run import features_of
+        from spark_cxr.verbs.compare.films import features_of
 
         settings = [features_of(cfg.features, name) for name in cfg.compare.backbones]
     for one in settings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
