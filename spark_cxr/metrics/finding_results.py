@@ -1,10 +1,11 @@
 """What the pages of several findings are made from: everything computed, nothing drawn yet."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from spark_cxr.metrics import FindingMetrics, Overlap, PairedFindings
+from spark_cxr.metrics.comparison_results import FoldSummary
 from spark_cxr.metrics.results import AuditSummary, DataSummary, Row, RunSummary, SplitSummary
 
 
@@ -73,6 +74,8 @@ class FindingsRow:
     """As a heading names it: "Random forest"."""
     metrics: FindingMetrics
     fit_seconds: float
+    folds: tuple[float, ...] = ()
+    """Macro AUC of each fold, in the order of the folds."""
     behind: PairedFindings | None = None
     """The best row (first) against this one (second)."""
     images_per_second: float | None = None
@@ -90,9 +93,44 @@ class FindingsRow:
             "head": self.head,
             "setting": dict(self.setting),
             **self.metrics.to_json(),
+            "folds": list(self.folds),
             "fit_seconds": self.fit_seconds,
             "images_per_second": self.images_per_second,
             "behind_the_best": self.behind and self.behind.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class FindingsComparison:
+    """All that the page of a comparison of findings shows."""
+
+    job: str
+    title: str
+    rows: tuple[FindingsRow, ...]
+    """The best first, as `ranked_findings` puts them; all measured on the same films."""
+    data: DataSummary
+    split: FoldSummary
+    run: RunSummary
+    setup: tuple[Row, ...] = ()
+    """Weights, engine, precision, tuning: what was really used."""
+    omitted: tuple[OmittedFinding, ...] = ()
+    caveats: tuple[str, ...] = ()
+    audit: AuditSummary | None = None
+
+    @property
+    def best(self) -> FindingsRow:
+        """Give the row that comes first."""
+        return self.rows[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content of comparison.json."""
+        return {
+            "best": self.best.name,
+            "split": asdict(self.split),
+            "ranking": [row.to_json() for row in self.rows],
+            "left_out": {each.finding: each.reason for each in self.omitted},
+            "caveats": list(self.caveats),
+            "audit": [check.to_json() for check in self.audit.checks] if self.audit else [],
         }
 
 

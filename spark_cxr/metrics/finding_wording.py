@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from spark_cxr.metrics.finding_records import Estimate, FindingFigures, FindingMetrics
-from spark_cxr.metrics.finding_results import FindingsReport
+from spark_cxr.metrics.finding_results import FindingsReport, FindingsRow
 from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.wording import (
     NOT_DEFINED,
@@ -91,6 +91,20 @@ def findings_table(found: FindingMetrics) -> list[str]:
             f"{name} AUC {_estimate(mean.auc)}, average precision "
             f"{_estimate(mean.average_precision)}{of if name == 'macro' else pool}"
         )
+    return lines
+
+
+def findings_ranking_table(rows: Sequence[FindingsRow]) -> list[str]:
+    """Give the ranking for the console, one line a classifier."""
+    width = max(16, *(len(f"{row.name}") + 5 for row in rows))
+    heads = f"{'macro auc':>10}{'95 % interval':>15}{'ap':>7}{'micro auc':>11}{'fit s':>9}"
+    lines = [f"{'':<{width}}{heads}"]
+    for place, row in enumerate(rows, start=1):
+        macro, micro = row.metrics.macro, row.metrics.micro
+        between = decimal_range(macro.auc.interval).replace(" to ", "-") or NOT_DEFINED
+        figures = f"{decimal(macro.auc.value):>10}{between:>15}"
+        figures += f"{decimal(macro.average_precision.value):>7}{decimal(micro.auc.value):>11}"
+        lines.append(f"{f'{place}. {row.name}':<{width}}{figures}{row.fit_seconds:>9.1f}")
     return lines
 
 

@@ -8,7 +8,7 @@ from spark_cxr.metrics.finding_records import (
     FindingFigures,
     FindingMetrics,
 )
-from spark_cxr.metrics.finding_results import FindingMistake, FindingsReport
+from spark_cxr.metrics.finding_results import FindingMistake, FindingsReport, OmittedFinding
 from spark_cxr.metrics.finding_wording import (
     by_auc,
     finding_caveats,
@@ -101,13 +101,13 @@ def findings_page(report: FindingsReport) -> str:
         sections.overlaps([report.overlap] if report.overlap else []),
         _verdict(report),
         sections.caveats(caveats, report.audit),
-        _tiles(found),
+        findings_tiles(found),
         findings_section(found),
-        _curves(report),
-        _pairs(found),
-        _omitted(report),
+        curves_section(found, report.split.unit),
+        pairs_section(found),
+        omitted_findings(report.omitted),
         _mistakes(report.mistakes),
-        section("What the figures mean", facts(MEANINGS)),
+        meanings(),
         _data(report),
         split_section(report),
         sections.audit(report.audit),
@@ -115,6 +115,11 @@ def findings_page(report: FindingsReport) -> str:
         sections.how_it_ran(report.run),
         sections.interval_footer(found.resamples, found.groups, found.seed),
     )
+
+
+def meanings() -> Html:
+    """Say in plain words what each figure is."""
+    return section("What the figures mean", facts(MEANINGS))
 
 
 def findings_section(found: FindingMetrics, heading: str = "Finding by finding") -> Html:
@@ -171,7 +176,7 @@ def _verdict(report: FindingsReport) -> Html:
     )
 
 
-def _tiles(found: FindingMetrics) -> Html:
+def findings_tiles(found: FindingMetrics) -> Html:
     """Show the four figures that most people look for."""
     macro, missing = found.macro, found.missing("auc")
     over = f"over {len(found.rows) - len(missing)} of {counted(len(found.rows), 'finding')}"
@@ -245,9 +250,10 @@ def _decimal(found: Estimate) -> str:
     return with_small(decimal(found.value), decimal_range(found.interval))
 
 
-def _curves(report: FindingsReport) -> Html:
+def curves_section(
+    found: FindingMetrics, unit: str | None, heading: str = "Curves, finding by finding"
+) -> Html:
     """Draw the curves of each finding, small and alike."""
-    unit = report.split.unit or "group"
     lead = (
         "Left: sensitivity against false alarms (ROC). Middle: precision against recall. Orange "
         "dot: the operating point; thin lines: guessing; shaded: 95% of the resamples. Right: "
@@ -255,12 +261,12 @@ def _curves(report: FindingsReport) -> Html:
         "be read as a chance, and a larger dot stands for more films."
     )
     drawn = (
-        figure(Html(draw_curves(row, place)), _curve_caption(row, unit))
-        for place, row in enumerate(by_auc(report.metrics.rows))
+        figure(Html(draw_curves(row, place)), _curve_caption(row, unit or "group"))
+        for place, row in enumerate(by_auc(found.rows))
         if row.known
     )
     lead = element("p", wording.percent_sign(lead))
-    return section("Curves, finding by finding", lead, element("div", *drawn, class_="plots"))
+    return section(heading, lead, element("div", *drawn, class_="plots"))
 
 
 def _curve_caption(row: FindingFigures, unit: str) -> Html:
@@ -273,7 +279,7 @@ def _curve_caption(row: FindingFigures, unit: str) -> Html:
     return join([element("b", row.finding), said])
 
 
-def _pairs(found: FindingMetrics) -> Html:
+def pairs_section(found: FindingMetrics) -> Html:
     """Show which findings go together on the films, and in the answers."""
     shown = sorted(range(len(found.rows)), key=lambda place: -found.rows[place].positives)[:PAIRED]
     if len(shown) < 2 or not any(found.truth.counts[place][place] for place in shown):
@@ -331,10 +337,11 @@ def _pair_table(found: FindingMetrics) -> Html:
     return table("The most frequent pairs", headings, rows, class_="wide dense")
 
 
-def _omitted(report: FindingsReport) -> Html:
-    if not report.omitted:
+def omitted_findings(omitted: tuple[OmittedFinding, ...]) -> Html:
+    """Name the findings that have no head, with the reason."""
+    if not omitted:
         return NOTHING
-    rows = ((each.finding, each.reason) for each in report.omitted)
+    rows = ((each.finding, each.reason) for each in omitted)
     lead = element("p", "These are in the labels but have no head: the model says nothing of them.")
     left = table("Findings without a head", ("Finding", "Reason"), rows, 2, "wide dense")
     return section("Left out", lead, left)
