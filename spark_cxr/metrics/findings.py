@@ -1,7 +1,7 @@
 """Several findings a film, each a question of yes or no over the films whose answer is known.
 
-All findings are measured under the same draws of whole groups, so that their mean, and the
-difference of two classifiers, get intervals that know how films and findings hang together.
+All findings are measured under the same draws of whole groups, so that the intervals of their
+mean, and of the difference of two classifiers, allow for findings that occur together.
 """
 
 from collections.abc import Sequence
