@@ -11,14 +11,9 @@ from pyspark.sql import functions as F
 
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.labels import (
-    NO_FILE,
-    check_labels,
-    dataset_of,
-    label_path,
-    match,
-    read_labels,
-)
+from spark_cxr.pipeline.label_match import check_labels, match
+from spark_cxr.pipeline.label_table import read_labels
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, IMAGES, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Ingest, Train, few, nearest

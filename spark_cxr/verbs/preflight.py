@@ -32,7 +32,8 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_films,
     with_its_network,
 )
-from spark_cxr.pipeline.labels import NO_FILE, columns_of, dataset_of, label_path
+from spark_cxr.pipeline.label_columns import columns_of
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.local_settings import ELSEWHERE
 from spark_cxr.pipeline.vector_table import VectorSource, check_vector_table, is_vector_table
 from spark_cxr.schemas import FEATURES
@@ -205,8 +206,9 @@ def _check_films(cfg: Config, needs_classes: bool) -> None:
     with suppress(csv.Error, OSError):  # what Python cannot read here, Spark may
         rows = _rows_of(path)
         if header := next(rows, None):
-            names = columns_of(header, path, dataset)
-            if needs_classes:
+            needs_label = not cfg.ingest.findings
+            names = columns_of(header, path, dataset, needs_label)
+            if needs_classes and needs_label:
                 _check_classes(rows, header, names.label, dataset, cfg.train.classes)
 
 
