@@ -9,7 +9,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -235,13 +235,21 @@ def reference_of(
     labels: tuple[str, ...],
     gate: Gate,
     seed: int,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Reference:
-    """Describe the films of the training, and the predictions on those of the test."""
+    """Describe the films of the training, and the predictions on those of the test.
+
+    With the `thresholds` of findings, the share of each is that of films at or above it.
+    """
     vectors, groups = _drawn(train_rows, seed)
     own = own_distances(vectors, groups, seed)
     own = own[own > 0]  # a limit of zero would make everything infinitely far
     limit = float(np.quantile(own, 1 - gate.false_alarms)) if len(own) >= FEWEST else np.inf
-    shares, confidence, spread = _answers(predictions, labels)
+    if thresholds:
+        points = {label: thresholds[label] for label in labels}
+        shares, confidence, spread = _findings(predictions, points)
+    else:
+        shares, confidence, spread = _answers(predictions, labels)
     return Reference(
         cloud=describe(vectors, seed),
         limit=limit,
@@ -286,3 +294,17 @@ def _answers(
     square = sum(row["two"] for row in rows.values()) / n
     shares = {label: rows[label]["n"] / n if label in rows else 0.0 for label in labels}
     return shares, mean, max(0.0, square - mean * mean) ** 0.5
+
+
+def _findings(
+    predictions: DataFrame, thresholds: Mapping[str, float]
+) -> tuple[dict[str, float], float, float]:
+    """Do the same with predictions of findings, each of which is there or not."""
+    shares = F.col("probabilities")
+    positive = [
+        F.avg((shares[name] >= F.lit(float(point))).cast("double"))
+        for name, point in thresholds.items()
+    ]
+    sure = F.col("confidence")
+    mean, spread, *found = predictions.agg(F.avg(sure), F.stddev_pop(sure), *positive).collect()[0]
+    return dict(zip(thresholds, found, strict=True)), mean, spread
