@@ -15,7 +15,6 @@ from spark_cxr.errors import InputError
 from spark_cxr.output import KEY, PARTS, Output
 from spark_cxr.pipeline import label_table, labels
 from spark_cxr.pipeline.phantom_films import phantoms_step
-from spark_cxr.settings import Phantoms
 from tests.quick import defaults
 
 N = 24
@@ -30,10 +29,8 @@ def trained(spark, out, train, **changed):
 def films(tmp_path_factory):
     """Draw a few films of several patients."""
     folder = tmp_path_factory.mktemp("few")
-    drawing = Phantoms(
-        count=N, size=64, formats=("png", "dicom"), bad=0, masks=False, marker="none"
-    )
-    phantoms_step(drawing, seed=0, output=Output(str(folder)))
+    drawing = {"count": N, "size": 64, "formats": ("png", "dicom"), "marker": "none"}
+    phantoms_step(defaults(phantoms=drawing).phantoms, seed=0, output=Output(str(folder)))
     return folder
 
 
