@@ -16,7 +16,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
-from spark_cxr.pipeline.finding_counts import FindingCount, known_text
+from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
 from spark_cxr.pipeline.model_directory import reference_of, write_model
 from spark_cxr.pipeline.partition import fingerprint
@@ -32,8 +32,8 @@ def try_out_findings(
     head: Head,
     fitted: FittedFindings,
     trial: Trial,
-    trained: Sequence[FindingCount],
-    left_out: Sequence[FindingCount],
+    trained: Sequence[FindingTally],
+    left_out: Sequence[FindingTally],
     started: float,
 ) -> FindingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`."""
@@ -68,12 +68,14 @@ def try_out_findings(
     )
     scored.unpersist()
     films = trial.prepared.where(~F.col(IS_TEST))
-    known_films = reference_of(films, predictions, result.labels, cfg.gate, cfg.run.seed)
+    known_films = reference_of(
+        films, predictions, result.labels, cfg.gate, cfg.run.seed, thresholds
+    )
     write_model(fitted.model, result, trial, known_films)
     return result
 
 
-def operating_points(trained: Sequence[FindingCount], balance: bool) -> dict[str, float]:
+def operating_points(trained: Sequence[FindingTally], balance: bool) -> dict[str, float]:
     """Choose where an answer becomes "has it": at the finding's share of the training films.
 
     There a calibrated head finds a film as likely to have it as before it has looked. The films of

@@ -19,7 +19,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import (
-    FindingCount,
+    FindingTally,
     count_findings,
     enough_of,
     with_strata,
@@ -58,7 +58,7 @@ class FindingsEntrant:
 
 
 @dataclass(frozen=True)
-class FindingsComparison:
+class FindingEntrants:
     """All that a comparison of several findings has found."""
 
     command: Config
@@ -66,8 +66,8 @@ class FindingsComparison:
     ingested: IngestResult
     featurized: tuple[tuple[str, FeatureResult], ...]
     entrants: tuple[FindingsEntrant, ...]
-    compared: tuple[FindingCount, ...]
-    left_out: tuple[FindingCount, ...]
+    compared: tuple[FindingTally, ...]
+    left_out: tuple[FindingTally, ...]
     by: str
     """What the folds keep together."""
     shared: int
@@ -75,7 +75,7 @@ class FindingsComparison:
     people: People
 
 
-def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingsComparison:
+def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingEntrants:
     """Ingest once, featurize once a network, and fit each head for each finding on each fold."""
     if cfg.train.classes:
         way_out = "Leave --classes out, and name findings as in --findings A,B"
@@ -103,7 +103,7 @@ def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Findin
             LOG.info(f"compare: {entrant.name}, {entrant.seconds:.1f} s")
         shared = count_shared_in_folds(rows)
         rows.unpersist()
-    return FindingsComparison(
+    return FindingEntrants(
         given,
         cfg,
         ingested,
@@ -126,7 +126,7 @@ def _entrant(
     backbone: str,
     head: Head,
     rows: DataFrame,
-    compared: Sequence[FindingCount],
+    compared: Sequence[FindingTally],
     by: str,
     cfg: Config,
     output: Output,
@@ -148,7 +148,7 @@ def _entrant(
 
 
 def _scored(
-    head: Head, rows: DataFrame, compared: Sequence[FindingCount], by: str, cfg: Config
+    head: Head, rows: DataFrame, compared: Sequence[FindingTally], by: str, cfg: Config
 ) -> DataFrame:
     """Fit on all folds but one and score that one, for each in turn."""
     drop = can_cross(by) and cfg.train.crossing == "drop"
