@@ -176,6 +176,7 @@ LEAST_ONLY = {
     "explain.limit": 0,
     "explain.scale": 0.0,
     "explain.longest": 0,
+    "explain.boxes_size": 0,
     "explain.batch_size": 1,
 }
 LEAST_AND_MOST = {

@@ -30,7 +30,10 @@ MASK_FOLDER = "_masks"
 """Spark leaves out what starts with an underscore: no mask is ever taken for a film."""
 FILM_FOLDER = "films"
 """Of films with several findings: no folder could name them all."""
-BOX_COLUMNS = ("path", "finding", "x", "y", "width", "height", "image_width", "image_height")
+BOX_COLUMNS = (
+    *("path", "finding", "x", "y", "width", "height", "image_width", "image_height"),
+    "patient_id",
+)
 MIN_SIZE = 64
 Turn = tuple[str, tuple[str, ...], int, int]
 """Label, findings, patient and film."""
@@ -217,6 +220,7 @@ def box_rows(phantom: Phantom) -> list[tuple[str, ...]]:
         (
             *(phantom.name, box.finding),
             *map(str, (box.x, box.y, box.width, box.height, width, height)),
+            phantom.patient_id,
         )
         for box in phantom.boxes
     ]

@@ -23,6 +23,7 @@ from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.output import absolute, locate
+from spark_cxr.pipeline.boxes import read_boxes
 from spark_cxr.pipeline.classes import classes_among, read_classes
 from spark_cxr.pipeline.csv_text import read_csv_text
 from spark_cxr.pipeline.earlier_run import (
@@ -116,6 +117,8 @@ def _check_explain(cfg: Config) -> None:
     from spark_cxr.verbs.explain.run import check_settings
 
     check_settings(cfg)
+    if cfg.explain.boxes:
+        read_boxes(cfg.explain.boxes, cfg.explain.boxes_size)
 
 
 def _check_score(cfg: Config) -> None:
