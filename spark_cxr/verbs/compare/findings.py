@@ -29,7 +29,11 @@ from spark_cxr.pipeline.finding_heads import (
     fit_findings,
     prepare_findings,
 )
-from spark_cxr.pipeline.finding_trial import FindingAnswers, answers_of_findings, operating_points
+from spark_cxr.pipeline.finding_trial import (
+    FindingPredictions,
+    operating_points,
+    predictions_of_findings,
+)
 from spark_cxr.pipeline.heads import HeadRecipe, settle
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, people_of
@@ -47,7 +51,7 @@ class FindingsEntrant:
 
     backbone: str
     head: str
-    answers: FindingAnswers
+    answers: FindingPredictions
     seconds: float
     """Of all its fits together, side by side or not."""
 
@@ -66,7 +70,7 @@ class FindingEntrants:
     ingested: IngestResult
     featurized: tuple[tuple[str, FeatureResult], ...]
     entrants: tuple[FindingsEntrant, ...]
-    compared: tuple[FindingTally, ...]
+    counts: tuple[FindingTally, ...]
     left_out: tuple[FindingTally, ...]
     by: str
     """What the folds keep together."""
@@ -126,35 +130,35 @@ def _entrant(
     backbone: str,
     head: Head,
     rows: DataFrame,
-    compared: Sequence[FindingTally],
+    counts: Sequence[FindingTally],
     by: str,
     cfg: Config,
     output: Output,
 ) -> FindingsEntrant:
     started = time.monotonic()
-    scored = _scored(head, rows, compared, by, cfg).persist()
+    scored = _scored(head, rows, counts, by, cfg).persist()
     try:
-        points = operating_points(compared, cfg.train.balance)
+        points = operating_points(counts, cfg.train.balance)
         name = f"{PurePosixPath(backbone).stem}-{head.name}-by-{by.replace(':', '-')}"
         output.write_table(finding_predictions(scored, points, name), f"predictions/{name}")
         seconds = time.monotonic() - started
         table = output.table(f"predictions/{name}")
         predictions = rows.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
         return FindingsEntrant(
-            backbone, head.name, answers_of_findings(predictions, points), seconds
+            backbone, head.name, predictions_of_findings(predictions, points), seconds
         )
     finally:
         scored.unpersist()
 
 
 def _scored(
-    head: Head, rows: DataFrame, compared: Sequence[FindingTally], by: str, cfg: Config
+    head: Head, rows: DataFrame, counts: Sequence[FindingTally], by: str, cfg: Config
 ) -> DataFrame:
     """Fit on all folds but one and score that one, for each in turn."""
     drop = can_cross(by) and cfg.train.crossing == "drop"
     recipe, wanted = (
         HeadRecipe(cfg.run.seed, balance=cfg.train.balance),
-        {c.finding for c in compared},
+        {each.finding for each in counts},
     )
 
     def fold(number: int) -> DataFrame:

@@ -37,8 +37,7 @@ from spark_cxr.pipeline.sources import list_files
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.report.boxes import box_lines
 from spark_cxr.report.contact import contact_page
-from spark_cxr.schemas import FINDINGS, LABEL, PATH
-from spark_cxr.schemas import HEAT_IN_BOXES, LABEL, PATH
+from spark_cxr.schemas import FINDINGS, HEAT_IN_BOXES, LABEL, PATH
 from spark_cxr.settings import Config, Explain
 
 LOG = logging.getLogger(__name__)
@@ -74,17 +73,12 @@ def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     if manifest.is_of_findings:  # which labels are to be read as, too
         cfg = replace(cfg, ingest=replace(cfg.ingest, findings=cfg.ingest.findings or ("all",)))
     with staged(output) as keep:
-        boxes = task.boxes
-        films = (
-            _of_table(spark, cfg, boxes) if settings.table else _of_folders(spark, cfg, boxes, keep)
-        )
+        boxes, table = task.boxes, settings.table
+        films = _of_table(spark, cfg, boxes) if table else _of_folders(spark, cfg, boxes, keep)
         task = replace(task, scale=settings.scale or find_scale(few_of(spark, films), task))
         done = explain_films(spark, films, task, cfg.ingest.max_bytes, output)
         rows = _with_findings(done.rows, films.truth) if manifest.is_of_findings else done.rows
         sheet = contact_sheet(rows, manifest, task, settings.shown)
-    output.write_text(SHEET, contact_page(sheet))
-    return _outcome(done, scorer, output)
-    sheet = contact_sheet(done.rows, scorer.manifest, task, settings.shown)
     report = _against_boxes(spark, cfg, done, output)
     output.write_text(SHEET, contact_page(sheet, report))
     return _outcome(done, scorer, output, report)
@@ -207,8 +201,6 @@ def _of_table(spark: SparkSession, cfg: Config, boxes: BoxFile | None) -> FilmsT
         # A film has a row for each model and content that it was scored with.
         known = [each.alias(name) for each, name in zip(truth, (LABEL, FINDINGS), strict=False)]
         films = picked.groupBy(PATH).agg(*known)
-        listed = _some(films.select(PATH), cfg.explain.limit)
-        films = picked.groupBy(PATH).agg(truth.alias(LABEL))
         listed = _some(films.select(PATH), cfg.explain.limit, boxes)
     except AnalysisException as error:
         received = f"--where {cfg.explain.where!r} ({str(error).splitlines()[0]})"
@@ -224,7 +216,6 @@ def _with_findings(rows: DataFrame, truth: DataFrame) -> DataFrame:
     return rows.join(truth.select(PATH, FINDINGS), on=PATH, how="left")
 
 
-def _some(listed: DataFrame, limit: int) -> list[str]:
 def _some(listed: DataFrame, limit: int, boxes: BoxFile | None) -> list[str]:
     """Draw films by hash of their path: of those with a box, where boxes are known."""
     chosen = listed.select(PATH).orderBy(F.xxhash64(PATH), PATH)
