@@ -156,23 +156,21 @@ def _scored(
 ) -> DataFrame:
     """Fit on all folds but one and score that one, for each in turn."""
     drop = can_cross(by) and cfg.train.crossing == "drop"
-    recipe, wanted = (
-        HeadRecipe(cfg.run.seed, balance=cfg.train.balance),
-        {each.finding for each in counts},
-    )
+    recipe = HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
+    wanted = {each.finding for each in counts}
 
     def fold(number: int) -> DataFrame:
         trained, tested = rows.where(F.col(FOLD) != number), rows.where(F.col(FOLD) == number)
         if drop:
             groups = tested.select(GROUP).distinct()
             trained = trained.join(F.broadcast(groups), on=GROUP, how="left_anti")
-        counts = [c for c in enough_of(count_findings(trained), 1) if c.finding in wanted]
-        if len(counts) < len(wanted):
-            missing = ", ".join(sorted(wanted - {count.finding for count in counts}))
+        there = [c for c in enough_of(count_findings(trained), 1) if c.finding in wanted]
+        if len(there) < len(wanted):
+            missing = ", ".join(sorted(wanted - {each.finding for each in there}))
             way_out = "Raise --least-positives, or ask for fewer folds"
             raise InputError("films with and without each finding in all folds", missing, way_out)
         dim = len(trained.first()[FEATURES])
-        fitted = fit_findings(head, trained, counts, recipe, dim, 1)
+        fitted = fit_findings(head, trained, there, recipe, dim, 1)
         return fitted.model.transform(tested).drop(FEATURES)
 
     with ThreadPoolExecutor(cfg.train.parallelism) as threads:
