@@ -4,12 +4,15 @@ from spark_cxr.metrics import Difference, wording
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.finding_results import FindingsComparison, FindingsRow
 from spark_cxr.metrics.finding_wording import by_auc, finding_caveats, macro_range, macro_verdict
+from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.wording import NOT_DEFINED, counted, decimal, decimal_range, percent
 from spark_cxr.report import dots, sections
 from spark_cxr.report.comparison_wording import dealt
-from spark_cxr.report.findings import (
+from spark_cxr.report.finding_sections import (
     curves_section,
+    finding_parts,
     findings_section,
+    heat_cell,
     meanings,
     omitted_findings,
     pairs_section,
@@ -17,9 +20,6 @@ from spark_cxr.report.findings import (
 from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
 from spark_cxr.report.sections import NOTHING, with_small
 from spark_cxr.report.training import data_facts
-
-HOTTEST = 45.0
-"""Percent of the accent colour in a cell of AUC 1; text stays readable on it."""
 
 
 def findings_comparison_page(report: FindingsComparison) -> str:
@@ -39,6 +39,7 @@ def findings_comparison_page(report: FindingsComparison) -> str:
         findings_section(best, f"Finding by finding{of_best}"),
         curves_section(best, report.split.unit, f"Curves{of_best}"),
         pairs_section(best),
+        finding_parts(report.parts),
         omitted_findings(report.omitted),
         meanings(),
         _data(report),
@@ -102,9 +103,10 @@ def findings_heat(rows: tuple[FindingsRow, ...]) -> Html:
     ]
     lead = (
         "▼: behind the first of the ranking, ▲: ahead of it, by more than resampling patients "
-        "explains. Where nothing differs, about one cell in twenty gets a mark all the same."
+        "explains. Where nothing differs, about one cell in twenty gets a mark all the same; "
+        f"findings of fewer than {LEAST} films get none."
     )
-    caption = "AUC with its interval; the deeper the blue, the higher"
+    caption = "AUC with its interval; the stronger the blue, the higher"
     return section(
         "Each finding with each classifier",
         element("p", lead) if len(rows) > 1 else NOTHING,
@@ -160,12 +162,10 @@ def _row(place: int, row: FindingsRow) -> tuple[str, ...]:
 
 
 def _cell(row: FindingsRow, place: int) -> Html:
-    """Tint an AUC by how far it is above guessing, and mark it where it differs from the best."""
-    auc = row.metrics.rows[place].figures.auc
-    sign = _sign(row.behind.auc[place]) if row.behind else ""
-    deep = max(0.0, 2 * (auc.value or 0.0) - 1) * HOTTEST
-    figures = with_small(f"{sign}{decimal(auc.value)}", decimal_range(auc.interval))
-    return element("span", figures, class_="heat", style=f"--heat: {deep:.0f}%")
+    """Give an AUC, marked where it differs from the best; too few films show no difference."""
+    found = row.metrics.rows[place]
+    behind = row.behind.auc[place] if row.behind and found.positives >= LEAST else None
+    return heat_cell(found.figures.auc, _sign(behind))
 
 
 def _sign(behind: Difference | None) -> str:
