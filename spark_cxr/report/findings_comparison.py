@@ -3,7 +3,14 @@
 from spark_cxr.metrics import Difference, wording
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.finding_results import FindingsComparison, FindingsRow
-from spark_cxr.metrics.finding_wording import by_auc, finding_caveats, macro_range, macro_verdict
+from spark_cxr.metrics.finding_wording import (
+    GUESS,
+    by_auc,
+    finding_caveats,
+    macro_range,
+    macro_verdict,
+    named,
+)
 from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.wording import NOT_DEFINED, counted, decimal, decimal_range, percent
 from spark_cxr.report import dots, sections
@@ -25,7 +32,7 @@ from spark_cxr.report.training import data_facts
 def findings_comparison_page(report: FindingsComparison) -> str:
     """Write the page of a comparison of findings, the same bytes for the same report."""
     best = report.best.metrics
-    caveats = (*report.caveats, *finding_caveats(best))
+    caveats = (*report.caveats, *_pooled(report), *finding_caveats(best))
     of_best = f": {report.best.name}"
     return page(
         f"{report.title}: {report.best.name} first on {report.data.name}",
@@ -124,6 +131,19 @@ def _verdict(report: FindingsComparison) -> Html:
         element("strong", _lead(report.rows)),
     ]
     return element("p", *said, class_="verdict")
+
+
+def _pooled(report: FindingsComparison) -> tuple[str, ...]:
+    """Explain AUCs below guessing where the folds' answers are measured together."""
+    aucs = {row.finding: row.figures.auc.value for row in report.best.metrics.rows}
+    below = [name for name, value in aucs.items() if value is not None and value < GUESS]
+    if report.split.folds < 2 or not below:
+        return ()
+    return (
+        f"Below guessing: {named(below)}. Each fold has a classifier of its own. One that learns "
+        "little states lower probabilities where the fold has more films with the finding, because "
+        "its training then had fewer; measured together, that falls below 0.5. Read it as guessing.",
+    )
 
 
 def _lead(rows: tuple[FindingsRow, ...]) -> str:

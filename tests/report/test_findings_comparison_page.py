@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from spark_cxr.metrics import measure_findings
 from spark_cxr.metrics.finding_results import FindingsComparison
 from spark_cxr.metrics.finding_wording import findings_ranking_table
 from spark_cxr.report.findings_comparison import (
@@ -110,6 +111,18 @@ def test_the_page_is_whole(outline: Outline, page: str) -> None:
     assert "None" not in outline.text
     assert "nan" not in outline.text
     assert page.partition("<body>")[2].startswith('<main><p class="notice" role="note">Research')
+
+
+def test_below_guessing_is_explained_where_folds_are_pooled(field: FindingsComparison) -> None:
+    films = FindingFilms(n=80)
+    turned = measure_findings(
+        films.truth, 1 - films.answers(3.0), films.findings, films.groups, [0.5] * 4, resamples=100
+    )
+    row = dataclasses.replace(field.rows[0], metrics=turned)
+    folded = dataclasses.replace(field, rows=(row,))
+    single = dataclasses.replace(folded, split=dataclasses.replace(field.split, folds=1))
+    assert "Below guessing: Effusion" in findings_comparison_page(folded)
+    assert "Below guessing" not in findings_comparison_page(single)
 
 
 def test_a_single_classifier_is_not_compared(field: FindingsComparison) -> None:
