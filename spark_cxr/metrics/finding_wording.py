@@ -238,8 +238,8 @@ def _without(found: FindingMetrics) -> str:
     if not names:
         return ""
     return (
-        f"No AUC for {named(names)}: the test films do not have both films with it and films "
-        "without it. The mean leaves them out."
+        f"No AUC for {named(names)}: the test films where it is known all have it, or all lack it. "
+        "The mean is over the others."
     )
 
 
@@ -250,9 +250,9 @@ def _unknown(found: FindingMetrics) -> str:
     share = unknown / (found.n * len(found.rows))
     most = max(found.rows, key=lambda row: row.unknowns)
     return (
-        f"{percent(share)} of the answers are unknown ({printable(most.finding)} on "
-        f"{most.unknowns:,} of {found.n:,} films). Each figure is over the films where its finding "
-        "is known, and these may differ from the others."
+        f"{percent(share)} of the answers are unknown, most often {printable(most.finding)} "
+        f"({most.unknowns:,} of {found.n:,} films). Each figure is over the films where its "
+        "finding is known, and these may differ from the others."
     )
 
 

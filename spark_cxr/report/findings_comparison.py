@@ -141,8 +141,8 @@ def _pooled(report: FindingsComparison) -> tuple[str, ...]:
         return ()
     return (
         f"Below guessing: {named(below)}. Each fold has a classifier of its own. One that learns "
-        "little states lower probabilities where the fold has more films with the finding, because "
-        "its training then had fewer; measured together, that falls below 0.5. Read it as guessing.",
+        "little states lower probabilities where the fold has more films with the finding, as its "
+        "training then had fewer. Measured together, that falls below 0.5: read it as guessing.",
     )
 
 
