@@ -17,7 +17,7 @@ from spark_cxr.pipeline.checks.patients import check_patients
 from spark_cxr.pipeline.checks.sources import check_sources
 from spark_cxr.pipeline.label_match import match
 from spark_cxr.pipeline.label_table import read_labels
-from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path, sets_of
 from spark_cxr.pipeline.splits import SPLIT
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Audit, Config
@@ -84,7 +84,8 @@ def with_split(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame
 def _split_rows(spark: SparkSession, cfg: Config) -> DataFrame | None:
     """Read the manifest as if the split were the label: files are found by the same keys."""
     dataset, address, column = dataset_of(cfg.ingest), cfg.audit.manifest, cfg.audit.split_column
-    if not (address or dataset.labels in NO_FILE or cfg.features.table):
+    has_file = dataset.labels not in NO_FILE and len(sets_of(cfg.ingest)) == 1
+    if has_file and not (address or cfg.features.table):
         address = label_path(cfg.ingest)
     if column and not address:
         way_out = "Name the CSV with --manifest"
