@@ -35,7 +35,6 @@ from tests.model.findings_by_hand import (
 from tests.model.model_by_hand import manifest
 from tests.quick import fake_plan
 
-
 WRITTEN = "1debfe923ccba9c1ebd2a906e899cb1d3e387c6488781f85332d50b967f66caa"
 """SHA-256 of a model.json of format 3."""
 
