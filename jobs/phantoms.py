@@ -9,11 +9,11 @@ from spark_cxr.settings import Config
 
 
 def run(_: object, cfg: Config, output: Output) -> Outcome:
-    """Draw the films of [phantoms] into a folder per class, with a manifest."""
+    """Draw the films of [phantoms] with a manifest: a folder per class, or one for all."""
     counts = phantoms_step(cfg.phantoms, cfg.run.seed, output)
     lines = [f"{count:>6,}  {name}" for name, count in sorted(counts.items())]
-    total = f"{counts.total():,} files in {output.address}"
-    return Outcome({"files": counts.total(), **counts}, "\n".join([total, *lines]))
+    total = f"{cfg.phantoms.count:,} files in {output.address}"
+    return Outcome({"files": cfg.phantoms.count, **counts}, "\n".join([total, *lines]))
 
 
 JOB = Job("phantoms", "Draw clearly artificial chest films", ("phantoms",), run, needs_spark=False)

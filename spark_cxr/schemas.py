@@ -98,6 +98,13 @@ cells look at map_first, map_first + map_step … of height and width; null: at 
 Where the model names no class and no label was asked for, there is no target and no map.
 `label` is the truth where it is known; `overlay` a picture below the same directory."""
 
+HEAT_IN_BOXES = (
+    "path string, finding string, boxes int, named boolean, hit boolean, inside double, "
+    "area double, overlap double"
+)
+"""One row a film and finding that readers boxed; `named`: the model says that the film has it;
+`hit`: the hottest point is in a box; `inside` and `area`: shares of heat and film in boxes."""
+
 NEIGHBOURS = (
     "film string, place int, path string, sha256 string, label string, source string, cosine double"
 )

@@ -63,6 +63,8 @@ class Phantoms:
     bad: int = setting(least=0)
     masks: bool = setting()
     marker: str = setting(choices=("side", "class", "none"))
+    several_findings: Names = setting(bare="all")
+    unknown: float = setting(least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,9 @@ class Explain:
     limit: int = setting(least=0)
     method: str = setting(choices=EXPLAIN_METHODS)
     label: str = setting()
+    boxes: str = setting()
+    boxes_size: int = setting(least=0)
+    box_findings: Names = setting()
     scale: float = setting(least=0.0)
     exact: bool = setting()
     pictures: bool = setting()

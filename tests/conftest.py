@@ -59,15 +59,13 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Draw 69 small phantoms, 9 of them broken, one of each kind that ingest meets first."""
+    from spark_cxr.config import defaults
     from spark_cxr.output import Output
     from spark_cxr.pipeline.phantom_films import phantoms_step
-    from spark_cxr.settings import Phantoms
 
     folder = tmp_path_factory.mktemp("films")
-    drawing = Phantoms(
-        count=69, size=96, formats=("png", "jpeg", "dicom"), bad=9, masks=True, marker="side"
-    )
-    phantoms_step(drawing, seed=0, output=Output(str(folder)))
+    drawing = {"count": 69, "size": 96, "bad": 9, "masks": True}
+    phantoms_step(defaults(phantoms=drawing).phantoms, seed=0, output=Output(str(folder)))
     return folder
 
 

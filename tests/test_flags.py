@@ -9,7 +9,8 @@ from spark_cxr.settings import SECTIONS, Config
 
 ALL_FLAGS = (
     "-h, --help, --conf, --set, --out, --overwrite, --no-overwrite, --seed, --count, --size, "
-    "--formats, --bad, --masks, --no-masks, --marker"
+    "--formats, --bad, --masks, --no-masks, --marker, "
+    "--several-findings, --unknown"
 )
 
 

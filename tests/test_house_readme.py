@@ -225,6 +225,7 @@ TABLES = {
     "predictions": schemas.TEST_PREDICTIONS,
     "scores": schemas.SCORES,
     "explanations": schemas.EXPLANATIONS,
+    "boxes": schemas.HEAT_IN_BOXES,
 }
 
 

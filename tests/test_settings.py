@@ -176,11 +176,13 @@ LEAST_ONLY = {
     "explain.limit": 0,
     "explain.scale": 0.0,
     "explain.longest": 0,
+    "explain.boxes_size": 0,
     "explain.batch_size": 1,
 }
 LEAST_AND_MOST = {
     "run.seed": (0, 2**63 - 1, 1),
     "phantoms.size": (64, 4096, 1),
+    "phantoms.unknown": (0, 1, 0.5),
     "ingest.max_bad": (0, 1, 0.5),
     "ingest.max_bytes": (1, 2_000_000_000, 1),
     "ingest.likeness": (0.8, 1, 0.1),

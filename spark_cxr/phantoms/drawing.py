@@ -1,5 +1,6 @@
 """One film from anatomy to grey levels: tissue adds up, the tone curve exposes, noise falls in."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,8 +16,10 @@ from spark_cxr.phantoms.anatomy import (
     sample_anatomy,
     sample_pose,
 )
-from spark_cxr.phantoms.findings import Finding, opacity, sample_finding
+from spark_cxr.phantoms.findings import opacity, sample_finding
+from spark_cxr.phantoms.several import Area, Scene, sample_findings, trace, with_heart
 from spark_cxr.phantoms.thorax import (
+    Lungs,
     belly,
     body,
     heart,
@@ -27,10 +30,13 @@ from spark_cxr.phantoms.thorax import (
 )
 
 Grey = NDArray[np.uint16]
+Illness = Callable[[Plane, Lungs, Field], Field]
+"""Gives what a patient's disease adds to a band of a film, whose lungs and vessels are known."""
 
 _GLYPHS = {
     "A": (".###.", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
     "C": (".####", "#....", "#....", "#....", "#....", "#....", ".####"),
+    "E": ("#####", "#....", "#....", "####.", "#....", "#....", "#####"),
     "H": ("#...#", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
     "L": ("#....", "#....", "#....", "#....", "#....", "#....", "#####"),
     "M": ("#...#", "##.##", "#.#.#", "#.#.#", "#...#", "#...#", "#...#"),
@@ -83,6 +89,28 @@ class Drawing:
     lungs: NDArray[np.bool_]
     view: str
     marker: str
+    boxes: tuple["FindingBox", ...] = ()
+
+
+@dataclass(frozen=True)
+class FindingBox:
+    """Where a finding can be recognised on a film, in its pixels."""
+
+    finding: str
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Lettering:
+    """What is written on a film."""
+
+    marker: str
+    initial: str
+    """What the marker "class" writes."""
+    is_on: bool = True
 
 
 def draw(
@@ -111,18 +139,78 @@ def draw(
     taken = Dice(seed, "film", patient, film)
     pose = sample_pose(taken)
     finding = replace(finding, severity=finding.severity * taken.uniform(0.75, 1.15))
+
+    def illness(plane: Plane, lungs: Lungs, _: Field) -> Field:
+        return opacity(finding, plane, lungs)
+
+    lettering = Lettering(marker, label[0], lettered)
+    return _film(anatomy, pose, illness, taken, size, lettering)
+
+
+def draw_several(
+    findings: Sequence[str],
+    seed: int = 0,
+    *,
+    patient: int = 0,
+    film: int = 1,
+    size: int = 256,
+    marker: str = "side",
+    lettered: bool = True,
+) -> Drawing:
+    """Draw one film of a patient who has several findings, or none, and box each.
+
+    Args:
+        findings: Names from `SHARES`.
+        seed: As in `draw`, like all others; "class" marks the initial of the first finding.
+        patient: Number of the patient.
+        film: Number of the film of this patient.
+        size: Shorter side in pixels.
+        marker: "side", "none" or "class".
+        lettered: Write marker and PHANTOM.
+    """
+    taken, person = Dice(seed, "film", patient, film), Dice(seed, "patient", patient)
+    found = sample_findings(findings, seed, patient, film)
+    anatomy, pose = with_heart(sample_anatomy(person), found), sample_pose(taken)
+    healthy = sample_finding("No_findings", person)
+    bands: dict[tuple[str, int], list[Area]] = {}
+
+    def illness(plane: Plane, lungs: Lungs, vessels: Field) -> Field:
+        total = opacity(healthy, plane, lungs)
+        for finding in found:
+            left = trace(finding, Scene(anatomy, pose, plane, lungs, vessels))
+            total = total + left.tissue
+            for place, area in enumerate(left.areas):
+                bands.setdefault((finding.label, place), []).append(area)
+        return total
+
+    lettering = Lettering(marker, findings[0][0] if findings else "N", lettered)
+    drawing = _film(anatomy, pose, illness, taken, size, lettering)
+    areas = ((name, np.concatenate(parts)) for (name, _), parts in bands.items())
+    return replace(drawing, boxes=tuple(_boxed(name, area) for name, area in areas if area.any()))
+
+
+def _boxed(finding: str, area: Area) -> FindingBox:
+    rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
+    x, y = int(columns[0]), int(rows[0])
+    return FindingBox(finding, x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y)
+
+
+def _film(
+    anatomy: Anatomy, pose: Pose, illness: Illness, taken: Dice, size: int, lettering: Lettering
+) -> Drawing:
+    """Take the film: its shape, every band of it, and what is written on it."""
     fifths = taken.pick(_SHAPES)
     size_hw = (size * fifths[0] // 5, size * fifths[1] // 5)
     # Drawn in every mode, so that all else stays equal.
     side = taken.pick("LR")
-    letter = {"side": side, "none": "", "class": label[0]}[marker]
+    letter = {"side": side, "none": "", "class": lettering.initial}[lettering.marker]
     grain = taken.noise(size_hw)
     grey = np.empty(size_hw, dtype=np.uint16)
     mask = np.empty(size_hw, dtype=np.bool_)
     for plane in lay_out(size_hw, pose):
-        density, mask[plane.rows] = _density(anatomy, finding, pose, plane)
+        density, mask[plane.rows] = _density(anatomy, illness, pose, plane)
         grey[plane.rows] = _expose(density, pose, grain[plane.rows])
-    if lettered:
+    if lettering.is_on:
         scale = max(1, size // 128)
         stamp(grey, "PHANTOM", scale, bottom=True, right=False)
         if letter:  # on the side that it names
@@ -131,7 +219,7 @@ def draw(
 
 
 def _density(
-    anatomy: Anatomy, finding: Finding, pose: Pose, plane: Plane
+    anatomy: Anatomy, illness: Illness, pose: Pose, plane: Plane
 ) -> tuple[Field, NDArray[np.bool_]]:
     """Add up what rays meet; the lung mask leaves out what heart and mediastinum cover."""
     lungs = shape_lungs(anatomy, pose, plane)
@@ -139,8 +227,9 @@ def _density(
     middle = mediastinum(plane)
     trunk = body(anatomy, plane)
     soft = trunk - lungs.air * (0.93 * anatomy.depth) + shadow * 0.62 + middle
-    soft += belly(anatomy, plane, lungs) + hila_and_vessels(anatomy, plane, lungs)
-    soft += opacity(finding, plane, lungs)
+    vessels = hila_and_vessels(anatomy, plane, lungs)
+    soft += belly(anatomy, plane, lungs) + vessels
+    soft += illness(plane, lungs, vessels)
     total = (soft + skeleton(anatomy, plane, lungs)) * np.minimum(trunk * 5, np.float32(1))
     mask = (lungs.air > 0.3) & (shadow < 0.35) & (middle < 0.3)
     return np.maximum(total, np.float32(0)), mask

@@ -38,6 +38,11 @@ def sample_finding(label: str, dice: Dice) -> Finding:
     if label not in CLASSES:
         classes = ", ".join(CLASSES)
         raise ConfigError(f"one of {classes}", f"label={label!r}", "Choose another label")
+    return sample_illness(label, dice)
+
+
+def sample_illness(label: str, dice: Dice) -> Finding:
+    """Draw all that any class or finding may need of a patient, whichever it is."""
     return Finding(
         label=label,
         lobe=dice.pick(tuple(LOBES)),
@@ -52,11 +57,11 @@ def opacity(finding: Finding, plane: Plane, lungs: Lungs) -> Field:
     """Return the tissue that the finding puts in the place of air."""
     dice = Dice(finding.texture, "opacity")
     patches = 0.6 * clouds(dice, plane, 6) + 0.4 * clouds(dice, plane, 15)
-    draw = {"Pneumonia": _consolidation, "COVID-19": _ground_glass}.get(finding.label, _haze)
+    draw = {"Pneumonia": consolidation, "COVID-19": _ground_glass}.get(finding.label, _haze)
     return draw(finding, plane, lungs, patches) * lungs.air
 
 
-def _consolidation(finding: Finding, plane: Plane, lungs: Lungs, patches: Field) -> Field:
+def consolidation(finding: Finding, plane: Plane, lungs: Lungs, patches: Field) -> Field:
     """Fill one lobe: dense in its middle, fluffy rims, a sharp lower border at a fissure."""
     on_right, middle, half = LOBES[finding.lobe]
     half *= finding.reach

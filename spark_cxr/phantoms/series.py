@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spark_cxr.errors import ConfigError
 from spark_cxr.phantoms.anatomy import Dice
 from spark_cxr.phantoms.broken import KINDS, break_film, format_of
-from spark_cxr.phantoms.drawing import MARKERS, Drawing, draw
+from spark_cxr.phantoms.drawing import MARKERS, Drawing, FindingBox, draw, draw_several
 from spark_cxr.phantoms.encoding import (
     PHOTOMETRICS,
     SYNTAXES,
@@ -21,13 +21,22 @@ from spark_cxr.phantoms.encoding import (
     to_8_bits,
 )
 from spark_cxr.phantoms.findings import CLASSES
+from spark_cxr.phantoms.several import SHARES, is_positive, is_unknown
 
 FORMATS = {"png": "png", "jpeg": "jpg", "dicom": "dcm"}
 """Format → suffix of its files."""
 MANIFEST_COLUMNS = ("path", "label", "patient_id", "view", "source", "expected_reason", "mask")
 MASK_FOLDER = "_masks"
 """Spark leaves out what starts with an underscore: no mask is ever taken for a film."""
+FILM_FOLDER = "films"
+"""Of films with several findings: no folder could name them all."""
+BOX_COLUMNS = (
+    *("path", "finding", "x", "y", "width", "height", "image_width", "image_height"),
+    "patient_id",
+)
 MIN_SIZE = 64
+Turn = tuple[str, tuple[str, ...], int, int]
+"""Label, findings, patient and film."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,10 @@ class Series:
     bad: int = 0
     masks: bool = False
     marker: str = "side"
+    shares: tuple[tuple[str, float], ...] = ()
+    """Several findings a film: each with the share of the patients who have it. None: one label."""
+    unknown: float = 0.0
+    """Share of the cells of the manifest that say nothing of a finding."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn, before anything is."""
@@ -51,6 +64,10 @@ class Series:
         known = bool(self.formats) and all(name in FORMATS for name in self.formats)
         _check(f"formats among {', '.join(FORMATS)}", "formats", self.formats, known)
         _check(f"marker among {', '.join(MARKERS)}", "marker", self.marker, self.marker in MARKERS)
+        drawn = {name for name, _ in self.shares} <= set(SHARES)
+        _check(f"findings among {', '.join(SHARES)}", "shares", self.shares, drawn)
+        is_share = all(0 <= share <= 1 for share in (self.unknown, *dict(self.shares).values()))
+        _check("shares from 0 to 1", "shares", (*self.shares, self.unknown), is_share)
 
 
 @dataclass(frozen=True)
@@ -58,12 +75,14 @@ class Slot:
     """One file of a set, known before it is drawn."""
 
     label: str
+    """Empty where the film may have several findings."""
     patient: int
     film: int
     format: str
     variant: int
     """Counts the files of a format, so that its variants take turns."""
     expected_reason: str
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,10 @@ class Phantom:
     size_hw: tuple[int, int]
     data: bytes
     mask: bytes | None
+    findings: tuple[tuple[str, bool | None], ...] = ()
+    """All that a film of this set may have, and whether it has it; None: not known."""
+    boxes: tuple[FindingBox, ...] = ()
+    """Of the findings that it is known to have."""
 
     @property
     def mask_name(self) -> str:
@@ -97,9 +120,12 @@ def phantoms(
     *,
     masks: bool = False,
     marker: str = "side",
+    shares: Sequence[tuple[str, float]] = (),
+    unknown: float = 0.0,
 ) -> Iterator[Phantom]:
     """Draw a set of `count` files, the last `bad` of them broken, one at a time."""
-    series = Series(count, seed, size, tuple(formats), bad, masks, marker)
+    some = tuple(shares)
+    series = Series(count, seed, size, tuple(formats), bad, masks, marker, some, unknown)
     return (make(series, slot) for slot in plan(series))
 
 
@@ -109,33 +135,30 @@ def plan(series: Series) -> list[Slot]:
     Patients come in threes, one of each class, each with the same number of films (1 to 4), which
     are dealt in turns in a drawn order: classes stay balanced, and neither the number of a patient
     nor the format of a file tells the class. A longer set starts with the films of a shorter one.
+    Patients with several findings come one after the other, and have each by itself.
     """
-    people = _people(series.seed)
+    people = _patients(series) if series.shares else _people(series.seed)
     good = series.count - series.bad
     slots = []
     for index in range(series.count):
-        label, patient, film = next(people)
+        label, findings, patient, film = next(people)
         reason = "" if index < good else KINDS[(index - good) % len(KINDS)]
         form = format_of(reason, series.formats[index % len(series.formats)])
-        slots.append(Slot(label, patient, film, form, index // len(series.formats), reason))
+        variant = index // len(series.formats)
+        slots.append(Slot(label, patient, film, form, variant, reason, findings))
     return slots
 
 
 def make(series: Series, slot: Slot) -> Phantom:
     """Draw and encode one file of a set."""
-    drawing = draw(
-        slot.label,
-        series.seed,
-        patient=slot.patient,
-        film=slot.film,
-        size=series.size,
-        marker=series.marker,
-    )
+    drawing = _drawing(series, slot)
     # The seed is part of the name: sets of two seeds share no patient.
     owner = Owner(f"s{series.seed}p{slot.patient:04d}", slot.film)
     is_good = not slot.expected_reason
+    findings = _known(series, slot)
+    positive = {name for name, has_it in findings if has_it and is_good}
     return Phantom(
-        name=f"{slot.label}/{owner.patient_id}_{slot.film}.{FORMATS[slot.format]}",
+        name=f"{slot.label or FILM_FOLDER}/{owner.patient_id}_{slot.film}.{FORMATS[slot.format]}",
         label=slot.label,
         patient_id=owner.patient_id,
         view=drawing.view,
@@ -144,32 +167,84 @@ def make(series: Series, slot: Slot) -> Phantom:
         size_hw=(drawing.grey12.shape[0], drawing.grey12.shape[1]),
         data=_encode(slot, drawing, owner),
         mask=encode_mask(drawing.lungs) if series.masks and is_good else None,
+        findings=findings,
+        boxes=tuple(box for box in drawing.boxes if box.finding in positive),
     )
 
 
+def _drawing(series: Series, slot: Slot) -> Drawing:
+    """Draw a film of one class, or of several findings."""
+    seed, size, marker = series.seed, series.size, series.marker
+    patient, film = slot.patient, slot.film
+    if not series.shares:
+        return draw(slot.label, seed, patient=patient, film=film, size=size, marker=marker)
+    found = slot.findings
+    return draw_several(found, seed, patient=patient, film=film, size=size, marker=marker)
+
+
+def _known(series: Series, slot: Slot) -> tuple[tuple[str, bool | None], ...]:
+    """Say of each finding whether the film has it, or that nobody knows."""
+
+    def is_hidden(name: str) -> bool:
+        return is_unknown(name, series.unknown, series.seed, slot.patient, slot.film)
+
+    names = [name for name, _ in series.shares]
+    return tuple((name, None if is_hidden(name) else name in slot.findings) for name in names)
+
+
 def manifest_row(phantom: Phantom) -> tuple[str, ...]:
-    """Return the line of one file in the manifest, in the order of `MANIFEST_COLUMNS`."""
-    who = (phantom.name, phantom.label, phantom.patient_id, phantom.view)
+    """Return the line of one file in the manifest, in the order of `manifest_columns`."""
+    cells = [{True: "1", False: "0", None: ""}[has_it] for _, has_it in phantom.findings]
+    who = (phantom.name, *(cells or [phantom.label]), phantom.patient_id, phantom.view)
     return (*who, "phantom", phantom.expected_reason, phantom.mask_name)
 
 
-def manifest_csv(rows: Sequence[tuple[str, ...]]) -> str:
-    """Return the manifest as CSV text with its header, lines sorted by path."""
+def manifest_columns(findings: Sequence[str] = ()) -> tuple[str, ...]:
+    """Name the columns of the manifest: one a finding in the place of the label."""
+    path, label, *others = MANIFEST_COLUMNS
+    return (path, *(findings or [label]), *others)
+
+
+def manifest_csv(rows: Sequence[tuple[str, ...]], columns: Sequence[str] = MANIFEST_COLUMNS) -> str:
+    """Return the manifest, or another table, as CSV text with its header, lines sorted."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([MANIFEST_COLUMNS, *sorted(rows)])
+    writer.writerows([columns, *sorted(rows)])
     return text.getvalue()
 
 
-def _people(seed: int) -> Iterator[tuple[str, int, int]]:
-    """Yield class, patient and film without end."""
+def box_rows(phantom: Phantom) -> list[tuple[str, ...]]:
+    """Return the lines of one film in the table of boxes, in the order of `BOX_COLUMNS`."""
+    height, width = phantom.size_hw
+    return [
+        (
+            *(phantom.name, box.finding),
+            *map(str, (box.x, box.y, box.width, box.height, width, height)),
+            phantom.patient_id,
+        )
+        for box in phantom.boxes
+    ]
+
+
+def _patients(series: Series) -> Iterator[Turn]:
+    """Yield the findings of a patient, their number and that of the film, without end."""
+    for patient in itertools.count():
+        found = tuple(
+            name for name, share in series.shares if is_positive(name, share, series.seed, patient)
+        )
+        for film in range(1, Dice(series.seed, "films", patient).whole(1, 4) + 1):
+            yield "", found, patient, film
+
+
+def _people(seed: int) -> Iterator[Turn]:
+    """Yield the class of a patient, their number and that of the film, without end."""
     row = 0
     for trio in itertools.count():
         dice = Dice(seed, "trio", trio)
         numbers = dict(zip(dice.shuffled(CLASSES), range(3 * trio, 3 * trio + 3), strict=True))
         for film in range(1, dice.whole(1, 4) + 1):
             for label in _row(seed, row):
-                yield label, numbers[label], film
+                yield label, (), numbers[label], film
             row += 1
 
 

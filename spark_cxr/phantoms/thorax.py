@@ -66,15 +66,21 @@ def body(anatomy: Anatomy, plane: Plane) -> Field:
 
 def heart(anatomy: Anatomy, pose: Pose, plane: Plane) -> Field:
     """Return the heart, its apex towards the patient's left, and the great vessels above it."""
+    knob = ball(plane, (0.10, -0.27), (anatomy.knob, 0.13))
+    trunk = ball(plane, (0.06, -0.08), (0.17, 0.30), 0.1)
+    whole = chambers(anatomy, pose, plane)
+    whole += 0.5 * knob + 0.35 * trunk
+    return whole
+
+
+def chambers(anatomy: Anatomy, pose: Pose, plane: Plane) -> Field:
+    """Return the heart without its vessels."""
     size = anatomy.heart_size * (1.15 if pose.view == "AP" else 1.0)
     base = anatomy.dome_left + pose.breath
     left = ball(plane, (0.14, base - 0.24), (0.27 * size, 0.30 * size), anatomy.heart_lean)
     right = ball(plane, (-0.06, base - 0.22), (0.17 * size, 0.26 * size))
-    knob = ball(plane, (0.10, -0.27), (anatomy.knob, 0.13))
-    trunk = ball(plane, (0.06, -0.08), (0.17, 0.30), 0.1)
-    chambers: Field = np.maximum(left, right * 0.95)
-    chambers += 0.5 * knob + 0.35 * trunk
-    return chambers
+    both: Field = np.maximum(left, right * 0.95)
+    return both
 
 
 def mediastinum(plane: Plane) -> Field:

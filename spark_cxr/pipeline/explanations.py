@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.images.clock import Clock
-from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film import Film, Limits, Pixels, Size
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.heat import bounded
 from spark_cxr.metrics.wording import counted
@@ -27,6 +27,8 @@ from spark_cxr.model.explanation import Explanation, explanations, scale_of, tar
 from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import NO_XRAY, Picture, Predictor, look_at_film
 from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.box_heat import BOX_HEAT, FilmBoxes, film_boxes, read_film_boxes
+from spark_cxr.pipeline.boxes import BoxFile
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.ingest import quarantine_of, unseen
@@ -39,7 +41,7 @@ from spark_cxr.pipeline.sources import table_of
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import EXPLANATIONS, FILES, FINDINGS, LABEL, PATH, QUARANTINE, columns
 
-EXPLAINED = f"{EXPLANATIONS}, reason string, detail string"
+EXPLAINED = f"{EXPLANATIONS}, reason string, detail string, {BOX_HEAT} string"
 """One row a file: an explanation where `reason` is null."""
 PICTURES = "overlays"
 Row = dict[str, Any]
@@ -69,6 +71,8 @@ class ExplainTask:
     folder: str = ""
     """The directory below which pictures are drawn; empty: none are."""
     longest: int = 0
+    boxes: BoxFile | None = None
+    """What the heat is held against, under the names of the model's labels."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class _Opened:
     picture: Picture
     film: Pixels
     """Small and grey where a picture is wanted, else empty."""
+    size_hw: Size
+    """Of the film as it was decoded."""
 
 
 def explained(files: DataFrame, task: ExplainTask, watch: Watch | None = None) -> DataFrame:
@@ -96,7 +102,9 @@ def explaining_pass(task: ExplainTask) -> TablePass:
         with clock.stage("resizing"):
             picture, pixels = look_at_film(film.pixels, film.flags, plan.network.fit)
             small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
-        return FilmViews(_Opened(_of_file(file, content), picture, small), (View(pixels),))
+        size_hw = (film.pixels.shape[0], film.pixels.shape[1])
+        opened = _Opened(_of_file(file, content), picture, small, size_hw)
+        return FilmViews(opened, (View(pixels),))
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> _Opened | Row:
         return {**_of_file(file, content), "reason": bad.reason, "detail": bad.detail}
@@ -128,9 +136,12 @@ def _explained(
     }
     target = task.label or target_of(prediction, task.predictor.thresholds)
     grid = attribution.grid
+    known = task.predictor.labels
+    if task.boxes:
+        boxes = task.boxes.of(opened.row[PATH])
+        row[BOX_HEAT] = film_boxes(boxes, trace.maps, known, prediction, opened.size_hw, grid)
     if not target:
         return row
-    known = task.predictor.labels
     why = explanations(opened.film, trace, prediction, known, attribution.method, [target], grid)[0]
     return {
         **row,
@@ -198,6 +209,8 @@ class ExplainResult:
     times: PassTimes
     """For decoding, explaining and drawing."""
     reader: str
+    boxed: tuple[FilmBoxes, ...] = ()
+    """Of each film whose boxes are known."""
 
 
 def explain_paths(
@@ -242,12 +255,15 @@ def explain_films(
         good = found.where(F.col("reason").isNull()).drop(LABEL)
         named = good.join(films.truth, on=PATH, how="left")
         output.write_table(named.select(*columns(EXPLANATIONS)), TABLE)
+        boxed = read_film_boxes(found) if task.boxes else ()
     rows = spark.read.schema(EXPLANATIONS).parquet(output.table(TABLE))
     bad = spark.read.schema(QUARANTINE).parquet(output.table("quarantine")).count()
     n, unexplained = rows.count(), rows.where(F.col(TARGET).isNull()).count()
     _check_account(n, bad, films.count, output)
     method = rows.select("method").first()[0]
-    return ExplainResult(rows, task, method, films.count, n, unexplained, times, films.reader)
+    return ExplainResult(
+        rows, task, method, films.count, n, unexplained, times, films.reader, boxed
+    )
 
 
 def few_of(spark: SparkSession, films: FilmsToExplain) -> DataFrame:

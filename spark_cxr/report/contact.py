@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from spark_cxr.metrics.boxes import BoxReport
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.metrics.wording import counted, percent
 from spark_cxr.report import sections
+from spark_cxr.report.boxes import box_section
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section
 
 HOW_TO_READ = (
@@ -25,7 +27,7 @@ NO_PROOF = (
 )
 
 
-def contact_page(sheet: ContactSheet) -> str:
+def contact_page(sheet: ContactSheet, boxes: BoxReport | None = None) -> str:
     """Write the page: one self-contained HTML document."""
     films = sum(each.films for each in sheet.classes)
     kind = "finding" if sheet.is_of_findings else "class"
@@ -44,6 +46,7 @@ def contact_page(sheet: ContactSheet) -> str:
         element("p", _how_to_read(sheet.is_of_findings), class_="remarks"),
         element("p", NO_PROOF, class_="remarks"),
         sections.caveats((f"{sheet.caveat}.",) if sheet.caveat else ()),
+        *([box_section(boxes)] if boxes else []),
         *(
             section(f"{each.label}, {counted(each.films, 'film')}", _shelves(each.shelves))
             for each in sheet.classes

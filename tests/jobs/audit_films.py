@@ -3,9 +3,9 @@
 import csv
 import shutil
 
+from spark_cxr.config import defaults
 from spark_cxr.output import Output
 from spark_cxr.pipeline.phantom_films import phantoms_step
-from spark_cxr.settings import Phantoms
 
 SIZE = 96
 """At which the fake network, which sees 16 x 16 cells, can tell the letters apart."""
@@ -13,8 +13,8 @@ SIZE = 96
 
 def drawn(folder, marker, count=150, masks=False):
     """Draw films into a folder of their own; give the rows of their manifest."""
-    drawing = Phantoms(count, SIZE, ("png",), 0, masks, marker)
-    phantoms_step(drawing, seed=5, output=Output(str(folder)))
+    drawing = {"count": count, "size": SIZE, "formats": ("png",), "masks": masks, "marker": marker}
+    phantoms_step(defaults(phantoms=drawing).phantoms, seed=5, output=Output(str(folder)))
     with (folder / "manifest.csv").open(newline="") as file:
         rows = [dict(row, split="") for row in csv.DictReader(file)]
     (folder / "manifest.csv").unlink()
