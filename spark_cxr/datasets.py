@@ -15,6 +15,10 @@ from spark_cxr.config import conf_dir, read_toml
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import UNMATCHED, nearest
 
+JOINED, COLUMNS, ROWS, RUN_LENGTHS = "joined", "columns", "rows", "run lengths"
+FORMS = (JOINED, COLUMNS, ROWS, RUN_LENGTHS)
+"""How a label file writes findings: in one cell, A|B or a list; in a column each; in a row a box or
+reader; as run lengths that outline one."""
 PATTERNS = ("label_regex", "patient_regex", "leave_out")
 """The keys that hold regular expressions."""
 
@@ -61,6 +65,26 @@ class Dataset:
     view_column: str = ""
     offset_column: str = ""
     """Days since the first symptoms or the admission."""
+    age_column: str = ""
+    sex_column: str = ""
+    birth_column: str = ""
+    """Where the file has no age: year of birth, and with `date_column` the day of the film."""
+    date_column: str = ""
+    reader_column: str = ""
+    """Who has read the film, where a film has several readers."""
+    findings: str = ""
+    """How the label file writes findings (`FORMS`); empty: as its columns show."""
+    finding: str = ""
+    """The finding that the label file is about, where its label column says yes and no."""
+    uncertain: tuple[str, ...] = ()
+    """What -1 counts as: a word, or Finding=word."""
+    blank: str = ""
+    ignored: tuple[str, ...] = ()
+    """Words of the label column that are no findings."""
+    synonyms: tuple[tuple[str, str], ...] = ()
+    """What the publisher writes, and the finding that it is, beside conf/findings.toml."""
+    optional_columns: tuple[str, ...] = ()
+    """Where the label file is not the publisher's: columns that it need not have by these names."""
     unmatched: str = "error"
     keep: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Column of the CSV and the values with which a row counts."""

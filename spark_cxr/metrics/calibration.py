@@ -4,7 +4,7 @@ import numpy as np
 
 from spark_cxr.metrics.counts import optional, ratio
 from spark_cxr.metrics.records import Reliability
-from spark_cxr.metrics.sample import Flags, Floats, Sample
+from spark_cxr.metrics.sample import Flags, Floats, Ints, Sample
 
 FLOOR = 1e-15
 """Least probability in a logarithm, as in Spark's MulticlassClassificationEvaluator."""
@@ -30,12 +30,8 @@ def brier_scores(sample: Sample) -> Floats:
 def reliability(confidence: Floats, right: Flags, bins: int = 10) -> Reliability:
     """Compare confidence with success in bins of equal width, each open on its left."""
     edges = np.arange(bins + 1) / bins
-    bin_of = np.searchsorted(edges[1:-1], confidence, side="left")
-    counts = np.bincount(bin_of, minlength=bins).astype(np.float64)
-    stated: Floats = np.zeros(bins)
-    found: Floats = np.zeros(bins)
-    np.add.at(stated, bin_of, confidence)
-    np.add.at(found, bin_of, right.astype(np.float64))
+    bin_of, stated = _fill_bins(confidence, bins)
+    counts, found = _count(bin_of, bins), _count(bin_of[right], bins)
     return Reliability(
         edges=tuple(edges.tolist()),
         counts=tuple(counts.astype(int).tolist()),
@@ -52,7 +48,21 @@ def honest_ece(confidence: Floats, seed: int = 0, share: float = 0.975) -> float
     would be right on, as often as it says itself, and measure.
     """
     rng = np.random.default_rng(seed)
-    drawn = [
-        reliability(confidence, rng.random(len(confidence)) < confidence).ece for _ in range(DRAWS)
-    ]
+    n, bins = len(confidence), 10
+    bin_of, stated = _fill_bins(confidence, bins)
+    found = (_count(bin_of[rng.random(n) < confidence], bins) for _ in range(DRAWS))
+    drawn = [float(np.abs(stated - each).sum() / n) for each in found]
     return float(np.quantile(drawn, share))
+
+
+def _fill_bins(confidence: Floats, bins: int) -> tuple[Ints, Floats]:
+    """Give the bin of each film, and the sum of the confidence in each bin."""
+    edges = np.arange(bins + 1) / bins
+    bin_of = np.searchsorted(edges[1:-1], confidence, side="left")
+    stated: Floats = np.zeros(bins)
+    np.add.at(stated, bin_of, confidence)
+    return bin_of, stated
+
+
+def _count(bin_of: Ints, bins: int) -> Floats:
+    return np.bincount(bin_of, minlength=bins).astype(np.float64)

@@ -14,12 +14,15 @@ class Ranking:
     """Sorted once, so that each resample costs a sum instead of a sort.
 
     A positive image wins against the negatives scored lower and half-wins against its ties:
-    those before `below` and before `upto` in the ascending order of the negatives. Positives
-    ascend too; those before `beaten` are scored lower than this one.
+    those before `below` and before `upto` in the ascending order of the negatives, counted in
+    the runs of negatives that no positive lies between. Positives ascend too; those before
+    `beaten` are scored lower than this one.
     """
 
     positive_groups: Ints
     negative_groups: Ints
+    runs: Ints
+    """Where each run of negatives starts."""
     below: Ints
     upto: Ints
     beaten: Ints
@@ -30,11 +33,14 @@ def rank(positive: Flags, scores: Floats, groups: Ints) -> Ranking:
     order = np.argsort(scores[~positive], kind="stable")
     rising = np.argsort(scores[positive], kind="stable")
     ladder, own = scores[~positive][order], scores[positive][rising]
+    below, upto = (np.searchsorted(ladder, own, side=side) for side in ("left", "right"))
+    steps = np.unique(np.concatenate([[0], below, upto]))
     return Ranking(
         positive_groups=groups[positive][rising],
         negative_groups=groups[~positive][order],
-        below=np.searchsorted(ladder, own, side="left"),
-        upto=np.searchsorted(ladder, own, side="right"),
+        runs=steps[steps < len(ladder)],
+        below=np.searchsorted(steps, below),
+        upto=np.searchsorted(steps, upto),
         beaten=np.searchsorted(own, own, side="left"),
     )
 
@@ -46,7 +52,9 @@ def weighted_auc(ranking: Ranking, weights: Floats) -> Floats:
 
 def weighted_areas(ranking: Ranking, weights: Floats) -> tuple[Floats, Floats]:
     """Give AUC and average precision under each column of `weights`; NaN where undefined."""
-    negatives = _running_sum(weights[ranking.negative_groups])
+    negatives = _running_sum(
+        np.add.reduceat(weights[ranking.negative_groups], ranking.runs, axis=0)
+    )
     positives = weights[ranking.positive_groups]
     own = _running_sum(positives)
     wins = negatives[ranking.below]

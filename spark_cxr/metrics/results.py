@@ -155,6 +155,7 @@ class ContactSheet:
     scale: float
     classes: tuple[ClassPanels, ...]
     caveat: str = ""
+    is_of_findings: bool = False
 
 
 @dataclass(frozen=True)

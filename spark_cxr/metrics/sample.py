@@ -56,7 +56,7 @@ def make_sample(
     _check_labels(labels)
     _check_shape(shares, len(truth), len(labels), len(groups))
     _check_probabilities(shares)
-    codes, n_groups = _encode_groups(groups)
+    codes, n_groups = encode_groups(groups)
     return Sample(
         labels=tuple(labels),
         truth=_encode_truth(truth, labels),
@@ -108,7 +108,12 @@ def _encode_truth(truth: Sequence[str], labels: Sequence[str]) -> Ints:
     return np.array([codes[label] for label in truth], dtype=np.int64)
 
 
-def _encode_groups(groups: Sequence[str]) -> tuple[Ints, int]:
+def encode_groups(groups: Sequence[str]) -> tuple[Ints, int]:
+    """Number the groups of the images, and count them.
+
+    Raises:
+        InputError: One of them is empty.
+    """
     if not all(isinstance(group, str) and group for group in groups):
         raise InputError(
             "A patient or group id for each image",

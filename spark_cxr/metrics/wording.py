@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from spark_cxr.metrics import Interval, LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.checks import FAIL, PASS, WARN, Check, count_statuses
+from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import SplitSummary, TrainingReport
 
 THIN = "\u202f"
@@ -87,7 +88,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
 
 
-def setting(report: TrainingReport) -> str:
+def setting(report: TrainingReport | FindingsReport) -> str:
     """Say on what the verdict rests: images, data, patients, split."""
     tested, split = report.metrics, report.split
     groups = "" if split.unit is None else f" of {counted(tested.groups, split.unit)}"
@@ -112,11 +113,12 @@ def finding_range(metrics: Metrics) -> str:
 def remarks(report: TrainingReport) -> tuple[str, ...]:
     """Give what qualifies the figure: leak, chance, and the weakest class."""
     tested = report.metrics
-    found = (_leak(report.split), against_majority(tested), weakest(tested))
+    found = (leak(report.split), against_majority(tested), weakest(tested))
     return tuple(sentence for sentence in found if sentence)
 
 
-def _leak(split: SplitSummary) -> str:
+def leak(split: SplitSummary) -> str:
+    """Say what of the test may be known from training; empty where nothing is."""
     if split.unit is None or split.shared is None:
         return (
             "Patients are not known, so films of one patient may be on both sides of the split: "

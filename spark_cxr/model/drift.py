@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Protocol
 
+from spark_cxr.model.findings import findings_in
 from spark_cxr.model.predictor import UNLIKE
 from spark_cxr.model.reference import Reference
 from spark_cxr.settings import Drift
@@ -44,6 +45,8 @@ class Scored(Protocol):
 class Tally:
     """Sums over scored films: of any number of them, in the memory of a few."""
 
+    is_of_findings: bool = False
+    """Whether a film counts for each finding that it is said to have."""
     n: int = 0
     named: int = 0
     """Films for which a class is named: only they have a confidence."""
@@ -60,8 +63,12 @@ class Tally:
             self.distance += film.training_distance
             if film.prediction is not None and film.confidence is not None:
                 self.named += 1
-                self.labels[film.prediction] += 1
+                self.labels.update(self._labels_of(film.prediction))
                 self.confidence += film.confidence
+
+    def _labels_of(self, prediction: str) -> tuple[str, ...]:
+        """Name what a film counts for; one that is said to have nothing counts for that."""
+        return (findings_in(prediction) if self.is_of_findings else ()) or (prediction,)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def overlap_of(
     Args:
         marks: As `marked` gives them.
         predictions: `schemas.TEST_PREDICTIONS`.
-        labels: The classes.
+        labels: The classes; empty: only count, as for films of several findings.
         network: What made their vectors.
         cfg: Seed and number of resamples.
     """
@@ -127,7 +127,7 @@ def overlap_of(
     counts = (F.count_if(kind == name) for name in (EXACT, NEAR))
     n, exact, near = both.agg(F.count(F.lit(1)), *counts).collect()[0]
     others: tuple[Part, ...] = ()
-    if 0 < exact + near < n:
+    if labels and 0 < exact + near < n:
         rest = answers_of(both.where(kind.isNull()).drop(FOUND), labels)
         others = measure_parts(
             rest.truth,

@@ -39,7 +39,7 @@ from spark_cxr.pipeline.readers import choose_reader, read_listed
 from spark_cxr.pipeline.scorer import prediction_row
 from spark_cxr.pipeline.sources import table_of
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.schemas import EXPLANATIONS, FILES, LABEL, PATH, QUARANTINE, columns
+from spark_cxr.schemas import EXPLANATIONS, FILES, FINDINGS, LABEL, PATH, QUARANTINE, columns
 
 EXPLAINED = f"{EXPLANATIONS}, reason string, detail string, {BOX_HEAT} string"
 """One row a file: an explanation where `reason` is null."""
@@ -187,7 +187,7 @@ class FilmsToExplain:
     files: DataFrame
     """`schemas.FILES`: those of them that can be read."""
     truth: DataFrame
-    """path, label; the label is null where it is not known."""
+    """path, label, and for a model of findings `findings`; null where they are not known."""
     count: int
     reader: str
     """Who reads them: the workers or Spark."""
@@ -282,7 +282,8 @@ def films_of(
     files = [FoundFile(path, None, _size(path)) for path in paths]
     there = [file for file in files if 0 < file.bytes <= max_bytes]
     reader = choose_reader(spark, read, there)
-    truth, films = labels.select(PATH, LABEL), read_listed(spark, there, reader)
+    known = [name for name in (PATH, LABEL, FINDINGS) if name in labels.columns]
+    truth, films = labels.select(*known), read_listed(spark, there, reader)
     return FilmsToExplain(table_of(spark, files), films, truth, len(paths), reader)
 
 

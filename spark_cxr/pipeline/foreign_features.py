@@ -22,19 +22,10 @@ from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.few_near_duplicates import FEW
 from spark_cxr.pipeline.ingest import IngestResult, account_of, ingest_step
-from spark_cxr.pipeline.labels import (
-    EXAMPLES,
-    LABEL_NAMES,
-    PATIENTS,
-    check_match,
-    dataset_of,
-    keys_of,
-    label_rows,
-    labels_of_files,
-    normal_key,
-    normal_view,
-    shortened,
-)
+from spark_cxr.pipeline.label_columns import LABEL_NAMES, PATIENTS
+from spark_cxr.pipeline.label_match import EXAMPLES, keys_of, shortened
+from spark_cxr.pipeline.label_table import normal_key, normal_view
+from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.reading import is_wanted
 from spark_cxr.pipeline.session import expect_few
 from spark_cxr.pipeline.splits import SPLIT, column_of

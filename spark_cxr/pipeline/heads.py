@@ -61,9 +61,9 @@ class HeadModel(Model):
         """Name the head."""
         return self.head.name
 
-    def keep(self, directory: Output) -> PortableHead:
+    def keep(self, directory: Output, folder: str = HEAD) -> PortableHead:
         """Save MLlib's own form below a directory, and read the portable one from it."""
-        place = directory.table(HEAD)
+        place = directory.table(folder)
         self.mllib.write().overwrite().save(place)
         return self.head.read(read_stages(*locate(place)))
 

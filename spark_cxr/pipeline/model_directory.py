@@ -9,7 +9,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,7 @@ from spark_cxr.backbones.weights import Weights
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead, pack
 from spark_cxr.metrics import Metrics
+from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.model.manifest import (
     ARRAYS,
@@ -51,13 +52,14 @@ from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
-from spark_cxr.pipeline.trial import HeadTitle, Learning, TrainingResult, Trial
+from spark_cxr.pipeline.trial import FindingResult, HeadTitle, Learning, TrainingResult, Trial
 from spark_cxr.pipeline.tune import Tuned
 from spark_cxr.schemas import FEATURES, GROUP, SHA256, TEST_PREDICTIONS
 from spark_cxr.settings import Gate
 
 NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
+FINDING_MEASURES = ("auc", "average_precision", "sensitivity", "specificity", "brier")
 PACKAGES = ("pyspark", "numpy", "openvino", "keras")
 MOST = 4000
 """Training films that are described, drawn by hash: more hardly move a mean and 64 axes."""
@@ -129,7 +131,9 @@ def try_out(
     return result
 
 
-def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: Reference) -> None:
+def write_model(
+    model: FittedHead, result: TrainingResult | FindingResult, trial: Trial, known: Reference
+) -> None:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
@@ -153,6 +157,7 @@ def write_model(model: FittedHead, result: TrainingResult, trial: Trial, known: 
         features=network.dim,
         limits=limits_of(cfg.ingest),
         metrics=_figures(result.metrics),
+        thresholds=result.thresholds if isinstance(result, FindingResult) else {},
         overlap={**result.overlap.to_json(), "said": overlap_in_words(result.overlap)},
         data=result.fingerprint,
         split={
@@ -178,12 +183,27 @@ def _origin(weights: Weights) -> Origin:
     )
 
 
-def _figures(found: Metrics) -> dict[str, float | None]:
+def _figures(found: Metrics | FindingMetrics) -> dict[str, float | None]:
     """Give the figures of the test, each with the ends of its interval where it has one."""
+    if isinstance(found, FindingMetrics):
+        return _figures_of_findings(found)
     figures: dict[str, float | None] = {}
     for name in MEASURES:
         figures[name] = getattr(found, name)
         if ends := getattr(found.intervals, name, None):
+            figures |= {f"{name}_low": ends.low, f"{name}_high": ends.high}
+    return figures
+
+
+def _figures_of_findings(found: FindingMetrics) -> dict[str, float | None]:
+    """Give the means over findings, and an AUC of each."""
+    named = [(f"{name}_macro", getattr(found.macro, name)) for name in FINDING_MEASURES]
+    named += [("auc_micro", found.micro.auc)]
+    named += [(f"auc {row.finding}", row.figures.auc) for row in found.rows]
+    figures: dict[str, float | None] = {"n": found.n}
+    for name, estimate in named:
+        figures[name] = estimate.value
+        if ends := estimate.interval:
             figures |= {f"{name}_low": ends.low, f"{name}_high": ends.high}
     return figures
 
@@ -215,13 +235,21 @@ def reference_of(
     labels: tuple[str, ...],
     gate: Gate,
     seed: int,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Reference:
-    """Describe the films of the training, and the predictions on those of the test."""
+    """Describe the films of the training, and the predictions on those of the test.
+
+    With the `thresholds` of findings, the share of each is that of films at or above it.
+    """
     vectors, groups = _drawn(train_rows, seed)
     own = own_distances(vectors, groups, seed)
     own = own[own > 0]  # a limit of zero would make everything infinitely far
     limit = float(np.quantile(own, 1 - gate.false_alarms)) if len(own) >= FEWEST else np.inf
-    shares, confidence, spread = _answers(predictions, labels)
+    if thresholds:
+        points = {label: thresholds[label] for label in labels}
+        shares, confidence, spread = _findings(predictions, points)
+    else:
+        shares, confidence, spread = _answers(predictions, labels)
     return Reference(
         cloud=describe(vectors, seed),
         limit=limit,
@@ -266,3 +294,17 @@ def _answers(
     square = sum(row["two"] for row in rows.values()) / n
     shares = {label: rows[label]["n"] / n if label in rows else 0.0 for label in labels}
     return shares, mean, max(0.0, square - mean * mean) ** 0.5
+
+
+def _findings(
+    predictions: DataFrame, thresholds: Mapping[str, float]
+) -> tuple[dict[str, float], float, float]:
+    """Do the same with predictions of findings, each of which is there or not."""
+    shares = F.col("probabilities")
+    positive = [
+        F.avg((shares[name] >= F.lit(float(point))).cast("double"))
+        for name, point in thresholds.items()
+    ]
+    sure = F.col("confidence")
+    mean, spread, *found = predictions.agg(F.avg(sure), F.stddev_pop(sure), *positive).collect()[0]
+    return dict(zip(thresholds, found, strict=True)), mean, spread

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from spark_cxr.errors import InputError
 from spark_cxr.metrics.wording import counted
+from spark_cxr.pipeline.finding_counts import FindingCount, with_strata
 from spark_cxr.pipeline.splits import (
     IS_TEST,
+    check_crossing,
     check_split,
     column_of,
+    count_sides,
     split,
     split_by_folder,
     with_values,
 )
 from spark_cxr.schemas import LABEL, PATH
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, Train
 
 
 @dataclass(frozen=True)
@@ -118,14 +122,48 @@ class Partition:
 
 def part(films: DataFrame, images: DataFrame, labels: tuple[str, ...], cfg: Config) -> Partition:
     """Say who trains and who tests, and refuse what would be no test."""
+    rows = _with_sides(films, images, cfg).persist()
+    counts = check_split(rows, may_cross=_may_cross(cfg.train))
+    return _partition(rows, films, images, labels, counts)
+
+
+def part_findings(
+    films: DataFrame, images: DataFrame, counts: Sequence[FindingCount], cfg: Config
+) -> Partition:
+    """Do the same with films of several findings, dealt out by the rarest of each.
+
+    The labels of its rows, and the keys of its counts, are these strata.
+    """
+    rows = _with_sides(with_strata(films, counts, 2), images, cfg).persist()
+    sides = count_sides(rows)
+    if not _may_cross(cfg.train):
+        check_crossing(rows)
+    for which, what in enumerate(("trains", "tests")):
+        if not sum(side[which] for side in sides.values()):
+            way_out = "Change --split or --test-fraction"
+            raise InputError(f"a film that {what}", "none", way_out)
+    return _partition(rows, films, images, tuple(count.finding for count in counts), sides)
+
+
+def _with_sides(films: DataFrame, images: DataFrame, cfg: Config) -> DataFrame:
     train = cfg.train
     if train.test_images:
-        rows = split_by_folder(films, train.test_images, train.crossing)
-    else:
-        valued = with_values(films, images, train.split, cfg.ingest)
-        rows = split(valued, train.split, train.test_fraction, cfg.run.seed, train.crossing)
-    rows = rows.persist()
-    counts = check_split(rows, may_cross=train.split == "image" or train.crossing == "keep")
+        return split_by_folder(films, train.test_images, train.crossing)
+    valued = with_values(films, images, train.split, cfg.ingest)
+    return split(valued, train.split, train.test_fraction, cfg.run.seed, train.crossing)
+
+
+def _may_cross(train: Train) -> bool:
+    return train.split == "image" or train.crossing == "keep"
+
+
+def _partition(
+    rows: DataFrame,
+    films: DataFrame,
+    images: DataFrame,
+    labels: tuple[str, ...],
+    counts: Mapping[str, tuple[int, int]],
+) -> Partition:
     left_out = films.count() - sum(map(sum, counts.values()))
     people = people_of(images.join(rows.select(PATH), on=PATH, how="left_semi"))
     return Partition(rows, labels, counts, left_out, people)

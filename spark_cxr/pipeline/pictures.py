@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS, Limits, Pixels
 from spark_cxr.images.heat import Grid, bounded, heated
 from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
-from spark_cxr.model.attribution import METHODS
+from spark_cxr.model.attribution import METHODS, has_trees
 from spark_cxr.model.explanation import scale_of
+from spark_cxr.model.findings import NO_FINDING, leading
 from spark_cxr.model.manifest import TABLE, Manifest, read_manifest
 from spark_cxr.model.model import read_predictor
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.explanations import TARGET, ExplainTask, explained, films_of
 from spark_cxr.pipeline.readers import AUTO
-from spark_cxr.schemas import LABEL, PATH
+from spark_cxr.schemas import FINDINGS, LABEL, PATH
 
 LONGEST = 360
 QUALITY = 85
@@ -60,9 +60,12 @@ class SheetClass:
 def contact_sheet(
     rows: DataFrame, manifest: Manifest, task: ExplainTask, shown: int
 ) -> ContactSheet:
-    """Pick films of each explained label, and draw them with their heat."""
+    """Pick films of each explained label, and draw them with their heat.
+
+    Of findings, `findings` beside the columns of `schemas.EXPLANATIONS` has the truth.
+    """
     method = rows.select("method").first()[0]
-    picked = pick(rows, manifest.labels, shown)
+    picked = pick(rows, manifest, shown)
     return ContactSheet(
         model=manifest.identity,
         backbone=manifest.backbone,
@@ -70,38 +73,49 @@ def contact_sheet(
         scale=task.scale,
         classes=tuple(class_panels(each, task.scale, manifest.limits) for each in picked),
         caveat=manifest.weights.caveat,
+        is_of_findings=manifest.is_of_findings,
     )
 
 
-def pick(rows: DataFrame, labels: Sequence[str], shown: int) -> list[SheetClass]:
+def pick(rows: DataFrame, manifest: Manifest, shown: int) -> list[SheetClass]:
     """Pick films of each label that is a `target`, from rows with probabilities and truth.
 
     A film for which the model names no class is not picked, and not counted.
     """
     rows = rows.where(F.col("prediction").isNotNull())
     counts = {row[TARGET]: row["count"] for row in rows.groupBy(TARGET).count().collect()}
-    best = [row.asDict() for row in _ranked(rows, labels, shown).orderBy(PATH).collect()]
+    best = [row.asDict() for row in _ranked(rows, manifest, shown).orderBy(PATH).collect()]
     return [
         SheetClass(
             label, counts[label], tuple(_kinds([f for f in best if f[TARGET] == label], shown))
         )
-        for label in labels
+        for label in manifest.labels
         if label in counts
     ]
 
 
-def _ranked(rows: DataFrame, labels: Sequence[str], shown: int) -> DataFrame:
+def _ranked(rows: DataFrame, manifest: Manifest, shown: int) -> DataFrame:
     """Keep the films that are near either end of their label, the right ones and the wrong ones."""
     sure = F.expr(f"element_at(probabilities, {TARGET})")
-    differs = F.col(LABEL).isin(*labels) & (F.col(LABEL) != F.col(TARGET))
-    is_wrong = F.coalesce((sure == F.col("confidence")) & differs, F.lit(False))
-    rows = rows.withColumns({SURE: sure, WRONG: is_wrong})
+    differs = F.col(LABEL).isin(*manifest.labels) & (F.col(LABEL) != F.col(TARGET))
+    is_wrong = (sure == F.col("confidence")) & differs
+    if manifest.is_of_findings:
+        is_wrong = _is_wrong_finding(rows, sure, manifest.thresholds)
+    rows = rows.withColumns({SURE: sure, WRONG: F.coalesce(is_wrong, F.lit(False))})
     each = Window.partitionBy(TARGET, WRONG)
     ranks = {
         FROM_TOP: F.row_number().over(each.orderBy(F.desc(SURE), PATH)),
         FROM_BELOW: F.row_number().over(each.orderBy(SURE, PATH)),
     }
     return rows.withColumns(ranks).where(F.least(FROM_TOP, FROM_BELOW) <= shown)
+
+
+def _is_wrong_finding(rows: DataFrame, sure: Column, thresholds: Mapping[str, float]) -> Column:
+    """Tell where a film is said to have a finding that it has not, or the other way round."""
+    if FINDINGS not in rows.columns:
+        return F.lit(False)
+    points = F.create_map(*(F.lit(part) for pair in thresholds.items() for part in pair))
+    return (sure >= points[F.col(TARGET)]) != F.col(FINDINGS)[F.col(TARGET)]
 
 
 def _kinds(films: Sequence[Film], shown: int) -> Iterator[tuple[str, tuple[Film, ...]]]:
@@ -128,14 +142,15 @@ def class_panels(picked: SheetClass, scale: float, limits: Limits) -> ClassPanel
 
 
 def _panel(film: Film, scale: float, limits: Limits) -> Panel:
-    shares = film["probabilities"]
+    shares, target = film["probabilities"], film[TARGET]
     return Panel(
         path=film[PATH].rsplit("/", 1)[-1],
         true=film[LABEL] or "",
-        label=film[TARGET],
-        probability=shares[film[TARGET]],
+        label=target,
+        probability=shares[target],
         contrast=film["contrast"],
-        contrast_probability=shares[film["contrast"]],
+        # A finding is held against its absence, which is no class of its own.
+        contrast_probability=shares.get(film["contrast"], 1 - shares[target]),
         margin=film["margin"],
         image=_drawn(film, scale, limits),
     )
@@ -156,14 +171,16 @@ def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
 def training_panels(
     predictions: DataFrame, plan: Plan, model: Output, shown: int
 ) -> tuple[tuple[ClassPanels, ...], str]:
-    """Explain test films (`schemas.TEST_PREDICTIONS`) of each class; also say by which method."""
+    """Explain test films (`schemas.TEST_PREDICTIONS`) of each class; also say by which method.
+
+    Of findings (`schemas.TEST_FINDINGS`) a film stands under the one that leads.
+    """
     if not shown or plan.engine == TABLE:
         return (), ""
     manifest = read_manifest(model)
     predictor = read_predictor(model, manifest)
-    most = min(shown, MOST_OF_TREES) if isinstance(predictor.head, Trees) else shown
-    named = predictions.withColumn(TARGET, F.col("prediction"))
-    picked = pick(named, manifest.labels, most)
+    most = min(shown, MOST_OF_TREES) if has_trees(predictor.head) else shown
+    picked = pick(_with_target(predictions, manifest), manifest, most)
     paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
     task = ExplainTask(plan, predictor, manifest.limits, manifest.identity)
     files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES, AUTO).files
@@ -176,6 +193,20 @@ def training_panels(
     panels = tuple(class_panels(each, scale, manifest.limits) for each in whole)
     method = next(iter(found.values()))["method"]
     return panels, f"{method}, {METHODS[method]}; strongest colour: {scale:g}"
+
+
+def _with_target(predictions: DataFrame, manifest: Manifest) -> DataFrame:
+    """Name the class or finding of each film whose heat is shown."""
+    if not manifest.is_of_findings:
+        return predictions.withColumn(TARGET, F.col("prediction"))
+    thresholds = dict(manifest.thresholds)
+
+    def first(shares: dict[str, float]) -> str:
+        return leading(shares, thresholds)
+
+    named = predictions.where(F.col("prediction") != NO_FINDING)
+    target = F.udf(first, "string", useArrow=False)(F.col("probabilities"))
+    return named.withColumn(TARGET, target)
 
 
 def _with_heat(picked: SheetClass, found: dict[str, Film]) -> SheetClass:

@@ -11,14 +11,9 @@ from pyspark.sql import functions as F
 
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.labels import (
-    NO_FILE,
-    check_labels,
-    dataset_of,
-    label_path,
-    match,
-    read_labels,
-)
+from spark_cxr.pipeline.label_match import check_labels, match
+from spark_cxr.pipeline.label_table import read_labels
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, IMAGES, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Ingest, Train, few, nearest
@@ -126,10 +121,7 @@ def check_split(rows: DataFrame, may_cross: bool = True) -> dict[str, tuple[int,
 
     A split is refused if a label is missing on one side, or if a group is on both sides.
     """
-    table = rows.groupBy(LABEL).agg(
-        F.count_if(~F.col(IS_TEST)).alias("train"), F.count_if(F.col(IS_TEST)).alias("test")
-    )
-    counts = {row[LABEL]: (row.train, row.test) for row in table.collect()}
+    counts = count_sides(rows)
     if len(counts) < 2:
         received = few(tuple(counts)) or "none"
         way_out = "Give a folder for each class, or --labels FILE.csv"
@@ -140,11 +132,19 @@ def check_split(rows: DataFrame, may_cross: bool = True) -> dict[str, tuple[int,
         way_out = "Add images, change --test-fraction, or leave the class out with --classes"
         raise InputError("each class on both sides of the split", received, way_out)
     if not may_cross:
-        _check_crossing(rows)
+        check_crossing(rows)
     return counts
 
 
-def _check_crossing(rows: DataFrame) -> None:
+def count_sides(rows: DataFrame) -> dict[str, tuple[int, int]]:
+    """Count the films of each label that train and that test."""
+    table = rows.groupBy(LABEL).agg(
+        F.count_if(~F.col(IS_TEST)).alias("train"), F.count_if(F.col(IS_TEST)).alias("test")
+    )
+    return {row[LABEL]: (row.train, row.test) for row in table.collect()}
+
+
+def check_crossing(rows: DataFrame) -> None:
     """Name the first groups with films on both sides, and count them all."""
     sides = rows.groupBy(GROUP).agg(
         F.count_if(F.col(IS_TEST)).alias("test"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +10,10 @@ from pyspark.sql import DataFrame
 
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
+from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
+from spark_cxr.pipeline.finding_counts import FindingCount
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import Partition, SplitWords, split_words
 from spark_cxr.pipeline.tune import Tuned
@@ -74,6 +76,39 @@ class TrainingResult:
         return split_words(train.split, self.partition.people, self.shared, by_folder)
 
 
+@dataclass(frozen=True)
+class FindingResult:
+    """Heads of several findings after training and test."""
+
+    head: HeadTitle
+    partition: Partition
+    fingerprint: str
+    metrics: FindingMetrics
+    mllib: dict[str, float]
+    shared: int
+    overlap: Overlap
+    thresholds: Mapping[str, float]
+    """The operating point of each finding."""
+    trained: tuple[FindingCount, ...]
+    """What the heads have learned from."""
+    left_out: tuple[FindingCount, ...]
+    """Findings of which there are too few patients for a head."""
+    setting: Setting
+    tuned: Mapping[str, Tuned]
+    """What `--tune` tried, by finding; empty without it."""
+    seconds: float
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Give the findings, in the order of the probabilities."""
+        return tuple(self.thresholds)
+
+    def split_words(self, train: Train) -> SplitWords:
+        """Say how the test was set apart."""
+        by_folder = bool(train.test_images)
+        return split_words(train.split, self.partition.people, self.shared, by_folder)
+
+
 Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
 """Says what fewer films would have brought, beside what was measured after all of them."""
 
@@ -94,3 +129,17 @@ class TrainingRun:
     ingested: IngestResult
     featurized: FeatureResult
     result: TrainingResult
+
+
+@dataclass(frozen=True)
+class FindingsRun:
+    """All that a report shows of one training of several findings."""
+
+    job: str
+    sections: tuple[str, ...]
+    command: Config
+    cfg: Config
+    drawn: bool
+    ingested: IngestResult
+    featurized: FeatureResult
+    result: FindingResult

@@ -17,7 +17,7 @@ from pyspark.sql.types import ArrayType, DataType, DoubleType, FloatType
 
 from spark_cxr.errors import InputError
 from spark_cxr.output import absolute
-from spark_cxr.pipeline.labels import shortened
+from spark_cxr.pipeline.label_match import shortened
 from spark_cxr.pipeline.vector_arrays import VectorRow, vector_rows
 from spark_cxr.pipeline.vector_table import (
     VectorSource,

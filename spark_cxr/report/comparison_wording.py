@@ -17,10 +17,11 @@ def setting(report: ComparisonReport) -> str:
     """Say on what the verdict rests: films, data, patients, folds."""
     tested, split = report.best.outcome.metrics, report.split
     groups = "" if split.unit is None else f" of {counted(tested.groups, split.unit)}"
-    return f"On {counted(tested.n, 'film')} ({report.data.name}){groups}, {_dealt(split)}"
+    return f"On {counted(tested.n, 'film')} ({report.data.name}){groups}, {dealt(split)}"
 
 
-def _dealt(split: FoldSummary) -> str:
+def dealt(split: FoldSummary) -> str:
+    """Say how the films came to their tests, and whether their patients were known."""
     is_clean = split.shared == 0 and split.unit is not None
     said = f" ({split.patients})" if split.patients else ""
     if split.folds > 1:

@@ -14,6 +14,12 @@ HOW_TO_READ = (
     "heading, blue for the most likely of the other classes; no colour is evidence for neither. "
     "All films share one scale, so any two can be compared."
 )
+HOW_TO_READ_FINDINGS = (
+    "Left the film, right the same film with heat. Orange is evidence for the finding of the "
+    "heading, blue is evidence against it; no colour is evidence for neither. A film stands under "
+    "one finding, however many it is said to have. All films share one scale, so any two can be "
+    "compared."
+)
 NO_PROOF = (
     "Heat shows where the numbers behind a decision come from. It does not show that a reader "
     "would look there, or that the decision is right. Heat on letters, corners and borders is a "
@@ -24,11 +30,12 @@ NO_PROOF = (
 def contact_page(sheet: ContactSheet, boxes: BoxReport | None = None) -> str:
     """Write the page: one self-contained HTML document."""
     films = sum(each.films for each in sheet.classes)
+    kind = "finding" if sheet.is_of_findings else "class"
     rows = (
         ("Model", sheet.model),
         ("Network", sheet.backbone),
         ("Method", sheet.method),
-        ("Strongest colour", f"{sheet.scale:g} for the class, -{sheet.scale:g} against it"),
+        ("Strongest colour", f"{sheet.scale:g} for the {kind}, -{sheet.scale:g} against it"),
         ("Films", f"{films:,}"),
     )
     return page(
@@ -36,7 +43,7 @@ def contact_page(sheet: ContactSheet, boxes: BoxReport | None = None) -> str:
         sections.notice(),
         element("p", "spark_cxr · explain", class_="eyebrow"),
         element("h1", f"Where the decisions on {counted(films, 'film')} come from"),
-        element("p", HOW_TO_READ, class_="remarks"),
+        element("p", _how_to_read(sheet.is_of_findings), class_="remarks"),
         element("p", NO_PROOF, class_="remarks"),
         sections.caveats((f"{sheet.caveat}.",) if sheet.caveat else ()),
         *([box_section(boxes)] if boxes else []),
@@ -49,13 +56,18 @@ def contact_page(sheet: ContactSheet, boxes: BoxReport | None = None) -> str:
     )
 
 
-def training_panels(found: tuple[ClassPanels, ...], how: str) -> Html:
-    """Show some test films of each class with their heat."""
+def training_panels(found: tuple[ClassPanels, ...], how: str, is_of_findings: bool = False) -> Html:
+    """Show some test films of each class or finding with their heat."""
     if not any(shelf.panels for each in found for shelf in each.shelves):
         return sections.NOTHING
     parts = (join([element("h3", each.label), _shelves(each.shelves, "h4")]) for each in found)
-    lead = [element("p", words) for words in (HOW_TO_READ, f"{how}. {NO_PROOF}")]
+    reading = _how_to_read(is_of_findings)
+    lead = [element("p", words) for words in (reading, f"{how}. {NO_PROOF}")]
     return section("Where decisions come from", *lead, *parts)
+
+
+def _how_to_read(is_of_findings: bool) -> str:
+    return HOW_TO_READ_FINDINGS if is_of_findings else HOW_TO_READ
 
 
 def _shelves(found: tuple[Shelf, ...], heading: str = "h3") -> Html:

@@ -1,11 +1,18 @@
 """Dots with their intervals: accuracy over training size, and classifiers under each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import Interval, LearningPoint
-from spark_cxr.metrics.wording import THIN, percent, percent_range, printable
+from spark_cxr.metrics.wording import (
+    THIN,
+    decimal,
+    decimal_range,
+    percent,
+    percent_range,
+    printable,
+)
 from spark_cxr.report.plots import BOTTOM, COLOURS, LEFT, WIDTH, add_axes
 from spark_cxr.report.svg import INK, draw
 
@@ -20,8 +27,23 @@ MARKERS = ("o", "D")
 
 
 @dataclass(frozen=True)
+class Axis:
+    """What the dots stand for, and how it is written."""
+
+    name: str
+    unit: float
+    """What a value of 1 is on the axis."""
+    word: Callable[[float | None], str]
+    ends: Callable[[Interval | None], str]
+
+
+ACCURACY = Axis(f"Accuracy,{THIN}%", 100.0, percent, percent_range)
+MACRO_AUC = Axis("Mean AUC over the findings", 1.0, decimal, decimal_range)
+
+
+@dataclass(frozen=True)
 class Dot:
-    """A share, its interval, and the shares of its folds."""
+    """A figure, its interval, and the figures of its folds."""
 
     value: float
     interval: Interval | None
@@ -58,46 +80,48 @@ def draw_learning(curve: Sequence[LearningPoint]) -> str:
     return draw("learning", "Accuracy over training size", words, size, pen)
 
 
-def draw_lanes(lanes: Sequence[Lane], kinds: Sequence[str]) -> str:
+def draw_lanes(lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis = ACCURACY) -> str:
     """Draw each classifier in a lane of its own, a dot with its interval for each kind.
 
     Args:
         lanes: From the top down.
         kinds: What the first and the second dot stand for.
+        axis: What the dots are figures of.
     """
     size = (WIDTH, BOTTOM + KEY + LANE * len(lanes))
 
     def pen(figure: "Figure") -> None:
         axes = add_axes(figure, size, left=4, top=KEY)
-        axes.set(ylim=(len(lanes), 0), xlim=_room(lanes), xlabel=f"Accuracy,{THIN}%")
+        axes.set(ylim=(len(lanes), 0), xlim=_room(lanes, axis.unit), xlabel=axis.name)
         axes.spines["left"].set_visible(False)
         axes.set_yticks([])
         axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.8)
         for place, lane in enumerate(lanes):
-            _draw_lane(axes, place, lane)
+            _draw_lane(axes, place, lane, axis.unit)
         _draw_key(figure, kinds, size)
 
-    return draw("ranking", "Accuracies with intervals", _in_words(lanes, kinds), size, pen)
+    title = "Accuracies with intervals" if axis is ACCURACY else f"{axis.name}, with intervals"
+    return draw("ranking", title, _in_words(lanes, kinds, axis), size, pen)
 
 
-def _draw_lane(axes: "Axes", place: int, lane: Lane) -> None:
+def _draw_lane(axes: "Axes", place: int, lane: Lane, unit: float) -> None:
     name = printable(f"{place + 1}. {lane.name}")
     short = name if len(name) < 56 else f"{name[:54]}…"
     axes.text(0, place + 0.26, short, transform=axes.get_yaxis_transform(), va="center")
     heights = (0.55, 0.80) if len(lane.dots) > 1 else (0.62,)
     for kind, (dot, height) in enumerate(zip(lane.dots, heights, strict=True)):
         if dot is not None:
-            _draw_dot(axes, dot, place + height, kind)
+            _draw_dot(axes, dot, place + height, kind, unit)
 
 
-def _draw_dot(axes: "Axes", dot: Dot, height: float, kind: int) -> None:
+def _draw_dot(axes: "Axes", dot: Dot, height: float, kind: int, unit: float) -> None:
     colour: dict[str, Any] = {"color": COLOURS[kind]}
-    folds = [100 * each for each in dot.folds]
+    folds = [unit * each for each in dot.folds]
     axes.plot(folds, [height] * len(folds), "|", markersize=7, alpha=0.6, **colour)
     if dot.interval is not None:
-        ends = [100 * dot.interval.low, 100 * dot.interval.high]
+        ends = [unit * dot.interval.low, unit * dot.interval.high]
         axes.plot(ends, [height] * 2, linewidth=2.2, solid_capstyle="butt", **colour)
-    axes.plot([100 * dot.value], [height], MARKERS[kind], markersize=7, clip_on=False, **colour)
+    axes.plot([unit * dot.value], [height], MARKERS[kind], markersize=7, clip_on=False, **colour)
 
 
 def _draw_key(figure: "Figure", kinds: Sequence[str], size: tuple[float, float]) -> None:
@@ -111,16 +135,17 @@ def _draw_key(figure: "Figure", kinds: Sequence[str], size: tuple[float, float])
         figure.text(left + 10 / size[0], height, printable(words)[:24], va="center", fontsize=9.5)
 
 
-def _room(lanes: Sequence[Lane]) -> tuple[float, float]:
+def _room(lanes: Sequence[Lane], unit: float) -> tuple[float, float]:
     """Give the ends of the axis: all that is drawn, and a little air."""
     every = [dot for lane in lanes for dot in lane.dots if dot is not None]
     shares = [share for dot in every for share in (dot.value, *dot.folds)]
     shares += [
         end for dot in every if dot.interval for end in (dot.interval.low, dot.interval.high)
     ]
-    low, high = 100 * min(shares), 100 * max(shares)
-    air = max(0.5, 0.04 * (high - low))
-    return low - air, min(100.5, high + air)
+    low, high = unit * min(shares), unit * max(shares)
+    least = 0.005 * unit
+    air = max(least, 0.04 * (high - low))
+    return low - air, min(unit + least, high + air)
 
 
 def _logarithmic(axes: "Axes", across: list[int]) -> None:
@@ -134,9 +159,9 @@ def _logarithmic(axes: "Axes", across: list[int]) -> None:
     axes.minorticks_off()
 
 
-def _in_words(lanes: Sequence[Lane], kinds: Sequence[str]) -> str:
+def _in_words(lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis) -> str:
     return "; ".join(
-        f"{lane.name}, {kind}: {percent(dot.value)} ({percent_range(dot.interval)})"
+        f"{lane.name}, {kind}: {axis.word(dot.value)} ({axis.ends(dot.interval)})"
         for lane in lanes
         for kind, dot in zip(kinds, lane.dots, strict=True)
         if dot is not None

@@ -258,12 +258,17 @@ def how_it_ran(run: RunSummary) -> Html:
 def footer(found: Metrics) -> Html:
     """Say what an interval is, and once more what the page is not for."""
     between = found.intervals
+    return interval_footer(between.resamples, found.groups, between.seed)
+
+
+def interval_footer(resamples: int, groups: int, seed: int) -> Html:
+    """Say the same of whatever was resampled."""
     return element(
         "footer",
         element(
             "p",
-            f"Intervals: percentiles of {between.resamples:,} resamples of whole test groups "
-            f"({found.groups:,} of them, seed {between.seed}); Wilson's interval with groups for "
+            f"Intervals: percentiles of {resamples:,} resamples of whole test groups "
+            f"({groups:,} of them, seed {seed}); Wilson's interval with groups for "
             "trials where no resample shows a mistake. They say how much the figures could move "
             "with other patients from the same source, and nothing about another hospital.",
         ),

@@ -81,6 +81,11 @@ tbody th { font-weight: 600; overflow-wrap: break-word; min-width: 6rem; max-wid
 .dense thead th { font-size: .75rem; line-height: 1.35; }
 .dense tbody th { min-width: 7.5rem; position: sticky; left: 0; background: var(--paper); }
 .dense tbody th small { white-space: normal; overflow-wrap: anywhere; }
+.heat {
+  display: block; padding: .2rem .4rem; border-radius: .25rem;
+  background: color-mix(in srgb, var(--accent) var(--heat), transparent);
+}
+.heat small { color: inherit; }
 dl { margin: 0 0 1.5rem; }
 section > dl > div {
   display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: 0 1.25rem;

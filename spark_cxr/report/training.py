@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import wording
+from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import DataSummary, EpochPoint, LearningSummary, TrainingReport
 from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import contact, sections
@@ -49,7 +50,7 @@ def training_page(report: TrainingReport) -> str:
         vector_maps([report.map] if report.map else []),
         contact.training_panels(report.panels, report.heat),
         _data(report.data),
-        _split(report),
+        split_section(report),
         sections.audit(report.audit),
         section("Model", facts(report.model)),
         sections.how_it_ran(report.run),
@@ -72,7 +73,8 @@ def _verdict(report: TrainingReport) -> Html:
     )
 
 
-def _data(data: DataSummary) -> Html:
+def data_facts(data: DataSummary) -> Html:
+    """Say what went in."""
     patients = "not known" if data.patients is None else f"{data.patients:,}"
     rows = (
         ("Data", data.name),
@@ -82,12 +84,17 @@ def _data(data: DataSummary) -> Html:
         ("Patients", patients),
         *data.notes,
     )
+    return facts(rows)
+
+
+def _data(data: DataSummary) -> Html:
     counts = ((each.label, f"{each.train:,}", f"{each.test:,}") for each in data.classes)
     classes = table("Images of each class", ("Class", "Training", "Test"), counts)
-    return section("Data", facts(rows), classes, sections.quarantine(data.quarantined))
+    return section("Data", data_facts(data), classes, sections.quarantine(data.quarantined))
 
 
-def _split(report: TrainingReport) -> Html:
+def split_section(report: TrainingReport | FindingsReport) -> Html:
+    """Say how the test was set apart, and what that leaves open."""
     split, overlap = report.split, report.overlap
     shared = "not known" if split.shared is None else f"{split.shared:,}"
     rows = (

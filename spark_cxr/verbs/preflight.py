@@ -33,7 +33,8 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_films,
     with_its_network,
 )
-from spark_cxr.pipeline.labels import NO_FILE, columns_of, dataset_of, label_path
+from spark_cxr.pipeline.label_columns import columns_of
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.local_settings import ELSEWHERE
 from spark_cxr.pipeline.vector_table import VectorSource, check_vector_table, is_vector_table
 from spark_cxr.schemas import FEATURES
@@ -75,10 +76,10 @@ def _check_heads(cfg: Config, names: Sequence[str]) -> None:
 
 
 def _check_compare(cfg: Config) -> None:
-    from spark_cxr.verbs.compare import run as compare
+    from spark_cxr.verbs.compare.films import check_splits
 
     _check_heads(cfg, cfg.compare.heads)
-    compare.check_splits(cfg.compare.splits)
+    check_splits(cfg.compare.splits)
     if cfg.train.features and not is_vector_table(cfg.train.features):
         way_out = "Say --table for its films, and --cache to use vectors again"
         raise ConfigError("a comparison without --features", cfg.train.features, way_out)
@@ -184,7 +185,7 @@ def _check_network(cfg: Config, sections: Sequence[str]) -> None:
         raise ConfigError("finetune in another --precision", INT8, way_out)
     settings = [cfg.features]
     if "compare" in sections and cfg.compare.backbones:
-        from spark_cxr.verbs.compare.run import features_of
+        from spark_cxr.verbs.compare.films import features_of
 
         settings = [features_of(cfg.features, name) for name in cfg.compare.backbones]
     for one in settings:
@@ -208,8 +209,9 @@ def _check_films(cfg: Config, needs_classes: bool) -> None:
     with suppress(csv.Error, OSError):  # what Python cannot read here, Spark may
         rows = _rows_of(path)
         if header := next(rows, None):
-            names = columns_of(header, path, dataset)
-            if needs_classes:
+            needs_label = not cfg.ingest.findings
+            names = columns_of(header, path, dataset, needs_label)
+            if needs_classes and needs_label:
                 _check_classes(rows, header, names.label, dataset, cfg.train.classes)
 
 

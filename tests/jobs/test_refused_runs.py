@@ -13,7 +13,7 @@ from jobs.train_lr import JOB as TRAIN_LR
 from spark_cxr import job
 from spark_cxr.errors import InputError
 from spark_cxr.output import KEY, PARTS, Output
-from spark_cxr.pipeline import labels
+from spark_cxr.pipeline import label_table, labels
 from spark_cxr.pipeline.phantom_films import phantoms_step
 from tests.quick import defaults
 
@@ -102,8 +102,8 @@ def steps(out):
 
 
 def test_label_file_is_read_once_by_an_ingest(spark, films, tmp_path, monkeypatch):
-    reads, read = [], labels._read_csv
-    monkeypatch.setattr(labels, "_read_csv", lambda *a: reads.append(a[1]) or read(*a))
+    reads, read = [], label_table.read_csv
+    monkeypatch.setattr(label_table, "read_csv", lambda *a: reads.append(a[1]) or read(*a))
     checked, check = [], labels.check_labels
     monkeypatch.setattr(
         labels,

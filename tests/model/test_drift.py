@@ -84,3 +84,34 @@ def test_measures_and_warnings_are_told_with_their_numbers():
     assert to_json(measures)["mean confidence"]["moved"] is True
     (warning,) = warnings_of(measures)
     assert warning.startswith("drift: mean confidence is 0.600, 0.800 at training")
+
+
+# Findings
+
+
+def of_findings(films, **shares):
+    tally = Tally(is_of_findings=True)
+    tally.add(films)
+    return tally, measure_drift(tally, reference(shares=shares), LIMITS)
+
+
+def test_a_film_counts_for_each_of_its_findings():
+    films = [Film("Mass|Effusion")] * 100 + [Film("Mass")] * 100 + [Film("No Finding")] * 200
+    tally, measures = of_findings(films, Effusion=0.25, Mass=0.5, Hernia=0.0)
+    assert dict(tally.labels) == {"Mass": 200, "Effusion": 100, "No Finding": 200}
+    found = {each.name: each.found for each in measures if each.name.startswith("share ")}
+    expected = {"share Effusion": 0.25, "share Mass": 0.5, "share Hernia": 0.0}
+    assert {name: found[name] for name in expected} == expected
+    assert [each.name for each in measures if each.has_moved] == []
+
+
+def test_one_finding_that_comes_too_often_is_named_alone():
+    films = [Film("Mass|Effusion")] * 300 + [Film("Mass")] * 100
+    _, measures = of_findings(films, Effusion=0.25, Mass=1.0)
+    assert [each.name for each in measures if each.has_moved] == ["share Effusion"]
+
+
+def test_a_class_with_the_sign_of_findings_in_its_name_is_one_class():
+    tally = Tally()
+    tally.add([Film("Mass|Effusion")])
+    assert dict(tally.labels) == {"Mass|Effusion": 1}

@@ -2,7 +2,7 @@ import pytest
 
 from spark_cxr.datasets import Dataset, LabelRule
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline import labels
+from spark_cxr.pipeline import label_columns, label_match, label_table
 
 KEY = b"k"
 
@@ -10,7 +10,7 @@ KEY = b"k"
 def rows_of(spark, tmp_path, text, dataset=None):
     path = tmp_path / "labels.csv"
     path.write_text(text)
-    return labels.read_labels(spark, str(path), dataset or Dataset("x"), KEY)
+    return label_table.read_labels(spark, str(path), dataset or Dataset("x"), KEY)
 
 
 def paths(spark, *names):
@@ -19,7 +19,7 @@ def paths(spark, *names):
 
 def matched(spark, tmp_path, text, *names):
     rows = rows_of(spark, tmp_path, text)
-    found = labels.match(paths(spark, *names), rows).collect()
+    found = label_match.match(paths(spark, *names), rows).collect()
     return {row["path"].removeprefix("file:"): row["label"] for row in found}
 
 
@@ -85,7 +85,7 @@ def test_a_column_named_wrongly_is_refused_with_the_nearest(spark, tmp_path):
 
 def test_a_file_that_is_not_there_is_refused(spark, tmp_path):
     with pytest.raises(InputError, match=r"a label file that can be read.*nowhere.csv"):
-        labels.read_labels(spark, str(tmp_path / "nowhere.csv"), Dataset("x"), KEY)
+        label_table.read_labels(spark, str(tmp_path / "nowhere.csv"), Dataset("x"), KEY)
 
 
 def test_two_labels_for_one_key_are_refused(spark, tmp_path):
@@ -93,17 +93,17 @@ def test_two_labels_for_one_key_are_refused(spark, tmp_path):
     with pytest.raises(
         InputError, match=r"one label for each key. Received: f.csv: a with several"
     ):
-        labels.check_labels(rows, "f.csv")
+        label_match.check_labels(rows, "f.csv")
 
 
 def test_the_same_row_twice_is_no_conflict(spark, tmp_path):
-    labels.check_labels(rows_of(spark, tmp_path, "filename,label\na,x\na,x\n"), "f.csv")
+    label_match.check_labels(rows_of(spark, tmp_path, "filename,label\na,x\na,x\n"), "f.csv")
 
 
 def test_unmatched_rows_and_files_are_counted_and_named(spark, tmp_path):
     rows = rows_of(spark, tmp_path, "filename,label\na,x\ngone1,x\ngone2,x\n")
     files = paths(spark, "/d/a.png", "/d/new.png")
-    found = labels.find_unmatched(files, rows, labels.match(files, rows))
+    found = label_match.find_unmatched(files, rows, label_match.match(files, rows))
     assert str(found) == "2 rows without a file, 1 files without a row (gone1, gone2, new.png)"
 
 
@@ -113,7 +113,7 @@ def test_unmatched_rows_and_files_are_counted_and_named(spark, tmp_path):
 )
 def test_views_are_brought_down_to_three(spark, written, view):
     rows = spark.createDataFrame([(written,)], "v string")
-    assert rows.select(labels.normal_view(rows["v"]).alias("v")).collect()[0]["v"] == view
+    assert rows.select(label_table.normal_view(rows["v"]).alias("v")).collect()[0]["v"] == view
 
 
 # What a message may show
@@ -130,7 +130,7 @@ def test_a_stray_quote_shows_no_patient(spark, tmp_path):
 def test_a_line_s_end_within_a_key_is_refused_without_it(spark, tmp_path):
     rows = rows_of(spark, tmp_path, 'file,label\n"a.png,x\nSECRET.png",y\nb.png,x\n')
     with pytest.raises(InputError) as error:
-        labels.check_labels(rows, "f.csv")
+        label_match.check_labels(rows, "f.csv")
     assert str(error.value) == (
         "Expected keys and labels of one line. Received: f.csv: 1 with a line's end within. "
         "Look for a quote too many."
@@ -140,7 +140,7 @@ def test_a_line_s_end_within_a_key_is_refused_without_it(spark, tmp_path):
 def test_a_first_row_taken_for_the_header_is_shown_in_part(spark, tmp_path):
     with pytest.raises(InputError) as error:
         rows_of(spark, tmp_path, ",".join(f"SECRET{n:02}" for n in range(40)) + "\n")
-    assert str(error.value).count("SECRET") == labels.MOST_COLUMNS
+    assert str(error.value).count("SECRET") == label_columns.MOST_COLUMNS
     assert "and 28 more" in str(error.value)
 
 
@@ -148,12 +148,12 @@ def test_keys_are_shown_shortened_and_counted(spark, tmp_path):
     keys = [f"ward/MILLER-{n}.png" for n in range(10, 19)]
     rows = rows_of(spark, tmp_path, "file,label\n" + "".join(f"{k},x\n{k},y\n" for k in keys))
     with pytest.raises(InputError) as error:
-        labels.check_labels(rows, "f.csv")
+        label_match.check_labels(rows, "f.csv")
     assert "f.csv: MI…10.png, MI…11.png, MI…12.png and 6 more with several labels" in str(
         error.value
     )
     files = paths(spark, "/d/MILLER-1.png")
-    found = labels.find_unmatched(files, rows, labels.match(files, rows))
+    found = label_match.find_unmatched(files, rows, label_match.match(files, rows))
     assert "MILLER" not in str(found)
 
 
@@ -168,7 +168,7 @@ def test_keys_are_shown_shortened_and_counted(spark, tmp_path):
     ],
 )
 def test_a_name_is_shortened(name, shown):
-    assert labels.shortened(name) == shown
+    assert label_match.shortened(name) == shown
 
 
 # One patient, one name
@@ -177,12 +177,12 @@ def test_a_name_is_shortened(name, shown):
 def test_two_patients_of_one_file_are_refused(spark, tmp_path):
     rows = rows_of(spark, tmp_path, "filename,label,patient\na,x,1\n./a,x,2\nb,x,3\nb,x,3\n")
     with pytest.raises(InputError, match=r"one patient for each key. Received: f.csv: a with seve"):
-        labels.check_labels(rows, "f.csv")
+        label_match.check_labels(rows, "f.csv")
 
 
 def test_a_row_without_patient_contradicts_none(spark, tmp_path):
     text = "filename,label,patient\na,x,1\na,x,\na,x,NA\n"
-    labels.check_labels(rows_of(spark, tmp_path, text), "f.csv")
+    label_match.check_labels(rows_of(spark, tmp_path, text), "f.csv")
 
 
 APART, WHOLE = "Mu\u0308ller.png", "M\u00fcller.png"
@@ -196,14 +196,14 @@ def test_accents_apart_are_the_same_name(spark, tmp_path):
 def test_accents_apart_are_the_same_key_and_label(spark, tmp_path):
     text = f"filename,label\n{APART},{APART}\n{WHOLE},{WHOLE}\n"
     rows = rows_of(spark, tmp_path, text)
-    labels.check_labels(rows, "f.csv")
+    label_match.check_labels(rows, "f.csv")
     assert rows.drop("findings").distinct().count() == 1  # maps cannot be distinct
 
 
 def test_letters_of_a_spreadsheet_are_kept(spark, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_bytes(f"filename,label\r\n{WHOLE},Pneumonía\r\n".encode("utf-16"))
-    row = labels.read_labels(spark, str(path), Dataset("x"), KEY).collect()[0]
+    row = label_table.read_labels(spark, str(path), Dataset("x"), KEY).collect()[0]
     assert (row["key"], row["label"]) == (WHOLE, "Pneumonía")
 
 
@@ -211,4 +211,4 @@ def test_letters_of_another_encoding_are_refused(spark, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_bytes(f"filename,label\n{WHOLE},x\n".encode("cp1252"))
     with pytest.raises(InputError, match=r"byte 0xFC in line 2. Save it as CSV in UTF-8"):
-        labels.read_labels(spark, str(path), Dataset("x"), KEY)
+        label_table.read_labels(spark, str(path), Dataset("x"), KEY)

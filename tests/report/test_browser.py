@@ -8,7 +8,10 @@ import subprocess
 import pytest
 
 from spark_cxr.report.comparison import comparison_page
+from spark_cxr.report.findings import findings_page
+from spark_cxr.report.findings_comparison import findings_comparison_page
 from spark_cxr.report.training import training_page
+from tests.report.finding_fields import FindingFilms, findings_comparison, findings_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 PHONE = 360
@@ -37,11 +40,18 @@ def browse(path, *flags):
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-@pytest.fixture(params=["training", "comparison"])
+@pytest.fixture(params=["training", "comparison", "findings", "findings comparison"])
 def page(request, full, field):
     """Leave out the thumbnails: those of the fixtures are no pictures."""
-    whole = training_page(full) if request.param == "training" else comparison_page(field)
-    return re.sub(r"<img[^>]*>", "", whole)
+    pages = {
+        "training": lambda: training_page(full),
+        "comparison": lambda: comparison_page(field),
+        "findings": lambda: findings_page(findings_report(FindingFilms().measured())),
+        "findings comparison": lambda: findings_comparison_page(
+            findings_comparison(FindingFilms())
+        ),
+    }
+    return re.sub(r"<img[^>]*>", "", pages[request.param]())
 
 
 def test_the_console_stays_silent(page, tmp_path):

@@ -15,7 +15,9 @@ from spark_cxr.output import absolute
 from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables, check_twins
 from spark_cxr.pipeline.checks.patients import check_patients
 from spark_cxr.pipeline.checks.sources import check_sources
-from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path, match, read_labels
+from spark_cxr.pipeline.label_match import match
+from spark_cxr.pipeline.label_table import read_labels
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.splits import SPLIT
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Audit, Config

@@ -37,7 +37,7 @@ from spark_cxr.pipeline.sources import list_files
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.report.boxes import box_lines
 from spark_cxr.report.contact import contact_page
-from spark_cxr.schemas import HEAT_IN_BOXES, LABEL, PATH
+from spark_cxr.schemas import FINDINGS, HEAT_IN_BOXES, LABEL, PATH
 from spark_cxr.settings import Config, Explain
 
 LOG = logging.getLogger(__name__)
@@ -69,7 +69,9 @@ def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     scorer = open_scorer(
         spark, settings.model, settings.batch_size, settings.device, settings.require_signature
     )
-    task = _task(scorer, settings, output)
+    task, manifest = _task(scorer, settings, output), scorer.manifest
+    if manifest.is_of_findings:  # which labels are to be read as, too
+        cfg = replace(cfg, ingest=replace(cfg.ingest, findings=cfg.ingest.findings or ("all",)))
     with staged(output) as keep:
         boxes = task.boxes
         films = (
@@ -77,7 +79,8 @@ def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
         )
         task = replace(task, scale=settings.scale or find_scale(few_of(spark, films), task))
         done = explain_films(spark, films, task, cfg.ingest.max_bytes, output)
-    sheet = contact_sheet(done.rows, scorer.manifest, task, settings.shown)
+        rows = _with_findings(done.rows, films.truth) if manifest.is_of_findings else done.rows
+        sheet = contact_sheet(rows, manifest, task, settings.shown)
     report = _against_boxes(spark, cfg, done, output)
     output.write_text(SHEET, contact_page(sheet, report))
     return _outcome(done, scorer, output, report)
@@ -178,7 +181,8 @@ def _of_folders(
         return films_of(spark, some, labelled, settings.max_bytes, settings.read)
     reader = choose_reader(spark, settings.read, listing.found)
     files = read_files(spark, settings.images, settings.max_bytes, leave_out, listing, reader)
-    return FilmsToExplain(listed, files, labelled.select(PATH, LABEL), listing.count, reader)
+    truth = labelled.select(PATH, LABEL, FINDINGS)
+    return FilmsToExplain(listed, files, truth, listing.count, reader)
 
 
 def _of_table(spark: SparkSession, cfg: Config, boxes: BoxFile | None) -> FilmsToExplain:
@@ -193,15 +197,25 @@ def _of_table(spark: SparkSession, cfg: Config, boxes: BoxFile | None) -> FilmsT
         raise InputError("a table with a column path", received, "Name one of score")
     try:
         picked = rows.where(cfg.explain.where) if cfg.explain.where else rows
-        truth = F.first(LABEL if LABEL in rows.columns else F.lit(None).cast("string"))
+        truth = [F.first(LABEL if LABEL in rows.columns else F.lit(None).cast("string"))]
+        if dict(rows.dtypes).get(FINDINGS) == "map<string,boolean>":
+            truth.append(F.first(FINDINGS))
         # A film has a row for each model and content that it was scored with.
-        films = picked.groupBy(PATH).agg(truth.alias(LABEL))
+        known = [each.alias(name) for each, name in zip(truth, (LABEL, FINDINGS), strict=False)]
+        films = picked.groupBy(PATH).agg(*known)
         listed = _some(films.select(PATH), cfg.explain.limit, boxes)
     except AnalysisException as error:
         received = f"--where {cfg.explain.where!r} ({str(error).splitlines()[0]})"
         expected = f"a condition on {', '.join(rows.columns)}"
         raise ConfigError(expected, received, "Correct the condition") from None
     return films_of(spark, listed, films, cfg.ingest.max_bytes, cfg.ingest.read)
+
+
+def _with_findings(rows: DataFrame, truth: DataFrame) -> DataFrame:
+    """Put beside explanations what is known of the films' findings."""
+    if FINDINGS not in truth.columns:
+        return rows
+    return rows.join(truth.select(PATH, FINDINGS), on=PATH, how="left")
 
 
 def _some(listed: DataFrame, limit: int, boxes: BoxFile | None) -> list[str]:

@@ -7,10 +7,11 @@ import heapq
 import io
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spark_cxr.model import findings
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
 from spark_cxr.model.predictor import NO_XRAY, UNLIKE
 from spark_cxr.pipeline.folders import PassedOver
@@ -29,10 +30,13 @@ class Doubt:
     sha256: str
     confidence: float
     prediction: str
+    certainty: float
+    """By which films are sorted: the confidence, or how far the findings are from hanging on a
+    hair."""
 
     def __lt__(self, other: Doubt) -> bool:
         """Sort the most certain film first, and equally certain ones by path."""
-        return (-self.confidence, self.path) < (-other.confidence, other.path)
+        return (-self.certainty, self.path) < (-other.certainty, other.path)
 
 
 @dataclass
@@ -41,7 +45,9 @@ class Totals:
 
     unit: str = "files"
     keep: int = 0
-    """Films of least confidence to keep."""
+    """Films of least certainty to keep."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """The operating points of a model of findings."""
     passes: int = 0
     listed: int = 0
     arrived: int = 0
@@ -88,7 +94,11 @@ class Totals:
         for film in files.scored:
             # A film without a class has no confidence to compare.
             if self.keep and film.prediction is not None and film.confidence is not None:
-                doubt = Doubt(film.path, film.sha256 or "", film.confidence, film.prediction)
+                sure = film.confidence
+                if self.thresholds:
+                    sure = findings.certainty(film.probabilities, self.thresholds)
+                named = (film.path, film.sha256 or "", film.confidence, film.prediction)
+                doubt = Doubt(*named, sure)
                 add = heapq.heappush if len(self.doubts) < self.keep else heapq.heappushpop
                 add(self.doubts, doubt)
 

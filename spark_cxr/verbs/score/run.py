@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from spark_cxr import output as outputs
 from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
-from spark_cxr.model.drift import measure_drift
+from spark_cxr.model.drift import Tally, measure_drift
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.output import Outcome, Output, absolute, is_here, locate
 from spark_cxr.pipeline.explanations import explain_paths
@@ -113,7 +113,7 @@ def score_step(spark: SparkSession | None, cfg: Config, output: Output) -> Outco
     )
     if settings.precision == INT8 and scorer.manifest.precision != INT8:
         scorer = in_int8(session.get(), scorer, settings.calibrate)
-    totals, numbers = Totals(keep=settings.explain), count(1)
+    totals, numbers = _totals(scorer, settings.explain), count(1)
     with _stopping() as stop, _looking(session, scorer, settings, totals) as look:
         run = _open(session, settings, scorer, output, look)
         while True:
@@ -130,7 +130,8 @@ def score_step(spark: SparkSession | None, cfg: Config, output: Output) -> Outco
 def _score_vectors(session: LateSession, cfg: Config, output: Output) -> Outcome:
     """Score a table of vectors; few rows without a session."""
     settings, name = cfg.score, PurePosixPath(output.address).name
-    scorer, totals = load_model(settings.model, public_key=settings.require_signature), Totals()
+    scorer = load_model(settings.model, public_key=settings.require_signature)
+    totals = _totals(scorer)
     table, place = _open_table(session, settings), _table_of(settings)
     run = VectorRun(
         scorer=scorer,
@@ -157,6 +158,12 @@ def _score_vectors(session: LateSession, cfg: Config, output: Output) -> Outcome
         "not_checked": list(NOT_CHECKED),
     }
     return Outcome({**outcome.counts, "vectors": said}, f"{line}\n{outcome.text}")
+
+
+def _totals(scorer: Model, keep: int = 0) -> Totals:
+    """Begin to count films, those of a model of findings by finding."""
+    tally = Tally(is_of_findings=scorer.manifest.is_of_findings)
+    return Totals(keep=keep, thresholds=scorer.manifest.thresholds, tally=tally)
 
 
 def score_new(

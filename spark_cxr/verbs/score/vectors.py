@@ -19,7 +19,7 @@ from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import Predictor
 from spark_cxr.output import Output, is_here
 from spark_cxr.pipeline.film_pass import arrow_schema
-from spark_cxr.pipeline.labels import EXAMPLES, shortened
+from spark_cxr.pipeline.label_match import EXAMPLES, shortened
 from spark_cxr.pipeline.scorer import SCORED_FILES, ScoredFile, prediction_row, scored_file
 from spark_cxr.pipeline.session import LateSession
 from spark_cxr.pipeline.staging import staged

@@ -30,7 +30,7 @@ from spark_cxr.pipeline.data_summary import (
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.splits import is_drawn
-from spark_cxr.pipeline.trial import TrainingRun
+from spark_cxr.pipeline.trial import FindingsRun, TrainingRun
 from spark_cxr.pipeline.vector_maps import map_of_vectors
 
 LEARNED = "test_images_the_network_was_trained_on"
@@ -132,7 +132,7 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         title=f"{result.head.title} on {cfg.features.backbone} features",
         metrics=result.metrics,
         data=data_summary(cfg, done.ingested, done.drawn, counts),
-        split=_split(done),
+        split=split_summary(done),
         model=(
             ("Head", result.head.title),
             ("Backbone", cfg.features.backbone),
@@ -140,7 +140,7 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
             ("Engine", engine_line(done.featurized)),
             ("Name", f"{result.head.name}-{result.fingerprint}"),
         ),
-        run=_run(done, predictions.sparkSession),
+        run=run_summary(done, predictions.sparkSession),
         overlap=result.overlap,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
@@ -158,7 +158,8 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
     )
 
 
-def _split(done: TrainingRun) -> SplitSummary:
+def split_summary(done: TrainingRun | FindingsRun) -> SplitSummary:
+    """Say how the test was set apart."""
     cfg, result = done.cfg, done.result
     known, words = result.partition.people.patients > 0, result.split_words(cfg.train)
     drawn = (("Seed", str(cfg.run.seed)), ("Share for the test", f"{cfg.train.test_fraction:g}"))
@@ -173,7 +174,8 @@ def _split(done: TrainingRun) -> SplitSummary:
     )
 
 
-def _run(done: TrainingRun, spark: SparkSession) -> RunSummary:
+def run_summary(done: TrainingRun | FindingsRun, spark: SparkSession) -> RunSummary:
+    """Say what ran, and how to run it again."""
     flags = command_line(done.command, done.sections)
     return RunSummary(
         commands=(f"spark-submit jobs/{done.job}.py {flags}",),

@@ -15,11 +15,10 @@ from spark_cxr.heads import catalog as heads
 from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics import LearningPoint, Metrics, learning_curve
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.classes import choose_classes, read_classes
+from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.evaluate import measure_predictions
-from spark_cxr.pipeline.features import FeatureResult, featurize_step, featurized_earlier
-from spark_cxr.pipeline.foreign_features import featurized_elsewhere
+from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.heads import (
     LABEL_INDEX,
     HeadModel,
@@ -30,18 +29,17 @@ from spark_cxr.pipeline.heads import (
     prepare_rows,
     settle,
 )
-from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.partition import Partition, part
-from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
-from spark_cxr.pipeline.vector_table import is_vector_table
 from spark_cxr.report.training import training_page
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
+from spark_cxr.verbs.train.films import featurized_films
+from spark_cxr.verbs.train.findings import train_findings
 from spark_cxr.verbs.train.results import counts_of, headline_of, summary_of, training_report
 
 SECTIONS = FLAGS_OF["train"]
@@ -53,7 +51,9 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
     given, head = cfg, heads.get(name)
     check_recipe(head, _recipe(cfg))
-    cfg, ingested, featurized = _featurized(spark, cfg, output)
+    if cfg.ingest.findings:
+        return train_findings(head, job_of(name), spark, cfg, output)
+    cfg, ingested, featurized = featurized_films(spark, cfg, output)
     classes = choose_classes(ingested.images, cfg.train.classes)
     labels, wanted = classes.names, classes.take(featurized.rows)
     featurized = replace(featurized, rows=wanted)
@@ -75,20 +75,6 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
 def job_of(head: str) -> tuple[str, tuple[str, ...]]:
     """Name the job that fits a head, and the sections that are its flags."""
     return (f"train_{head}", SECTIONS) if head in OWN_JOB else ("train", (*SECTIONS, "any_head"))
-
-
-def _featurized(
-    spark: SparkSession, cfg: Config, output: Output
-) -> tuple[Config, IngestResult, FeatureResult]:
-    """Take the vectors of an earlier run, or make them; also give the settings for these films."""
-    if is_vector_table(cfg.train.features):
-        return featurized_elsewhere(spark, cfg, output)
-    if cfg.train.features:
-        return featurized_earlier(spark, cfg)
-    cfg = with_phantoms(cfg, output)
-    both = replace(cfg.ingest, images=(*cfg.ingest.images, *cfg.train.test_images))
-    labels = read_classes(cfg.train.classes).labels
-    return cfg, *featurize_step(spark, replace(cfg, ingest=both), output, labels)
 
 
 def _recipe(cfg: Config) -> HeadRecipe:

@@ -1,0 +1,161 @@
+"""Heads of several findings → their predictions on the test, figures, and a model directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.ml.evaluation import BinaryClassificationEvaluator, MultilabelClassificationEvaluator
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from spark_cxr.heads.catalog import Head
+from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.metrics.findings import measure_findings
+from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
+from spark_cxr.pipeline.finding_counts import FindingCount, known_text
+from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
+from spark_cxr.pipeline.model_directory import reference_of, write_model
+from spark_cxr.pipeline.partition import fingerprint
+from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.pipeline.trial import FindingResult, Trial
+from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, TEST_FINDINGS
+
+HALF = 0.5
+"""The operating point of heads whose films were weighed so that both answers count the same."""
+
+
+def try_out_findings(
+    head: Head,
+    fitted: FittedFindings,
+    trial: Trial,
+    trained: Sequence[FindingCount],
+    left_out: Sequence[FindingCount],
+    started: float,
+) -> FindingResult:
+    """Score the films that test, measure, and leave `predictions/` and `model/`."""
+    cfg, partition = trial.cfg, trial.partition
+    thresholds = operating_points(trained, cfg.train.balance)
+    known = partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS)))
+    print_ = fingerprint(known)
+    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
+    trial.output.write_table(rows, "predictions")
+    table = trial.output.table("predictions")
+    predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
+    network = trial.features.plan.network
+    answers = answers_of_findings(predictions, thresholds)
+    metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
+    result = FindingResult(
+        head=head,
+        partition=partition,
+        fingerprint=print_,
+        metrics=metrics,
+        mllib=mllib_metrics_of(scored, thresholds, metrics),
+        shared=count_shared(partition.rows),
+        overlap=overlap_of(
+            marked(trial.images, predictions, network), predictions, (), network, cfg
+        ),
+        thresholds=thresholds,
+        trained=tuple(trained),
+        left_out=tuple(left_out),
+        setting=_settings(head, fitted),
+        tuned=fitted.tuned,
+        seconds=time.monotonic() - started,
+    )
+    scored.unpersist()
+    films = trial.prepared.where(~F.col(IS_TEST))
+    known_films = reference_of(films, predictions, result.labels, cfg.gate, cfg.run.seed)
+    write_model(fitted.model, result, trial, known_films)
+    return result
+
+
+def operating_points(trained: Sequence[FindingCount], balance: bool) -> dict[str, float]:
+    """Choose where an answer becomes "has it": at the finding's share of the training films.
+
+    There a calibrated head finds a film as likely to have it as before it has looked. The films of
+    the test have no part in that.
+    """
+    return {count.finding: HALF if balance else count.share for count in trained}
+
+
+@dataclass(frozen=True)
+class FindingAnswers:
+    """Predictions of several findings on the driver, in the order of paths."""
+
+    findings: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    truth: NDArray[np.float64]
+    """(films, findings): 1, 0, or NaN where it is unknown."""
+    probabilities: NDArray[np.float64]
+    groups: tuple[str, ...]
+    """Each named by the first of its films: patients' pseudonyms hang on a key, and what is drawn
+    from groups in the order of their names must not."""
+
+    def measured(self, seed: int, resamples: int) -> FindingMetrics:
+        """Measure them, with intervals from resampling groups."""
+        return measure_findings(
+            *(self.truth, self.probabilities, self.findings, self.groups, self.thresholds),
+            seed=seed,
+            resamples=resamples,
+        )
+
+
+def answers_of_findings(predictions: DataFrame, thresholds: Mapping[str, float]) -> FindingAnswers:
+    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver."""
+    cells = list[Column]()
+    for number, name in enumerate(thresholds):
+        cells.append(F.col(FINDINGS)[name].cast("double").alias(f"t{number}"))
+        cells.append(F.col("probabilities")[name].alias(f"p{number}"))
+    rows = predictions.select(PATH, GROUP, *cells).orderBy(PATH).toPandas()
+    truth, answers = (
+        rows[[f"{letter}{number}" for number in range(len(thresholds))]].to_numpy(np.float64)
+        for letter in "tp"
+    )
+    groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
+    return FindingAnswers(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups)
+
+
+def mllib_metrics_of(
+    scored: DataFrame, thresholds: Mapping[str, float], metrics: FindingMetrics
+) -> dict[str, float]:
+    """Measure with MLlib's own evaluators: an AUC a finding, and the sets of findings of films."""
+    has_auc = {row.finding for row in metrics.rows if row.figures.auc.value is not None}
+    found = {}
+    area = BinaryClassificationEvaluator(
+        rawPredictionCol="answer", labelCol="has_it", metricName="areaUnderROC", numBins=0
+    )
+    for number, name in enumerate(thresholds):
+        if name in has_auc:
+            has_it = F.col(FINDINGS)[name].cast("double").alias("has_it")
+            cells = scored.select(F.col(ANSWERS)[number].alias("answer"), has_it)
+            found[f"areaUnderROC {name}"] = area.evaluate(cells.where(F.col("has_it").isNotNull()))
+    return {**found, **_sets(scored, thresholds)}
+
+
+def _sets(scored: DataFrame, thresholds: Mapping[str, float]) -> dict[str, float]:
+    """Compare whole sets of findings; none where no film has all of its findings known."""
+    cells = [F.col(FINDINGS)[name] for name in thresholds]
+    above = [F.col(ANSWERS)[n] >= least for n, least in enumerate(thresholds.values())]
+
+    def numbers(holds: Sequence[Column]) -> Column:
+        places = (F.when(each, F.lit(float(n))) for n, each in enumerate(holds))
+        return F.array_compact(F.array(*places))
+
+    whole = F.forall(F.array(*cells), lambda cell: cell.isNotNull())
+    sets = scored.where(whole).select(numbers(above).alias("answer"), numbers(cells).alias("truth"))
+    if not sets.limit(1).count():
+        return {}
+    measure = MultilabelClassificationEvaluator(predictionCol="answer", labelCol="truth")
+    names = ("subsetAccuracy", "hammingLoss", "microF1Measure")
+    return {name: measure.evaluate(sets, {measure.metricName: name}) for name in names}
+
+
+def _settings(head: Head, fitted: FittedFindings) -> tuple[tuple[str, float], ...]:
+    if not fitted.tuned:
+        return head.default
+    pairs = ((f, pair) for f, tuned in fitted.tuned.items() for pair in tuned.best)
+    return tuple((f"{finding}: {name}", value) for finding, (name, value) in pairs)

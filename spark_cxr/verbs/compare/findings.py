@@ -1,0 +1,175 @@
+"""Networks and heads compared on several findings: each film is tested by heads not taught it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import PurePosixPath
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.heads import catalog as heads
+from spark_cxr.heads.catalog import Head
+from spark_cxr.output import Output
+from spark_cxr.pipeline.features import FeatureResult
+from spark_cxr.pipeline.finding_counts import (
+    FindingCount,
+    count_findings,
+    enough_of,
+    with_strata,
+)
+from spark_cxr.pipeline.finding_heads import (
+    finding_predictions,
+    fit_findings,
+    prepare_findings,
+)
+from spark_cxr.pipeline.finding_trial import FindingAnswers, answers_of_findings, operating_points
+from spark_cxr.pipeline.heads import HeadRecipe, settle
+from spark_cxr.pipeline.ingest import IngestResult
+from spark_cxr.pipeline.partition import People, people_of
+from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds
+from spark_cxr.schemas import FEATURES, FINDINGS, GROUP, PATH, TEST_FINDINGS
+from spark_cxr.settings import Config
+from spark_cxr.verbs.compare.films import compared_films, count_shared_in_folds, folds_of
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FindingsEntrant:
+    """One head on the vectors of one network, tested on the films of all folds together."""
+
+    backbone: str
+    head: str
+    answers: FindingAnswers
+    seconds: float
+    """Of all its fits together, side by side or not."""
+
+    @property
+    def name(self) -> str:
+        """Name it for people."""
+        return f"{PurePosixPath(self.backbone).stem}-{self.head}"
+
+
+@dataclass(frozen=True)
+class FindingsComparison:
+    """All that a comparison of several findings has found."""
+
+    command: Config
+    cfg: Config
+    ingested: IngestResult
+    featurized: tuple[tuple[str, FeatureResult], ...]
+    entrants: tuple[FindingsEntrant, ...]
+    compared: tuple[FindingCount, ...]
+    left_out: tuple[FindingCount, ...]
+    by: str
+    """What the folds keep together."""
+    shared: int
+    """Films tested with their patient or a twin in training."""
+    people: People
+
+
+def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingsComparison:
+    """Ingest once, featurize once a network, and fit each head for each finding on each fold."""
+    if cfg.train.classes:
+        way_out = "Leave --classes out, and name findings as in --findings A,B"
+        raise ConfigError("either --findings or --classes", "both", way_out)
+    given, by = cfg, min(cfg.compare.splits, key=lambda by: by == "image")
+    cfg, ingested, vectors = compared_films(spark, cfg, output)
+    images = ingested.images
+    films = vectors[-1][1].rows.drop(FEATURES)
+    films = films.join(images.select(PATH, FINDINGS), on=PATH, how="inner")
+    films = films.where(F.size(FINDINGS) > 0)
+    counts = count_findings(films)
+    compared = enough_of(counts, cfg.train.least_positives)
+    strata = with_strata(films, compared, cfg.compare.folds)
+    folded = folds_of(strata, images, by, cfg, output).join(
+        films.select(PATH, FINDINGS), on=PATH, how="inner"
+    )
+    entrants, shared = list[FindingsEntrant](), 0
+    for backbone, features in vectors:
+        rows = _prepared(features, folded).persist()
+        if can_cross(by) and cfg.train.crossing == "error":
+            check_folds(rows)
+        for name in cfg.compare.heads:
+            entrant = _entrant(backbone, heads.get(name), rows, compared, by, cfg, output)
+            entrants.append(entrant)
+            LOG.info(f"compare: {entrant.name}, {entrant.seconds:.1f} s")
+        shared = count_shared_in_folds(rows)
+        rows.unpersist()
+    return FindingsComparison(
+        given,
+        cfg,
+        ingested,
+        tuple(vectors),
+        tuple(entrants),
+        compared,
+        tuple(count for count in counts if count not in compared),
+        by,
+        shared,
+        people_of(images.join(films.select(PATH), on=PATH, how="left_semi")),
+    )
+
+
+def _prepared(features: FeatureResult, folded: DataFrame) -> DataFrame:
+    rows = features.rows.join(F.broadcast(folded), on=PATH, how="inner")
+    return prepare_findings(settle(rows, features.numbers))
+
+
+def _entrant(
+    backbone: str,
+    head: Head,
+    rows: DataFrame,
+    compared: Sequence[FindingCount],
+    by: str,
+    cfg: Config,
+    output: Output,
+) -> FindingsEntrant:
+    started = time.monotonic()
+    scored = _scored(head, rows, compared, by, cfg).persist()
+    try:
+        points = operating_points(compared, cfg.train.balance)
+        name = f"{PurePosixPath(backbone).stem}-{head.name}-by-{by.replace(':', '-')}"
+        output.write_table(finding_predictions(scored, points, name), f"predictions/{name}")
+        seconds = time.monotonic() - started
+        table = output.table(f"predictions/{name}")
+        predictions = rows.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
+        return FindingsEntrant(
+            backbone, head.name, answers_of_findings(predictions, points), seconds
+        )
+    finally:
+        scored.unpersist()
+
+
+def _scored(
+    head: Head, rows: DataFrame, compared: Sequence[FindingCount], by: str, cfg: Config
+) -> DataFrame:
+    """Fit on all folds but one and score that one, for each in turn."""
+    drop = can_cross(by) and cfg.train.crossing == "drop"
+    recipe, wanted = (
+        HeadRecipe(cfg.run.seed, balance=cfg.train.balance),
+        {c.finding for c in compared},
+    )
+
+    def fold(number: int) -> DataFrame:
+        trained, tested = rows.where(F.col(FOLD) != number), rows.where(F.col(FOLD) == number)
+        if drop:
+            groups = tested.select(GROUP).distinct()
+            trained = trained.join(F.broadcast(groups), on=GROUP, how="left_anti")
+        counts = [c for c in enough_of(count_findings(trained), 1) if c.finding in wanted]
+        if len(counts) < len(wanted):
+            missing = ", ".join(sorted(wanted - {count.finding for count in counts}))
+            way_out = "Raise --least-positives, or ask for fewer folds"
+            raise InputError("films with and without each finding in all folds", missing, way_out)
+        dim = len(trained.first()[FEATURES])
+        fitted = fit_findings(head, trained, counts, recipe, dim, 1)
+        return fitted.model.transform(tested).drop(FEATURES)
+
+    with ThreadPoolExecutor(cfg.train.parallelism) as threads:
+        return reduce(DataFrame.unionByName, threads.map(fold, range(cfg.compare.folds)))

@@ -1,0 +1,145 @@
+"""What a training of several findings leaves: metrics.json, lines for the console, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from spark_cxr.metrics.wording import overlap_in_words
+from spark_cxr.pipeline.data_summary import (
+    PHANTOMS,
+    audit_of,
+    data_caveats,
+    data_summary,
+    engine_line,
+    network_caveats,
+    network_line,
+)
+from spark_cxr.pipeline.finding_counts import FindingCount
+from spark_cxr.pipeline.trial import FindingsRun
+from spark_cxr.report.findings import FindingsReport, findings_table
+from spark_cxr.verbs.train.results import (
+    LEARNED,
+    run_summary,
+    split_summary,
+    vectors_entry,
+)
+
+
+def counts_of_findings(done: FindingsRun) -> dict[str, Any]:
+    """Give the content of metrics.json."""
+    result = done.result
+    return {
+        **result.metrics.to_json(),
+        "mllib": result.mllib,
+        "n_train": result.partition.n_train,
+        "n_test": result.partition.n_test,
+        "files": done.ingested.files,
+        "images": done.ingested.n_images,
+        "quarantined": done.ingested.quarantined,
+        "seconds_training": round(result.seconds, 2),
+        "images_per_second": round(done.featurized.images_per_second, 1),
+        "split": str(result.split_words(done.cfg.train)),
+        "test_images_with_patient_or_twin_in_training": result.shared,
+        LEARNED: result.overlap.learned,
+        "overlap": result.overlap.to_json(),
+        "data": PHANTOMS if done.drawn else list(done.cfg.ingest.images),
+        "backbone": done.cfg.features.backbone,
+        "engine": done.featurized.used.engine,
+        "used": asdict(done.featurized.used),
+        "weights": done.featurized.plan.network.weights.origin,
+        "reused": done.featurized.reused,
+        **vectors_entry(done.featurized),
+        "head": result.head.name,
+        "setting": dict(result.setting),
+        "balance": done.cfg.train.balance,
+        "trained_on": {count.finding: _counts(count) for count in result.trained},
+        "left_out": {count.finding: _counts(count) for count in result.left_out},
+        **(
+            {"tuned": {f: asdict(each) for f, each in result.tuned.items()}} if result.tuned else {}
+        ),
+        "caveats": list(caveats_of(done)),
+    }
+
+
+def _counts(count: FindingCount) -> dict[str, int]:
+    return {name: value for name, value in asdict(count).items() if name != "finding"}
+
+
+def headline_of_findings(done: FindingsRun) -> dict[str, Any]:
+    """Give the figures for the one line of JSON and run.json; metrics.json has them all."""
+    names = ("auc_macro", "n_train", "n_test", "files", "images", "quarantined", LEARNED)
+    figures = counts_of_findings(done)
+    shown = {name: figures[name] for name in (*names, "images_per_second", "split", "engine")}
+    found = {"findings": list(done.result.labels), "auc": figures["auc"]}
+    return {**shown, **found, **vectors_entry(done.featurized), **done.ingested.pass_counts()}
+
+
+def summary_of_findings(done: FindingsRun, report: str) -> str:
+    """Give the small table for the console."""
+    result = done.result
+    lines = [
+        *findings_table(result.metrics),
+        f"{result.metrics.n:,} films of {result.metrics.groups:,} groups,"
+        f" {result.split_words(done.cfg.train)}",
+        network_line(done.featurized),
+        *done.ingested.times.lines,
+        *(f"note: {caveat}" for caveat in caveats_of(done)),
+        f"report: {report}",
+    ]
+    return "\n".join(lines)
+
+
+def caveats_of(done: FindingsRun) -> Iterator[str]:
+    """Say what a reader must know before relying on a figure."""
+    result = done.result
+    yield from data_caveats(done.ingested, done.drawn)
+    yield from network_caveats(done.featurized)
+    if result.overlap.learned:
+        yield f"{overlap_in_words(result.overlap)}: the figures are too good."
+    if result.partition.left_out:
+        left_out = result.partition.left_out
+        yield f"{left_out:,} films neither train nor test: the split leaves them out."
+    if result.shared:
+        yield (
+            f"{result.shared:,} of {result.partition.n_test:,} test films have their patient or a "
+            "twin in training, so the figures are too good."
+        )
+    if result.left_out:
+        least = done.cfg.train.least_positives
+        named = ", ".join(map(str, result.left_out))
+        yield f"Left out, with fewer than {least} patients on one side: {named}."
+
+
+def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport:
+    """Gather what the page of a training says."""
+    cfg, result = done.cfg, done.result
+    network = done.featurized.plan.network
+    return FindingsReport(
+        job=done.job,
+        title=f"{result.head.title} a finding on {cfg.features.backbone} features",
+        metrics=result.metrics,
+        data=data_summary(cfg, done.ingested, done.drawn),
+        split=split_summary(done),
+        model=(
+            ("Head", f"{result.head.title}, one for each of {len(result.labels)} findings"),
+            ("Backbone", cfg.features.backbone),
+            ("Weights", network.weights.origin),
+            ("Engine", engine_line(done.featurized)),
+            ("Operating point", _operating_point(cfg.train.balance)),
+            ("Name", f"{result.head.name}-{result.fingerprint}"),
+        ),
+        run=run_summary(done, predictions.sparkSession),
+        caveats=tuple(caveats_of(done)),
+        overlap=result.overlap,
+        audit=audit_of(predictions.sparkSession, cfg, done.ingested),
+    )
+
+
+def _operating_point(balance: bool) -> str:
+    if balance:
+        return "50 %: films are weighed so that both answers count the same"
+    return "the share of training films with the finding, among those of which it is known"

@@ -1,0 +1,115 @@
+"""One training of several findings: a head for each, over the films whose answer is known."""
+
+from __future__ import annotations
+
+import time
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spark_cxr.errors import ConfigError
+from spark_cxr.heads.catalog import Head
+from spark_cxr.output import Outcome, Output
+from spark_cxr.pipeline.data_summary import are_drawn
+from spark_cxr.pipeline.features import FeatureResult
+from spark_cxr.pipeline.finding_counts import FindingCount, count_findings, enough_of
+from spark_cxr.pipeline.finding_heads import fit_findings, prepare_findings
+from spark_cxr.pipeline.finding_trial import try_out_findings
+from spark_cxr.pipeline.heads import HeadRecipe, settle
+from spark_cxr.pipeline.partition import Partition, part_findings
+from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.pipeline.trial import FindingResult, FindingsRun, Trial
+from spark_cxr.pipeline.tune import FOLD, with_folds
+from spark_cxr.report.findings import findings_page
+from spark_cxr.schemas import FEATURES, FINDINGS, PATH, TEST_FINDINGS
+from spark_cxr.settings import Config
+from spark_cxr.verbs.train.films import featurized_films
+from spark_cxr.verbs.train.finding_results import (
+    counts_of_findings,
+    findings_report,
+    headline_of_findings,
+    summary_of_findings,
+)
+
+
+def train_findings(
+    head: Head,
+    job: tuple[str, tuple[str, ...]],
+    spark: SparkSession,
+    cfg: Config,
+    output: Output,
+) -> Outcome:
+    """Ingest, featurize, split, fit and test; leave model, figures, predictions and a report.
+
+    Args:
+        head: What is fitted for each finding.
+        job: Its name, and the sections that are its flags.
+        spark: The session.
+        cfg: With findings.
+        output: Where all of it goes.
+    """
+    if cfg.train.classes:
+        way_out = "Leave --classes out, and name findings as in --findings A,B"
+        raise ConfigError("either --findings or --classes", "both", way_out)
+    given = cfg
+    cfg, ingested, featurized = featurized_films(spark, cfg, output)
+    images = ingested.images
+    films = featurized.rows.drop(FEATURES).join(images.select(PATH, FINDINGS), on=PATH, how="inner")
+    films = films.where(F.size(FINDINGS) > 0)
+    counts = enough_of(count_findings(films), cfg.train.least_positives)
+    partition = part_findings(films, images, counts, cfg)
+    result = _fit(head, featurized, images, partition, cfg, output)
+    drawn = are_drawn(partition.rows)
+    partition.rows.unpersist()
+    done = FindingsRun(*job, given, cfg, drawn, ingested, featurized, result)
+    predictions = spark.read.schema(TEST_FINDINGS).parquet(output.table("predictions"))
+    output.write_json("metrics.json", counts_of_findings(done))
+    output.write_text("report.html", findings_page(findings_report(done, predictions)))
+    page = output.table("report.html")
+    return Outcome(headline_of_findings(done), summary_of_findings(done, page))
+
+
+def _fit(
+    head: Head,
+    features: FeatureResult,
+    images: DataFrame,
+    partition: Partition,
+    cfg: Config,
+    output: Output,
+) -> FindingResult:
+    started, train = time.monotonic(), cfg.train
+    recipe = HeadRecipe(cfg.run.seed, balance=train.balance)
+    counts = count_findings(partition.rows.where(~F.col(IS_TEST)))
+    trained = enough_of(counts, train.least_positives)
+    prepared = _prepared(features, partition, cfg).persist()
+    try:
+        fitted = fit_findings(
+            head,
+            prepared.where(~F.col(IS_TEST)),
+            trained,
+            recipe,
+            features.plan.network.dim,
+            train.parallelism,
+            train.tune_folds if train.tune else 0,
+        )
+        trial = Trial(prepared, partition, images, features, cfg, output)
+        left_out = _left_out(counts, trained)
+        return try_out_findings(head, fitted, trial, trained, left_out, started)
+    finally:
+        prepared.unpersist()
+
+
+def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
+    """Join sides, truth, and folds, to the vectors, which are read once and shuffled once."""
+    sides = partition.rows.select(PATH, IS_TEST, FINDINGS)
+    if cfg.train.tune:
+        folded = with_folds(partition.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
+        sides = folded.select(PATH, IS_TEST, FINDINGS, FOLD)
+    rows = features.rows.join(F.broadcast(sides), on=PATH, how="inner")
+    return prepare_findings(settle(rows, features.numbers))
+
+
+def _left_out(
+    counts: tuple[FindingCount, ...], trained: tuple[FindingCount, ...]
+) -> tuple[FindingCount, ...]:
+    return tuple(count for count in counts if count not in trained)

@@ -1,0 +1,168 @@
+"""The page of several findings: what it says first, a row a finding, no figure without a count."""
+
+import dataclasses
+import itertools
+import re
+
+import pytest
+
+from spark_cxr.metrics import measure_findings
+from spark_cxr.metrics.finding_results import FindingsReport
+from spark_cxr.report.findings import findings_page
+from tests.report.finding_fields import FindingFilms, findings_report
+from tests.report.outline import Outline, read
+
+
+@pytest.fixture(scope="module")
+def findings() -> FindingsReport:
+    return findings_report(FindingFilms().measured())
+
+
+@pytest.fixture(scope="module")
+def page(findings: FindingsReport) -> str:
+    return findings_page(findings)
+
+
+@pytest.fixture(scope="module")
+def outline(page: str) -> Outline:
+    return read(page)
+
+
+def test_same_answers_same_bytes(findings: FindingsReport, page: str) -> None:
+    assert findings_page(findings) == page
+
+
+def test_the_verdict_is_the_mean_auc_over_the_findings_that_have_one(
+    findings: FindingsReport, outline: Outline
+) -> None:
+    auc = findings.metrics.macro.auc
+    verdict = (
+        "On 240 test images (made-up films) of 120 patients never seen in training, split by "
+        f"patient, the mean AUC over 4 findings was {auc.value:.3f} (95 % interval "
+        f"{auc.interval.low:.3f} to {auc.interval.high:.3f})."
+    )
+    assert verdict in outline.text
+    assert outline.text.index(verdict) < outline.text.index("Finding by finding")
+
+
+def test_the_notice_stands_before_everything_else(page: str) -> None:
+    body = page.partition("<body>")[2]
+    assert body.startswith('<main><p class="notice" role="note">Research use only. Not for diag')
+
+
+def test_each_finding_has_a_row_with_its_counts_and_intervals(
+    findings: FindingsReport, outline: Outline
+) -> None:
+    for row in findings.metrics.rows:
+        auc, brier = row.figures.auc, row.figures.brier
+        unknown = f"; {row.unknowns} unknown" if row.unknowns else ""
+        frequency = f"{row.positives} of {row.known}: {100 * row.prevalence:.1f} %{unknown}"
+        ends = f"{auc.interval.low:.3f} to {auc.interval.high:.3f}"
+        assert f"{row.finding} {frequency} {auc.value:.3f} {ends}" in outline.text
+        assert f"{brier.value:.3f} {brier.interval.low:.3f} to" in outline.text
+
+
+def test_findings_of_too_few_films_come_last_and_are_named_above(outline: Outline) -> None:
+    text = outline.text
+    table = text[text.index("In the order of their AUC") :]
+    places = [table.index(f" {name} ") for name in ("Effusion", "Pneumothorax", "Hernia")]
+    assert places == sorted(places)
+    assert "Fewer than 20 test films with the finding: Hernia" in text
+    assert text.index("Fewer than 20") < text.index("Finding by finding")
+    assert "Recognised least is Hernia" not in text
+
+
+def test_macro_and_micro_stand_under_the_findings_and_are_defined(
+    findings: FindingsReport, outline: Outline
+) -> None:
+    found = findings.metrics
+    assert f"Macro mean of 4 findings {found.macro.auc.value:.3f}" in outline.text
+    pool = f"Micro all known answers: {found.positives} of {found.known},"
+    assert pool in outline.text
+    assert "a rare finding counts as much as a frequent one" in outline.text
+    assert "no measure of recognition" in outline.text
+
+
+def test_unknown_answers_are_counted_above_the_figures(
+    findings: FindingsReport, outline: Outline
+) -> None:
+    unknown = sum(row.unknowns for row in findings.metrics.rows)
+    assert f"{100 * unknown / 960:.1f} % of the answers are unknown" in outline.text
+
+
+def test_every_finding_has_its_curves_with_its_counts(
+    findings: FindingsReport, outline: Outline
+) -> None:
+    for row in findings.metrics.rows:
+        assert f"Curves of {row.finding}" in outline.text
+        many = f"{row.positives} of {row.known} films ({row.positive_groups} patient"
+        assert many in outline.text
+
+
+def test_pairs_are_counted_on_the_films_and_in_the_answers(
+    findings: FindingsReport, outline: Outline
+) -> None:
+    truth, answers = findings.metrics.truth.counts, findings.metrics.answers.counts
+    row = f"{truth[0][1]} {truth[0][0]} {truth[1][1]} {answers[0][1]} {answers[0][0]}"
+    assert f"Effusion and Atelectasis {row} {answers[1][1]}" in outline.text
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "Pneumoperitoneum 3 positive training films, 10 are needed",
+        "Effusion missed, probability 2.0 % file:/films/a.png",
+        "Effusion false alarm, probability 97.0 % file:/films/b.png",
+        "truncated the file ends before its pixels do 3",
+        "Effusion 77 700",
+        "Backbone CXRNet",
+        "spark-submit jobs/train_lr.py --findings",
+        "200 resamples of whole test groups (120 of them, seed 0)",
+    ],
+)
+def test_what_the_page_rests_on_is_said(outline: Outline, expected: str) -> None:
+    assert expected in outline.text
+
+
+def test_the_page_is_whole_and_asks_for_nothing_outside_itself(outline: Outline) -> None:
+    levels = [int(tag[1]) for tag in outline.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert all(address.startswith(("data:image/", "#")) for address in outline.addresses)
+    assert len(outline.ids) == len(set(outline.ids))
+    assert "None" not in outline.text
+    assert "nan" not in outline.text
+
+
+def test_one_film_and_one_finding_make_a_page() -> None:
+    one = measure_findings([[1]], [[0.7]], ["Mass"], ["p"], [0.5], resamples=100)
+    bare = dataclasses.replace(
+        findings_report(one), learned=(), omitted=(), caveats=(), mistakes=()
+    )
+    found = read(findings_page(bare))
+    assert "no AUC could be measured for any of 1 finding" in found.text
+    assert "No AUC for Mass: the test films do not have both" in found.text
+    assert "None" not in found.text
+    assert "Findings that go together" not in found.text
+
+
+def test_a_finding_of_which_nothing_is_known_stays_in_the_table() -> None:
+    nan = float("nan")
+    truth = [[1, nan], [0, nan], [1, nan]]
+    found = measure_findings(
+        truth, [[0.9, 0.5]] * 3, ["Mass", "Edema"], ["p", "q", "r"], [0.5, 0.5], resamples=100
+    )
+    text = read(findings_page(findings_report(found))).text
+    assert "Edema 0 of 0: –; 3 unknown – – –" in text
+    assert "the mean AUC over 1 of 2 findings" in text
+    assert "Curves of Edema" not in text
+
+
+def test_hostile_names_stay_text() -> None:
+    evil = "<script>alert(1)</script>\"'&$\\frac{x}{$ \udcff\u202e"
+    films = FindingFilms(n=40, findings=(f"a{evil}", f"b{evil}"))
+    report = findings_report(films.measured())
+    page = findings_page(dataclasses.replace(report, title=evil, caveats=(evil,)))
+    assert "<script" not in page
+    assert "script" not in read(page).tags
+    page.encode("utf-8")
