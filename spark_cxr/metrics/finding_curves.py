@@ -13,7 +13,6 @@ from spark_cxr.metrics.intervals import (
     middle,
     read_precision,
     read_roc,
-    weigh,
 )
 from spark_cxr.metrics.records import Band, PrecisionRecallCurve, RocCurve
 from spark_cxr.metrics.resample import CHUNK_CELLS, draws
@@ -26,14 +25,14 @@ FINE = 1000
 
 
 def finding_curves(
-    positive: Flags, scores: Floats, groups: Ints, n_groups: int, seed: int
+    positive: Flags, scores: Floats, groups: Ints, n_groups: int, seed: int, banded: bool
 ) -> FindingCurves:
     """Trace the curves of a finding over its known films, with bands from resampled groups."""
     if not len(scores):
         return FindingCurves(None, None, None)
     roc, precision = ranks.roc(positive, scores), ranks.precision_recall(positive, scores)
     bands: tuple[Band | None, Band | None] = (None, None)
-    if roc is not None and n_groups > 1:
+    if banded and roc is not None and n_groups > 1:
         bands = _bands(positive, scores, groups, n_groups, seed)
     return FindingCurves(
         roc and replace(_thin_roc(roc), band=bands[0]),
@@ -52,10 +51,14 @@ def _bands(
     hits = np.cumsum(has)[ends]
     alarms = ends + 1 - hits
     ends = ends[np.union1d(_places(hits / hits[-1], FINE), _places(alarms / alarms[-1], FINE))]
+    starts = np.append(0, ends[:-1] + 1)
     width = max(1, CHUNK_CELLS // len(order))
     found = []
     for weights in draws(n_groups, RESAMPLES, width, seed):
-        counts = weigh(weights, drawn_groups, has, ends)
+        films = weights[drawn_groups]
+        both = np.cumsum(np.add.reduceat(films, starts, axis=0), axis=0).T
+        hits_drawn = np.cumsum(np.add.reduceat(films * has[:, None], starts, axis=0), axis=0).T
+        counts = hits_drawn, both - hits_drawn
         found.append((read_roc(*counts), read_precision(*counts)))
     roc, precision = (np.concatenate(each) for each in zip(*found, strict=True))
     return middle(roc, RATES), middle(precision, RECALLS)

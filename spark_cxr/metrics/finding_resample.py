@@ -44,6 +44,11 @@ class FindingAnswers:
         """Count the films."""
         return len(self.groups)
 
+    def of(self, place: int) -> tuple[Flags, Floats, Ints]:
+        """Give truth, probability and group of the films where a finding is known."""
+        films = self.known[:, place]
+        return self.positive[films, place], self.probabilities[films, place], self.groups[films]
+
 
 @dataclass(frozen=True)
 class PreparedFindings:
@@ -90,14 +95,7 @@ def prepare_findings(answers: FindingAnswers) -> PreparedFindings:
 
 def rank_findings(answers: FindingAnswers) -> tuple[ranks.Ranking, ...]:
     """Sort the known films of each finding."""
-    return tuple(
-        ranks.rank(
-            answers.positive[films, place],
-            answers.probabilities[films, place],
-            answers.groups[films],
-        )
-        for place, films in enumerate(answers.known.T)
-    )
+    return tuple(ranks.rank(*answers.of(place)) for place in range(len(answers.findings)))
 
 
 def finding_areas(rankings: Sequence[ranks.Ranking], weights: Floats) -> Floats:

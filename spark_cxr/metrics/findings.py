@@ -18,6 +18,7 @@ from spark_cxr.metrics.finding_records import (
     CoOccurrence,
     Estimate,
     Figures,
+    FindingCurves,
     FindingFigures,
     FindingMetrics,
     PairedFindings,
@@ -29,7 +30,6 @@ from spark_cxr.metrics.finding_resample import (
     TRUE_POSITIVE,
     FindingAnswers,
     FindingStatistics,
-    PreparedFindings,
     bootstrap_findings,
     finding_areas,
     finding_statistics,
@@ -59,6 +59,7 @@ def measure_findings(
     *,
     seed: int = 0,
     resamples: int = 1000,
+    bands: bool = True,
 ) -> FindingMetrics:
     """Measure a classifier of several findings, with 95 % intervals from resampling groups.
 
@@ -70,6 +71,7 @@ def measure_findings(
         thresholds: The operating point of each finding; the answer is yes from there on.
         seed: Of the resampling; the same seed gives the same intervals.
         resamples: How many.
+        bands: False leaves the bands around curves out, for a classifier that no page draws.
 
     Raises:
         InputError: The arrays do not fit together, or hold what is not a truth or probability.
@@ -83,7 +85,16 @@ def measure_findings(
     return FindingMetrics(
         n=answers.n,
         groups=answers.n_groups,
-        rows=_rows(answers, prepared, whole, drawn, seed),
+        rows=tuple(
+            _row(
+                answers,
+                place,
+                prepared.sums[:, place],
+                _figures(whole.each[0, place], drawn.each[:, place], prepared.sums[:, place]),
+                finding_curves(*answers.of(place), answers.n_groups, seed, bands),
+            )
+            for place in range(len(answers.findings))
+        ),
         macro=_macro(whole, drawn),
         micro=_figures(whole.pooled[0], drawn.pooled, prepared.sums.sum(axis=1)),
         micro_ece=_ece(answers.probabilities[answers.known], answers.positive[answers.known]),
@@ -178,32 +189,10 @@ def make_answers(
     )
 
 
-def _rows(
-    answers: FindingAnswers,
-    prepared: PreparedFindings,
-    whole: FindingStatistics,
-    drawn: FindingStatistics,
-    seed: int,
-) -> tuple[FindingFigures, ...]:
-    """Put together each finding by itself."""
-    return tuple(
-        _row(
-            answers,
-            place,
-            prepared.sums[:, place],
-            _figures(whole.each[0, place], drawn.each[:, place], prepared.sums[:, place]),
-            seed,
-        )
-        for place in range(len(answers.findings))
-    )
-
-
 def _row(
-    answers: FindingAnswers, place: int, sums: Floats, figures: Figures, seed: int
+    answers: FindingAnswers, place: int, sums: Floats, figures: Figures, curves: FindingCurves
 ) -> FindingFigures:
-    films = answers.known[:, place]
-    positive, scores = answers.positive[films, place], answers.probabilities[films, place]
-    groups = answers.groups[films]
+    positive, scores, groups = answers.of(place)
     ece = _ece(scores, positive)
     return FindingFigures(
         finding=answers.findings[place],
@@ -218,8 +207,8 @@ def _row(
         mean_probability=float(scores.mean()) if len(scores) else None,
         figures=figures,
         ece=ece,
-        ece_by_chance=None if ece is None else calibration.honest_ece(scores, seed),
-        curves=finding_curves(positive, scores, groups, answers.n_groups, seed),
+        ece_by_chance=None if ece is None else calibration.honest_ece(scores),
+        curves=curves,
     )
 
 

@@ -17,7 +17,7 @@ NONE = "~"
 
 
 @dataclass(frozen=True)
-class FindingCount:
+class FindingTally:
     """How often one finding is known of some films."""
 
     finding: str
@@ -46,7 +46,7 @@ class FindingCount:
         )
 
 
-def count_findings(films: DataFrame) -> tuple[FindingCount, ...]:
+def count_findings(films: DataFrame) -> tuple[FindingTally, ...]:
     """Count what is known of films, in one pass, by finding in alphabetical order."""
     cells = films.select(GROUP, F.explode(FINDINGS).alias("finding", "has_it"))
     has_it = F.col("has_it")
@@ -56,10 +56,10 @@ def count_findings(films: DataFrame) -> tuple[FindingCount, ...]:
         F.count_distinct(F.when(has_it, F.col(GROUP))),
         F.count_distinct(F.when(~has_it, F.col(GROUP))),
     )
-    return tuple(FindingCount(*row) for row in sorted(counts.collect()))
+    return tuple(FindingTally(*row) for row in sorted(counts.collect()))
 
 
-def enough_of(counts: Sequence[FindingCount], least: int) -> tuple[FindingCount, ...]:
+def enough_of(counts: Sequence[FindingTally], least: int) -> tuple[FindingTally, ...]:
     """Keep the findings that a head can learn; refuse films that have none of these."""
     kept = tuple(count for count in counts if count.is_enough(least))
     if not kept:
@@ -70,7 +70,7 @@ def enough_of(counts: Sequence[FindingCount], least: int) -> tuple[FindingCount,
     return kept
 
 
-def with_strata(films: DataFrame, counts: Sequence[FindingCount], least: int) -> DataFrame:
+def with_strata(films: DataFrame, counts: Sequence[FindingTally], least: int) -> DataFrame:
     """Put in place of the label the rarest finding of a film, so that splits deal these out evenly.
 
     A patient counts for the rarest finding of all his films. A finding that then has fewer than
@@ -87,7 +87,7 @@ def with_strata(films: DataFrame, counts: Sequence[FindingCount], least: int) ->
     return films.withColumn(LABEL, _stratum(kept))
 
 
-def _stratum(kept: dict[str, FindingCount]) -> Column:
+def _stratum(kept: dict[str, FindingTally]) -> Column:
     rows = (F.when(F.col(FINDINGS)[c.finding], F.lit(name)) for name, c in kept.items())
     return F.coalesce(*rows, F.lit(NONE))
 

@@ -19,7 +19,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.model.findings import NO_FINDING, SIGN
 from spark_cxr.output import Output
-from spark_cxr.pipeline.finding_counts import FindingCount
+from spark_cxr.pipeline.finding_counts import FindingTally
 from spark_cxr.pipeline.heads import (
     HEAD,
     LABEL_INDEX,
@@ -83,7 +83,7 @@ def prepare_findings(rows: DataFrame) -> DataFrame:
 def fit_findings(
     head: Head,
     rows: DataFrame,
-    counts: Sequence[FindingCount],
+    counts: Sequence[FindingTally],
     recipe: HeadRecipe,
     features: int,
     parallelism: int,
@@ -101,7 +101,7 @@ def fit_findings(
         folds: Tune each over that many folds; 0: take the recipe's setting.
     """
 
-    def fitted(count: FindingCount) -> tuple[HeadModel, Tuned | None]:
+    def fitted(count: FindingTally) -> tuple[HeadModel, Tuned | None]:
         known = known_rows(rows, count.finding)
         if folds:
             return tune(head, known, folds, recipe, 1)

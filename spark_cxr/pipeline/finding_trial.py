@@ -16,7 +16,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
-from spark_cxr.pipeline.finding_counts import FindingCount, known_text
+from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
 from spark_cxr.pipeline.model_directory import reference_of, write_model
 from spark_cxr.pipeline.partition import fingerprint
@@ -32,22 +32,22 @@ def try_out_findings(
     head: Head,
     fitted: FittedFindings,
     trial: Trial,
-    trained: Sequence[FindingCount],
-    left_out: Sequence[FindingCount],
+    trained: Sequence[FindingTally],
+    left_out: Sequence[FindingTally],
     started: float,
 ) -> FindingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`."""
     cfg, partition = trial.cfg, trial.partition
     thresholds = operating_points(trained, cfg.train.balance)
-    known = partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS)))
-    print_ = fingerprint(known)
+    print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
     scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
     rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
     trial.output.write_table(rows, "predictions")
     table = trial.output.table("predictions")
     predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
     network = trial.features.plan.network
-    answers = answers_of_findings(predictions, thresholds)
+    marks = marked(trial.images, predictions, network)
+    answers = predictions_of_findings(predictions, thresholds)
     metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
     result = FindingResult(
         head=head,
@@ -56,9 +56,7 @@ def try_out_findings(
         metrics=metrics,
         mllib=mllib_metrics_of(scored, thresholds, metrics),
         shared=count_shared(partition.rows),
-        overlap=overlap_of(
-            marked(trial.images, predictions, network), predictions, (), network, cfg
-        ),
+        overlap=overlap_of(marks, predictions, (), network, cfg),
         thresholds=thresholds,
         trained=tuple(trained),
         left_out=tuple(left_out),
@@ -67,13 +65,22 @@ def try_out_findings(
         seconds=time.monotonic() - started,
     )
     scored.unpersist()
-    films = trial.prepared.where(~F.col(IS_TEST))
-    known_films = reference_of(films, predictions, result.labels, cfg.gate, cfg.run.seed)
-    write_model(fitted.model, result, trial, known_films)
+    _keep(fitted, result, trial, predictions)
     return result
 
 
-def operating_points(trained: Sequence[FindingCount], balance: bool) -> dict[str, float]:
+def _keep(
+    fitted: FittedFindings, result: FindingResult, trial: Trial, predictions: DataFrame
+) -> None:
+    """Leave the model directory."""
+    films, cfg = trial.prepared.where(~F.col(IS_TEST)), trial.cfg
+    known = reference_of(
+        films, predictions, result.labels, cfg.gate, cfg.run.seed, result.thresholds
+    )
+    write_model(fitted.model, result, trial, known)
+
+
+def operating_points(trained: Sequence[FindingTally], balance: bool) -> dict[str, float]:
     """Choose where an answer becomes "has it": at the finding's share of the training films.
 
     There a calibrated head finds a film as likely to have it as before it has looked. The films of
@@ -83,7 +90,7 @@ def operating_points(trained: Sequence[FindingCount], balance: bool) -> dict[str
 
 
 @dataclass(frozen=True)
-class FindingAnswers:
+class FindingPredictions:
     """Predictions of several findings on the driver, in the order of paths."""
 
     findings: tuple[str, ...]
@@ -104,7 +111,9 @@ class FindingAnswers:
         )
 
 
-def answers_of_findings(predictions: DataFrame, thresholds: Mapping[str, float]) -> FindingAnswers:
+def predictions_of_findings(
+    predictions: DataFrame, thresholds: Mapping[str, float]
+) -> FindingPredictions:
     """Bring predictions (`schemas.TEST_FINDINGS`) to the driver."""
     cells = list[Column]()
     for number, name in enumerate(thresholds):
@@ -116,7 +125,7 @@ def answers_of_findings(predictions: DataFrame, thresholds: Mapping[str, float])
         for letter in "tp"
     )
     groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
-    return FindingAnswers(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups)
+    return FindingPredictions(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups)
 
 
 def mllib_metrics_of(

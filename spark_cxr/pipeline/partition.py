@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.metrics.wording import counted
-from spark_cxr.pipeline.finding_counts import FindingCount, with_strata
+from spark_cxr.pipeline.finding_counts import FindingTally, with_strata
 from spark_cxr.pipeline.splits import (
     IS_TEST,
     check_crossing,
@@ -128,7 +128,7 @@ def part(films: DataFrame, images: DataFrame, labels: tuple[str, ...], cfg: Conf
 
 
 def part_findings(
-    films: DataFrame, images: DataFrame, counts: Sequence[FindingCount], cfg: Config
+    films: DataFrame, images: DataFrame, counts: Sequence[FindingTally], cfg: Config
 ) -> Partition:
     """Do the same with films of several findings, dealt out by the rarest of each.
 

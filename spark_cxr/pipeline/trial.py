@@ -13,7 +13,7 @@ from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
-from spark_cxr.pipeline.finding_counts import FindingCount
+from spark_cxr.pipeline.finding_counts import FindingTally
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import Partition, SplitWords, split_words
 from spark_cxr.pipeline.tune import Tuned
@@ -89,9 +89,9 @@ class FindingResult:
     overlap: Overlap
     thresholds: Mapping[str, float]
     """The operating point of each finding."""
-    trained: tuple[FindingCount, ...]
+    trained: tuple[FindingTally, ...]
     """What the heads have learned from."""
-    left_out: tuple[FindingCount, ...]
+    left_out: tuple[FindingTally, ...]
     """Findings of which there are too few patients for a head."""
     setting: Setting
     tuned: Mapping[str, Tuned]

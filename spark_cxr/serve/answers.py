@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images import film
 from spark_cxr.model import predictor
+from spark_cxr.model.findings import certainty, log_odds, positives
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.serve.batches import FileFacts, FilmAnswer
@@ -61,10 +62,17 @@ class Answer:
     """What a model says about one image, or why it says nothing."""
 
     label: str | None = None
-    """Null, like the next two, for a bad image and for a picture that is no X-ray."""
+    """Null, like the next two, for a bad image and for a picture that is no X-ray. Of a model of
+    findings all that the film is said to have, with | between them, or "No Finding"."""
     confidence: float | None = None
     probabilities: Mapping[str, float] | None = None
+    """Those of findings are one each, and do not add up to 1."""
+    findings: Sequence[str] | None = None
+    """Of a model of findings: those whose probability is at or above their operating point."""
+    thresholds: Mapping[str, float] | None = None
+    """Of a model of findings: the operating points."""
     is_uncertain: bool = False
+    """Of a model of findings: none is clearly above its operating point, nor all clearly below."""
     training_distance: float | None = None
     """1 is as far from the training as almost all of its own films keep to."""
     flags: Sequence[Flag] = ()
@@ -123,16 +131,20 @@ def answer(
     uncertain: float,
     heat: Heat | None = None,
     similar: Sequence[NearFilm] | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Answer:
     """Put into words what was found."""
-    prediction = film_answer.prediction
+    prediction, points = film_answer.prediction, thresholds or {}
     if prediction.bad:
         return Answer(error=fault(prediction.bad))
+    has_findings = bool(points and prediction.probabilities)
     return Answer(
         label=prediction.label or None,
         confidence=prediction.confidence,
         probabilities=prediction.probabilities or None,
-        is_uncertain=is_uncertain(prediction, uncertain),
+        findings=positives(prediction.probabilities, points) if has_findings else None,
+        thresholds=points if has_findings else None,
+        is_uncertain=is_uncertain(prediction, uncertain, points),
         training_distance=prediction.distance,
         flags=[Flag(name, MEANINGS[name]) for name in prediction.flags],
         file=film_answer.file,
@@ -142,8 +154,16 @@ def answer(
     )
 
 
-def is_uncertain(prediction: Prediction, limit: float) -> bool:
-    """Say whether a class is named that the model is not sure of."""
+def is_uncertain(
+    prediction: Prediction, limit: float, thresholds: Mapping[str, float] | None = None
+) -> bool:
+    """Say whether a class is named that the model is not sure of.
+
+    Of findings it is the one furthest above its operating point, or least below, that must lie
+    further from it than `limit` lies from one half, in log odds.
+    """
+    if thresholds and prediction.probabilities:
+        return certainty(prediction.probabilities, thresholds) <= log_odds(max(limit, 0.5))
     return prediction.confidence is not None and prediction.confidence <= limit
 
 

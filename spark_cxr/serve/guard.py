@@ -48,7 +48,10 @@ class Gauges:
             registry=kept,
         )
         self._films = Counter(
-            f"{PREFIX}_films", "Films by the answer that they got.", ("result",), registry=kept
+            f"{PREFIX}_films",
+            "Films by the answer that they got; one with several findings counts for each.",
+            ("result",),
+            registry=kept,
         )
         self._seconds = Histogram(
             f"{PREFIX}_request_seconds",
@@ -79,7 +82,7 @@ class Gauges:
         self._seconds.labels(route).observe(seconds)
 
     def said(self, result: str) -> None:
-        """Count a film by the class it got, or by why it got none."""
+        """Count a film by the class or a finding that it got, or by why it got none."""
         self._films.labels(result).inc()
 
     def ran(self, films: int) -> None:

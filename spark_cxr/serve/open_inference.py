@@ -3,7 +3,9 @@
 One input `image` of BYTES, a film each: base64 in JSON, or raw behind the JSON (the extension for
 binary tensors, which Triton's clients use unless told otherwise). Outputs: `label`, `confidence`,
 `probabilities` in the order of the labels that the model's metadata names, and `reason`. For an
-image without a class, `label` is empty, and its numbers are null, which clients read as NaN.
+image without a class, `label` is empty, and its numbers are null, which clients read as NaN. Of a
+model of findings, `label` has those at or above their operating points, with | between them, and
+the metadata has these points, in the order of the labels.
 """
 
 from __future__ import annotations
@@ -51,7 +53,10 @@ async def metadata(service: Service, request: Request) -> Response:
     """Say what goes into a model, and what comes out."""
     _known(service, request)
     name, labels = named(service.model.manifest), service.model.labels
-    widths = {PROBABILITIES: [len(labels)]}
+    widths, points = {PROBABILITIES: [len(labels)]}, service.model.manifest.thresholds
+    parameters = {"labels": ",".join(labels)}
+    if points:
+        parameters["thresholds"] = ",".join(str(points[label]) for label in labels)
     outputs = [
         {"name": each, "datatype": kind, "shape": [-1, *widths.get(each, [])]}
         for each, kind in OUTPUTS.items()
@@ -63,7 +68,7 @@ async def metadata(service: Service, request: Request) -> Response:
             "platform": "spark_cxr",
             "inputs": [{"name": IMAGE, "datatype": "BYTES", "shape": [-1]}],
             "outputs": outputs,
-            "parameters": {"labels": ",".join(labels)},
+            "parameters": parameters,
         }
     )
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
+from spark_cxr.model.explanation import target_of
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, NearFilm, answer, named
 from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import UNPROCESSABLE, Refusal, Sent, body_of, images_sent, refused
@@ -33,7 +34,7 @@ class AnswerOptions:
 
     shows: bool
     label: str | None
-    """None: no heat map; empty: that of the class that is named."""
+    """None: no heat map; empty: that of the class that is named, or of the leading finding."""
     is_inline: bool
     """An image that is no film is told in its place, also where no other is one."""
     similar: int = 0
@@ -126,16 +127,16 @@ def _refuse_all_bad(films: Sequence[FilmAnswer]) -> None:
 
 async def _answer(service: Service, found: FilmAnswer, options: AnswerOptions) -> Answer:
     prediction, heat = found.prediction, None
+    points = service.model.manifest.thresholds
     if options.label is not None and prediction.label and found.film:
-        heat = await service.explainer.explain(
-            found.film, prediction, options.label or prediction.label
-        )
+        wanted = options.label or target_of(prediction, points)
+        heat = await service.explainer.explain(found.film, prediction, wanted)
     similar = None
     if options.similar and service.neighbours and prediction.label and found.vector is not None:
         search = service.neighbours.nearest
         near = await asyncio.to_thread(search, found.vector, options.similar)
         similar = [NearFilm(*each) for each in near]
-    return answer(found, service.settings.uncertain, heat, similar)
+    return answer(found, service.settings.uncertain, heat, similar, points)
 
 
 async def health(service: Service, _: Request) -> Response:
@@ -162,6 +163,7 @@ def card_of(service: Service) -> dict[str, Any]:
         "model": asdict(named(manifest)),
         "notice": NOTICE,
         "labels": manifest.labels,
+        "thresholds": manifest.thresholds,
         "head": manifest.head,
         "backbone": manifest.backbone,
         "weights": asdict(manifest.weights),

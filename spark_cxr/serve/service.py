@@ -18,10 +18,11 @@ from spark_cxr.images.apart import close_children
 from spark_cxr.images.decode import is_harmless
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
+from spark_cxr.model.findings import findings_in
 from spark_cxr.model.manifest import check_takes_films
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.neighbours import HeldVectors, check_network, open_vectors
-from spark_cxr.model.predictor import Prediction
+from spark_cxr.model.predictor import NO_XRAY, Prediction
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, named, text_of
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
@@ -127,7 +128,8 @@ class Service:
             for each in images
         ]
         for one in answers:
-            self.gauges.said(_result(one.prediction))
+            for result in _results(one.prediction, self.model.manifest.is_of_findings):
+                self.gauges.said(result)
         return answers
 
     async def _before_gone(
@@ -158,8 +160,12 @@ async def _gone(request: Request) -> None:
         await asyncio.sleep(0)
 
 
-def _result(prediction: Prediction) -> str:
-    return prediction.bad.reason if prediction.bad else prediction.label or "not_an_xray"
+def _results(prediction: Prediction, is_of_findings: bool) -> tuple[str, ...]:
+    """Name what a film counts as: one of few words, however many findings it may have."""
+    if prediction.bad:
+        return (prediction.bad.reason,)
+    label = prediction.label or NO_XRAY
+    return (findings_in(label) if is_of_findings else ()) or (label,)
 
 
 def open_service(settings: Serve) -> Service:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.metrics import FindingMetrics, compare_findings, measure_findings
+from spark_cxr.metrics import FindingMetrics, compare_findings, measure, measure_findings
 from spark_cxr.metrics.finding_records import FIGURES
 
 X = float("nan")
@@ -232,6 +232,33 @@ def test_curves_are_thinned_and_keep_their_ends() -> None:
     assert precision.average_precision == found.rows[0].figures.average_precision.value
     assert roc.band is not None
     assert precision.band is not None
+
+
+def test_bands_are_those_of_a_test_of_two_labels_and_can_be_left_out() -> None:
+    truth, shares, groups = made_up(n=200, many=1)
+    truth = np.nan_to_num(truth)
+    two = measure(
+        ["ab"[int(each)] for each in truth[:, 0]],
+        np.column_stack([1 - shares, shares]),
+        "ab",
+        groups,
+        resamples=100,
+    )
+    found, bare = (
+        measure_findings(truth, shares, ["b"], groups, [0.5], resamples=100, bands=each)
+        for each in (True, False)
+    )
+    curves, wanted = found.rows[0].curves, two.curves
+    assert curves.roc is not None
+    assert wanted.roc[1] is not None
+    assert curves.roc.band == wanted.roc[1].band
+    assert curves.precision_recall is not None
+    assert wanted.precision_recall[1] is not None
+    assert curves.precision_recall.band == wanted.precision_recall[1].band
+    assert bare.rows[0].curves.roc is not None
+    assert bare.rows[0].curves.roc.band is None
+    assert bare.to_json() == found.to_json()
+    assert found.rows[0].figures.auc.interval == two.intervals.auc[1]
 
 
 def test_json_has_a_figure_a_finding_and_no_nan(found: FindingMetrics) -> None:

@@ -1,5 +1,6 @@
 """A model of findings without Spark: its file, what it says of a film, why."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from spark_cxr.model.findings import (
     log_odds,
     positives,
 )
-from spark_cxr.model.manifest import SEAL, _seal, digests, read_manifest
+from spark_cxr.model.manifest import SEAL, _seal, digests, read_manifest, write_manifest
 from spark_cxr.output import Output
 from spark_cxr.phantoms import phantoms
 from tests.model.findings_by_hand import (
@@ -33,6 +34,10 @@ from tests.model.findings_by_hand import (
 )
 from tests.model.model_by_hand import manifest
 from tests.quick import fake_plan
+
+
+WRITTEN = "1debfe923ccba9c1ebd2a906e899cb1d3e387c6488781f85332d50b967f66caa"
+"""SHA-256 of a model.json of format 3."""
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +116,16 @@ def test_another_operating_point_is_another_model(tmp_path):
     same = read_manifest(Output(findings_model(tmp_path / "c", thresholds=turned, labels=FINDINGS)))
     assert one.identity != other.identity
     assert one.identity == same.identity
+
+
+def test_a_model_of_classes_is_written_as_ever(tmp_path):
+    """Both are as the version before findings made them."""
+    place = Output(str(tmp_path / "m"))
+    known = manifest({"head.npz": "0" * 64, "reference.npz": "1" * 64})
+    write_manifest(place, known)
+    data = Path(place.address, "model.json").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == WRITTEN
+    assert known.identity == "lr-0123-52e86dca07"
 
 
 @pytest.mark.parametrize(

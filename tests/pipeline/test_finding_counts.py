@@ -4,7 +4,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import InputError
 from spark_cxr.pipeline.finding_counts import (
     NONE,
-    FindingCount,
+    FindingTally,
     count_findings,
     enough_of,
     known_text,
@@ -32,22 +32,22 @@ def test_counts_films_and_patients_of_each_finding_and_leaves_the_unknown_out(sp
         ("e", None),
     ]
     assert count_findings(films(spark, rows)) == (
-        FindingCount("Effusion", 2, 2, 1, 2),
-        FindingCount("Nodule", 1, 1, 1, 1),
+        FindingTally("Effusion", 2, 2, 1, 2),
+        FindingTally("Nodule", 1, 1, 1, 1),
     )
 
 
 def test_share_is_that_of_the_known():
-    assert FindingCount("Effusion", 1, 3, 1, 3).share == 0.25
+    assert FindingTally("Effusion", 1, 3, 1, 3).share == 0.25
 
 
 def test_a_finding_of_too_few_patients_is_left_out():
-    many, few = FindingCount("Effusion", 50, 50, 20, 30), FindingCount("Hernia", 50, 90, 3, 40)
+    many, few = FindingTally("Effusion", 50, 50, 20, 30), FindingTally("Hernia", 50, 90, 3, 40)
     assert enough_of([few, many], 10) == (many,)
 
 
 def test_films_without_a_finding_to_learn_are_refused():
-    few = FindingCount("Hernia", 50, 90, 3, 40)
+    few = FindingTally("Hernia", 50, 90, 3, 40)
     with pytest.raises(InputError, match=r"with 10 patients.*Received: Hernia: 3 and 40\."):
         enough_of([few], 10)
     with pytest.raises(InputError, match="films of which no finding is known"):

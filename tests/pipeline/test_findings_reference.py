@@ -1,12 +1,21 @@
-"""The reference of a model of findings, from predictions as a training makes them."""
+"""What is held against a model of findings: its own predictions, and those of int8."""
 
 import numpy as np
 import pytest
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 
+from spark_cxr.model.predictor import Predictor
+from spark_cxr.pipeline.int8_scorer import changed_share
 from spark_cxr.pipeline.model_directory import reference_of
 from spark_cxr.schemas import TEST_FINDINGS
+from tests.model.findings_by_hand import (
+    DIM,
+    FINDINGS,
+    THRESHOLDS,
+    findings_reference,
+    linear_heads,
+)
 from tests.quick import defaults
 
 POINTS = {"Mass": 0.5, "Effusion": 0.2, "Hernia": 0.9}
@@ -36,3 +45,14 @@ def test_shares_are_those_of_films_at_or_above_the_operating_points(spark):
     highest = SHARES.max(axis=1)
     assert found.confidence == pytest.approx(highest.mean())
     assert found.confidence_spread == pytest.approx(highest.std())
+
+
+def test_an_answer_has_changed_if_any_of_its_findings_has():
+    known = Predictor(FINDINGS, linear_heads(), findings_reference(), THRESHOLDS)
+    some = np.random.default_rng(7).standard_normal((200, DIM)).astype(np.float32) / 20
+    others = some + np.random.default_rng(8).standard_normal(some.shape).astype(np.float32) / 100
+    points = np.array(list(THRESHOLDS.values()))
+    named = [known.head.probabilities(each.astype(np.float64)) >= points for each in (some, others)]
+    expected = (named[0] != named[1]).any(axis=1).mean()
+    assert 0.01 < (named[0] != named[1])[:, 0].mean() < expected < 0.5
+    assert changed_share(known, some, others) == pytest.approx(expected)

@@ -25,6 +25,9 @@ export function verdictOf(answer) {
   if (answer.error) return `No film: ${answer.error.meaning}`;
   if (answer.label === null) return "Not an X-ray of the kind that this model knows";
   const sure = answer.is_uncertain ? ", uncertain" : "";
+  if (answer.findings) {
+    return (answer.findings.join(", ") || "No finding above its operating point") + sure;
+  }
   return `${answer.label}, ${percent(answer.confidence)}${sure}`;
 }
 
@@ -33,6 +36,7 @@ export function barsOf(answer, uncertain) {
   if (answer.label === null) {
     return [element("p", {}, "No class is named, and no score: it would mean nothing for this picture.")];
   }
+  if (answer.findings) return findingBarsOf(answer, uncertain);
   const shares = Object.entries(answer.probabilities).sort((one, other) => other[1] - one[1]);
   const rows = shares.map(([label, share]) => element("tr", {},
     element("th", { scope: "row" }, label),
@@ -56,6 +60,70 @@ function track(share, uncertain) {
   return element("div", { class: "track", "aria-hidden": "true" }, zone, fill);
 }
 
+// ---- several findings: each has a bar of its own, which begins at its operating point
+
+const LEAST = 1e-12;
+const EDGE = 20;
+
+function logOdds(share) {
+  const bounded = Math.min(Math.max(share, LEAST), 1 - LEAST);
+  return Math.log(bounded / (1 - bounded));
+}
+
+// How far each finding lies above its operating point, in log odds: rare and frequent ones alike.
+function distancesOf({ probabilities, thresholds }) {
+  return Object.entries(probabilities)
+    .map(([name, share]) => [name, logOdds(share) - logOdds(thresholds[name])])
+    .sort((one, other) => other[1] - one[1]);
+}
+
+// The finding whose heat is shown first, as the server chooses it for ?explain=1.
+export function leadingOf(answer) {
+  if (!answer.findings) return answer.label;
+  if (answer.findings.length) return distancesOf(answer).find(([name]) => answer.findings.includes(name))[0];
+  const shares = Object.entries(answer.probabilities);
+  return shares.reduce((most, each) => (each[1] > most[1] ? each : most))[0];
+}
+
+function spanned(made, from, to) {
+  const at = (odds) => 50 + 50 * Math.min(Math.max(odds / Math.log(EDGE), -1), 1);
+  made.style.left = `${at(from)}%`;
+  made.style.width = `${at(to) - at(from)}%`;
+  return made;
+}
+
+function findingTrack(distance, uncertain) {
+  const away = logOdds(Math.max(uncertain, 0.5));
+  return element("div", { class: "track", "aria-hidden": "true" },
+    spanned(element("div", { class: "zone" }), -away, away),
+    spanned(element("div", { class: "fill" }), Math.min(distance, 0), Math.max(distance, 0)),
+    element("div", { class: "tick" }));
+}
+
+// A long name may be broken behind its underscores.
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part, n) => (n ? [element("wbr"), part] : [part]));
+}
+
+function findingBarsOf(answer, uncertain) {
+  const rows = distancesOf(answer).map(([name, distance]) =>
+    element("tr", { class: answer.findings.includes(name) ? "has" : "" },
+      element("th", { scope: "row" }, ...breakable(name)),
+      element("td", {}, findingTrack(distance, uncertain)),
+      element("td", { class: "number" }, percent(answer.probabilities[name])),
+      element("td", { class: "number point" }, percent(answer.thresholds[name]))));
+  const words = ["Finding", "", "Probability", "Operating point"];
+  const head = element("tr", {}, ...words.map((word, n) =>
+    word ? element("th", { scope: "col", class: n ? "number" : "" }, word) : element("td")));
+  const table = element("table", { class: "bars findings" },
+    element("caption", {}, "What the model makes of this film, finding by finding"),
+    element("thead", {}, head), element("tbody", {}, ...rows));
+  return [table, element("p", { class: "legend" }, element("i", { class: "mark" }),
+    " operating point: right of it the film is said to have the finding. ", element("i"),
+    ` uncertain. The edges are ${EDGE} times the odds of the operating point, and a ${EDGE}th of them. `
+    + "Each finding is judged by itself: the probabilities do not add up to 100\u202f%.")];
+}
+
 export function flagsOf(answer) {
   if (!answer.flags.length) return [];
   const lines = answer.flags.map((flag) =>
@@ -65,8 +133,9 @@ export function flagsOf(answer) {
 
 export function similarOf(answer) {
   if (!answer.similar?.length) return [];
+  const named = (label) => (answer.findings ? label.replaceAll("|", ", ") : label);
   const rows = answer.similar.map(({ label, cosine }) => element("tr", {},
-    element("th", { scope: "row" }, label ?? "no label"),
+    element("th", { scope: "row" }, label === null ? "no label" : named(label)),
     element("td", { class: "number" }, cosine.toFixed(4))));
   const head = element("tr", {}, element("th", { scope: "col" }, "Label"),
     element("th", { scope: "col", class: "number" }, "Cosine"));
@@ -96,9 +165,12 @@ export function cardOf(card) {
     .map(([name, value]) => [`${name.replaceAll("_", " ")}, ${tested}`, withInterval(value, name, measured)]);
   const { engine, weights } = card;
   const { how, ...drawn } = card.split;
+  const points = Object.keys(card.thresholds).length
+    ? ["Findings, and from which probability each is said", card.labels.map((name) => `${name} ${percent(card.thresholds[name])}`).join(", ")]
+    : ["Classes", card.labels.join(", ")];
   return element("dl", {}, ...factsOf([
     ["Name", `${card.model.name}, version ${card.model.version}`],
-    ["Classes", card.labels.join(", ")],
+    points,
     ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
     ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
     ["Head", card.head],

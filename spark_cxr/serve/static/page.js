@@ -1,7 +1,7 @@
 // What happens on the page. Films and answers live in memory and nowhere else.
 
 import { Film, blobOf } from "./film.js";
-import { barsOf, cardOf, element, factsOf, flagsOf, hasFlag, similarOf, verdictOf } from "./answer.js";
+import { barsOf, cardOf, element, factsOf, flagsOf, hasFlag, leadingOf, similarOf, verdictOf } from "./answer.js";
 
 const AT_ONCE = 3;
 const SIMILAR = 8;
@@ -136,8 +136,9 @@ function say(text) {
 function offerHeat(entry, answer) {
   const labels = Object.keys(answer.probabilities);
   at("heat-class").replaceChildren(...labels.map((label) => element("option", { value: label }, label)));
-  at("heat-class").value = answer.label;
-  showHeat(entry, answer.label);
+  const first = leadingOf(answer);
+  at("heat-class").value = first;
+  showHeat(entry, first);
 }
 
 async function showHeat(entry, label) {

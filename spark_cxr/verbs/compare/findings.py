@@ -19,7 +19,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import (
-    FindingCount,
+    FindingTally,
     count_findings,
     enough_of,
     with_strata,
@@ -29,7 +29,11 @@ from spark_cxr.pipeline.finding_heads import (
     fit_findings,
     prepare_findings,
 )
-from spark_cxr.pipeline.finding_trial import FindingAnswers, answers_of_findings, operating_points
+from spark_cxr.pipeline.finding_trial import (
+    FindingPredictions,
+    operating_points,
+    predictions_of_findings,
+)
 from spark_cxr.pipeline.heads import HeadRecipe, settle
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, people_of
@@ -47,7 +51,7 @@ class FindingsEntrant:
 
     backbone: str
     head: str
-    answers: FindingAnswers
+    answers: FindingPredictions
     seconds: float
     """Of all its fits together, side by side or not."""
 
@@ -58,7 +62,7 @@ class FindingsEntrant:
 
 
 @dataclass(frozen=True)
-class FindingsComparison:
+class FindingEntrants:
     """All that a comparison of several findings has found."""
 
     command: Config
@@ -66,8 +70,8 @@ class FindingsComparison:
     ingested: IngestResult
     featurized: tuple[tuple[str, FeatureResult], ...]
     entrants: tuple[FindingsEntrant, ...]
-    compared: tuple[FindingCount, ...]
-    left_out: tuple[FindingCount, ...]
+    counts: tuple[FindingTally, ...]
+    left_out: tuple[FindingTally, ...]
     by: str
     """What the folds keep together."""
     shared: int
@@ -75,7 +79,7 @@ class FindingsComparison:
     people: People
 
 
-def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingsComparison:
+def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingEntrants:
     """Ingest once, featurize once a network, and fit each head for each finding on each fold."""
     if cfg.train.classes:
         way_out = "Leave --classes out, and name findings as in --findings A,B"
@@ -103,7 +107,7 @@ def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Findin
             LOG.info(f"compare: {entrant.name}, {entrant.seconds:.1f} s")
         shared = count_shared_in_folds(rows)
         rows.unpersist()
-    return FindingsComparison(
+    return FindingEntrants(
         given,
         cfg,
         ingested,
@@ -126,49 +130,47 @@ def _entrant(
     backbone: str,
     head: Head,
     rows: DataFrame,
-    compared: Sequence[FindingCount],
+    counts: Sequence[FindingTally],
     by: str,
     cfg: Config,
     output: Output,
 ) -> FindingsEntrant:
     started = time.monotonic()
-    scored = _scored(head, rows, compared, by, cfg).persist()
+    scored = _scored(head, rows, counts, by, cfg).persist()
     try:
-        points = operating_points(compared, cfg.train.balance)
+        points = operating_points(counts, cfg.train.balance)
         name = f"{PurePosixPath(backbone).stem}-{head.name}-by-{by.replace(':', '-')}"
         output.write_table(finding_predictions(scored, points, name), f"predictions/{name}")
         seconds = time.monotonic() - started
         table = output.table(f"predictions/{name}")
         predictions = rows.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
         return FindingsEntrant(
-            backbone, head.name, answers_of_findings(predictions, points), seconds
+            backbone, head.name, predictions_of_findings(predictions, points), seconds
         )
     finally:
         scored.unpersist()
 
 
 def _scored(
-    head: Head, rows: DataFrame, compared: Sequence[FindingCount], by: str, cfg: Config
+    head: Head, rows: DataFrame, counts: Sequence[FindingTally], by: str, cfg: Config
 ) -> DataFrame:
     """Fit on all folds but one and score that one, for each in turn."""
     drop = can_cross(by) and cfg.train.crossing == "drop"
-    recipe, wanted = (
-        HeadRecipe(cfg.run.seed, balance=cfg.train.balance),
-        {c.finding for c in compared},
-    )
+    recipe = HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
+    wanted = {each.finding for each in counts}
 
     def fold(number: int) -> DataFrame:
         trained, tested = rows.where(F.col(FOLD) != number), rows.where(F.col(FOLD) == number)
         if drop:
             groups = tested.select(GROUP).distinct()
             trained = trained.join(F.broadcast(groups), on=GROUP, how="left_anti")
-        counts = [c for c in enough_of(count_findings(trained), 1) if c.finding in wanted]
-        if len(counts) < len(wanted):
-            missing = ", ".join(sorted(wanted - {count.finding for count in counts}))
+        there = [c for c in enough_of(count_findings(trained), 1) if c.finding in wanted]
+        if len(there) < len(wanted):
+            missing = ", ".join(sorted(wanted - {each.finding for each in there}))
             way_out = "Raise --least-positives, or ask for fewer folds"
             raise InputError("films with and without each finding in all folds", missing, way_out)
         dim = len(trained.first()[FEATURES])
-        fitted = fit_findings(head, trained, counts, recipe, dim, 1)
+        fitted = fit_findings(head, trained, there, recipe, dim, 1)
         return fitted.model.transform(tested).drop(FEATURES)
 
     with ThreadPoolExecutor(cfg.train.parallelism) as threads:

@@ -25,6 +25,7 @@ from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.partition import people_of
 from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds
 from spark_cxr.report.comparison import comparison_page
+from spark_cxr.report.findings_comparison import findings_comparison_page
 from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 from spark_cxr.verbs.compare.films import (
@@ -33,6 +34,12 @@ from spark_cxr.verbs.compare.films import (
     count_shared_in_folds,
     folds_of,
 )
+from spark_cxr.verbs.compare.finding_results import (
+    findings_comparison,
+    headline_of_comparison,
+    summary_of_comparison,
+)
+from spark_cxr.verbs.compare.findings import compare_findings
 from spark_cxr.verbs.compare.results import (
     Comparison,
     Entrant,
@@ -48,11 +55,22 @@ LOG = logging.getLogger(__name__)
 
 def compare_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Compare, and leave comparison.json, report.html and the predictions behind them."""
+    if cfg.ingest.findings:
+        return _compare_findings(spark, cfg, output)
     done = compare(spark, cfg, output)
     report = comparison_report(spark, done, output)
     output.write_json("comparison.json", json_of(done, report))
     output.write_text("report.html", comparison_page(report))
     return Outcome(counts_of(done, report), summary_of(done, report, output.table("report.html")))
+
+
+def _compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
+    done = compare_findings(spark, cfg, output)
+    report, page = findings_comparison(spark, done), output.table("report.html")
+    output.write_json("comparison.json", report.to_json())
+    output.write_text("report.html", findings_comparison_page(report))
+    summary = summary_of_comparison(done, report, page)
+    return Outcome(headline_of_comparison(done, report), summary)
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,8 @@ def explain_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     if manifest.is_of_findings:  # which labels are to be read as, too
         cfg = replace(cfg, ingest=replace(cfg.ingest, findings=cfg.ingest.findings or ("all",)))
     with staged(output) as keep:
-        boxes = task.boxes
-        films = (
-            _of_table(spark, cfg, boxes) if settings.table else _of_folders(spark, cfg, boxes, keep)
-        )
+        boxes, table = task.boxes, settings.table
+        films = _of_table(spark, cfg, boxes) if table else _of_folders(spark, cfg, boxes, keep)
         task = replace(task, scale=settings.scale or find_scale(few_of(spark, films), task))
         done = explain_films(spark, films, task, cfg.ingest.max_bytes, output)
         rows = _with_findings(done.rows, films.truth) if manifest.is_of_findings else done.rows

@@ -20,7 +20,13 @@ COUNTS = (
     "test_images_with_patient_or_twin_in_training",
     "test_images_the_network_was_trained_on",
 )
-INTERVALS = (*WHOLE, *PER_LABEL)
+FINDINGS_WHOLE = ("auc_macro", "auc_micro", "exact_match", "hamming_loss")
+PER_FINDING = (
+    *("auc", "average_precision", "sensitivity", "specificity"),
+    *("ppv", "npv", "f1", "brier"),
+)
+FINDING_COUNTS = ("known", "positives", "unknowns", "prevalence", "threshold", "ece")
+MEANS = ("macro", "micro")
 DESCRIBED = (
     *("engine", "backbone", "weights", "head", "split", "balance", "data", "best"),
     "started_from",
@@ -92,7 +98,7 @@ def _rows(row: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[TrackedRu
                 name=f"{row['head']} on {row['backbone']} by {by}",
                 params={name: _word(value) for name, value in {**who, "split": by}.items()},
                 metrics=_metrics(found),
-                curves={"fold.accuracy": found["folds"]},
+                curves={f"fold.{_ranked_by(found)}": found["folds"]},
             )
 
 
@@ -128,19 +134,45 @@ def _origin(manifest: Manifest) -> dict[str, str]:
     return {name: _word(value) for name, value in origin.items() if value != ""}
 
 
+def _ranked_by(row: Mapping[str, Any]) -> str:
+    return "auc_macro" if "by_finding" in row else "accuracy"
+
+
 def _metrics(body: Mapping[str, Any]) -> dict[str, float]:
-    found = {name: body.get(name) for name in (*WHOLE, *COUNTS)}
-    for name in PER_LABEL:
+    is_of_findings = "by_finding" in body
+    whole, each = (FINDINGS_WHOLE, PER_FINDING) if is_of_findings else (WHOLE, PER_LABEL)
+    found = {name: body.get(name) for name in (*whole, *COUNTS)}
+    for name in each:
         found |= {f"{name}.{label}": value for label, value in (body.get(name) or {}).items()}
-    for name, ends in _intervals(body.get("intervals", {})):
+    if is_of_findings:
+        found |= _finding_metrics(body)
+    for name, ends in _intervals(body.get("intervals", {}), (*whole, *each)):
         found |= {f"{name}.low": ends[0], f"{name}.high": ends[1]} if ends else {}
     found |= {f"mllib.{name}": value for name, value in body.get("mllib", {}).items()}
     numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
     return {_name(name): float(value) for name, value in numbers.items()}
 
 
-def _intervals(body: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float] | None]]:
-    for name in INTERVALS:
+def _finding_metrics(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what stands under a finding, and both means."""
+    counts = {
+        f"{name}.{finding}": row.get(name)
+        for finding, row in body["by_finding"].items()
+        for name in FINDING_COUNTS
+    }
+    means = {
+        f"{mean}.{name}": value
+        for mean in MEANS
+        for name, value in body[mean].items()
+        if name in (*PER_FINDING, "ece")
+    }
+    return counts | means
+
+
+def _intervals(
+    body: Mapping[str, Any], names: Sequence[str]
+) -> Iterator[tuple[str, Sequence[float] | None]]:
+    for name in names:
         ends = body.get(name)
         if isinstance(ends, Mapping):
             yield from ((f"{name}.{label}", pair) for label, pair in ends.items())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pyspark.sql import DataFrame
 
+from spark_cxr.metrics.finding_results import FindingCount, FindingsReport, OmittedFinding
+from spark_cxr.metrics.finding_wording import findings_table
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.pipeline.data_summary import (
     PHANTOMS,
@@ -18,9 +20,8 @@ from spark_cxr.pipeline.data_summary import (
     network_caveats,
     network_line,
 )
-from spark_cxr.pipeline.finding_counts import FindingCount
+from spark_cxr.pipeline.finding_counts import FindingTally
 from spark_cxr.pipeline.trial import FindingsRun
-from spark_cxr.report.findings import FindingsReport, findings_table
 from spark_cxr.verbs.train.results import (
     LEARNED,
     run_summary,
@@ -65,7 +66,7 @@ def counts_of_findings(done: FindingsRun) -> dict[str, Any]:
     }
 
 
-def _counts(count: FindingCount) -> dict[str, int]:
+def _counts(count: FindingTally) -> dict[str, int]:
     return {name: value for name, value in asdict(count).items() if name != "finding"}
 
 
@@ -87,6 +88,7 @@ def summary_of_findings(done: FindingsRun, report: str) -> str:
         f" {result.split_words(done.cfg.train)}",
         network_line(done.featurized),
         *done.ingested.times.lines,
+        *(f"left out: {each.finding}, {each.reason}" for each in _omitted(done)),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
         f"report: {report}",
     ]
@@ -108,10 +110,6 @@ def caveats_of(done: FindingsRun) -> Iterator[str]:
             f"{result.shared:,} of {result.partition.n_test:,} test films have their patient or a "
             "twin in training, so the figures are too good."
         )
-    if result.left_out:
-        least = done.cfg.train.least_positives
-        named = ", ".join(map(str, result.left_out))
-        yield f"Left out, with fewer than {least} patients on one side: {named}."
 
 
 def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport:
@@ -133,9 +131,30 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
             ("Name", f"{result.head.name}-{result.fingerprint}"),
         ),
         run=run_summary(done, predictions.sparkSession),
+        learned=tuple(
+            FindingCount(each.finding, each.positive + each.negative, each.positive)
+            for each in result.trained
+        ),
+        omitted=_omitted(done),
         caveats=tuple(caveats_of(done)),
         overlap=result.overlap,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
+    )
+
+
+def _omitted(done: FindingsRun) -> tuple[OmittedFinding, ...]:
+    return omitted(done.result.left_out, done.cfg.train.least_positives)
+
+
+def omitted(left_out: Sequence[FindingTally], least: int) -> tuple[OmittedFinding, ...]:
+    """Say why findings have no head."""
+    return tuple(
+        OmittedFinding(
+            each.finding,
+            f"{each.positive_groups:,} patients with it and {each.negative_groups:,} without; "
+            f"{least:,} of each are needed",
+        )
+        for each in left_out
     )
 
 

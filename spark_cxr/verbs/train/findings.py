@@ -12,7 +12,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.features import FeatureResult
-from spark_cxr.pipeline.finding_counts import FindingCount, count_findings, enough_of
+from spark_cxr.pipeline.finding_counts import FindingTally, count_findings, enough_of
 from spark_cxr.pipeline.finding_heads import fit_findings, prepare_findings
 from spark_cxr.pipeline.finding_trial import try_out_findings
 from spark_cxr.pipeline.heads import HeadRecipe, settle
@@ -110,6 +110,6 @@ def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> Dat
 
 
 def _left_out(
-    counts: tuple[FindingCount, ...], trained: tuple[FindingCount, ...]
-) -> tuple[FindingCount, ...]:
+    counts: tuple[FindingTally, ...], trained: tuple[FindingTally, ...]
+) -> tuple[FindingTally, ...]:
     return tuple(count for count in counts if count not in trained)
