@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,8 @@ class Feed:
     is_drawn_by_weight: bool = False
     is_shuffled: bool = True
     share: Share = Share()
+    cells: Floats | None = None
+    """Of findings: the targets of each film, weighed and smoothed already."""
 
     def steps(self, epoch: int) -> int:
         """Count the batches of an epoch."""
@@ -141,12 +144,14 @@ class Feed:
             )
             for row, place in zip(numbers, places, strict=True)
         ]
-        labels = self.labels[numbers]
-        classes = len(self.weights)
+        targets = self._targets(numbers) if self.cells is None else self.cells[numbers]
+        return Batch(np.stack(films)[..., None], targets.astype(np.float32), counts, numbers)
+
+    def _targets(self, numbers: Numbers) -> NDArray[np.floating[Any]]:
+        labels, classes = self.labels[numbers], len(self.weights)
         shares = np.eye(classes, dtype=np.float32)[labels] * (1 - self.smoothing)
         weights = np.ones(classes) if self.is_drawn_by_weight else self.weights
-        targets = (shares + self.smoothing / classes) * weights[labels][:, None]
-        return Batch(np.stack(films)[..., None], targets.astype(np.float32), counts, numbers)
+        return (shares + self.smoothing / classes) * weights[labels][:, None]
 
 
 def training_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: Recipe) -> Feed:
@@ -166,6 +171,26 @@ def training_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: 
 def checking_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: Recipe) -> Feed:
     """Feed films as they are, in their order; a film counts as its class does in training."""
     return Feed(films, labels, weights, recipe.batch_size, recipe.seed, STILL, is_shuffled=False)
+
+
+def finding_feeds(
+    train: CachedFilms, val: CachedFilms, cells: tuple[Floats, Floats, Floats], recipe: Recipe
+) -> tuple[Feed, Feed, Feed]:
+    """Feed films of findings: those that train, the same as they are, and those that validate.
+
+    Args:
+        train: Films that train.
+        val: Films that validate.
+        cells: Their targets, smoothed for those that train; then both without smoothing.
+        recipe: How they are augmented, and drawn.
+    """
+    none, alike = np.zeros(train.count, np.int64), np.ones(1, np.float32)
+    learning = Feed(train, none, alike, recipe.batch_size, recipe.seed, recipe.augment)
+    still = checking_feed(train, none, alike, recipe)
+    check = checking_feed(val, np.zeros(val.count, np.int64), alike, recipe)
+    feeds = zip((learning, still, check), cells, strict=True)
+    learning, still, check = (replace(feed, cells=each) for feed, each in feeds)
+    return learning, still, check
 
 
 def _threads() -> int:

@@ -70,6 +70,7 @@ def key(task: Task) -> str:
         task.backbone.normalising,
         task.weights.sha256,
         task.labels,
+        *(["findings"] if task.of_findings else []),
         # Films are identified by how many there are of which class, one after the other.
         *(
             hashlib.sha256(films.targets().tobytes()).hexdigest()

@@ -124,12 +124,16 @@ def clock(seconds: float) -> str:
 
 def validate(course: Course) -> tuple[float, float]:
     """Give loss and accuracy on the films that do not train, each class weighed as in training."""
-    ops, loss = import_keras().ops, optimisation.get_loss(course.recipe)
+    ops, of_findings = import_keras().ops, course.trainee.of_findings
+    measures = (
+        optimisation.get_loss(course.recipe, of_findings),
+        optimisation.get_hits(of_findings),
+    )
     sums: NDArray[np.float64] = np.zeros(3)
     for batch in course.val.batches(0):
         margins = network.said(course.trainee.model, batch.films)[CLASSES]
         pair = (ops.convert_to_tensor(batch.targets), ops.convert_to_tensor(margins))
-        each, hits = (ops.convert_to_numpy(measure(*pair)) for measure in (loss, optimisation.hits))
+        each, hits = (ops.convert_to_numpy(measure(*pair)) for measure in measures)
         # In f64, so that the order of the batches does not show.
         sums += np.stack([each, hits, np.ones_like(each)]).astype(np.float64) @ batch.counts
     total, right, films = course.team.total(sums)

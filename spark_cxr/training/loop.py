@@ -15,13 +15,14 @@ from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.cache import whole
 from spark_cxr.errors import ConfigError, SparkCxrError
 from spark_cxr.training import artifacts, checkpoint, epoch, network, optimisation, targets
-from spark_cxr.training.batches import checking_feed, training_feed
+from spark_cxr.training.batches import Feed, checking_feed, finding_feeds, training_feed
 from spark_cxr.training.checkpoint import Saved, State
 from spark_cxr.training.epoch import Course
+from spark_cxr.training.finding_targets import finding_cells
 from spark_cxr.training.network import ALL, CALM, HEAD
 from spark_cxr.training.optimisation import Moment
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.refit import fold
+from spark_cxr.training.refit import fold, fold_findings
 from spark_cxr.training.task import Epoch, History, Say, Task, TrainedNetwork
 from spark_cxr.training.team import Alone, Team, align
 
@@ -102,12 +103,11 @@ def _check(recipe: Recipe, processes: int) -> None:
 
 def _course(task: Task, say: Say, members: Team) -> Course:
     """Build the network, and what feeds it."""
-    recipe, numbers = task.recipe, targets.training_targets(task)
-    weights = targets.class_weights(numbers, len(task.labels), recipe.balance)
-    feed = replace(training_feed(task.train, numbers, weights, recipe), share=members.share)
-    check = checking_feed(task.val, targets.checking_targets(task), weights, recipe)
+    recipe = task.recipe
+    feed, still, check = _feeds(task)
+    feed = replace(feed, share=members.share)
     trainee = network.build(task.backbone, task.weights, recipe, len(task.labels))
-    still = checking_feed(task.train, numbers, weights, recipe)
+    trainee = replace(trainee, of_findings=task.of_findings)
     memory = epoch.remember(trainee, still) if recipe.distil else None
     if not members.share.number:
         _write(
@@ -116,6 +116,18 @@ def _course(task: Task, say: Say, members: Team) -> Course:
     check = replace(check, share=members.share)
     only_first = say if not members.share.number else lambda line: None
     return Course(recipe, trainee, feed, still, check, memory, members, only_first)
+
+
+def _feeds(task: Task) -> tuple[Feed, Feed, Feed]:
+    """Give the films that train, the same as they are, and those that validate."""
+    recipe = task.recipe
+    if task.of_findings:
+        return finding_feeds(task.train, task.val, finding_cells(task), recipe)
+    numbers = targets.training_targets(task)
+    weights = targets.class_weights(numbers, len(task.labels), recipe.balance)
+    check = checking_feed(task.val, targets.checking_targets(task), weights, recipe)
+    still = checking_feed(task.train, numbers, weights, recipe)
+    return training_feed(task.train, numbers, weights, recipe), still, check
 
 
 def _epochs(course: Course, saved: Saved | None, keeper: _Keeper, folder: Path) -> History:
@@ -245,6 +257,9 @@ def _finish(task: Task, course: Course, history: History, folder: Path) -> Train
         plain.set_weights(trainee.body.get_weights())
         artifacts.write_weights(plain, task, target)
     course.team.total(np.zeros(1))
+    if task.of_findings:
+        heads = fold_findings(trainee.head)
+        return TrainedNetwork(target, heads, history, best.number, is_refitted=False)
     head, is_refitted = fold(trainee.head), False
     if task.recipe.refit and not course.team.share.number:
         head, is_refitted = epoch.refit(course, head)

@@ -43,6 +43,8 @@ class Trainee:
     """Keras' name for the precision of the body."""
     has_learned: bool
     """The body brings statistics of its own."""
+    of_findings: bool = False
+    """Each margin is of a finding, by itself."""
 
     def learn(self, phase: str, recipe: Recipe, optimiser: Any) -> None:
         """Let those layers learn that do in this phase, with a new optimiser."""
@@ -52,13 +54,12 @@ class Trainee:
         for number, leaf in enumerate(leaves):
             leaf.trainable = number >= first and not (self.has_learned and _is_normalising(leaf))
         outputs = (CLASSES, MEMORY) if recipe.distil else (CLASSES,)
+        losses = (optimisation.get_loss(recipe, self.of_findings), optimisation.distance)
         self.model.compile(
             optimizer=optimiser,
-            loss=dict(
-                zip(outputs, (optimisation.get_loss(recipe), optimisation.distance), strict=False)
-            ),
+            loss=dict(zip(outputs, losses, strict=False)),
             loss_weights=dict(zip(outputs, (1.0, recipe.distil), strict=False)),
-            weighted_metrics={CLASSES: [optimisation.hits]},
+            weighted_metrics={CLASSES: [optimisation.get_hits(self.of_findings)]},
             jit_compile=False,
         )
 

@@ -1,7 +1,8 @@
 """What training makes small, what moves the weights, and how large the steps are: by name.
 
 Targets are shares of the classes times the weight of the film's class, so that a weighted film and
-a smoothed label need no code of their own.
+a smoothed label need no code of their own. Of findings they are two for each: how much counts that
+a film has it, and how much that it has not; both are 0 where that is unknown.
 """
 
 from __future__ import annotations
@@ -63,9 +64,37 @@ def _focal(recipe: Recipe) -> Loss:
 LOSSES: dict[str, Callable[[Recipe], Loss]] = {"crossentropy": _crossentropy, "focal": _focal}
 
 
-def get_loss(recipe: Recipe) -> Loss:
-    """Find the loss of a recipe."""
-    return _get(LOSSES, "loss", recipe.loss)(recipe)
+def _crossentropy_of_findings(recipe: Recipe) -> Loss:
+    def loss(targets: Any, margins: Any) -> Any:
+        ops = import_keras().ops
+        positive, negative = ops.split(targets, 2, axis=-1)
+        cells = positive * ops.log_sigmoid(margins) + negative * ops.log_sigmoid(-margins)
+        return -ops.sum(cells, axis=-1)
+
+    return loss
+
+
+def _focal_of_findings(recipe: Recipe) -> Loss:
+    def loss(targets: Any, margins: Any) -> Any:
+        ops = import_keras().ops
+        positive, negative = ops.split(targets, 2, axis=-1)
+        unsure, sure = (ops.maximum(ops.sigmoid(each), 1e-7) for each in (-margins, margins))
+        cells = positive * unsure**recipe.focal_gamma * ops.log_sigmoid(margins)
+        cells += negative * sure**recipe.focal_gamma * ops.log_sigmoid(-margins)
+        return -ops.sum(cells, axis=-1)
+
+    return loss
+
+
+FINDING_LOSSES: dict[str, Callable[[Recipe], Loss]] = {
+    "crossentropy": _crossentropy_of_findings,
+    "focal": _focal_of_findings,
+}
+
+
+def get_loss(recipe: Recipe, of_findings: bool = False) -> Loss:
+    """Find the loss of a recipe: over classes of which a film has one, or over known findings."""
+    return _get(FINDING_LOSSES if of_findings else LOSSES, "loss", recipe.loss)(recipe)
 
 
 def distance(targets: Any, said: Any) -> Any:
@@ -78,6 +107,20 @@ def hits(targets: Any, margins: Any) -> Any:
     ops = import_keras().ops
     is_hit = ops.equal(ops.argmax(targets, axis=-1), ops.argmax(margins, axis=-1))
     return ops.cast(is_hit, "float32")
+
+
+def known_hits(targets: Any, margins: Any) -> Any:
+    """Give the share of each film's known findings whose margin is on the right side of 0."""
+    ops = import_keras().ops
+    positive, negative = ops.split(targets, 2, axis=-1)
+    is_known = ops.cast(positive + negative > 0, "float32")
+    is_hit = ops.cast(ops.equal(positive > negative, margins > 0), "float32") * is_known
+    return ops.sum(is_hit, axis=-1) / ops.maximum(ops.sum(is_known, axis=-1), 1.0)
+
+
+def get_hits(of_findings: bool) -> Loss:
+    """Find what is counted beside the loss; its name ends with that of `hits`."""
+    return known_hits if of_findings else hits
 
 
 def _adam(keras: Any, recipe: Recipe, rate: float, **common: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.heads.portable.layers import Dense
 from spark_cxr.heads.portable.linear import Floats, Linear, softmax
 from spark_cxr.training.targets import Numbers
@@ -51,6 +52,32 @@ def fold(head: Any) -> FoldedHead:
     if len(weights) == 1:
         return Linear(weights[0].T.copy(), biases[0], "softmax")
     return Dense(tuple(weights), tuple(biases))
+
+
+def fold_findings(head: Any) -> FindingHeads:
+    """Read the same head as one of two classes for each finding, which the margin tells apart.
+
+    Against a margin of 0, softmax is the sigmoid that it has learned with.
+    """
+    folded = fold(head)
+    if isinstance(folded, Linear):
+        pairs = zip(folded.weights, folded.bias, strict=True)
+        return FindingHeads(
+            tuple(
+                Linear(np.vstack([0 * row, row]), np.array([0.0, bias]), "softmax")
+                for row, bias in pairs
+            )
+        )
+    kernel, last = folded.weights[-1], folded.biases[-1]
+    return FindingHeads(
+        tuple(
+            Dense(
+                (*folded.weights[:-1], np.column_stack([0 * column, column])),
+                (*folded.biases[:-1], np.array([0.0, bias])),
+            )
+            for column, bias in zip(kernel.T, last, strict=True)
+        )
+    )
 
 
 def _affine(layer: Any) -> tuple[Floats, Floats]:

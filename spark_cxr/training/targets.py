@@ -31,13 +31,18 @@ def checking_targets(task: Task) -> Numbers:
     return _checked(task, task.val, "is kept for validation")
 
 
-def _checked(task: Task, films: CachedFilms, what: str) -> Numbers:
+def check_image(task: Task, films: CachedFilms, what: str) -> None:
+    """Refuse a cache without films, or with films that the network does not take."""
     if not films.count:
         raise InputError(f"a film that {what}", "none", "Give more --images, or --val-fraction")
     image = films.read(0, 1)[0][0]
     if image.dtype != np.uint8 or image.shape != task.backbone.size_hw:
         expected = f"grey uint8 films of {task.backbone.size_hw} in the cache"
         raise InputError(expected, f"{image.dtype} {image.shape}", "Cache them again")
+
+
+def _checked(task: Task, films: CachedFilms, what: str) -> Numbers:
+    check_image(task, films, what)
     numbers = films.targets()
     if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.max() >= len(task.labels):
         received = f"{numbers.dtype} from {numbers.min()} to {numbers.max()}"

@@ -33,6 +33,9 @@ class Task:
     """Of the training: checkpoint/, history.json, weights.keras, films.png."""
     data: str = ""
     """Which films these are, and their licence, in words that travel with the weights."""
+    of_findings: bool = False
+    """The labels are findings, each by itself; `target` of a cached film then has a number for
+    each: 1, 0, or -1 where it is unknown."""
     films: bytes = b""
     """Their list, and those of the network it starts from (`backbones.film_list`)."""
 

@@ -28,7 +28,7 @@ def explained(spark, out, model, images, **asked):
     cfg = defaults(
         run={"out": str(out)},
         ingest={"images": [str(images)], "labels": "none"},
-        explain={"model": model, "pictures": False, "shown": 0, **asked},
+        explain={"model": model, "pictures": False, **asked},
     )
     return job.run(JOB, spark, cfg)
 
