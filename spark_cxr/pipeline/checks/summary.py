@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.checks import NOT_APPLICABLE, Check
 from spark_cxr.output import absolute
+from spark_cxr.pipeline.checks.findings import check_findings
 from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables, check_twins
 from spark_cxr.pipeline.checks.patients import check_patients
 from spark_cxr.pipeline.checks.sources import check_sources
@@ -117,7 +118,7 @@ def audit_summary(
     films, clusters = prepare_images(spark, cfg, images).persist(), clusters.persist()
     try:
         known = NearDuplicateTables(films, twins, clusters, cfg.audit.examples)
-        return check_tables(known, cfg.audit)
+        return check_tables(known, cfg.audit, bool(cfg.ingest.findings))
     finally:
         films.unpersist()
         clusters.unpersist()
@@ -130,7 +131,8 @@ def audit_without_films(spark: SparkSession, cfg: Config, images: DataFrame) -> 
     title, brief = "Near-duplicates", "not checked: no films"
     unknown = Check("near_duplicates", title, NOT_APPLICABLE, sentence, brief=brief)
     try:
-        return (unknown, *check_patients(films), check_sources(films, cfg.audit))
+        sources = _check_sources(films, cfg.audit, bool(cfg.ingest.findings))
+        return (unknown, *check_patients(films), *sources)
     finally:
         films.unpersist()
 
@@ -141,7 +143,16 @@ def prepare_images(spark: SparkSession, cfg: Config, images: DataFrame) -> DataF
     return with_split(spark, cfg, films)
 
 
-def check_tables(known: NearDuplicateTables, settings: Audit) -> tuple[Check, ...]:
+def check_tables(
+    known: NearDuplicateTables, settings: Audit, of_findings: bool = False
+) -> tuple[Check, ...]:
     """Run the checks on tables that have labels and `split` already."""
     people = check_patients(known.images)
-    return (*check_twins(known), *people, check_sources(known.images, settings))
+    sources = _check_sources(known.images, settings, of_findings)
+    return (*check_twins(known), *people, *sources)
+
+
+def _check_sources(images: DataFrame, settings: Audit, of_findings: bool) -> tuple[Check, ...]:
+    if of_findings:
+        return check_findings(images, settings)
+    return (check_sources(images, settings),)
