@@ -26,6 +26,7 @@ AGES = ("age", "patient age", "patient_age", "age_years")
 SEXES = ("sex", "gender", "patient gender", "patient sex", "patient_sex")
 READERS = ("rad_id", "reader", "reader_id", "radiologist", "annotator")
 RUN_LENGTH_NAMES = ("encodedpixels", "rle", "run_lengths")
+NEEDED = ("key_column", "label_column")
 BOXES = {"x_min", "xmin", "bbox", "bbox [x,y,w,h]"}
 PART = r"\{([^}]+)\}"
 """A column within the key that a data set makes of several."""
@@ -125,7 +126,9 @@ def _optional(
 ) -> str | None:
     wanted = getattr(dataset, role) if role else ""
     by_lower = {column.strip().lower(): column for column in header}
-    if wanted in dataset.optional_columns and wanted.lower() not in by_lower:
+    # What a second file says is missing where that file is.
+    may_lack = wanted in dataset.optional_columns or (dataset.joins and role not in NEEDED)
+    if may_lack and wanted.lower() not in by_lower:
         wanted = ""
     if wanted:
         return _check_named(header, path, wanted)
