@@ -29,6 +29,7 @@ from spark_cxr.pipeline.heads import (
     HeadRecipe,
     fit,
 )
+from spark_cxr.pipeline.trial import FittedHead
 from spark_cxr.pipeline.tune import Tuned, tune
 from spark_cxr.schemas import FEATURES, FINDINGS, TEST_FINDINGS, columns
 
@@ -70,7 +71,7 @@ class FindingModel(Model):
 class FittedFindings:
     """Trained heads, and what `--tune` has found for each."""
 
-    model: FindingModel
+    model: FittedHead
     tuned: Mapping[str, Tuned]
     """Empty without `--tune`."""
 

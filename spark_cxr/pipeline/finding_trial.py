@@ -19,17 +19,19 @@ from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
 from spark_cxr.pipeline.model_directory import reference_of, write_model
+from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import FindingResult, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, TEST_FINDINGS
 
 HALF = 0.5
-"""The operating point of heads whose films were weighed so that both answers count the same."""
+"""The operating point of heads whose films were weighed so that both answers count the same, and of
+a network's own answers, which do not know these films."""
 
 
 def try_out_findings(
-    head: Head,
+    head: Head | OwnHead,
     fitted: FittedFindings,
     trial: Trial,
     trained: Sequence[FindingTally],
@@ -38,7 +40,7 @@ def try_out_findings(
 ) -> FindingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`."""
     cfg, partition = trial.cfg, trial.partition
-    thresholds = operating_points(trained, cfg.train.balance)
+    thresholds = operating_points(trained, cfg.train.balance or isinstance(head, OwnHead))
     print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
     scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
     rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
@@ -163,7 +165,7 @@ def _sets(scored: DataFrame, thresholds: Mapping[str, float]) -> dict[str, float
     return {name: measure.evaluate(sets, {measure.metricName: name}) for name in names}
 
 
-def _settings(head: Head, fitted: FittedFindings) -> tuple[tuple[str, float], ...]:
+def _settings(head: Head | OwnHead, fitted: FittedFindings) -> tuple[tuple[str, float], ...]:
     if not fitted.tuned:
         return head.default
     pairs = ((f, pair) for f, tuned in fitted.tuned.items() for pair in tuned.best)

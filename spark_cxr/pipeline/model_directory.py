@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +26,7 @@ from spark_cxr.backbones.network import copy_without_places
 from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.heads.catalog import Setting
-from spark_cxr.heads.portable import PortableHead, pack
+from spark_cxr.heads.portable import pack
 from spark_cxr.metrics import Metrics
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.wording import overlap_in_words
@@ -52,7 +51,14 @@ from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
-from spark_cxr.pipeline.trial import FindingResult, HeadTitle, Learning, TrainingResult, Trial
+from spark_cxr.pipeline.trial import (
+    FindingResult,
+    FittedHead,
+    HeadTitle,
+    Learning,
+    TrainingResult,
+    Trial,
+)
 from spark_cxr.pipeline.tune import Tuned
 from spark_cxr.schemas import FEATURES, GROUP, SHA256, TEST_PREDICTIONS
 from spark_cxr.settings import Gate
@@ -63,23 +69,6 @@ FINDING_MEASURES = ("auc", "average_precision", "sensitivity", "specificity", "b
 PACKAGES = ("pyspark", "numpy", "openvino", "keras")
 MOST = 4000
 """Training films that are described, drawn by hash: more hardly move a mean and 64 axes."""
-
-
-class FittedHead(Protocol):
-    """What gives `prediction_index` and `probability`, and can be kept."""
-
-    @property
-    def name(self) -> str:
-        """Name its kind."""
-        ...
-
-    def transform(self, dataset: DataFrame) -> DataFrame:
-        """Score prepared rows."""
-        ...
-
-    def keep(self, directory: Output) -> PortableHead:
-        """Give it as numpy arrays; leave in the directory what else of it there is to keep."""
-        ...
 
 
 def try_out(

@@ -9,6 +9,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 
 from spark_cxr.heads.catalog import Setting
+from spark_cxr.heads.portable import PortableHead
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.output import Output
@@ -31,6 +32,23 @@ class HeadTitle(Protocol):
     @property
     def title(self) -> str:
         """Give the words for people."""
+        ...
+
+
+class FittedHead(Protocol):
+    """What gives `prediction_index` and `probability`, and can be kept."""
+
+    @property
+    def name(self) -> str:
+        """Name its kind."""
+        ...
+
+    def transform(self, dataset: DataFrame) -> DataFrame:
+        """Score prepared rows."""
+        ...
+
+    def keep(self, directory: Output) -> PortableHead:
+        """Give it as numpy arrays; leave in the directory what else of it there is to keep."""
         ...
 
 

@@ -75,6 +75,18 @@ def _check_heads(cfg: Config, names: Sequence[str]) -> None:
         check_recipe(heads.get(name), HeadRecipe(balance=cfg.train.balance))
 
 
+def _check_any_head(cfg: Config) -> None:
+    from spark_cxr.pipeline.own_answers import OWN, own_head
+
+    if cfg.any_head.head != OWN:
+        _check_heads(cfg, (cfg.any_head.head,))
+        return
+    if not cfg.ingest.findings:
+        way_out = "Add --findings: its labels are findings of a film"
+        raise ConfigError("--findings with --head own", "none", way_out)
+    own_head(cfg.features)
+
+
 def _check_compare(cfg: Config) -> None:
     from spark_cxr.verbs.compare.films import check_splits
 
@@ -87,6 +99,9 @@ def _check_compare(cfg: Config) -> None:
 
 def _check_training(cfg: Config) -> None:
     read_classes(cfg.train.classes)
+    if cfg.train.classes and cfg.ingest.findings:
+        way_out = "Leave --classes out, and name findings as in --findings A,B"
+        raise ConfigError("either --findings or --classes", "both", way_out)
     if cfg.train.split.lower().endswith(".csv"):
         _check_there(cfg.train.split, "a --split file that exists", "Check the file")
     for folder in cfg.train.test_images:
@@ -137,7 +152,7 @@ CHECKS: dict[str, Callable[[Config], None]] = {
     "signing": _check_signing,
     "export": _check_export,
     "train": _check_training,
-    "any_head": lambda cfg: _check_heads(cfg, (cfg.any_head.head,)),
+    "any_head": _check_any_head,
     "compare": _check_compare,
     "finetune": _check_finetune,
     "audit": _check_audit,

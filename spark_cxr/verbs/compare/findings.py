@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import InputError
 from spark_cxr.heads import catalog as heads
 from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Output
@@ -81,9 +81,6 @@ class FindingEntrants:
 
 def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingEntrants:
     """Ingest once, featurize once a network, and fit each head for each finding on each fold."""
-    if cfg.train.classes:
-        way_out = "Leave --classes out, and name findings as in --findings A,B"
-        raise ConfigError("either --findings or --classes", "both", way_out)
     given, by = cfg, min(cfg.compare.splits, key=lambda by: by == "image")
     cfg, ingested, vectors = compared_films(spark, cfg, output)
     images = ingested.images

@@ -151,7 +151,9 @@ def omitted(left_out: Sequence[FindingTally], least: int) -> tuple[OmittedFindin
     return tuple(
         OmittedFinding(
             each.finding,
-            f"{each.positive_groups:,} patients with it and {each.negative_groups:,} without; "
+            "the network does not answer it"
+            if each.is_enough(least)
+            else f"{each.positive_groups:,} patients with it and {each.negative_groups:,} without; "
             f"{least:,} of each are needed",
         )
         for each in left_out

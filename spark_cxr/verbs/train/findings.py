@@ -7,7 +7,6 @@ import time
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import ConfigError
 from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.data_summary import are_drawn
@@ -16,6 +15,7 @@ from spark_cxr.pipeline.finding_counts import FindingTally, count_findings, enou
 from spark_cxr.pipeline.finding_heads import fit_findings, prepare_findings
 from spark_cxr.pipeline.finding_trial import try_out_findings
 from spark_cxr.pipeline.heads import HeadRecipe, settle
+from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import Partition, part_findings
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import FindingResult, FindingsRun, Trial
@@ -33,7 +33,7 @@ from spark_cxr.verbs.train.finding_results import (
 
 
 def train_findings(
-    head: Head,
+    head: Head | OwnHead,
     job: tuple[str, tuple[str, ...]],
     spark: SparkSession,
     cfg: Config,
@@ -42,21 +42,19 @@ def train_findings(
     """Ingest, featurize, split, fit and test; leave model, figures, predictions and a report.
 
     Args:
-        head: What is fitted for each finding.
+        head: What is fitted for each finding, or answers already.
         job: Its name, and the sections that are its flags.
         spark: The session.
         cfg: With findings.
         output: Where all of it goes.
     """
-    if cfg.train.classes:
-        way_out = "Leave --classes out, and name findings as in --findings A,B"
-        raise ConfigError("either --findings or --classes", "both", way_out)
     given = cfg
     cfg, ingested, featurized = featurized_films(spark, cfg, output)
     images = ingested.images
     films = featurized.rows.drop(FEATURES).join(images.select(PATH, FINDINGS), on=PATH, how="inner")
     films = films.where(F.size(FINDINGS) > 0)
     counts = enough_of(count_findings(films), cfg.train.least_positives)
+    counts = head.known(counts) if isinstance(head, OwnHead) else counts
     partition = part_findings(films, images, counts, cfg)
     result = _fit(head, featurized, images, partition, cfg, output)
     drawn = are_drawn(partition.rows)
@@ -70,7 +68,7 @@ def train_findings(
 
 
 def _fit(
-    head: Head,
+    head: Head | OwnHead,
     features: FeatureResult,
     images: DataFrame,
     partition: Partition,
@@ -81,17 +79,21 @@ def _fit(
     recipe = HeadRecipe(cfg.run.seed, balance=train.balance)
     counts = count_findings(partition.rows.where(~F.col(IS_TEST)))
     trained = enough_of(counts, train.least_positives)
+    trained = head.known(trained) if isinstance(head, OwnHead) else trained
     prepared = _prepared(features, partition, cfg).persist()
     try:
-        fitted = fit_findings(
-            head,
-            prepared.where(~F.col(IS_TEST)),
-            trained,
-            recipe,
-            features.plan.network.dim,
-            train.parallelism,
-            train.tune_folds if train.tune else 0,
-        )
+        if isinstance(head, OwnHead):
+            fitted = head.fitted([count.finding for count in trained])
+        else:
+            fitted = fit_findings(
+                head,
+                prepared.where(~F.col(IS_TEST)),
+                trained,
+                recipe,
+                features.plan.network.dim,
+                train.parallelism,
+                train.tune_folds if train.tune else 0,
+            )
         trial = Trial(prepared, partition, images, features, cfg, output)
         left_out = _left_out(counts, trained)
         return try_out_findings(head, fitted, trial, trained, left_out, started)

@@ -30,6 +30,7 @@ from spark_cxr.pipeline.heads import (
     settle,
 )
 from spark_cxr.pipeline.model_directory import try_out
+from spark_cxr.pipeline.own_answers import OWN, own_head
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.splits import IS_TEST
@@ -49,6 +50,9 @@ OWN_JOB = ("lr", "rf", "dt")
 
 def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, featurize, split, fit, evaluate; leave model, figures, predictions and a report."""
+    if name == OWN:
+        own, features = own_head(cfg.features)
+        return train_findings(own, job_of(name), spark, replace(cfg, features=features), output)
     given, head = cfg, heads.get(name)
     check_recipe(head, _recipe(cfg))
     if cfg.ingest.findings:
