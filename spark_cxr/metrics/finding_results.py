@@ -7,7 +7,14 @@ from typing import Any
 from spark_cxr.metrics import FindingMetrics, Overlap, PairedFindings
 from spark_cxr.metrics.comparison_results import FoldSummary
 from spark_cxr.metrics.finding_parts import FindingPartTable
-from spark_cxr.metrics.results import AuditSummary, DataSummary, Row, RunSummary, SplitSummary
+from spark_cxr.metrics.results import (
+    AuditSummary,
+    ClassPanels,
+    DataSummary,
+    Row,
+    RunSummary,
+    SplitSummary,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,10 @@ class FindingsReport:
     audit: AuditSummary | None = None
     overlap: Overlap | None = None
     """Test films that the network was trained on."""
+    panels: tuple[ClassPanels, ...] = ()
+    """Test films with their heat, each under the finding that leads."""
+    heat: str = ""
+    """How that was made."""
 
 
 @dataclass(frozen=True)

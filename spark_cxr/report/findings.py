@@ -18,7 +18,7 @@ from spark_cxr.metrics.wording import (
     decimal_range,
     percent,
 )
-from spark_cxr.report import sections
+from spark_cxr.report import contact, sections
 from spark_cxr.report.finding_sections import (
     curves_section,
     finding_parts,
@@ -51,6 +51,7 @@ def findings_page(report: FindingsReport) -> str:
         pairs_section(found),
         omitted_findings(report.omitted),
         _mistakes(report.mistakes),
+        contact.training_panels(report.panels, report.heat, is_of_findings=True),
         meanings(),
         _data(report),
         split_section(report),

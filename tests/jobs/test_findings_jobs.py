@@ -18,7 +18,7 @@ from spark_cxr.schemas import TEST_FINDINGS, columns
 from tests.quick import defaults
 
 NAMES = ["Consolidation", "Effusion", "Pneumothorax"]
-QUICK = {"resamples": 100, "learning_curve": False, "explained": 0, "least_positives": 5}
+QUICK = {"resamples": 100, "learning_curve": False, "explained": 1, "least_positives": 5}
 """Drawn films are all alike: without `likeness` most of the time would go into comparing them."""
 
 
@@ -60,6 +60,14 @@ def run_dir(spark, films, tmp_path_factory):
 @pytest.fixture(scope="module")
 def metrics(run_dir):
     return json.loads((run_dir / "metrics.json").read_text())
+
+
+def test_page_shows_test_films_with_the_heat_of_their_leading_finding(run_dir):
+    page = (run_dir / "report.html").read_text()
+    assert "Where decisions come from" in page
+    assert "blue is evidence against it" in page
+    assert [name for name in NAMES if f"{name} rather than no {name}" in page]
+    assert "its operating point of" in page
 
 
 def test_run_leaves_figures_a_page_and_a_model_of_findings(run_dir, metrics):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -17,6 +18,7 @@ from spark_cxr.pipeline.finding_trial import try_out_findings
 from spark_cxr.pipeline.heads import HeadRecipe, settle
 from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import Partition, part_findings
+from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import FindingResult, FindingsRun, Trial
 from spark_cxr.pipeline.tune import FOLD, with_folds
@@ -62,7 +64,10 @@ def train_findings(
     done = FindingsRun(*job, given, cfg, drawn, ingested, featurized, result)
     predictions = spark.read.schema(TEST_FINDINGS).parquet(output.table("predictions"))
     output.write_json("metrics.json", counts_of_findings(done))
-    output.write_text("report.html", findings_page(findings_report(done, predictions)))
+    plan, model = featurized.plan, Output(output.table("model"))
+    panels, how = training_panels(predictions, plan, model, cfg.train.explained)
+    report = replace(findings_report(done, predictions), panels=panels, heat=how)
+    output.write_text("report.html", findings_page(report))
     page = output.table("report.html")
     return Outcome(headline_of_findings(done), summary_of_findings(done, page))
 
