@@ -109,7 +109,8 @@ def choose_finding_learners(
     """
     numbers = [F.coalesce(F.col(FINDINGS)[name].cast("int"), F.lit(-1)) for name in findings]
     target = F.array(*numbers)
-    known = _allowed(partition, never).where(F.array_max(target) >= 0)
+    allowed = _allowed(partition, never)
+    known = allowed.where(F.array_max(target) >= 0)
     by = "image" if cfg.train.split == "image" else "patient"
     divided = split(known, by, cfg.finetune.val_fraction, cfg.run.seed)
     side = F.when(F.col(IS_TEST), VAL).otherwise(TRAIN).alias(SIDE)
@@ -119,7 +120,8 @@ def choose_finding_learners(
     )
     found = {row[LABEL]: (row[TRAIN], row[VAL]) for row in table.collect()}
     counts = {stratum: found.get(stratum, (0, 0)) for stratum in partition.counts}
-    return Learners(rows, counts, partition.n_train - sum(map(sum, counts.values())))
+    kept_out = 0 if never is None else partition.n_train - allowed.count()
+    return Learners(rows, counts, kept_out)
 
 
 def _allowed(partition: Partition, never: DataFrame | None) -> DataFrame:
