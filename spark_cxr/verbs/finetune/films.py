@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -52,11 +52,12 @@ FILMS = "films"
 REST = "rest"
 """The side of the films that neither train nor validate."""
 CACHED = (
-    "path string, sha256 string, target int, side string, shape array<int>, pixels binary, "
+    "path string, sha256 string, target {target}, side string, shape array<int>, pixels binary, "
     "colours binary"
 )
-"""One row a film: (height, width) grey levels, the number of its class, and its side; of one that
-is no grey film also its colours."""
+"""One row a film: (height, width) grey levels, the number of its class (an int) or of each finding
+(array<int>: 1, 0, or -1 where it is unknown), and its side; of one that is no grey film also its
+colours."""
 VECTORS = f"{PATH} string, {FEATURES} array<float>"
 PART_BYTES = 2**26
 GROUP_BYTES = 2**21
@@ -121,7 +122,8 @@ def _write(
     known = learners.select(PATH, SHA256, TARGET, SIDE)
     sided = copies.join(F.broadcast(known), on=[PATH, SHA256], how="left").fillna(REST, SIDE)
     names = (PATH, SHA256, TARGET, SIDE, "shape", "pixels")
-    levels = sided.select(*names).mapInArrow(_with_grey_levels, CACHED)
+    ddl = CACHED.format(target=dict(learners.dtypes)[TARGET])
+    levels = sided.select(*names).mapInArrow(partial(_with_grey_levels, ddl), ddl)
     parts = max(1, round(count * size_hw[0] * size_hw[1] / PART_BYTES))
     lot = F.xxhash64(SHA256)
     lots = levels.repartition(parts, SHA256).sortWithinPartitions(SIDE, lot, PATH)
@@ -134,9 +136,9 @@ def _write(
         raise InputError(f"the {count:,} films that were ingested", f"{found:,}", way_out)
 
 
-def _with_grey_levels(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _with_grey_levels(ddl: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Bring copies into the form that is trained on; runs on the workers."""
-    schema = arrow_schema(CACHED)
+    schema = arrow_schema(ddl)
     for batch in batches:
         rows = [{**row, "colours": None} for row in batch.to_pylist()]
         for row in rows:

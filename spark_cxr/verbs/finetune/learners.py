@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import InputError
 from spark_cxr.pipeline.partition import Partition, people_of
 from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split, with_values
-from spark_cxr.schemas import GROUP, LABEL, PATH, SHA256
+from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Config, few
 
 SIDE = "side"
@@ -81,10 +81,7 @@ def choose_learners(
         named: The paths of those that validate; None: a share, by the hash of their patient.
         cfg: The size of the validation, and by what the films were split.
     """
-    trained = partition.rows.where(~F.col(IS_TEST)).drop(IS_TEST)
-    allowed = trained
-    if never is not None:
-        allowed = trained.join(never.select(GROUP).distinct(), on=GROUP, how="left_anti")
+    allowed = _allowed(partition, never)
     if named is None:
         by = "image" if cfg.train.split == "image" else "patient"
         divided = split(allowed, by, cfg.finetune.val_fraction, cfg.run.seed)
@@ -97,6 +94,42 @@ def choose_learners(
     rows = divided.select(PATH, SHA256, LABEL, number, side).persist()
     counts = _counts(rows, partition.labels)
     return Learners(rows, counts, partition.n_train - sum(map(sum, counts.values())))
+
+
+def choose_finding_learners(
+    partition: Partition, never: DataFrame | None, findings: Sequence[str], cfg: Config
+) -> Learners:
+    """Do the same with films of findings: those that validate are dealt out by their strata.
+
+    Args:
+        partition: The split; the labels of its rows are strata.
+        never: As in `choose_learners`.
+        findings: What is learned; a film of which none of these is known is left out.
+        cfg: The size of the validation, and by what the films were split.
+    """
+    numbers = [F.coalesce(F.col(FINDINGS)[name].cast("int"), F.lit(-1)) for name in findings]
+    target = F.array(*numbers)
+    allowed = _allowed(partition, never)
+    known = allowed.where(F.array_max(target) >= 0)
+    by = "image" if cfg.train.split == "image" else "patient"
+    divided = split(known, by, cfg.finetune.val_fraction, cfg.run.seed)
+    side = F.when(F.col(IS_TEST), VAL).otherwise(TRAIN).alias(SIDE)
+    rows = divided.select(PATH, SHA256, LABEL, target.alias(TARGET), side).persist()
+    table = rows.groupBy(LABEL).agg(
+        F.count_if(F.col(SIDE) == TRAIN).alias(TRAIN), F.count_if(F.col(SIDE) == VAL).alias(VAL)
+    )
+    found = {row[LABEL]: (row[TRAIN], row[VAL]) for row in table.collect()}
+    counts = {stratum: found.get(stratum, (0, 0)) for stratum in partition.counts}
+    kept_out = 0 if never is None else partition.n_train - allowed.count()
+    return Learners(rows, counts, kept_out)
+
+
+def _allowed(partition: Partition, never: DataFrame | None) -> DataFrame:
+    """Give the films that train, without the patients and twins of films of `--never`."""
+    trained = partition.rows.where(~F.col(IS_TEST)).drop(IS_TEST)
+    if never is None:
+        return trained
+    return trained.join(never.select(GROUP).distinct(), on=GROUP, how="left_anti")
 
 
 def of_learners(partition: Partition, learners: Learners) -> Partition:

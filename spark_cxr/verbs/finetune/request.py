@@ -52,13 +52,19 @@ def recipe_of(cfg: Config) -> Recipe:
         label_smoothing=settings.label_smoothing,
         focal_gamma=settings.focal_gamma,
         balance=settings.balance_by,
-        best_by=settings.best_by,
+        best_by=_best_by(cfg),
         patience=settings.patience,
         distil=settings.distil,
-        refit=settings.refit,
+        refit=settings.refit and not cfg.ingest.findings,
         precision=settings.train_precision,
         augment=augment,
     )
+
+
+def _best_by(cfg: Config) -> str:
+    """Choose the best epoch of findings by the loss over what is known, unless it is the last."""
+    best_by = cfg.finetune.best_by
+    return "loss" if cfg.ingest.findings and best_by == "accuracy" else best_by
 
 
 def network_of(cfg: Config) -> Backbone:
@@ -113,6 +119,16 @@ def _check(cfg: Config) -> None:
         (cfg.train.features, "--features", "Name the films: --images DIR or --table DIR"),
         (cfg.train.tune, "--tune", "It is for heads on frozen features: jobs/train.py"),
         (cfg.train.balance, "--balance", "Say --balance-by weights, or sampling"),
+        (
+            cfg.ingest.findings and settings.balance_by == "sampling",
+            "--balance-by sampling with --findings",
+            "A film has several: say --balance-by weights, or none",
+        ),
+        (
+            cfg.ingest.findings and cfg.train.classes,
+            "--classes beside --findings",
+            "Name findings as in --findings A,B",
+        ),
     ):
         if given:
             raise ConfigError("a fine-tuning without this flag", flag, way_out)

@@ -10,14 +10,16 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from spark_cxr.backbones.cache import cache_dir
+from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import EpochPoint, LearningSummary, TrainingReport
 from spark_cxr.metrics.wording import counted, duration
 from spark_cxr.output import Outcome, Output, is_here, locate
 from spark_cxr.pipeline.classes import Classes
 from spark_cxr.pipeline.pictures import training_panels
-from spark_cxr.pipeline.trial import TrainingRun
+from spark_cxr.pipeline.trial import FindingsRun, TrainingRun
+from spark_cxr.report.findings import findings_page
 from spark_cxr.report.training import draw_accuracy, draw_loss, training_page
-from spark_cxr.schemas import TEST_PREDICTIONS
+from spark_cxr.schemas import TEST_FINDINGS, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 from spark_cxr.training.loop import SHEET
 from spark_cxr.training.recipe import Recipe
@@ -25,8 +27,15 @@ from spark_cxr.training.task import Epoch, TrainedNetwork
 from spark_cxr.verbs.finetune.films import LearningFilms
 from spark_cxr.verbs.finetune.learners import Learners
 from spark_cxr.verbs.finetune.request import Start
+from spark_cxr.verbs.train.finding_results import (
+    counts_of_findings,
+    findings_report,
+    headline_of_findings,
+    summary_of_findings,
+)
 from spark_cxr.verbs.train.results import counts_of, headline_of, summary_of, training_report
 
+CHOSEN_BY = "Training images that chose the best epoch"
 SOLVED = "solved once more, as logistic regression on films as they are"
 OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")
 """What the one line of JSON has beside the figures of any training."""
@@ -53,7 +62,7 @@ class FinetuneResult:
     plan: FinetunePlan
     learners: Learners
     trained: TrainedNetwork
-    run: TrainingRun
+    run: TrainingRun | FindingsRun
     """Of its head, on the vectors of the trained network."""
     seconds: float
     """Of the training of the network, since the last restart."""
@@ -76,16 +85,24 @@ def write_results(spark: SparkSession, found: FinetuneResult) -> Outcome:
     learning = _learning(found)
     for name, draw in CURVES.items():
         output.write_text(name, draw(learning.epochs, learning.best))
-    output.write_text("report.html", training_page(_report(spark, found, learning)))
-    headline = {name: figures[name] for name in (*headline_of(done), *OURS)}
+    page = output.table("report.html")
+    if isinstance(done, FindingsRun):
+        output.write_text("report.html", findings_page(_findings_report(spark, found, done)))
+        headline, summary = headline_of_findings(done), summary_of_findings(done, page)
+    else:
+        report = _report(spark, found, done, learning)
+        output.write_text("report.html", training_page(report))
+        headline = {name: figures[name] for name in headline_of(done)}
+        summary = summary_of(done, page)
+    headline |= {name: figures[name] for name in ("n_train", *OURS)}
     lines = [*caveats_of(found), f"network: {output.table('weights.keras')}"]
-    summary = summary_of(done, output.table("report.html"))
     return Outcome(headline, "\n".join([summary, *lines]))
 
 
 def figures_of(found: FinetuneResult) -> dict[str, Any]:
     """Give the content of metrics.json: that of a head, and how the network was trained."""
-    epochs, figures = found.trained.history.epochs, counts_of(found.run)
+    epochs, done = found.trained.history.epochs, found.run
+    figures = counts_of_findings(done) if isinstance(done, FindingsRun) else counts_of(done)
     return {
         **figures,
         "n_train": found.learners.n_train,
@@ -129,15 +146,15 @@ def _learning(found: FinetuneResult) -> LearningSummary:
 
 
 def _report(
-    spark: SparkSession, found: FinetuneResult, learning: LearningSummary
+    spark: SparkSession, found: FinetuneResult, done: TrainingRun, learning: LearningSummary
 ) -> TrainingReport:
     """Gather the report: that of a head, with the training of the network."""
-    done, output = found.run, found.plan.output
+    output = found.plan.output
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
     model, explained = Output(output.table("model")), done.cfg.train.explained
     panels, how = training_panels(predictions, done.featurized.plan, model, explained)
     plain = training_report(done, predictions, model)
-    chosen_by = ("Training images that chose the best epoch", f"{found.learners.n_val:,}")
+    chosen_by = (CHOSEN_BY, f"{found.learners.n_val:,}")
     return replace(
         plain,
         title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.result.head.title}",
@@ -148,6 +165,23 @@ def _report(
         learned=learning,
         panels=panels,
         heat=how,
+    )
+
+
+def _findings_report(
+    spark: SparkSession, found: FinetuneResult, done: FindingsRun
+) -> FindingsReport:
+    """Gather the same of several findings."""
+    predictions = spark.read.schema(TEST_FINDINGS).parquet(found.plan.output.table("predictions"))
+    plain = findings_report(done, predictions)
+    chosen_by = (CHOSEN_BY, f"{found.learners.n_val:,}")
+    return replace(
+        plain,
+        title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.result.head.title}",
+        model=(*plain.model, *_model(found)),
+        split=replace(plain.split, notes=(chosen_by, *plain.split.notes)),
+        run=replace(plain.run, seconds=plain.run.seconds + found.seconds),
+        caveats=(*plain.caveats, *caveats_of(found)),
     )
 
 

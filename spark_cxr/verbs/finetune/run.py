@@ -34,6 +34,7 @@ from spark_cxr.verbs.finetune.films import (
     featurize_cached,
     films_to_learn,
 )
+from spark_cxr.verbs.finetune.findings import JOB, finetune_findings
 from spark_cxr.verbs.finetune.head import PortableModel, trained_head
 from spark_cxr.verbs.finetune.learners import (
     Learners,
@@ -46,12 +47,13 @@ from spark_cxr.verbs.finetune.results import FinetunePlan, FinetuneResult, folde
 
 LOG = logging.getLogger(__name__)
 
-JOB = "finetune"
-SECTIONS = FLAGS_OF["finetune"]
+SECTIONS = FLAGS_OF[JOB]
 
 
 def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Ingest, split, train the network, featurize with it, evaluate its head, report."""
+    if cfg.ingest.findings:
+        return finetune_findings(spark, cfg, output, _trained)
     recipe, start = recipe_of(cfg), start_of(cfg)
     labels, size_hw = read_classes(cfg.train.classes).labels, start.backbone.size_hw
     with films_to_learn(spark, cfg, output, small_copies(size_hw, labels)) as films:
@@ -101,6 +103,7 @@ def _trained(
         val=films.val,
         folder=folder_of(plan.output),
         data=_data(plan, learners),
+        of_findings=bool(plan.command.ingest.findings),
         films=film_list.pack(lists),
     )
     workers = plan.command.finetune.workers
