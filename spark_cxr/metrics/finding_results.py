@@ -11,6 +11,7 @@ from spark_cxr.metrics.results import (
     AuditSummary,
     ClassPanels,
     DataSummary,
+    LearningSummary,
     Row,
     RunSummary,
     SplitSummary,
@@ -76,6 +77,8 @@ class FindingsReport:
     """Test films with their heat, each under the finding that leads."""
     heat: str = ""
     """How that was made."""
+    training: LearningSummary | None = None
+    """Where the network itself was trained."""
 
 
 @dataclass(frozen=True)

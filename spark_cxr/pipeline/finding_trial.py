@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.catalog import Head
+from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
@@ -23,7 +24,7 @@ from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import FindingResult, Trial
-from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, TEST_FINDINGS
+from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
 HALF = 0.5
 """The operating point of heads whose films were weighed so that both answers count the same, and of
@@ -104,6 +105,9 @@ class FindingPredictions:
     """Each named by the first of its films: patients' pseudonyms hang on a key, and what is drawn
     from groups in the order of their names must not."""
 
+    sources: tuple[str | None, ...]
+    views: tuple[str | None, ...]
+
     def measured(self, seed: int, resamples: int) -> FindingMetrics:
         """Measure them, with intervals from resampling groups."""
         return measure_findings(
@@ -111,6 +115,19 @@ class FindingPredictions:
             seed=seed,
             resamples=resamples,
         )
+
+    def parts(self, seed: int, resamples: int) -> tuple[FindingPartTable, ...]:
+        """Measure by source and by view, where the films have several of them."""
+        tables = []
+        for by, names in (("source", self.sources), ("view", self.views)):
+            if len({name for name in names if name is not None}) > 1:
+                parts = measure_finding_parts(
+                    *(self.truth, self.probabilities, self.findings, self.groups, names),
+                    seed=seed,
+                    resamples=resamples,
+                )
+                tables.append(FindingPartTable(by, parts, names.count(None)))
+        return tuple(tables)
 
 
 def predictions_of_findings(
@@ -121,13 +138,18 @@ def predictions_of_findings(
     for number, name in enumerate(thresholds):
         cells.append(F.col(FINDINGS)[name].cast("double").alias(f"t{number}"))
         cells.append(F.col("probabilities")[name].alias(f"p{number}"))
-    rows = predictions.select(PATH, GROUP, *cells).orderBy(PATH).toPandas()
+    columns = (PATH, GROUP, SOURCE, VIEW)
+    rows = predictions.select(*columns, *cells).orderBy(PATH).toPandas()
     truth, answers = (
         rows[[f"{letter}{number}" for number in range(len(thresholds))]].to_numpy(np.float64)
         for letter in "tp"
     )
     groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
-    return FindingPredictions(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups)
+    return FindingPredictions(
+        *(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups),
+        sources=tuple(rows[SOURCE]),
+        views=tuple(rows[VIEW]),
+    )
 
 
 def mllib_metrics_of(

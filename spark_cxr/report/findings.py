@@ -29,7 +29,7 @@ from spark_cxr.report.finding_sections import (
 )
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
 from spark_cxr.report.sections import NOTHING
-from spark_cxr.report.training import data_facts, split_section
+from spark_cxr.report.training import data_facts, how_it_learned, split_section
 
 
 def findings_page(report: FindingsReport) -> str:
@@ -49,7 +49,9 @@ def findings_page(report: FindingsReport) -> str:
         finding_parts(report.parts),
         curves_section(found, report.split.unit),
         pairs_section(found),
+        contact.training_panels(report.panels, report.heat, is_of_findings=True),
         omitted_findings(report.omitted),
+        how_it_learned(report.training),
         _mistakes(report.mistakes),
         contact.training_panels(report.panels, report.heat, is_of_findings=True),
         meanings(),

@@ -87,7 +87,9 @@ def write_results(spark: SparkSession, found: FinetuneResult) -> Outcome:
         output.write_text(name, draw(learning.epochs, learning.best))
     page = output.table("report.html")
     if isinstance(done, FindingsRun):
-        output.write_text("report.html", findings_page(_findings_report(spark, found, done)))
+        output.write_text(
+            "report.html", findings_page(_findings_report(spark, found, done, learning))
+        )
         headline, summary = headline_of_findings(done), summary_of_findings(done, page)
     else:
         report = _report(spark, found, done, learning)
@@ -169,7 +171,7 @@ def _report(
 
 
 def _findings_report(
-    spark: SparkSession, found: FinetuneResult, done: FindingsRun
+    spark: SparkSession, found: FinetuneResult, done: FindingsRun, learning: LearningSummary
 ) -> FindingsReport:
     """Gather the same of several findings."""
     predictions = spark.read.schema(TEST_FINDINGS).parquet(found.plan.output.table("predictions"))
@@ -182,6 +184,7 @@ def _findings_report(
         split=replace(plain.split, notes=(chosen_by, *plain.split.notes)),
         run=replace(plain.run, seconds=plain.run.seconds + found.seconds),
         caveats=(*plain.caveats, *caveats_of(found)),
+        training=learning,
     )
 
 

@@ -21,6 +21,7 @@ from spark_cxr.pipeline.data_summary import (
     network_line,
 )
 from spark_cxr.pipeline.finding_counts import FindingTally
+from spark_cxr.pipeline.finding_trial import predictions_of_findings
 from spark_cxr.pipeline.trial import FindingsRun
 from spark_cxr.verbs.train.results import (
     LEARNED,
@@ -138,6 +139,9 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         omitted=_omitted(done),
         caveats=tuple(caveats_of(done)),
         overlap=result.overlap,
+        parts=predictions_of_findings(predictions, result.thresholds).parts(
+            cfg.run.seed, cfg.train.resamples
+        ),
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
 
