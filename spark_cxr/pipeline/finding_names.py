@@ -11,10 +11,9 @@ from functools import cache
 
 from spark_cxr.config import conf_dir, read_toml
 from spark_cxr.errors import InputError
+from spark_cxr.model.findings import NO_FINDING
 from spark_cxr.settings import few, nearest
 
-NO_FINDING = "No Finding"
-"""The label of a film that is known to have none of the findings."""
 ALL = "all"
 """What `--findings` says where it names none."""
 MOST = 1000

@@ -14,7 +14,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.pipeline.finding_names import MOST, NO_FINDING, FindingNames, chosen, vocabulary
+from spark_cxr.model.findings import NO_FINDING
+from spark_cxr.pipeline.finding_names import MOST, FindingNames, chosen, vocabulary
 from spark_cxr.pipeline.finding_policy import NEGATIVE, POSITIVE, UNKNOWN, FindingPolicy
 from spark_cxr.pipeline.label_match import BAR
 from spark_cxr.schemas import FINDINGS, LABEL

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from spark_cxr.errors import ConfigError
+from spark_cxr.model.findings import NO_FINDING
 from spark_cxr.output import Output
 from spark_cxr.phantoms import (
     BOX_COLUMNS,
@@ -22,7 +23,6 @@ from spark_cxr.settings import Config, Phantoms, nearest
 
 BOXES = "boxes.csv"
 """Where the findings lie on the drawn films."""
-NO_FINDING = "No Finding"
 
 
 def phantoms_step(settings: Phantoms, seed: int, output: Output) -> Counter[str]:

@@ -183,6 +183,8 @@ def training_panels(
     most = min(shown, MOST_OF_TREES) if has_trees(predictor.head) else shown
     picked = pick(_with_target(predictions, manifest), manifest, most)
     paths = sorted({film[PATH] for each in picked for _, films in each.kinds for film in films})
+    if not paths:  # every film has No Finding
+        return (), ""
     task = ExplainTask(plan, predictor, manifest.limits, manifest.identity)
     files = films_of(predictions.sparkSession, paths, predictions, MAX_BYTES, AUTO).files
     rows = explained(files, task).collect()
