@@ -15,6 +15,7 @@ from spark_cxr.pipeline.label_columns import PART, LabelColumns, column_or_null,
 from spark_cxr.pipeline.label_file import read_rows
 from spark_cxr.pipeline.label_match import BAR, STEM
 from spark_cxr.pipeline.label_matrix import (
+    FINDINGS_TYPE,
     NAMES,
     READER,
     agreed,
@@ -30,7 +31,6 @@ from spark_cxr.pipeline.text_columns import composed, pseudonymised
 from spark_cxr.schemas import FINDINGS, LABEL, LABELS, PATH, columns
 
 FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
-FINDINGS_TYPE = "map<string,boolean>"
 AGE = r"^(\d{1,4})(?:\.\d*)?([YMWD]?)$"
 YEAR = r"^\s*((?:19|20)\d\d)"
 OLDEST = 120
@@ -128,7 +128,7 @@ def _with_findings(
         rows = of_names(rows, policy, one)
     if named.reader:
         rows = agreed(rows, film, policy.agreement)
-    return with_label(rows)
+    return rows if LABEL in rows.columns else with_label(rows)
 
 
 def _one(form: str, path: str, dataset: Dataset, policy: FindingPolicy) -> str:

@@ -19,7 +19,7 @@ from spark_cxr.pipeline.finding_names import ALL, FindingNames
 from spark_cxr.pipeline.finding_policy import policy_of
 from spark_cxr.pipeline.label_file import found_file
 from spark_cxr.pipeline.label_match import check_labels, check_one_label, find_unmatched, match
-from spark_cxr.pipeline.label_matrix import NAMES, names_said, of_names, with_label
+from spark_cxr.pipeline.label_matrix import NAMES, names_said, of_names
 from spark_cxr.pipeline.label_table import label_from_path, read_labels
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import LABEL, PATH
@@ -204,7 +204,7 @@ def _of_folders(files: DataFrame, settings: Ingest, may_lack: bool) -> DataFrame
     if policy is None or not known:
         return found
     named = found.withColumn(NAMES, names_said(F.col(LABEL)))
-    return with_label(of_names(named, policy)).select(PATH, *FROM_LABELS)
+    return of_names(named, policy).select(PATH, *FROM_LABELS)
 
 
 def check_match(
