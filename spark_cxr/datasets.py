@@ -13,13 +13,21 @@ from typing import Any
 
 from spark_cxr.config import conf_dir, read_toml
 from spark_cxr.errors import ConfigError
-from spark_cxr.settings import UNMATCHED, nearest
+from spark_cxr.settings import BLANK, UNMATCHED, named_folders, nearest
 
 JOINED, COLUMNS, ROWS, RUN_LENGTHS = "joined", "columns", "rows", "run lengths"
 FORMS = (JOINED, COLUMNS, ROWS, RUN_LENGTHS)
 """How a label file writes findings: in one cell, A|B or a list; in a column each; in a row a box or
 reader; as run lengths that outline one."""
-PATTERNS = ("label_regex", "patient_regex", "leave_out")
+CHOICES = {
+    "unmatched": UNMATCHED,
+    "findings": ("", *FORMS),
+    "blank": ("", *BLANK),
+    "key_of": ("", "folder", "stem"),
+}
+OURS = ("name", "optional_columns")
+"""Fields that no description sets."""
+PATTERNS = ("label_regex", "patient_regex", "leave_out", "split_regex")
 """The keys that hold regular expressions."""
 
 
@@ -43,6 +51,14 @@ class PublishedResult:
 
 
 @dataclass(frozen=True)
+class LabelJoin:
+    """A file beside the label file that says more, and the columns that both have."""
+
+    file: str
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What has to be known about a set of images before it can be used."""
 
@@ -59,10 +75,23 @@ class Dataset:
     """Searched in the path: its first group is the patient."""
     leave_out: str = ""
     """Paths that match are no films (masks, say)."""
+    more_labels: tuple[str, ...] = ()
+    """Files of the same form beside the label file, where they are there."""
+    joins: tuple[LabelJoin, ...] = ()
+    delimiter: str = ""
+    """What stands between the columns of the label file; empty: a comma."""
+    header: tuple[str, ...] = ()
+    """The columns of a label file that does not name them."""
+    key: str = ""
+    """Makes the key of columns, like p{subject_id}/s{study_id}, where there is no `key_column`."""
+    key_of: str = ""
+    """What the key names: `folder`, or `stem`, a path without its ending; empty: a file."""
     key_column: str = ""
     label_column: str = ""
     patient_column: str = ""
     view_column: str = ""
+    projection_column: str = ""
+    """Says frontal or lateral, where the view says no more."""
     offset_column: str = ""
     """Days since the first symptoms or the admission."""
     age_column: str = ""
@@ -79,12 +108,18 @@ class Dataset:
     uncertain: tuple[str, ...] = ()
     """What -1 counts as: a word, or Finding=word."""
     blank: str = ""
+    between: str = ""
+    """What stands between findings in one cell; empty: a bar."""
     ignored: tuple[str, ...] = ()
     """Words of the label column that are no findings."""
     synonyms: tuple[tuple[str, str], ...] = ()
     """What the publisher writes, and the finding that it is, beside conf/findings.toml."""
     optional_columns: tuple[str, ...] = ()
     """Where the label file is not the publisher's: columns that it need not have by these names."""
+    split_regex: str = ""
+    """The publisher's split by path: its first group says train, val or test."""
+    split_lists: tuple[tuple[str, str], ...] = ()
+    """The publisher's split by files of names: the file, and the side of its films."""
     unmatched: str = "error"
     keep: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Column of the CSV and the values with which a row counts."""
@@ -107,27 +142,60 @@ def get(name: str) -> Dataset:
     return _described(path.stem, read_toml(path, "a description of a data set", "--dataset"))
 
 
+def get_all(text: str) -> tuple[Dataset, ...]:
+    """Read the descriptions that `--dataset` names: NAME, or NAME=FOLDER,NAME=FOLDER."""
+    return tuple(get(name) for name, _ in named_folders(text))
+
+
 def _described(name: str, values: Mapping[str, Any]) -> Dataset:
-    kinds = {field.name: field.type for field in fields(Dataset) if field.name != "name"}
+    kinds = {each.name: each.type for each in fields(Dataset) if each.name not in OURS}
     for key, value in values.items():
         if key not in kinds:
             raise ConfigError(f"a key of a data set in {name}.toml", key, nearest(key, [*kinds]))
         if kinds[key] == "str" and not isinstance(value, str):
             received = f"{key}={value!r}"
             raise ConfigError(f"{key} of {name}.toml as text", received, "Put it in quotes")
+        if kinds[key] == "tuple[str, ...]":
+            _check_texts(name, key, value)
         if key in PATTERNS:
             _check_pattern(name, key, value)
-    _check_unmatched(name, values.get("unmatched", "error"))
+    for key, words in CHOICES.items():
+        _check_choice(name, key, values.get(key, words[0]), words)
     keep, rules = _keep(name, values.get("keep", {})), _rules(name, values.get("rules", []))
     published = _published(name, values.get("published", []))
-    lists = {"keep": keep, "rules": rules, "published": published}
+    lists: dict[str, Any] = {"keep": keep, "rules": rules, "published": published}
+    lists |= {key: _pairs(name, key, values.get(key, {})) for key in ("synonyms", "split_lists")}
+    lists["joins"] = _joins(name, values.get("joins", []))
+    lists |= {key: tuple(value) for key, value in values.items() if kinds[key] == "tuple[str, ...]"}
     return Dataset(name=name, **{**values, **lists})
 
 
-def _check_unmatched(name: str, word: str) -> None:
-    if word not in UNMATCHED:
-        expected = f"unmatched of {name}.toml from {', '.join(UNMATCHED)}"
-        raise ConfigError(expected, f"unmatched={word}", nearest(word, UNMATCHED))
+def _check_choice(name: str, key: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        expected = f"{key} of {name}.toml from {', '.join(filter(None, words))}"
+        raise ConfigError(expected, f"{key}={word}", nearest(word, [*filter(None, words)]))
+
+
+def _check_texts(name: str, key: str, value: Any) -> None:
+    if not (isinstance(value, list) and all(map(_is_text, value))):
+        received, way_out = f"{key}={value!r}", f'Write it like {key} = ["a", "b"]'
+        raise ConfigError(f"{key} of {name}.toml as a list of texts", received, way_out)
+
+
+def _pairs(name: str, key: str, written: Any) -> tuple[tuple[str, str], ...]:
+    if not (isinstance(written, dict) and all(map(_is_text, written.values()))):
+        received, way_out = f"{key}={written!r}", 'Write it like "Derrame pleural" = "Effusion"'
+        raise ConfigError(f"[{key}] of {name}.toml with a text for each name", received, way_out)
+    return tuple(written.items())
+
+
+def _joins(name: str, written: Any) -> tuple[LabelJoin, ...]:
+    for row in written if isinstance(written, list) else [written]:
+        if not (isinstance(row, dict) and set(row) == {"file", "on"} and _is_text(row["file"])):
+            expected = f"[[joins]] of {name}.toml with file and on"
+            raise ConfigError(expected, f"joins={row!r}", "See conf/datasets/mimic.toml")
+        _check_texts(name, "on", row["on"])
+    return tuple(LabelJoin(row["file"], tuple(row["on"])) for row in written)
 
 
 def _check_pattern(name: str, key: str, pattern: str) -> None:

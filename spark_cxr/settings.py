@@ -91,6 +91,12 @@ class Ingest:
     min_side: int = setting(least=1)
     likeness: float = setting(least=0.8, most=1)
 
+    def __post_init__(self) -> None:
+        """Add the folders of --dataset NAME=FOLDER to the images."""
+        folders = [folder for _, folder in named_folders(self.dataset) if folder]
+        more = tuple(folder for folder in folders if folder not in self.images)
+        object.__setattr__(self, "images", (*self.images, *more))
+
 
 @dataclass(frozen=True)
 class Features:
@@ -404,6 +410,14 @@ class Config:
 SECTIONS: dict[str, Any] = get_type_hints(Config)
 WITHOUT_OUT = frozenset(("score", "serve", "load"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
+
+
+def named_folders(text: str) -> tuple[tuple[str, str], ...]:
+    """Take NAME=FOLDER,NAME=FOLDER apart; a name alone is a pair without a folder."""
+    if "=" not in text:
+        return ((text, ""),) if text else ()
+    pairs = (word.partition("=") for word in text.split(",") if word.strip())
+    return tuple((name.strip(), folder.strip()) for name, _, folder in pairs)
 
 
 _TRAIN = ("phantoms", "ingest", "features", "train", "gate")

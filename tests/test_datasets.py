@@ -31,8 +31,52 @@ def label(name: str, written: str) -> str | None:
 # The sets of the field
 
 
-def test_the_three_public_sets_are_described() -> None:
-    assert datasets.names() == ("cohen", "ozturk", "radiography")
+def test_the_public_sets_are_described() -> None:
+    assert datasets.names() == (
+        *("brax", "chexpert", "chexpert_plus", "cohen", "covidx", "indiana", "kermany", "mimic"),
+        *("nih", "nih_google", "ozturk", "padchest", "radiography", "rsna", "siim", "vindr"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "patient"),
+    [
+        ("kermany", "/k/train/PNEUMONIA/person12_bacteria_3.jpeg", "person12"),
+        ("kermany", "/k/test/NORMAL/IM-0115-0001.jpeg", "IM-0115"),
+        ("kermany", "/k/test/NORMAL/NORMAL2-IM-0115-0001.jpeg", "NORMAL2-IM-0115"),
+        ("chexpert", "/c/train/patient00001/study1/view1_frontal.jpg", "patient00001"),
+    ],
+)
+def test_a_path_names_the_patient(name: str, path: str, patient: str) -> None:
+    found = re.search(datasets.get(name).patient_regex, path)
+    assert found is not None
+    assert found[1] == patient
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "side"),
+    [
+        ("kermany", "/k/val/normal/a.jpeg", "val"),
+        ("covidx", "/c/test/a b.png", "test"),
+        ("chexpert", "/c/valid/patient00001/study1/view1_frontal.jpg", "valid"),
+    ],
+)
+def test_a_path_names_the_side_of_the_official_split(name: str, path: str, side: str) -> None:
+    found = re.search(datasets.get(name).split_regex, path)
+    assert found is not None
+    assert found[1] == side
+
+
+def test_pneumonia_of_kermany_is_read_with_germ_and_without() -> None:
+    folders = ("NORMAL", "PNEUMONIA", "Viral Pneumonia", "bacterial_pneumonia")
+    wanted = ["Normal", "Pneumonia", "Viral Pneumonia", "Bacterial Pneumonia"]
+    assert [label("kermany", folder) for folder in folders] == wanted
+
+
+def test_all_names_of_a_set_are_read_at_once() -> None:
+    titles = [each.name for each in datasets.get_all("nih=/a,chexpert=/b")]
+    assert titles == ["nih", "chexpert"]
+    assert datasets.get_all("") == ()
 
 
 @pytest.mark.parametrize("name", datasets.names())
@@ -162,6 +206,21 @@ def test_unmatched_of_another_kind_is_refused(tmp_path: Path) -> None:
         "Expected unmatched of mine.toml from error, keep. Received: unmatched=keeps. "
         "Did you mean keep?"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [
+        ('findings = "rowes"', "findings=rowes. Did you mean rows?"),
+        ('blank = "zero"', "blank=zero. Known are: unknown, negative."),
+        ('uncertain = "unknown"', "uncertain='unknown'. Write it like uncertain ="),
+        ("[synonyms]\na = 1", "synonyms={'a': 1}. Write it like"),
+        ('[[joins]]\nfile = "a.csv"', "joins={'file': 'a.csv'}. See conf/datasets/mimic.toml."),
+        ('optional_columns = ["a"]', "optional_columns. Did you mean"),
+    ],
+)
+def test_what_is_said_of_findings_is_checked(tmp_path: Path, text: str, received: str) -> None:
+    assert f"Received: {received}" in refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize(

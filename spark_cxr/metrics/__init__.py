@@ -6,6 +6,7 @@ there for who needs one piece. Numpy only.
 """
 
 from spark_cxr.metrics.calibration import reliability
+from spark_cxr.metrics.finding_parts import FindingPart, measure_finding_parts
 from spark_cxr.metrics.finding_records import FindingMetrics, PairedFindings
 from spark_cxr.metrics.findings import compare_findings, measure_findings
 from spark_cxr.metrics.measure import Overlap, Part, measure, measure_parts
@@ -31,6 +32,7 @@ __all__ = [
     "Curves",
     "Difference",
     "FindingMetrics",
+    "FindingPart",
     "Interval",
     "Intervals",
     "LearningPoint",
@@ -48,6 +50,7 @@ __all__ = [
     "learning_curve",
     "mcnemar",
     "measure",
+    "measure_finding_parts",
     "measure_findings",
     "measure_parts",
     "precision_recall",

@@ -6,6 +6,7 @@ from typing import Any
 
 from spark_cxr.metrics import FindingMetrics, Overlap, PairedFindings
 from spark_cxr.metrics.comparison_results import FoldSummary
+from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.results import AuditSummary, DataSummary, Row, RunSummary, SplitSummary
 
 
@@ -60,6 +61,7 @@ class FindingsReport:
     """What a reader must know of data and network; those of the figures are added."""
     mistakes: tuple[FindingMistake, ...] = ()
     """The surest first."""
+    parts: tuple[FindingPartTable, ...] = ()
     audit: AuditSummary | None = None
     overlap: Overlap | None = None
     """Test films that the network was trained on."""
@@ -115,6 +117,8 @@ class FindingsComparison:
     """Weights, engine, precision, tuning: what was really used."""
     omitted: tuple[OmittedFinding, ...] = ()
     caveats: tuple[str, ...] = ()
+    parts: tuple[FindingPartTable, ...] = ()
+    """Of the best."""
     audit: AuditSummary | None = None
 
     @property
@@ -129,6 +133,7 @@ class FindingsComparison:
             "split": asdict(self.split),
             "ranking": [row.to_json() for row in self.rows],
             "left_out": {each.finding: each.reason for each in self.omitted},
+            "parts": {t.by: [part.to_json() for part in t.parts] for t in self.parts},
             "caveats": list(self.caveats),
             "audit": [check.to_json() for check in self.audit.checks] if self.audit else [],
         }

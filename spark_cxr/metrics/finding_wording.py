@@ -20,6 +20,60 @@ GUESS = 0.5
 """The AUC of guessing."""
 SHOWN = 6
 """Up to how many findings a sentence names."""
+MEANINGS = (
+    (
+        "Known films",
+        "Those whose labels say of this finding whether it is there. Where they say nothing, the "
+        "film counts neither for nor against the finding.",
+    ),
+    (
+        "AUC",
+        "Of a film with the finding and a film without it, how often the one with it gets the "
+        "higher probability: 0.5 is guessing, 1 is without error. It does not depend on how "
+        "frequent the finding is, nor on the operating point.",
+    ),
+    (
+        "Average precision",
+        "The area under precision against recall. Guessing reaches the share of films with the "
+        "finding, so hold it against that share: 0.2 is much for a finding of one film in 100.",
+    ),
+    (
+        "Operating point",
+        "The probability from which on the answer is yes. Sensitivity, specificity, PPV and NPV "
+        "are those of that one point; another gives others.",
+    ),
+    (
+        "Sensitivity, specificity",
+        "The share of films with the finding that were found, and of those without it that were "
+        "left alone.",
+    ),
+    (
+        "PPV, NPV",
+        "The share of the answers yes, and no, that were right. Both change with how frequent the "
+        "finding is: among other patients they are others.",
+    ),
+    (
+        "Brier score",
+        "The mean squared distance of the probability from the truth, 0 at best. Always stating "
+        "the share p of films with the finding gives p × (1 − p).",
+    ),
+    (
+        "Calibration error (ECE)",
+        "How far the stated probability is from the share of films with the finding, on average "
+        "over ten bins. Below it: what honest probabilities would stay below by chance.",
+    ),
+    (
+        "Macro",
+        "The plain mean over the findings that have the figure: a rare finding counts as much as "
+        "a frequent one.",
+    ),
+    (
+        "Micro",
+        "All known answers of all findings in one pool. Its AUC also rewards knowing which "
+        "findings are frequent, so it is higher than the mean and no measure of recognition.",
+    ),
+)
+"""Each figure in plain words, for a reader of the page."""
 
 
 def by_auc(rows: Sequence[FindingFigures]) -> list[FindingFigures]:
@@ -184,8 +238,8 @@ def _without(found: FindingMetrics) -> str:
     if not names:
         return ""
     return (
-        f"No AUC for {named(names)}: the test films do not have both films with it and films "
-        "without it. The mean leaves them out."
+        f"No AUC for {named(names)}: the test films where it is known all have it, or all lack it. "
+        "The mean is over the others."
     )
 
 
@@ -196,9 +250,9 @@ def _unknown(found: FindingMetrics) -> str:
     share = unknown / (found.n * len(found.rows))
     most = max(found.rows, key=lambda row: row.unknowns)
     return (
-        f"{percent(share)} of the answers are unknown ({printable(most.finding)} on "
-        f"{most.unknowns:,} of {found.n:,} films). Each figure is over the films where its finding "
-        "is known, and these may differ from the others."
+        f"{percent(share)} of the answers are unknown, most often {printable(most.finding)} "
+        f"({most.unknowns:,} of {found.n:,} films). Each figure is over the films where its "
+        "finding is known, and these may differ from the others."
     )
 
 

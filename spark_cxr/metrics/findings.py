@@ -89,7 +89,6 @@ def measure_findings(
             _row(
                 answers,
                 place,
-                prepared.sums[:, place],
                 _figures(whole.each[0, place], drawn.each[:, place], prepared.sums[:, place]),
                 finding_curves(*answers.of(place), answers.n_groups, seed, bands),
             )
@@ -190,9 +189,10 @@ def make_answers(
 
 
 def _row(
-    answers: FindingAnswers, place: int, sums: Floats, figures: Figures, curves: FindingCurves
+    answers: FindingAnswers, place: int, figures: Figures, curves: FindingCurves
 ) -> FindingFigures:
     positive, scores, groups = answers.of(place)
+    yes = scores >= answers.thresholds[place]
     ece = _ece(scores, positive)
     return FindingFigures(
         finding=answers.findings[place],
@@ -202,8 +202,8 @@ def _row(
         unknowns=answers.n - len(scores),
         groups=len(np.unique(groups)),
         positive_groups=len(np.unique(groups[positive])),
-        true_positives=int(sums[:, TRUE_POSITIVE].sum()),
-        false_positives=int(sums[:, FALSE_POSITIVE].sum()),
+        true_positives=int((yes & positive).sum()),
+        false_positives=int((yes & ~positive).sum()),
         mean_probability=float(scores.mean()) if len(scores) else None,
         figures=figures,
         ece=ece,

@@ -126,6 +126,8 @@ class Panel:
     margin: float
     image: bytes
     """PNG or JPEG; empty where the film could not be drawn."""
+    threshold: float | None = None
+    """The operating point, if the label is a finding."""
 
 
 @dataclass(frozen=True)

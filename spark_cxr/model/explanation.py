@@ -53,6 +53,8 @@ class Explanation:
     prediction: Prediction
     grid: Grid | None = None
     """Where the centres of the map's cells lie on the film; None: in the middle of equal parts."""
+    threshold: float | None = None
+    """The operating point, if the label is a finding."""
 
     @property
     def heat(self) -> NDArray[np.float32]:
@@ -88,6 +90,10 @@ class Explanation:
         """Say what a reader of the picture has to know."""
         if self.probability is None or self.contrast_probability is None:
             first = f"{self.label} rather than {self.contrast}; the model names no class here"
+        elif self.threshold is not None:
+            side = "below" if self.probability < self.threshold else "above"
+            point = f"its operating point of {self.threshold:.1%}"
+            first = f"{self.label} {self.probability:.1%}, {side} {point}"
         else:
             first = (
                 f"{self.label} {self.probability:.1%}, "
@@ -110,8 +116,12 @@ def explanations(
     method: str,
     labels: Sequence[str] = (),
     grid: Grid | None = None,
+    points: Mapping[str, float] | None = None,
 ) -> tuple[Explanation, ...]:
-    """Word what was traced: an explanation for each of the labels, for all `known` by default."""
+    """Word what was traced: an explanation for each of the labels, for all `known` by default.
+
+    Of a model of findings, `points` are their operating points.
+    """
     shares = prediction.probabilities
     found = []
     for label in labels or known:
@@ -134,6 +144,7 @@ def explanations(
                 film=film,
                 prediction=prediction,
                 grid=grid,
+                threshold=(points or {}).get(label),
             )
         )
     return tuple(found)

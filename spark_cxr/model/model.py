@@ -104,7 +104,9 @@ class Model:
         trace = attribution.trace(shown[None])[0]
         prediction = self.predictor.predict(trace.vector, picture)
         return explanations(
-            pixels, trace, prediction, self.labels, attribution.method, labels, attribution.grid
+            *(pixels, trace, prediction, self.labels, attribution.method, labels),
+            grid=attribution.grid,
+            points=self.predictor.thresholds,
         )
 
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:

@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import re
+import zipfile
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -55,13 +56,33 @@ def read_csv_text(data: bytes, path: str) -> CsvText:
     return CsvText(text, encoding)
 
 
+def is_zip(path: str) -> bool:
+    """Tell a ZIP archive by its name; Spark reads none."""
+    return path.lower().endswith(".zip")
+
+
 def uncompressed(data: bytes, path: str) -> bytes:
-    """Unpack what Spark unpacks by the end of a file's name."""
+    """Unpack what Spark unpacks by the end of a file's name, and a ZIP archive of one file."""
+    if is_zip(path):
+        return _of_zip(data, path)
     try:
         codec = pa.Codec.detect(path).name
     except (TypeError, ValueError):  # pyarrow knows no such end
         return data
     return bytes(pa.input_stream(pa.py_buffer(data), compression=codec).read())
+
+
+def _of_zip(data: bytes, path: str) -> bytes:
+    way_out = "Pack the label file alone, or not at all"
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(names) != 1:
+                received = f"{path} with {len(names):,}"
+                raise InputError("a ZIP archive of one label file", received, way_out)
+            return archive.read(names[0])
+    except zipfile.BadZipFile as error:
+        raise InputError("a ZIP archive", f"{path} ({error})", way_out) from None
 
 
 def _is_plainly_right(text: str) -> bool:

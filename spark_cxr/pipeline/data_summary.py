@@ -73,12 +73,14 @@ def data_summary(
     cfg: Config, ingested: IngestResult, drawn: bool, classes: tuple[ClassCount, ...] = ()
 ) -> DataSummary:
     """Say what went in."""
-    known = datasets.get(cfg.ingest.dataset) if cfg.ingest.dataset else None
-    title = known.title if known else ", ".join(Path(i).name for i in cfg.ingest.images)
+    known = datasets.get_all(cfg.ingest.dataset)
+    title = ", ".join([each.title for each in known] or [Path(i).name for i in cfg.ingest.images])
     source = (*cfg.ingest.images, *cfg.train.test_images)
     if not ingested.has_films:
         title, source = cfg.features.backbone, (without_password(cfg.train.features),)
-    notes = (("Licence", known.licence), ("Citation", known.citation)) if known else ()
+    notes = tuple(
+        note for each in known for note in (("Licence", each.licence), ("Citation", each.citation))
+    )
     return DataSummary(
         name=PHANTOMS if drawn else title,
         source=", ".join(source),
@@ -93,7 +95,8 @@ def data_summary(
 
 def published_of(cfg: Config) -> tuple[PublishedResult, ...]:
     """Give what others reported on the data set, where it is a known one."""
-    return datasets.get(cfg.ingest.dataset).published if cfg.ingest.dataset else ()
+    known = datasets.get_all(cfg.ingest.dataset)
+    return known[0].published if len(known) == 1 else ()
 
 
 def data_caveats(ingested: IngestResult, drawn: bool) -> Iterator[str]:

@@ -142,7 +142,11 @@ def _explained(
         row[BOX_HEAT] = film_boxes(boxes, trace.maps, known, prediction, opened.size_hw, grid)
     if not target:
         return row
-    why = explanations(opened.film, trace, prediction, known, attribution.method, [target], grid)[0]
+    (why,) = explanations(
+        *(opened.film, trace, prediction, known, attribution.method, [target]),
+        grid=grid,
+        points=task.predictor.thresholds,
+    )
     return {
         **row,
         "target": why.label,

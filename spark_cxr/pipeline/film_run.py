@@ -17,7 +17,7 @@ from spark_cxr.images.film import Limits
 from spark_cxr.output import Output, absolute, locate
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.feature_cache import FeatureCache
-from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path, sets_of
 from spark_cxr.pipeline.parts import Parts
 from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.progress import Watch
@@ -147,11 +147,15 @@ class FilmRun:
 
 def _digest_of_labels(settings: Ingest) -> str:
     """Identify the label file, which decides who gets a vector; empty: there is none to read."""
+    return " ".join(filter(None, map(_digest_of_one, sets_of(settings))))
+
+
+def _digest_of_one(settings: Ingest) -> str:
     if dataset_of(settings).labels in NO_FILE:
         return ""
     with suppress(OSError, ValueError):
         store, path = locate(absolute(label_path(settings)))
-        with store.open_input_stream(path) as stream:
+        with store.open_input_stream(path, compression=None) as stream:
             return hashlib.sha256(stream.read()).hexdigest()
     return ""
 

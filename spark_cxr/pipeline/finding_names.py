@@ -38,12 +38,18 @@ class FindingNames:
     own: Mapping[str, str] = field(default_factory=dict)
     """Names that the data set's description puts for others."""
     spellings: dict[str, str] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)
+    """What the label files have."""
 
     def of(self, written: str) -> str:
         """Give the one name for what a publisher or a user has written."""
         name = " ".join(self.own_name(written).split())
         known = vocabulary().spelling.get(plain(name))
         return known or self.spellings.setdefault(plain(name), name)
+
+    def with_own(self, own: Mapping[str, str]) -> FindingNames:
+        """Give the same names for another label file of the run."""
+        return FindingNames(own, self.spellings, self.found)
 
     def is_finding(self, written: str) -> bool:
         """Tell whether a name is a known one, of a finding or of none."""
@@ -70,13 +76,16 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(spelling, frozenset(written["beside_none"]))
 
 
-def chosen(wanted: Sequence[str], there: Iterable[str], names: FindingNames) -> tuple[str, ...]:
+def chosen(
+    wanted: Sequence[str], there: Iterable[str], names: FindingNames, may_lack: bool = False
+) -> tuple[str, ...]:
     """Give the findings of a run, sorted: those that are wanted, or all that are there.
 
     Raises:
         InputError: A wanted one is not there, or nothing is.
     """
     known = sorted({*there} - {NO_FINDING})
+    names.found.update(known)
     if not known or len(known) > MOST:
         received = "none" if not known else f"{len(known):,}: {few(known, 3)}"
         way_out = "Name the column with --label-column"
@@ -84,6 +93,8 @@ def chosen(wanted: Sequence[str], there: Iterable[str], names: FindingNames) -> 
     if ALL in wanted:
         return tuple(known)
     found = sorted({names.of(word) for word in wanted})
+    if may_lack:
+        return tuple(name for name in found if name in known)
     for name in found:
         if name not in known:
             raise InputError("--findings of the label file", name, nearest(name, known, 12))

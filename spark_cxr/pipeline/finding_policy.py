@@ -19,6 +19,8 @@ class FindingPolicy:
     """Which findings a run wants, and what counts where a file says neither yes nor no."""
 
     wanted: tuple[str, ...]
+    may_lack: bool = False
+    """Another label file may have what this one lacks."""
     names: FindingNames = field(default_factory=FindingNames)
     uncertain: Mapping[str, str] = field(default_factory=dict)
     """What -1 counts as, by finding; under the empty name for all others."""
@@ -34,13 +36,16 @@ class FindingPolicy:
         return self.uncertain.get(finding) or self.uncertain.get("", UNKNOWN)
 
 
-def policy_of(settings: Ingest, dataset: Dataset, names: FindingNames) -> FindingPolicy | None:
+def policy_of(
+    settings: Ingest, dataset: Dataset, names: FindingNames, may_lack: bool = False
+) -> FindingPolicy | None:
     """Put what the settings say over what the data set says; None: a run of one label a film."""
     if not settings.findings:
         return None
     return FindingPolicy(
         wanted=settings.findings,
         names=names,
+        may_lack=may_lack,
         uncertain={
             **_uncertain(dataset.uncertain, f"uncertain of {dataset.name}.toml", names),
             **_uncertain(settings.uncertain, "--uncertain", names),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
@@ -20,13 +20,21 @@ from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.few_near_duplicates import FEW, find_few_twins
 from spark_cxr.pipeline.film_run import FilmRun, reading_of, wanted_by
 from spark_cxr.pipeline.folders import PassedOver
-from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
+from spark_cxr.pipeline.labels import (
+    check_match,
+    dataset_of,
+    label_rows,
+    labels_of_files,
+    sets_of,
+    source_of_set,
+)
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.pseudonyms import HEX_DIGITS
 from spark_cxr.pipeline.reading import Copies
 from spark_cxr.pipeline.session import expect_few
-from spark_cxr.pipeline.sources import Listing, list_files, source_of
+from spark_cxr.pipeline.sources import Listing, is_below, list_files, source_of
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, SHA256, TWINS, columns
 from spark_cxr.settings import Ingest
@@ -280,6 +288,17 @@ def unseen(listed: DataFrame, found: DataFrame, max_bytes: int) -> DataFrame:
     )
 
 
+def source_of_films(one: Ingest) -> Column:
+    """Name the data set of the films below its folder; null for all others."""
+    return F.when(is_below(one.images[0]), F.lit(source_of_set(one)))
+
+
+def of_source(patient: Column, source: Column) -> Column:
+    """Keep patients of several data sets apart: patient 13 of one is not patient 13 of another."""
+    digest = F.sha2(F.concat_ws(" ", source, patient), 256)
+    return F.when(patient.isNotNull(), F.concat(F.lit("p"), F.substring(digest, 1, HEX_DIGITS)))
+
+
 def quarantine_of(files: DataFrame) -> DataFrame:
     """Take the files that are no images to work with."""
     return files.where(F.col("reason").isNotNull()).select(*columns(QUARANTINE))
@@ -293,9 +312,13 @@ def images_of(files: DataFrame, labels: DataFrame, settings: Ingest) -> DataFram
     """
     good = files.where(F.col("reason").isNull()).join(labels, on=PATH, how="left")
     source = F.col("file_source")
-    if not labels.where(source.isNotNull()).limit(1).count():
-        source = source_of(settings.images, dataset_of(settings).name)
     patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
+    sets = sets_of(settings)
+    if len(sets) > 1:
+        source = F.coalesce(*(source_of_films(one) for one in sets))
+        patient = of_source(patient, source)
+    elif not labels.where(source.isNotNull()).limit(1).count():
+        source = source_of(settings.images, dataset_of(settings).name)
     return good.withColumns(
         {
             "source": source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -25,7 +26,10 @@ AGES = ("age", "patient age", "patient_age", "age_years")
 SEXES = ("sex", "gender", "patient gender", "patient sex", "patient_sex")
 READERS = ("rad_id", "reader", "reader_id", "radiologist", "annotator")
 RUN_LENGTH_NAMES = ("encodedpixels", "rle", "run_lengths")
+NEEDED = ("key_column", "label_column")
 BOXES = {"x_min", "xmin", "bbox", "bbox [x,y,w,h]"}
+PART = r"\{([^}]+)\}"
+"""A column within the key that a data set makes of several."""
 MOST_COLUMNS = 12
 """Columns that an error names: in a file without a header they are what stands in its first row."""
 
@@ -45,6 +49,7 @@ class LabelColumns:
     birth: str | None = None
     date: str | None = None
     reader: str | None = None
+    projection: str | None = None
 
     def others(self) -> set[str]:
         """Name the columns that say something else than a finding."""
@@ -60,7 +65,7 @@ def columns_of(
         _check_named(header, path, column)
     find = partial(_optional, header, path, dataset)
     return LabelColumns(
-        key=_needed(header, path, find("key_column", KEYS), KEYS, "that names the image file"),
+        key=_key(header, path, dataset),
         label=_label(header, path, dataset, needs_label),
         patient=find("patient_column", PATIENTS),
         source=find("", ("source",)),
@@ -71,6 +76,7 @@ def columns_of(
         birth=find("birth_column", ()),
         date=find("date_column", ()),
         reader=find("reader_column", READERS),
+        projection=find("projection_column", ()),
     )
 
 
@@ -86,6 +92,15 @@ def form_of(header: Sequence[str], named: LabelColumns, dataset: Dataset) -> str
     if not named.label or (has_cells and not dataset.label_column):
         return COLUMNS
     return ROWS if named.reader or plain & BOXES else JOINED
+
+
+def _key(header: Sequence[str], path: str, dataset: Dataset) -> str:
+    """Find the column that names the file; empty where a key is made of several columns."""
+    parts = re.findall(PART, dataset.key)
+    if parts and not {*parts} - {*header} and dataset.key_column not in header:
+        return ""
+    found = _optional(header, path, dataset, "key_column", KEYS)
+    return _needed(header, path, found, KEYS, "that names the image file")
 
 
 def _label(header: Sequence[str], path: str, dataset: Dataset, is_needed: bool) -> str:
@@ -111,7 +126,9 @@ def _optional(
 ) -> str | None:
     wanted = getattr(dataset, role) if role else ""
     by_lower = {column.strip().lower(): column for column in header}
-    if wanted in dataset.optional_columns and wanted.lower() not in by_lower:
+    # What a second file says is missing where that file is.
+    may_lack = wanted in dataset.optional_columns or (dataset.joins and role not in NEEDED)
+    if may_lack and wanted.lower() not in by_lower:
         wanted = ""
     if wanted:
         return _check_named(header, path, wanted)

@@ -2,34 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import io
+import itertools
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
+from spark_cxr.datasets import Dataset, LabelJoin
 from spark_cxr.errors import InputError
-from spark_cxr.output import absolute
-from spark_cxr.pipeline.csv_text import UTF_8, read_csv_text, uncompressed
+from spark_cxr.output import absolute, locate
+from spark_cxr.pipeline.csv_text import UTF_8, is_zip, read_csv_text, uncompressed
 from spark_cxr.schemas import CONTENT, PATH, columns
 from spark_cxr.settings import few
 
+BATCH = 4096
+"""Rows of a packed file that a worker hands over at once."""
 CHECKED = "encoding string, expected string, received string, way_out string"
 
 
-def read_csv(spark: SparkSession, path: str) -> DataFrame:
-    """Read a label file, all columns as text."""
-    options = {"header": "true", "multiLine": "true", "escape": '"'}
+def read_rows(spark: SparkSession, path: str, dataset: Dataset) -> DataFrame:
+    """Read a label file, all columns as text, and what the data set says lies beside it."""
+    ending = dataset.labels.removesuffix(".gz").rpartition(".")[2]
+    is_own = path.removesuffix(".gz").endswith(f".{ending}")
+    form = dataset if is_own else Dataset(name=dataset.name)
+    rows = read_csv(spark, path, form.delimiter, form.header)
+    folder = path.rpartition("/")[0] or "."
+    for name in dataset.more_labels:
+        if other := found_file(folder, name):
+            more = read_csv(spark, other, dataset.delimiter, dataset.header)
+            rows = rows.unionByName(more, allowMissingColumns=True)
+    for join in dataset.joins:
+        if other := found_file(folder, join.file):
+            rows = _joined(rows, read_csv(spark, other), join)
+    return rows
+
+
+def found_file(folder: str, name: str) -> str:
+    """Find a file of a folder, packed or not; empty: there is none."""
+    for ending in ("", ".gz", ".zip"):
+        store, path = locate(absolute(f"{folder}/{name}{ending}"))
+        if store.get_file_info(path).is_file:
+            return f"{folder}/{name}{ending}"
+    return ""
+
+
+def _joined(rows: DataFrame, other: DataFrame, join: LabelJoin) -> DataFrame:
+    """Give each row of the other file what these rows say beside it, in columns it lacks."""
+    if {*join.on} - {*rows.columns} or {*join.on} - {*other.columns}:
+        return rows
+    new = [name for name in rows.columns if name not in other.columns]
+    return other.join(rows.select(*join.on, *(f"`{n}`" for n in new)), on=[*join.on], how="left")
+
+
+def read_csv(
+    spark: SparkSession, path: str, delimiter: str = "", header: Sequence[str] = ()
+) -> DataFrame:
+    """Read one file as rows of text.
+
+    Args:
+        spark: The session.
+        path: A CSV, packed or not, or a JSON object a line.
+        delimiter: What stands between columns; empty: a comma.
+        header: The columns, where the file does not name them.
+    """
+    options = {"header": str(not header).lower(), "multiLine": "true", "escape": '"'}
     try:
+        if path.removesuffix(".gz").endswith(".json"):
+            rows = spark.read.json(absolute(path))
+            return rows.select(*(F.col(f"`{n}`").cast("string") for n in rows.columns))
         encoding = _check_text(spark, path)
-        rows = spark.read.options(**options, encoding=encoding).csv(absolute(path))
+        if is_zip(path):
+            return _of_archive(spark, path)
+        reader = spark.read.options(**options, encoding=encoding, sep=delimiter or ",")
+        rows = reader.csv(absolute(path))
         if not rows.columns:
             raise InputError("a label file with a header", path, "Check the file")
     except AnalysisException as error:
         received = f"{path} ({str(error).splitlines()[0]})"
         raise InputError("a label file that can be read", received, "Check --labels") from None
-    return rows
+    if header and len(header) != len(rows.columns):
+        received = f"{path} with {len(rows.columns):,}"
+        raise InputError(f"{len(header):,} columns", received, "Check --labels")
+    return rows.toDF(*header) if header else rows
+
+
+def _of_archive(spark: SparkSession, path: str) -> DataFrame:
+    """Read a packed CSV on a worker, row by row: Spark has no codec for it."""
+    files = spark.read.format("binaryFile").load(absolute(path)).select(CONTENT, PATH)
+    first = files.mapInArrow(_header, "name string").collect()
+    names = [row["name"] for row in first]
+    ddl = T.StructType([T.StructField(name, T.StringType()) for name in names])
+    return files.mapInArrow(partial(_records, len(names)), ddl)
+
+
+def _packed_rows(batches: Iterator[pa.RecordBatch]) -> Iterator[list[str]]:
+    for batch in batches:
+        for row in batch.to_pylist():
+            text = read_csv_text(uncompressed(row[CONTENT], row[PATH]), row[PATH]).text
+            yield from csv.reader(io.StringIO(text, newline=""))
+
+
+def _header(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    first = next(_packed_rows(batches), [])
+    yield pa.RecordBatch.from_arrays([pa.array(first, pa.string())], ["name"])
+
+
+def _records(width: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    rows = _packed_rows(batches)
+    next(rows, None)
+    while some := list(itertools.islice(rows, BATCH)):
+        whole = [(row + [""] * width)[:width] for row in some]
+        cells = ([each or None for each in column] for column in zip(*whole, strict=True))
+        arrays = [pa.array(column, pa.string()) for column in cells]
+        yield pa.RecordBatch.from_arrays(arrays, [f"c{n}" for n in range(width)])
 
 
 def _check_text(spark: SparkSession, path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
@@ -13,6 +13,8 @@ from spark_cxr.schemas import LABEL, LABELS, PATH, columns
 
 BAR = "|"
 """Stands between the findings of a film, in the files of publishers and in our labels."""
+FOLDER, STEM = "folder", "stem"
+"""What a key may name, if not a file."""
 EXAMPLES = 3
 WHOLE = 5
 """Letters of a file's name that an error shows as they are: names of files may be ids."""
@@ -41,28 +43,36 @@ def shortened(name: str) -> str:
     return f"{stem if len(stem) <= WHOLE else f'{stem[:2]}…{stem[-2:]}'}{end}"
 
 
-def match(paths: DataFrame, labels: DataFrame) -> DataFrame:
+def match(paths: DataFrame, labels: DataFrame, key_of: str = "") -> DataFrame:
     """Give each path the row of the label file whose key names it: by path, file name or stem.
 
-    A key that says more of the path counts before one that says less.
+    A key that says more of the path counts before one that says less. Keys may also name the
+    folder of a film (`FOLDER`), or its path without the ending (`STEM`).
     """
-    labelled = keys_of(paths).join(labels, on="key", how="inner")
+    labelled = keys_of(paths, key_of).join(labels, on="key", how="inner")
     best = F.max_by(F.struct("key", *columns(LABELS)[1:]), F.col("depth"))
     return labelled.groupBy(PATH).agg(best.alias("row")).select(PATH, "row.*")
 
 
-def keys_of(paths: DataFrame) -> DataFrame:
+def keys_of(paths: DataFrame, key_of: str = "") -> DataFrame:
     """Give the keys that name each path: its stem, its file name, and more of it, by `depth`."""
     paths = paths.select(PATH, composed(F.col(PATH)).alias("name"))
-    parts = F.split(F.col("name"), "/")
-    suffixes = F.transform(
+    if key_of == STEM:
+        paths = paths.withColumn("name", F.regexp_replace("name", r"\.[^./]+$", ""))
+    name = F.substring_index(F.col("name"), "/", -1)
+    keys = F.concat(F.array(F.regexp_replace(name, r"\.[^.]+$", "")), _ends(F.col("name")))
+    if key_of == FOLDER:  # what is said of the film itself counts before that
+        keys = F.concat(_ends(F.regexp_replace("name", "/[^/]*$", "")), keys)
+    return paths.select(PATH, F.posexplode(keys).alias("depth", "key"))
+
+
+def _ends(path: Column) -> Column:
+    """Give the last part of a path, the last two, and so on."""
+    parts = F.split(path, "/")
+    return F.transform(
         F.sequence(F.lit(1), F.size(parts)),
         lambda depth: F.array_join(F.slice(parts, -depth, depth), "/"),
     )
-    name = F.substring_index(F.col("name"), "/", -1)
-    stem = F.regexp_replace(name, r"\.[^.]+$", "")
-    keys = F.posexplode(F.concat(F.array(stem), suffixes))
-    return paths.select(PATH, keys.alias("depth", "key"))
 
 
 def check_labels(labels: DataFrame, path: str) -> None:

@@ -7,7 +7,8 @@ findings that it has. All of it is Spark's own expressions.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -22,18 +23,21 @@ NAMES = "_names"
 """Column on the way: what a row of the label file names; null where it says nothing."""
 READER = "_reader"
 """Column on the way: who has read the film."""
-YES, NO, UNCERTAIN = ("1", "yes", "true"), ("0", "no", "false"), ("-1", "uncertain")
+YES, NO = ("1", "yes", "true", "positive"), ("0", "no", "false", "negative")
+UNCERTAIN = ("-1", "uncertain")
 """What a cell may say, whatever its case; numbers may end with .0."""
 ITEM = r"'([^']*)'|\"([^\"]*)\""
 """One item of a list as Python writes it."""
 COUNTS_AS = {POSITIVE: True, NEGATIVE: False, UNKNOWN: None}
 
 
-def names_said(label: Column) -> Column:
+def names_said(label: Column, between: str = BAR) -> Column:
     """Take `A|B|C` apart, or a list as Python writes it; null if nothing is said."""
     items = F.regexp_extract_all(label, F.lit(ITEM), F.lit(0))
     listed = F.transform(items, lambda item: item.substr(F.lit(2), F.length(item) - 2))
-    parts = F.when(label.rlike(r"^\s*\[.*\]\s*$"), listed).otherwise(F.split(label, r"\|"))
+    parts = F.when(label.rlike(r"^\s*\[.*\]\s*$"), listed).otherwise(
+        F.split(label, re.escape(between))
+    )
     parts = F.filter(F.transform(parts, lambda part: F.trim(part)), lambda part: part != "")
     return F.when(F.size(parts) > 0, parts)
 
@@ -64,15 +68,19 @@ def of_names(rows: DataFrame, policy: FindingPolicy, one: str = "") -> DataFrame
     written = rows.select(F.explode(NAMES).alias("name")).distinct().limit(MOST + 2).collect()
     ignored = {names.of(word) for word in policy.ignored}
     spelling = {row["name"]: names.of(row["name"]) for row in sorted(written)}
-    spelling = {name: one for name, one in spelling.items() if one not in ignored}
-    findings = F.lit(list(chosen(policy.wanted, [*spelling.values(), *filter(None, [one])], names)))
-    spellings = F.map_from_arrays(F.lit([*spelling]), F.lit([*spelling.values()]))
+    spelling = {name: own for name, own in spelling.items() if own not in ignored}
+    there = [*spelling.values(), *filter(None, [one])]
+    findings = _texts(chosen(policy.wanted, there, names, policy.may_lack))
+    spellings = F.map_from_arrays(_texts(spelling), _texts(spelling.values()))
     found = F.transform(NAMES, lambda name: F.try_element_at(spellings, name))
-    nothing = F.array().cast("array<string>")
-    found = F.coalesce(F.filter(found, lambda name: name.isNotNull()), nothing)
+    found = F.coalesce(F.filter(found, lambda name: name.isNotNull()), _texts(()))
     has = F.transform(findings, lambda finding: F.array_contains(found, finding))
-    is_known = F.lit(True) if policy.blank == NEGATIVE else F.size(found) > 0
+    is_known = (F.size(findings) > 0) & ((F.size(found) > 0) | F.lit(policy.blank == NEGATIVE))
     return rows.withColumn(FINDINGS, F.when(is_known, F.map_from_arrays(findings, has)))
+
+
+def _texts(words: Iterable[str]) -> Column:
+    return F.lit([*words]).cast("array<string>")
 
 
 def of_cells(rows: DataFrame, columns: Mapping[str, str], policy: FindingPolicy) -> DataFrame:
@@ -83,12 +91,12 @@ def of_cells(rows: DataFrame, columns: Mapping[str, str], policy: FindingPolicy)
         columns: The finding of each column; `NO_FINDING` may be one.
         policy: Which findings are wanted, and what -1 and blanks count as.
     """
-    wanted = chosen(policy.wanted, columns.values(), policy.names)
+    wanted = chosen(policy.wanted, columns.values(), policy.names, policy.may_lack)
     none = F.coalesce(
         *(_cell(name, None) for name in _columns_of(columns, NO_FINDING)), F.lit(False)
     )
     cells = [_finding(columns, name, policy, none) for name in wanted]
-    found = F.map_from_arrays(F.lit([*wanted]), F.array(*cells))
+    found = F.map_from_arrays(_texts(wanted), F.array(*cells).cast("array<boolean>"))
     found = F.map_filter(found, lambda _, value: value.isNotNull())
     return rows.withColumn(FINDINGS, F.when(F.size(found) > 0, found))
 

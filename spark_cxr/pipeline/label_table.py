@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -9,8 +11,9 @@ from spark_cxr.datasets import COLUMNS, JOINED, RUN_LENGTHS, Dataset
 from spark_cxr.errors import InputError
 from spark_cxr.pipeline.finding_names import ALL
 from spark_cxr.pipeline.finding_policy import FindingPolicy
-from spark_cxr.pipeline.label_columns import LabelColumns, column_or_null, columns_of, form_of
-from spark_cxr.pipeline.label_file import read_csv
+from spark_cxr.pipeline.label_columns import PART, LabelColumns, column_or_null, columns_of, form_of
+from spark_cxr.pipeline.label_file import read_rows
+from spark_cxr.pipeline.label_match import BAR, STEM
 from spark_cxr.pipeline.label_matrix import (
     NAMES,
     READER,
@@ -58,11 +61,11 @@ def read_labels(
         key: Makes the pseudonyms; without it no patient leaves the file.
         policy: Which findings are wanted; None: the file has one label a film.
     """
-    rows = read_csv(spark, path)
+    rows = read_rows(spark, path, dataset)
     named = columns_of(rows.columns, path, dataset, needs_label=policy is None)
     for column, allowed in dataset.keep:
         rows = rows.where(column_or_null(column).isin(*allowed))
-    facts = _facts(named, key)
+    facts = _facts(named, dataset, key)
     label = _renamed(F.trim(composed(column_or_null(named.label))), dataset)
     if policy is None:
         nothing = F.lit(None).cast(FINDINGS_TYPE)
@@ -72,20 +75,32 @@ def read_labels(
     return rows.select(*columns(LABELS)).where(F.col("key").isNotNull())
 
 
-def _facts(named: LabelColumns, key: bytes | None) -> list[Column]:
+def _facts(named: LabelColumns, dataset: Dataset, key: bytes | None) -> list[Column]:
     """Give what a row says of a film beside its label."""
     nobody = column_or_null(None)
     patient = pseudonymised(key)(column_or_null(named.patient)) if key is not None else nobody
     offset = column_or_null(named.day_offset)
     return [
-        normal_key(composed(column_or_null(named.key))).alias("key"),
+        _key(named, dataset).alias("key"),
         column_or_null(named.source).alias("source"),
         patient.alias("patient_id"),
-        normal_view(column_or_null(named.view)).alias("view"),
+        F.coalesce(
+            normal_view(column_or_null(named.view)), normal_view(column_or_null(named.projection))
+        ).alias("view"),
         F.when(offset.rlike(WHOLE_NUMBER), offset.cast("double").cast("int")).alias("day_offset"),
         _age(named).alias("age"),
         normal_sex(column_or_null(named.sex)).alias("sex"),
     ]
+
+
+def _key(named: LabelColumns, dataset: Dataset) -> Column:
+    """Name the file by its column, or by what the data set makes of several."""
+    if named.key:
+        key = normal_key(composed(column_or_null(named.key)))
+        return F.regexp_replace(key, r"\.[^./]+$", "") if dataset.key_of == STEM else key
+    parts = re.split(PART, dataset.key)
+    made = [F.lit(part) if n % 2 == 0 else column_or_null(part) for n, part in enumerate(parts)]
+    return normal_key(composed(F.concat(*made)))
 
 
 def _with_findings(
@@ -106,7 +121,7 @@ def _with_findings(
         rows = of_cells(rows, cells, policy).select(FINDINGS, reader, *facts)
     else:
         one = _one(form, path, dataset, policy)
-        said = yes_or_no(label, one) if one else names_said(label)
+        said = yes_or_no(label, one) if one else names_said(label, dataset.between or BAR)
         rows = rows.select(said.alias(NAMES), reader, *facts)
         if form != JOINED:
             rows = gathered(rows, [*film, READER])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,14 +14,16 @@ from pyspark.sql import functions as F
 from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.output import absolute, locate
-from spark_cxr.pipeline.finding_names import FindingNames
+from spark_cxr.output import absolute
+from spark_cxr.pipeline.finding_names import ALL, FindingNames
 from spark_cxr.pipeline.finding_policy import policy_of
+from spark_cxr.pipeline.label_file import found_file
 from spark_cxr.pipeline.label_match import check_labels, check_one_label, find_unmatched, match
 from spark_cxr.pipeline.label_matrix import NAMES, names_said, of_names, with_label
 from spark_cxr.pipeline.label_table import label_from_path, read_labels
+from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import LABEL, PATH
-from spark_cxr.settings import Ingest
+from spark_cxr.settings import Ingest, named_folders, nearest
 
 FROM_LABELS = {
     "label": "string",
@@ -42,15 +45,77 @@ def label_file(name: str, images: Sequence[str]) -> str:
     tried = []
     for root in (absolute(image) for image in images):
         for folder in (root.rstrip("/"), root.rstrip("/").rsplit("/", 1)[0]):
-            store, path = locate(f"{folder}/{name}")
-            if store.get_file_info(path).is_file:
-                return f"{folder}/{name}"
+            if found := found_file(folder, name):
+                return found
             tried.append(folder)
     raise InputError(f"{name} in or above --images", ", ".join(tried), "Give --labels FILE.csv")
 
 
+def sets_of(settings: Ingest) -> tuple[Ingest, ...]:
+    """Take a run of several data sets apart: settings of each, as if it were alone."""
+    named = named_folders(settings.dataset)
+    if len(named) < 2:
+        word = f"{named[0][0]}=" if named else ""
+        labels = settings.labels.removeprefix(word) if word else settings.labels
+        return (replace(settings, dataset=named[0][0] if named else "", labels=labels),)
+    if lacking := [name for name, folder in named if not folder]:
+        received, way_out = ", ".join(lacking), "Write --dataset NAME=FOLDER,NAME=FOLDER"
+        raise ConfigError("a folder for each of several data sets", received, way_out)
+    if len({_word(name) for name, _ in named}) < len(named):
+        raise ConfigError("each data set once", settings.dataset, "Give it one folder")
+    files = dict(named_folders(settings.labels)) if "=" in settings.labels else {}
+    if settings.labels and not files and settings.labels not in NO_FILE:
+        way_out = "Write --labels NAME=FILE,NAME=FILE"
+        raise ConfigError("a label file for each data set", settings.labels, way_out)
+    if odd := sorted({*files} - {name for name, _ in named}):
+        names = [name for name, _ in named]
+        raise ConfigError("--labels of a data set", odd[0], nearest(odd[0], names))
+    plain = "" if files else settings.labels
+    return tuple(
+        replace(settings, dataset=name, images=(folder,), labels=files.get(name, plain))
+        for name, folder in named
+    )
+
+
+def source_of_set(settings: Ingest) -> str:
+    """Name a data set as the films' source."""
+    return _word(settings.dataset)
+
+
+def _word(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".toml")
+
+
 def dataset_of(settings: Ingest) -> Dataset:
-    """Put what the settings say about labels and patients over the data set's description."""
+    """Put what the settings say about labels and patients over the data set's description.
+
+    Of several data sets it says what holds for the run: which paths count, whose they are.
+    """
+    sets = sets_of(settings)
+    if len(sets) == 1:
+        return _dataset_of_one(sets[0])
+    known = [(each.images[0], _dataset_of_one(each)) for each in sets]
+    files = [each.labels for _, each in known if each.labels not in NO_FILE]
+    return Dataset(
+        name="",
+        labels=files[0] if files else "folder",
+        leave_out=_either((folder, each.leave_out) for folder, each in known),
+        patient_regex=_either((folder, each.patient_regex) for folder, each in known),
+        unmatched="keep" if all(each.unmatched == "keep" for _, each in known) else "error",
+    )
+
+
+def _either(patterns: Iterable[tuple[str, str]]) -> str:
+    """Make one expression of those of several folders, each for the paths below its own."""
+    below = [
+        rf"^(?=.*{re.escape(absolute(folder).removeprefix('file:').rstrip('/'))}/).*?(?:{pattern})"
+        for folder, pattern in patterns
+        if pattern
+    ]
+    return "|".join(below)
+
+
+def _dataset_of_one(settings: Ingest) -> Dataset:
     known = datasets.get(settings.dataset) if settings.dataset else Dataset(name="")
     if settings.dataset and settings.labels not in ("", *NO_FILE):
         own = [getattr(known, each.name) for each in fields(known) if each.name.endswith("_column")]
@@ -63,12 +128,36 @@ def dataset_of(settings: Ingest) -> Dataset:
 
 
 def label_rows(spark: SparkSession, settings: Ingest, key: bytes | None = None) -> DataFrame | None:
-    """Read the label file (`schemas.LABELS`); None where labels come from folders or nowhere."""
-    dataset = dataset_of(settings)
-    if dataset.labels in NO_FILE:
-        return None
-    policy = policy_of(settings, dataset, FindingNames(dict(dataset.synonyms)))
-    return read_labels(spark, label_path(settings), dataset, key, policy)
+    """Read the label files (`schemas.LABELS`); None where labels come from folders or nowhere.
+
+    Rows of several data sets have the name of theirs as the source, and findings of one name.
+    """
+    sets, names = sets_of(settings), FindingNames()
+    tables = []
+    for one in sets:
+        dataset = _dataset_of_one(one)
+        if dataset.labels in NO_FILE:
+            continue
+        policy = policy_of(one, dataset, names.with_own(dict(dataset.synonyms)), len(sets) > 1)
+        rows = read_labels(spark, label_path(one), dataset, key, policy)
+        if len(sets) > 1:
+            rows = rows.withColumn("source", F.lit(source_of_set(one)))
+        tables.append(rows)
+    if len(sets) > 1 and settings.findings:
+        _check_wanted(settings, names, _has_folders(sets))
+    return reduce(DataFrame.unionByName, tables) if tables else None
+
+
+def _has_folders(sets: Sequence[Ingest]) -> bool:
+    return any(_dataset_of_one(one).labels in NO_FILE for one in sets)
+
+
+def _check_wanted(settings: Ingest, names: FindingNames, has_folders: bool) -> None:
+    """Refuse a finding that none of several label files has; folders are read later."""
+    for word in settings.findings:
+        if word != ALL and names.of(word) not in names.found and not has_folders:
+            way_out = nearest(names.of(word), sorted(names.found), 12)
+            raise InputError("--findings of one of the label files", word, way_out)
 
 
 def labels_of_files(files: DataFrame, rows: DataFrame | None, settings: Ingest) -> DataFrame:
@@ -76,21 +165,42 @@ def labels_of_files(files: DataFrame, rows: DataFrame | None, settings: Ingest) 
 
     `rows` are those of `label_rows`.
     """
+    sets = sets_of(settings)
+    if len(sets) == 1:
+        return _labels_of_one(files, rows, sets[0])
+    found = [
+        _labels_of_one(files.where(is_below(one.images[0])), _rows_of(rows, one), one, True)
+        for one in sets
+    ]
+    return reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), found)
+
+
+def _rows_of(rows: DataFrame | None, one: Ingest) -> DataFrame | None:
+    """Take the rows of one of several data sets; None where it has no label file."""
+    if rows is None or _dataset_of_one(one).labels in NO_FILE:
+        return None
+    return rows.where(F.col("source") == source_of_set(one))
+
+
+def _labels_of_one(
+    files: DataFrame, rows: DataFrame | None, settings: Ingest, may_lack: bool = False
+) -> DataFrame:
     if rows is None:
-        return _of_folders(files, settings)
-    matched = match(files, rows)
+        return _of_folders(files, settings, may_lack)
+    matched = match(files, rows, _dataset_of_one(settings).key_of)
     renamed = {"patient_id": "file_patient", "view": "file_view", "source": "file_source"}
     return matched.withColumnsRenamed(renamed).select(PATH, "key", *FROM_LABELS)
 
 
-def _of_folders(files: DataFrame, settings: Ingest) -> DataFrame:
+def _of_folders(files: DataFrame, settings: Ingest, may_lack: bool) -> DataFrame:
     """Take the label off the folders, or none at all where nothing is to say it."""
-    dataset = dataset_of(settings)
+    dataset = _dataset_of_one(settings)
     known = {LABEL: label_from_path(dataset)} if dataset.labels == "folder" else {}
     found = files.select(PATH).withColumns(
         {name: known.get(name, F.lit(None)).cast(kind) for name, kind in FROM_LABELS.items()}
     )
-    policy = policy_of(settings, dataset, FindingNames(dict(dataset.synonyms)))
+    names = FindingNames(dict(dataset.synonyms))
+    policy = policy_of(settings, dataset, names, may_lack)
     if policy is None or not known:
         return found
     named = found.withColumn(NAMES, names_said(F.col(LABEL)))
@@ -100,7 +210,22 @@ def _of_folders(files: DataFrame, settings: Ingest) -> DataFrame:
 def check_match(
     files: DataFrame, matched: DataFrame, rows: DataFrame | None, settings: Ingest
 ) -> str:
-    """Refuse a label file that does not fit the files; say what does not match where it may."""
+    """Refuse label files that do not fit the files; say what does not match where it may."""
+    sets = sets_of(settings)
+    if len(sets) == 1:
+        return _check_one(files, matched, rows, sets[0])
+    remarks = []
+    for one in sets:
+        is_its = is_below(one.images[0])
+        own = _rows_of(rows, one)
+        remark = _check_one(files.where(is_its), matched.where(is_its), own, one)
+        remarks += [f"{source_of_set(one)}: {remark}"] if remark else []
+    return "; ".join(remarks)
+
+
+def _check_one(
+    files: DataFrame, matched: DataFrame, rows: DataFrame | None, settings: Ingest
+) -> str:
     if rows is None:
         return ""
     path = label_path(settings)
@@ -110,7 +235,7 @@ def check_match(
     unmatched = find_unmatched(files, rows, matched)
     if not (unmatched.rows or unmatched.files):
         return ""
-    if dataset_of(settings).unmatched == "error":
+    if _dataset_of_one(settings).unmatched == "error":
         way_out = "Correct the file, or add --unmatched keep"
         raise InputError(f"a row of {path} for each image and back", str(unmatched), way_out)
     return f"labels: {unmatched}"
@@ -118,9 +243,13 @@ def check_match(
 
 def label_path(settings: Ingest) -> str:
     """Find the label file: the one that was named, or the data set's own beside the images."""
-    if settings.labels:
-        return settings.labels
-    return label_file(dataset_of(settings).labels, settings.images)
+    sets = sets_of(settings)
+    if len(sets) > 1:
+        way_out = "Take a file of its own, or one data set"
+        raise ConfigError("a label file of one data set", settings.dataset, way_out)
+    if sets[0].labels:
+        return sets[0].labels
+    return label_file(_dataset_of_one(sets[0]).labels, sets[0].images)
 
 
 def _check_regex(pattern: str) -> None:

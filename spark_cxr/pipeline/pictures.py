@@ -71,7 +71,7 @@ def contact_sheet(
         backbone=manifest.backbone,
         method=f"{method}: {METHODS[method]}",
         scale=task.scale,
-        classes=tuple(class_panels(each, task.scale, manifest.limits) for each in picked),
+        classes=tuple(class_panels(each, task.scale, manifest) for each in picked),
         caveat=manifest.weights.caveat,
         is_of_findings=manifest.is_of_findings,
     )
@@ -132,16 +132,16 @@ def _first(films: Sequence[Film], rank: str, shown: int) -> tuple[Film, ...]:
     return tuple(sorted((f for f in films if f[rank] <= shown), key=lambda film: film[rank]))
 
 
-def class_panels(picked: SheetClass, scale: float, limits: Limits) -> ClassPanels:
+def class_panels(picked: SheetClass, scale: float, manifest: Manifest) -> ClassPanels:
     """Draw the films that were picked of a class."""
     shelves = tuple(
-        Shelf(heading, tuple(_panel(film, scale, limits) for film in films))
+        Shelf(heading, tuple(_panel(film, scale, manifest) for film in films))
         for heading, films in picked.kinds
     )
     return ClassPanels(picked.label, picked.films, shelves)
 
 
-def _panel(film: Film, scale: float, limits: Limits) -> Panel:
+def _panel(film: Film, scale: float, manifest: Manifest) -> Panel:
     shares, target = film["probabilities"], film[TARGET]
     return Panel(
         path=film[PATH].rsplit("/", 1)[-1],
@@ -152,7 +152,8 @@ def _panel(film: Film, scale: float, limits: Limits) -> Panel:
         # A finding is held against its absence, which is no class of its own.
         contrast_probability=shares.get(film["contrast"], 1 - shares[target]),
         margin=film["margin"],
-        image=_drawn(film, scale, limits),
+        image=_drawn(film, scale, manifest.limits),
+        threshold=manifest.thresholds.get(target),
     )
 
 
@@ -190,7 +191,7 @@ def training_panels(
         return (), ""
     scale = scale_of(np.concatenate([film["map"] for film in found.values()]))
     whole = (_with_heat(each, found) for each in picked)
-    panels = tuple(class_panels(each, scale, manifest.limits) for each in whole)
+    panels = tuple(class_panels(each, scale, manifest) for each in whole)
     method = next(iter(found.values()))["method"]
     return panels, f"{method}, {METHODS[method]}; strongest colour: {scale:g}"
 

@@ -227,4 +227,6 @@ def _patient(film: Film, path: str, reading: Reading) -> str | None:
     if reading.key is None:
         return None
     found = re.search(reading.patient_regex, path) if reading.patient_regex else None
-    return pseudonym(reading.key, found[1] if found else film.patient_id)
+    # Of expressions of several data sets only the one that matched has its group.
+    named = next((group for group in found.groups() if group), None) if found else film.patient_id
+    return pseudonym(reading.key, named)

@@ -14,6 +14,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.pipeline.label_match import check_labels, match
 from spark_cxr.pipeline.label_table import read_labels
 from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.official_split import official_split
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, IMAGES, LABEL, PATH, SHA256, columns
 from spark_cxr.settings import Ingest, Train, few, nearest
@@ -28,7 +29,7 @@ SPLIT = "split"
 """Column of a split file, and of films as they were published, that says train, val or test."""
 SIDES = {
     "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
+    "val": ("val", "valid", "validate", "validation", "dev"),
     "test": ("test", "testing"),
 }
 WORD, SIDE = "_word", "_side"
@@ -275,6 +276,8 @@ def with_values(rows: DataFrame, images: DataFrame, by: str, settings: Ingest) -
 
 def _of_file(images: DataFrame, name: str, settings: Ingest) -> DataFrame:
     """Read the label file as if the column were the label, so that films match by the same keys."""
+    if name == SPLIT and (sides := official_split(images, settings)) is not None:
+        return sides.select(PATH, F.col(SPLIT).alias(VALUE))
     dataset = dataset_of(settings)
     if dataset.labels in NO_FILE:
         way_out = nearest(name, KNOWN)

@@ -84,15 +84,24 @@ def _shelves(found: tuple[Shelf, ...], heading: str = "h3") -> Html:
     )
 
 
+def _beside(panel: Panel) -> str:
+    """Say what a probability is to be held against: the other class, or the operating point."""
+    if panel.threshold is None:
+        return f", rather than {panel.contrast} {percent(panel.contrast_probability)}"
+    side = "below" if panel.probability < panel.threshold else "above"
+    return f", {side} its operating point of {percent(panel.threshold)}"
+
+
 def _panel(panel: Panel) -> Html:
-    truth = f"labelled {panel.true}, " if panel.true else ""
+    labels = panel.true if panel.threshold is None else panel.true.replace("|", ", ")
+    truth = f"labelled {labels}, " if labels else ""
     words = f"film, and the film with heat: {truth}{panel.label} rather than {panel.contrast}"
     image = picture(panel.image, words) if panel.image else sections.NOTHING
     caption = join(
         [
             element("b", f"{panel.label} {percent(panel.probability)}"),
-            f", rather than {panel.contrast} {percent(panel.contrast_probability)}",
-            f"; labelled {panel.true}" if panel.true else "",
+            _beside(panel),
+            f"; labelled {labels}" if labels else "",
             f"; margin {panel.margin:+.3g}",
             element("code", panel.path),
         ]

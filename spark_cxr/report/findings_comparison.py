@@ -3,13 +3,23 @@
 from spark_cxr.metrics import Difference, wording
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.finding_results import FindingsComparison, FindingsRow
-from spark_cxr.metrics.finding_wording import by_auc, finding_caveats, macro_range, macro_verdict
+from spark_cxr.metrics.finding_wording import (
+    GUESS,
+    by_auc,
+    finding_caveats,
+    macro_range,
+    macro_verdict,
+    named,
+)
+from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.wording import NOT_DEFINED, counted, decimal, decimal_range, percent
 from spark_cxr.report import dots, sections
 from spark_cxr.report.comparison_wording import dealt
-from spark_cxr.report.findings import (
+from spark_cxr.report.finding_sections import (
     curves_section,
+    finding_parts,
     findings_section,
+    heat_cell,
     meanings,
     omitted_findings,
     pairs_section,
@@ -18,14 +28,11 @@ from spark_cxr.report.html import Html, element, facts, figure, join, page, sect
 from spark_cxr.report.sections import NOTHING, with_small
 from spark_cxr.report.training import data_facts
 
-HOTTEST = 45.0
-"""Percent of the accent colour in a cell of AUC 1; text stays readable on it."""
-
 
 def findings_comparison_page(report: FindingsComparison) -> str:
     """Write the page of a comparison of findings, the same bytes for the same report."""
     best = report.best.metrics
-    caveats = (*report.caveats, *finding_caveats(best))
+    caveats = (*report.caveats, *_pooled(report), *finding_caveats(best))
     of_best = f": {report.best.name}"
     return page(
         f"{report.title}: {report.best.name} first on {report.data.name}",
@@ -39,6 +46,7 @@ def findings_comparison_page(report: FindingsComparison) -> str:
         findings_section(best, f"Finding by finding{of_best}"),
         curves_section(best, report.split.unit, f"Curves{of_best}"),
         pairs_section(best),
+        finding_parts(report.parts),
         omitted_findings(report.omitted),
         meanings(),
         _data(report),
@@ -102,9 +110,10 @@ def findings_heat(rows: tuple[FindingsRow, ...]) -> Html:
     ]
     lead = (
         "▼: behind the first of the ranking, ▲: ahead of it, by more than resampling patients "
-        "explains. Where nothing differs, about one cell in twenty gets a mark all the same."
+        "explains. Where nothing differs, about one cell in twenty gets a mark all the same; "
+        f"findings of fewer than {LEAST} films get none."
     )
-    caption = "AUC with its interval; the deeper the blue, the higher"
+    caption = "AUC with its interval; the stronger the blue, the higher"
     return section(
         "Each finding with each classifier",
         element("p", lead) if len(rows) > 1 else NOTHING,
@@ -122,6 +131,19 @@ def _verdict(report: FindingsComparison) -> Html:
         element("strong", _lead(report.rows)),
     ]
     return element("p", *said, class_="verdict")
+
+
+def _pooled(report: FindingsComparison) -> tuple[str, ...]:
+    """Explain AUCs below guessing where the folds' answers are measured together."""
+    aucs = {row.finding: row.figures.auc.value for row in report.best.metrics.rows}
+    below = [name for name, value in aucs.items() if value is not None and value < GUESS]
+    if report.split.folds < 2 or not below:
+        return ()
+    return (
+        f"Below guessing: {named(below)}. Each fold has a classifier of its own. One that learns "
+        "little states lower probabilities where the fold has more films with the finding, as its "
+        "training then had fewer. Measured together, that falls below 0.5: read it as guessing.",
+    )
 
 
 def _lead(rows: tuple[FindingsRow, ...]) -> str:
@@ -160,12 +182,10 @@ def _row(place: int, row: FindingsRow) -> tuple[str, ...]:
 
 
 def _cell(row: FindingsRow, place: int) -> Html:
-    """Tint an AUC by how far it is above guessing, and mark it where it differs from the best."""
-    auc = row.metrics.rows[place].figures.auc
-    sign = _sign(row.behind.auc[place]) if row.behind else ""
-    deep = max(0.0, 2 * (auc.value or 0.0) - 1) * HOTTEST
-    figures = with_small(f"{sign}{decimal(auc.value)}", decimal_range(auc.interval))
-    return element("span", figures, class_="heat", style=f"--heat: {deep:.0f}%")
+    """Give an AUC, marked where it differs from the best; too few films show no difference."""
+    found = row.metrics.rows[place]
+    behind = row.behind.auc[place] if row.behind and found.positives >= LEAST else None
+    return heat_cell(found.figures.auc, _sign(behind))
 
 
 def _sign(behind: Difference | None) -> str:

@@ -69,7 +69,9 @@ class Explainer:
         (trace,) = attribution.trace(film.pixels[None])
         labels, grid = self._model.labels, attribution.grid
         (found,) = explanations(
-            film.grey, trace, prediction, labels, attribution.method, (label,), grid
+            *(film.grey, trace, prediction, labels, attribution.method, (label,)),
+            grid=grid,
+            points=self._model.predictor.thresholds,
         )
         return Heat(
             found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())

@@ -34,11 +34,11 @@ from spark_cxr.pipeline.earlier_run import (
     with_its_network,
 )
 from spark_cxr.pipeline.label_columns import columns_of
-from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path, sets_of
 from spark_cxr.pipeline.local_settings import ELSEWHERE
 from spark_cxr.pipeline.vector_table import VectorSource, check_vector_table, is_vector_table
 from spark_cxr.schemas import FEATURES
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, Ingest
 
 
 def preflight(cfg: Config, sections: Sequence[str]) -> None:
@@ -204,15 +204,26 @@ def _check_films(cfg: Config, needs_classes: bool) -> None:
     is_earlier = cfg.features.table or has_vectors
     if dataset.labels in NO_FILE or not cfg.ingest.images or is_earlier:
         return
-    path = label_path(cfg.ingest)
+    sets = sets_of(cfg.ingest)
+    for one in sets:
+        _check_labels(one, cfg.train.classes, needs_classes and len(sets) == 1)
+
+
+def _check_labels(settings: Ingest, classes: tuple[str, ...], needs_classes: bool) -> None:
+    """Refuse a label file that is not there, or lacks a column or a class."""
+    dataset = dataset_of(settings)
+    if dataset.labels in NO_FILE:
+        return
+    path = label_path(settings)
     _check_there(path, "a label file that can be read", "Check --labels")
+    if settings.findings or dataset.header or dataset.joins:
+        return  # Spark reads it soon, and says what is wrong
     with suppress(csv.Error, OSError):  # what Python cannot read here, Spark may
         rows = _rows_of(path)
         if header := next(rows, None):
-            needs_label = not cfg.ingest.findings
-            names = columns_of(header, path, dataset, needs_label)
-            if needs_classes and needs_label:
-                _check_classes(rows, header, names.label, dataset, cfg.train.classes)
+            names = columns_of(header, path, dataset)
+            if needs_classes:
+                _check_classes(rows, header, names.label, dataset, classes)
 
 
 def _check_classes(

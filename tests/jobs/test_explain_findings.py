@@ -10,6 +10,7 @@ import spark_cxr
 from jobs.explain import JOB
 from spark_cxr import job
 from spark_cxr.backbones.engines.plan import Plan
+from spark_cxr.metrics.wording import percent
 from spark_cxr.model.explanation import target_of
 from spark_cxr.output import Output
 from spark_cxr.phantoms import phantoms
@@ -74,7 +75,7 @@ def explained(spark, out, model, **settings):
 @pytest.fixture(scope="module")
 def run(spark, model, table, tmp_path_factory):
     out = tmp_path_factory.mktemp("explained") / "E"
-    return out, explained(spark, out, model, table=str(table), exact=True, longest=80)
+    return out, explained(spark, out, model, table=str(table), exact=True, longest=80, shown=FILMS)
 
 
 def test_each_film_has_the_heat_of_its_leading_finding(run, loaded):
@@ -105,6 +106,9 @@ def test_contact_sheet_holds_a_finding_against_its_absence(run, table, loaded):
     for row in found:
         assert f"rather than no {row['target']}" in page
         target, share = row["target"], dict(row["probabilities"])[row["target"]]
+        side = "below" if share < points[target] else "above"
+        words = f"<b>{target} {percent(share)}</b>, {side} its operating point of"
+        assert f"{words} {percent(points[target])}" in page
         known = rows[row["path"]].get(target)
         wrong += known is not None and known != (share >= points[target])
     assert wrong > 0

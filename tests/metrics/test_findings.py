@@ -1,6 +1,9 @@
 """Several findings a film: by hand, against scikit-learn, edges of what is defined, bad input."""
 
+import csv
 import json
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,6 +148,34 @@ def test_macro_and_micro_equal_scikit_learn_where_all_is_known() -> None:
     assert found.complete == len(truth)
     assert found.exact_match.value == pytest.approx(sklearn.accuracy_score(truth, yes), abs=1e-9)
     assert found.hamming_loss.value == pytest.approx(sklearn.hamming_loss(truth, yes), abs=1e-9)
+
+
+def test_figures_of_real_labels_equal_scikit_learn(shared_data: Path) -> None:
+    """NIH's findings of a thousand films of real patients, with made-up answers."""
+    sklearn = pytest.importorskip("sklearn.metrics")
+    with (shared_data / "nih_findings.csv").open(encoding="utf-8", newline="") as file:
+        films = [row for row in csv.DictReader(file) if row["findings"]]
+    counts = Counter(each for row in films for each in row["findings"].split("|"))
+    findings = sorted(name for name, many in counts.items() if 10 <= many < len(films))
+    rng = np.random.default_rng(0)
+    truth = np.array(
+        [[float(name in row["findings"].split("|")) for name in findings] for row in films]
+    )
+    shares = np.round(rng.random(truth.shape) * 0.6 + 0.3 * truth, 2)
+    truth[rng.random(truth.shape) < 0.2] = X
+    groups = [row["patient_id"] or row["image"] for row in films]
+    points = [0.5] * len(findings)
+    found = measure_findings(truth, shares, findings, groups, points, resamples=100, bands=False)
+    assert found.groups < found.n == len(films)
+    for row, true, share in zip(found.rows, truth.T, shares.T, strict=True):
+        known = ~np.isnan(true)
+        assert (row.known, row.positives) == (known.sum(), np.nansum(true))
+        wanted = sklearn.roc_auc_score(true[known], share[known])
+        assert row.figures.auc.value == pytest.approx(wanted, abs=1e-9)
+        wanted = sklearn.average_precision_score(true[known], share[known])
+        assert row.figures.average_precision.value == pytest.approx(wanted, abs=1e-9)
+        wanted = sklearn.brier_score_loss(true[known], share[known])
+        assert row.figures.brier.value == pytest.approx(wanted, abs=1e-9)
 
 
 def test_exact_match_counts_films_that_are_known_as_a_whole(found: FindingMetrics) -> None:

@@ -35,7 +35,6 @@ from tests.model.findings_by_hand import (
 from tests.model.model_by_hand import manifest
 from tests.quick import fake_plan
 
-
 WRITTEN = "1debfe923ccba9c1ebd2a906e899cb1d3e387c6488781f85332d50b967f66caa"
 """SHA-256 of a model.json of format 3."""
 
@@ -231,7 +230,10 @@ def test_a_finding_is_held_against_its_absence(model, films):
     for each in model.explain_labels(films[0]):
         assert each.contrast == f"no {each.label}"
         assert each.contrast_probability == pytest.approx(1 - each.probability)
-    assert f"rather than no {each.label}" in each.words().lines[0]
+        assert each.threshold == THRESHOLDS[each.label]
+        side = "below" if each.probability < each.threshold else "above"
+        words = f"{each.label} {each.probability:.1%}, {side} its operating point of "
+        assert each.words().lines[0] == f"{words}{each.threshold:.1%}"
 
 
 def test_the_leading_finding_is_explained_where_none_is_named(linear_model, films):

@@ -1,6 +1,7 @@
 """The contact sheet, and the panels of a training's report."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -72,3 +73,21 @@ def test_report_of_a_training_has_panels_only_where_there_are_films():
     assert "cam, exact. Heat shows" in told
     assert training_panels((), "") == ""
     assert training_panels((ClassPanels("Pneumonia", 3, (Shelf("x", ()),)),), "cam") == ""
+
+
+def test_a_finding_is_held_against_its_operating_point():
+    known = replace(panel(true="Mass|Effusion"), contrast="no Pneumonia", threshold=0.2)
+    page = contact_page(replace(sheet(known), is_of_findings=True))
+    words = "<b>Pneumonia 91.3\u202f%</b>, above its operating point of 20.0\u202f%"
+    assert f"{words}; labelled Mass, Effusion; margin" in page
+    assert "labelled Mass, Effusion, Pneumonia rather than no Pneumonia" in page
+    assert "blue is evidence against it" in page
+    assert "50 for the finding, -50 against it" in page
+    low = contact_page(sheet(replace(known, probability=0.1)))
+    assert "<b>Pneumonia 10.0\u202f%</b>, below its operating point of 20.0\u202f%" in low
+
+
+def test_panels_of_findings_say_how_they_are_read():
+    shelves = (Shelf("Most certain", (panel(),)),)
+    found = training_panels((ClassPanels("Mass", 3, shelves),), "cam, exact", is_of_findings=True)
+    assert "evidence for the finding of the heading" in found

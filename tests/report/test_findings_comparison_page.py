@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from spark_cxr.metrics import measure_findings
 from spark_cxr.metrics.finding_results import FindingsComparison
 from spark_cxr.metrics.finding_wording import findings_ranking_table
 from spark_cxr.report.findings_comparison import (
@@ -89,12 +90,15 @@ def test_each_finding_has_a_tinted_cell_with_each_classifier(field: FindingsComp
 def test_a_cell_is_marked_where_it_is_behind_the_best_by_more_than_chance(
     field: FindingsComparison,
 ) -> None:
-    behind = [
-        each for row in field.rows[1:] for each in row.behind.auc if each and each.interval.low > 0
+    pairs = [
+        each
+        for row in field.rows[1:]
+        for each, of in zip(row.behind.auc, row.metrics.rows, strict=True)
+        if of.positives >= 20
     ]
-    ahead = [
-        each for row in field.rows[1:] for each in row.behind.auc if each and each.interval.high < 0
-    ]
+    assert len(pairs) == 2 * 3  # Hernia is on too few films to be marked
+    behind = [each for each in pairs if each.interval.low > 0]
+    ahead = [each for each in pairs if each.interval.high < 0]
     cells = findings_heat(field.rows).partition("<table")[2]
     assert behind
     assert cells.count("▼ ") == len(behind)
@@ -107,6 +111,18 @@ def test_the_page_is_whole(outline: Outline, page: str) -> None:
     assert "None" not in outline.text
     assert "nan" not in outline.text
     assert page.partition("<body>")[2].startswith('<main><p class="notice" role="note">Research')
+
+
+def test_below_guessing_is_explained_where_folds_are_pooled(field: FindingsComparison) -> None:
+    films = FindingFilms(n=80)
+    turned = measure_findings(
+        films.truth, 1 - films.answers(3.0), films.findings, films.groups, [0.5] * 4, resamples=100
+    )
+    row = dataclasses.replace(field.rows[0], metrics=turned)
+    folded = dataclasses.replace(field, rows=(row,))
+    single = dataclasses.replace(folded, split=dataclasses.replace(field.split, folds=1))
+    assert "Below guessing: Effusion" in findings_comparison_page(folded)
+    assert "Below guessing" not in findings_comparison_page(single)
 
 
 def test_a_single_classifier_is_not_compared(field: FindingsComparison) -> None:

@@ -4,10 +4,13 @@ import dataclasses
 import itertools
 import re
 
+import numpy as np
 import pytest
 
 from spark_cxr.metrics import measure_findings
+from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_results import FindingsReport
+from spark_cxr.report.finding_sections import curves_section, findings_section, pairs_section
 from spark_cxr.report.findings import findings_page
 from tests.report.finding_fields import FindingFilms, findings_report
 from tests.report.outline import Outline, read
@@ -134,6 +137,44 @@ def test_the_page_is_whole_and_asks_for_nothing_outside_itself(outline: Outline)
     assert "nan" not in outline.text
 
 
+def test_parts_are_shown_with_their_counts_and_too_few_is_no_figure(
+    findings: FindingsReport,
+) -> None:
+    films = FindingFilms()
+    views = ["PA" if row < 200 else "AP" for row in range(240)]
+    parts = measure_finding_parts(
+        films.known(), films.answers(), films.findings, films.groups, views, resamples=200
+    )
+    whole = dataclasses.replace(findings, parts=(FindingPartTable("view", parts, 3),))
+    text = read(findings_page(whole)).text
+    first = parts[0].findings[0]
+    cell = f"{first.auc.value:.3f} {first.auc.interval.low:.3f} to {first.auc.interval.high:.3f}"
+    assert f"{cell}; {first.positives} of {first.known}" in text
+    few = parts[1].findings[3]
+    assert f"too few {few.positives} of {few.known}" in text
+    assert "PA 200 films, 100 groups AP 40 films, 20 groups" in text
+    assert "The view of 3 test films is not known." in text
+
+
+def test_many_findings_have_their_table_and_the_most_frequent_their_curves() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"finding {place}" for place in range(26)]
+    truth = (rng.random((60, 26)) < 0.3).astype(float)
+    found = measure_findings(
+        truth,
+        rng.random((60, 26)),
+        names,
+        [f"p{row}" for row in range(60)],
+        [0.5] * 26,
+        resamples=100,
+    )
+    page = "".join([findings_section(found), curves_section(found, None), pairs_section(found)])
+    assert page.count('<title id="curves-') == 24
+    assert "the 24 most frequent of 26 findings" in page
+    assert "The 16 most frequent of 26 findings." in page
+    assert all(f">{name}<" in page for name in names)
+
+
 def test_one_film_and_one_finding_make_a_page() -> None:
     one = measure_findings([[1]], [[0.7]], ["Mass"], ["p"], [0.5], resamples=100)
     bare = dataclasses.replace(
@@ -141,7 +182,10 @@ def test_one_film_and_one_finding_make_a_page() -> None:
     )
     found = read(findings_page(bare))
     assert "no AUC could be measured for any of 1 finding" in found.text
-    assert "No AUC for Mass: the test films do not have both" in found.text
+    assert (
+        "No AUC for Mass: the test films where it is known all have it, or all lack it."
+        in found.text
+    )
     assert "None" not in found.text
     assert "Findings that go together" not in found.text
 

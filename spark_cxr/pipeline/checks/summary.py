@@ -12,12 +12,13 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.checks import NOT_APPLICABLE, Check
 from spark_cxr.output import absolute
+from spark_cxr.pipeline.checks.findings import check_findings
 from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables, check_twins
 from spark_cxr.pipeline.checks.patients import check_patients
 from spark_cxr.pipeline.checks.sources import check_sources
 from spark_cxr.pipeline.label_match import match
 from spark_cxr.pipeline.label_table import read_labels
-from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
+from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path, sets_of
 from spark_cxr.pipeline.splits import SPLIT
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Audit, Config
@@ -84,7 +85,8 @@ def with_split(spark: SparkSession, cfg: Config, images: DataFrame) -> DataFrame
 def _split_rows(spark: SparkSession, cfg: Config) -> DataFrame | None:
     """Read the manifest as if the split were the label: files are found by the same keys."""
     dataset, address, column = dataset_of(cfg.ingest), cfg.audit.manifest, cfg.audit.split_column
-    if not (address or dataset.labels in NO_FILE or cfg.features.table):
+    has_file = dataset.labels not in NO_FILE and len(sets_of(cfg.ingest)) == 1
+    if has_file and not (address or cfg.features.table):
         address = label_path(cfg.ingest)
     if column and not address:
         way_out = "Name the CSV with --manifest"
@@ -116,7 +118,7 @@ def audit_summary(
     films, clusters = prepare_images(spark, cfg, images).persist(), clusters.persist()
     try:
         known = NearDuplicateTables(films, twins, clusters, cfg.audit.examples)
-        return check_tables(known, cfg.audit)
+        return check_tables(known, cfg.audit, bool(cfg.ingest.findings))
     finally:
         films.unpersist()
         clusters.unpersist()
@@ -129,7 +131,8 @@ def audit_without_films(spark: SparkSession, cfg: Config, images: DataFrame) -> 
     title, brief = "Near-duplicates", "not checked: no films"
     unknown = Check("near_duplicates", title, NOT_APPLICABLE, sentence, brief=brief)
     try:
-        return (unknown, *check_patients(films), check_sources(films, cfg.audit))
+        sources = _check_sources(films, cfg.audit, bool(cfg.ingest.findings))
+        return (unknown, *check_patients(films), *sources)
     finally:
         films.unpersist()
 
@@ -140,7 +143,16 @@ def prepare_images(spark: SparkSession, cfg: Config, images: DataFrame) -> DataF
     return with_split(spark, cfg, films)
 
 
-def check_tables(known: NearDuplicateTables, settings: Audit) -> tuple[Check, ...]:
+def check_tables(
+    known: NearDuplicateTables, settings: Audit, of_findings: bool = False
+) -> tuple[Check, ...]:
     """Run the checks on tables that have labels and `split` already."""
     people = check_patients(known.images)
-    return (*check_twins(known), *people, check_sources(known.images, settings))
+    sources = _check_sources(known.images, settings, of_findings)
+    return (*check_twins(known), *people, *sources)
+
+
+def _check_sources(images: DataFrame, settings: Audit, of_findings: bool) -> tuple[Check, ...]:
+    if of_findings:
+        return check_findings(images, settings)
+    return (check_sources(images, settings),)

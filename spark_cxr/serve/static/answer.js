@@ -160,8 +160,12 @@ function withInterval(value, name, measured) {
 export function cardOf(card) {
   const { n, ...measured } = card.metrics;
   const tested = n ? `on its own test of ${n} films` : "on its own test";
-  const figures = Object.entries(measured)
-    .filter(([name, value]) => typeof value === "number" && !/_(low|high)$/.test(name))
+  const measures = Object.entries(measured)
+    .filter(([name, value]) => typeof value === "number" && !/_(low|high)$/.test(name));
+  const ofFinding = (name) => name.startsWith("auc ") && Object.hasOwn(card.thresholds, name.slice(4));
+  const areas = measures.filter(([name]) => ofFinding(name))
+    .map(([name, value]) => `${name.slice(4)} ${withInterval(value, name, measured)}`);
+  const figures = measures.filter(([name]) => !ofFinding(name))
     .map(([name, value]) => [`${name.replaceAll("_", " ")}, ${tested}`, withInterval(value, name, measured)]);
   const { engine, weights } = card;
   const { how, ...drawn } = card.split;
@@ -177,6 +181,7 @@ export function cardOf(card) {
     ["Films its network was trained on", card.overlap?.said],
     ["Split", [how, ...Object.entries(drawn).map(([name, value]) => `${name} ${value}`)].filter(Boolean).join(", ")],
     ...figures,
+    [`auc of each finding, ${tested}`, areas.join(", ")],
     ["Fingerprint of its films", card.data],
   ]));
 }

@@ -72,7 +72,7 @@ def _run(spark: SparkSession, given: Config, output: Output) -> AuditResult:
         twins = spark.read.schema(TWINS).parquet(ingested.twins)
         known = NearDuplicateTables(films, twins, keep(clusters(twins)), cfg.audit.examples)
         output.write_table(conflicts(known.images, known.clusters), "conflicts")
-        checks = check_tables(known, cfg.audit)
+        checks = check_tables(known, cfg.audit, bool(cfg.ingest.findings))
         more, shown = _network(spark, cfg, known.images, ingested.images, output, copies_of, keep)
     contradictions = spark.read.schema(CONFLICTS).parquet(output.table("conflicts"))
     first = contradictions.orderBy("cluster_id", "path_a", "path_b").limit(LISTED)

@@ -117,9 +117,8 @@ def _trained(
 def _data(plan: FinetunePlan, learners: Learners) -> str:
     """Say in a sentence which films trained the network; it travels with the weights."""
     ingest = plan.films.cfg.ingest
-    described = datasets.get(ingest.dataset) if ingest.dataset else None
-    names = ", ".join(Path(image).name for image in ingest.images)
-    named = f"{described.title} ({described.licence})" if described else names
+    known = [f"{each.title} ({each.licence})" for each in datasets.get_all(ingest.dataset)]
+    named = ", ".join(known or [Path(image).name for image in ingest.images])
     return f"{learners.n_train:,} films that train and {learners.n_val:,} that validate, of {named}"
 
 
