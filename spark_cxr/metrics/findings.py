@@ -82,17 +82,17 @@ def measure_findings(
     prepared = prepare_findings(answers)
     whole = finding_statistics(prepared, np.ones((answers.n_groups, 1)))
     drawn = bootstrap_findings(prepared, answers.n, resamples, seed)
+    each = (
+        _figures(whole.each[0, place], drawn.each[:, place], prepared.sums[:, place])
+        for place in range(len(answers.findings))
+    )
+    rest = (answers.n_groups, seed, bands)
     return FindingMetrics(
         n=answers.n,
         groups=answers.n_groups,
         rows=tuple(
-            _row(
-                answers,
-                place,
-                _figures(whole.each[0, place], drawn.each[:, place], prepared.sums[:, place]),
-                finding_curves(*answers.of(place), answers.n_groups, seed, bands),
-            )
-            for place in range(len(answers.findings))
+            _row(answers, place, figures, finding_curves(*answers.of(place), *rest))
+            for place, figures in enumerate(each)
         ),
         macro=_macro(whole, drawn),
         micro=_figures(whole.pooled[0], drawn.pooled, prepared.sums.sum(axis=1)),

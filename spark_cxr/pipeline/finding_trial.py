@@ -108,12 +108,13 @@ class FindingPredictions:
     sources: tuple[str | None, ...]
     views: tuple[str | None, ...]
 
-    def measured(self, seed: int, resamples: int) -> FindingMetrics:
-        """Measure them, with intervals from resampling groups."""
+    def measured(self, seed: int, resamples: int, bands: bool = True) -> FindingMetrics:
+        """Measure them, with intervals from resampling groups; bands are for curves of a page."""
         return measure_findings(
             *(self.truth, self.probabilities, self.findings, self.groups, self.thresholds),
             seed=seed,
             resamples=resamples,
+            bands=bands,
         )
 
     def parts(self, seed: int, resamples: int) -> tuple[FindingPartTable, ...]:

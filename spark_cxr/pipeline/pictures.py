@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS, Limits, Pixels
+from spark_cxr.images.fit import Fit
 from spark_cxr.images.heat import Grid, bounded, heated
 from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
@@ -71,7 +72,9 @@ def contact_sheet(
         backbone=manifest.backbone,
         method=f"{method}: {METHODS[method]}",
         scale=task.scale,
-        classes=tuple(class_panels(each, task.scale, manifest) for each in picked),
+        classes=tuple(
+            class_panels(each, task.scale, manifest, task.plan.network.fit) for each in picked
+        ),
         caveat=manifest.weights.caveat,
         is_of_findings=manifest.is_of_findings,
     )
@@ -132,16 +135,16 @@ def _first(films: Sequence[Film], rank: str, shown: int) -> tuple[Film, ...]:
     return tuple(sorted((f for f in films if f[rank] <= shown), key=lambda film: film[rank]))
 
 
-def class_panels(picked: SheetClass, scale: float, manifest: Manifest) -> ClassPanels:
+def class_panels(picked: SheetClass, scale: float, manifest: Manifest, fit: Fit) -> ClassPanels:
     """Draw the films that were picked of a class."""
     shelves = tuple(
-        Shelf(heading, tuple(_panel(film, scale, manifest) for film in films))
+        Shelf(heading, tuple(_panel(film, scale, manifest, fit) for film in films))
         for heading, films in picked.kinds
     )
     return ClassPanels(picked.label, picked.films, shelves)
 
 
-def _panel(film: Film, scale: float, manifest: Manifest) -> Panel:
+def _panel(film: Film, scale: float, manifest: Manifest, fit: Fit) -> Panel:
     shares, target = film["probabilities"], film[TARGET]
     return Panel(
         path=film[PATH].rsplit("/", 1)[-1],
@@ -152,19 +155,19 @@ def _panel(film: Film, scale: float, manifest: Manifest) -> Panel:
         # A finding is held against its absence, which is no class of its own.
         contrast_probability=shares.get(film["contrast"], 1 - shares[target]),
         margin=film["margin"],
-        image=_drawn(film, scale, manifest.limits),
+        image=_drawn(film, scale, manifest.limits, fit),
         threshold=manifest.thresholds.get(target),
     )
 
 
-def _drawn(row: Film, scale: float, limits: Limits) -> bytes:
+def _drawn(row: Film, scale: float, limits: Limits, fit: Fit) -> bytes:
     """Draw film and heat side by side; nothing where the file is gone by now."""
     pixels = film_at(row[PATH], limits)
     if pixels is None:
         return b""
     film = bounded(pixels, LONGEST)
     field = np.asarray(row["map"], np.float32).reshape(row["map_height"], row["map_width"])
-    grid = None if row["map_first"] is None else Grid(row["map_first"], row["map_step"])
+    grid = Grid(row["map_first"] or 0.0, row["map_step"] or 0.0, fit)
     both = film[..., None].repeat(3, 2), heated(film, field, scale, grid)
     return encode_jpeg(np.concatenate(both, axis=1), QUALITY)
 
@@ -193,7 +196,7 @@ def training_panels(
         return (), ""
     scale = scale_of(np.concatenate([film["map"] for film in found.values()]))
     whole = (_with_heat(each, found) for each in picked)
-    panels = tuple(class_panels(each, scale, manifest) for each in whole)
+    panels = tuple(class_panels(each, scale, manifest, plan.network.fit) for each in whole)
     method = next(iter(found.values()))["method"]
     return panels, f"{method}, {METHODS[method]}; strongest colour: {scale:g}"
 

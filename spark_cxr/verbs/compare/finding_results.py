@@ -64,14 +64,17 @@ def _rows(done: FindingEntrants) -> tuple[FindingsRow, ...]:
         row = FindingsRow(
             backbone=PurePosixPath(entrant.backbone).stem,
             head=heads.get(entrant.head).title,
-            metrics=entrant.answers.measured(cfg.run.seed, cfg.train.resamples),
+            metrics=entrant.answers.measured(cfg.run.seed, cfg.train.resamples, bands=False),
             fit_seconds=entrant.seconds,
             images_per_second=speeds[entrant.backbone].images_per_second,
         )
         answers[row.name] = entrant.answers
         rows.append(row)
     best, *others = ranked_findings(rows)
-    return best, *(_behind(row, answers[best.name], answers[row.name], done) for row in others)
+    own = answers[best.name]
+    shown = own.measured(cfg.run.seed, cfg.train.resamples)  # with bands
+    behind = (_behind(row, own, answers[row.name], done) for row in others)
+    return replace(best, metrics=shown), *behind
 
 
 def _behind(
