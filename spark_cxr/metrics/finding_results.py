@@ -58,12 +58,12 @@ class FindingsReport:
     title: str
     metrics: FindingMetrics
     data: DataSummary
-    """Its `classes` stay empty; `learned` counts the training films."""
+    """Its `classes` stay empty; `counts` has the training films."""
     split: SplitSummary
     model: tuple[Row, ...]
     """Head, backbone, weights, engine, precision, device: what was really used."""
     run: RunSummary
-    learned: tuple[FindingCount, ...] = ()
+    counts: tuple[FindingCount, ...] = ()
     omitted: tuple[OmittedFinding, ...] = ()
     caveats: tuple[str, ...] = ()
     """What a reader must know of data and network; those of the figures are added."""
@@ -77,7 +77,7 @@ class FindingsReport:
     """Test films with their heat, each under the finding that leads."""
     heat: str = ""
     """How that was made."""
-    training: LearningSummary | None = None
+    learned: LearningSummary | None = None
     """Where the network itself was trained."""
 
 

@@ -132,8 +132,8 @@ Learning = Callable[[Metrics], tuple[LearningPoint, ...]]
 
 
 @dataclass(frozen=True)
-class TrainingRun:
-    """All that a report shows of one training."""
+class RunOfTraining:
+    """What a report shows of one training, whatever it has learned."""
 
     job: str
     sections: tuple[str, ...]
@@ -146,18 +146,17 @@ class TrainingRun:
     """All films are phantoms."""
     ingested: IngestResult
     featurized: FeatureResult
+
+
+@dataclass(frozen=True)
+class TrainingRun(RunOfTraining):
+    """All that a report shows of one training."""
+
     result: TrainingResult
 
 
 @dataclass(frozen=True)
-class FindingsRun:
+class FindingsRun(RunOfTraining):
     """All that a report shows of one training of several findings."""
 
-    job: str
-    sections: tuple[str, ...]
-    command: Config
-    cfg: Config
-    drawn: bool
-    ingested: IngestResult
-    featurized: FeatureResult
     result: FindingResult

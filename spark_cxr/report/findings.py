@@ -51,7 +51,7 @@ def findings_page(report: FindingsReport) -> str:
         pairs_section(found),
         contact.training_panels(report.panels, report.heat, is_of_findings=True),
         omitted_findings(report.omitted),
-        how_it_learned(report.training),
+        how_it_learned(report.learned),
         _mistakes(report.mistakes),
         contact.training_panels(report.panels, report.heat, is_of_findings=True),
         meanings(),
@@ -124,11 +124,11 @@ def _film(mistake: FindingMistake) -> Html:
 
 
 def _data(report: FindingsReport) -> Html:
-    learned = {each.finding: each for each in report.learned}
+    trained = {each.finding: each for each in report.counts}
     unit = report.split.unit or "group"
     rows = []
     for row in report.metrics.rows:
-        count = learned.get(row.finding)
+        count = trained.get(row.finding)
         rows.append(
             (
                 row.finding,

@@ -78,7 +78,7 @@ def findings_report(metrics: FindingMetrics) -> FindingsReport:
             versions=(("spark_cxr", "0.1"),),
             seconds=83.4,
         ),
-        learned=tuple(FindingCount(name, 700, 77) for name in metrics.findings),
+        counts=tuple(FindingCount(name, 700, 77) for name in metrics.findings),
         omitted=(OmittedFinding("Pneumoperitoneum", "3 positive training films, 10 are needed"),),
         caveats=("The films are made up.",),
         mistakes=(

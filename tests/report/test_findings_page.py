@@ -177,9 +177,7 @@ def test_many_findings_have_their_table_and_the_most_frequent_their_curves() -> 
 
 def test_one_film_and_one_finding_make_a_page() -> None:
     one = measure_findings([[1]], [[0.7]], ["Mass"], ["p"], [0.5], resamples=100)
-    bare = dataclasses.replace(
-        findings_report(one), learned=(), omitted=(), caveats=(), mistakes=()
-    )
+    bare = dataclasses.replace(findings_report(one), counts=(), omitted=(), caveats=(), mistakes=())
     found = read(findings_page(bare))
     assert "no AUC could be measured for any of 1 finding" in found.text
     assert (

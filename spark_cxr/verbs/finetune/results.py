@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr.backbones.cache import cache_dir
 from spark_cxr.metrics.finding_results import FindingsReport
@@ -39,6 +39,7 @@ CHOSEN_BY = "Training images that chose the best epoch"
 SOLVED = "solved once more, as logistic regression on films as they are"
 OURS = ("n_val", "best_epoch", "epochs", "images_per_second_training")
 """What the one line of JSON has beside the figures of any training."""
+Report = TypeVar("Report", TrainingReport, FindingsReport)
 CURVES = {"curves/loss.svg": draw_loss, "curves/accuracy.svg": draw_accuracy}
 
 
@@ -153,9 +154,27 @@ def _report(
     """Gather the report: that of a head, with the training of the network."""
     output = found.plan.output
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
-    model, explained = Output(output.table("model")), done.cfg.train.explained
+    plain = training_report(done, predictions, Output(output.table("model")))
+    return _with_network(plain, found, done, learning, predictions)
+
+
+def _findings_report(
+    spark: SparkSession, found: FinetuneResult, done: FindingsRun, learning: LearningSummary
+) -> FindingsReport:
+    """Gather the same of several findings."""
+    predictions = spark.read.schema(TEST_FINDINGS).parquet(found.plan.output.table("predictions"))
+    return _with_network(findings_report(done, predictions), found, done, learning, predictions)
+
+
+def _with_network(
+    plain: Report,
+    found: FinetuneResult,
+    done: TrainingRun | FindingsRun,
+    learning: LearningSummary,
+    predictions: DataFrame,
+) -> Report:
+    model, explained = Output(found.plan.output.table("model")), done.cfg.train.explained
     panels, how = training_panels(predictions, done.featurized.plan, model, explained)
-    plain = training_report(done, predictions, model)
     chosen_by = (CHOSEN_BY, f"{found.learners.n_val:,}")
     return replace(
         plain,
@@ -167,24 +186,6 @@ def _report(
         learned=learning,
         panels=panels,
         heat=how,
-    )
-
-
-def _findings_report(
-    spark: SparkSession, found: FinetuneResult, done: FindingsRun, learning: LearningSummary
-) -> FindingsReport:
-    """Gather the same of several findings."""
-    predictions = spark.read.schema(TEST_FINDINGS).parquet(found.plan.output.table("predictions"))
-    plain = findings_report(done, predictions)
-    chosen_by = (CHOSEN_BY, f"{found.learners.n_val:,}")
-    return replace(
-        plain,
-        title=f"{found.plan.start.backbone.name}, fine-tuned, with a {done.result.head.title}",
-        model=(*plain.model, *_model(found)),
-        split=replace(plain.split, notes=(chosen_by, *plain.split.notes)),
-        run=replace(plain.run, seconds=plain.run.seconds + found.seconds),
-        caveats=(*plain.caveats, *caveats_of(found)),
-        training=learning,
     )
 
 

@@ -12,7 +12,6 @@ from spark_cxr.metrics.finding_results import FindingCount, FindingsReport, Omit
 from spark_cxr.metrics.finding_wording import findings_table
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.pipeline.data_summary import (
-    PHANTOMS,
     audit_of,
     data_caveats,
     data_summary,
@@ -25,6 +24,7 @@ from spark_cxr.pipeline.finding_trial import predictions_of_findings
 from spark_cxr.pipeline.trial import FindingsRun
 from spark_cxr.verbs.train.results import (
     LEARNED,
+    origin_counts,
     run_summary,
     split_summary,
     vectors_entry,
@@ -45,19 +45,7 @@ def counts_of_findings(done: FindingsRun) -> dict[str, Any]:
         "seconds_training": round(result.seconds, 2),
         "images_per_second": round(done.featurized.images_per_second, 1),
         "split": str(result.split_words(done.cfg.train)),
-        "test_images_with_patient_or_twin_in_training": result.shared,
-        LEARNED: result.overlap.learned,
-        "overlap": result.overlap.to_json(),
-        "data": PHANTOMS if done.drawn else list(done.cfg.ingest.images),
-        "backbone": done.cfg.features.backbone,
-        "engine": done.featurized.used.engine,
-        "used": asdict(done.featurized.used),
-        "weights": done.featurized.plan.network.weights.origin,
-        "reused": done.featurized.reused,
-        **vectors_entry(done.featurized),
-        "head": result.head.name,
-        "setting": dict(result.setting),
-        "balance": done.cfg.train.balance,
+        **origin_counts(done),
         "trained_on": {count.finding: _counts(count) for count in result.trained},
         "left_out": {count.finding: _counts(count) for count in result.left_out},
         **(
@@ -132,7 +120,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
             ("Name", f"{result.head.name}-{result.fingerprint}"),
         ),
         run=run_summary(done, predictions.sparkSession),
-        learned=tuple(
+        counts=tuple(
             FindingCount(each.finding, each.positive + each.negative, each.positive)
             for each in result.trained
         ),

@@ -51,6 +51,16 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
         "images_per_second": round(done.featurized.images_per_second, 1),
         "split": str(result.split_words(done.cfg.train)),
         "learning_curve": [point.to_json() for point in result.learning],
+        **origin_counts(done),
+        **({"tuned": asdict(result.tuned)} if result.tuned else {}),
+        "caveats": list(caveats_of(done)),
+    }
+
+
+def origin_counts(done: TrainingRun | FindingsRun) -> dict[str, Any]:
+    """Say for metrics.json what a head was made from, and what it shares with its test."""
+    result = done.result
+    return {
         "test_images_with_patient_or_twin_in_training": result.shared,
         LEARNED: result.overlap.learned,
         "overlap": result.overlap.to_json(),
@@ -64,8 +74,6 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
         "head": result.head.name,
         "setting": dict(result.setting),
         "balance": done.cfg.train.balance,
-        **({"tuned": asdict(result.tuned)} if result.tuned else {}),
-        "caveats": list(caveats_of(done)),
     }
 
 
