@@ -222,10 +222,13 @@ def _checked_output(model: Any, card: Card, path: Path) -> str:
 def _tensor(model: Any, card: Card, path: Path) -> Any:
     """Find the output, or the tensor within, that the vector is made of."""
     outputs = model.outputs
-    if card.vector.isdecimal():
-        if int(card.vector) < len(outputs):
+    if card.vector:
+        # PyTorch names tensors by numbers too: an output called so goes before one in that place.
+        for found in outputs:
+            if card.vector in found.get_names():
+                return found
+        if card.vector.isdecimal() and int(card.vector) < len(outputs):
             return outputs[int(card.vector)]
-    elif card.vector:
         for found in (each for node in model.get_ordered_ops() for each in node.outputs()):
             if card.vector in found.get_names():
                 return found

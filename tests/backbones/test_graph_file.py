@@ -70,6 +70,14 @@ def test_maps_are_those_that_the_vector_is_the_mean_of(write, films, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_an_output_whose_name_is_a_number_is_found_by_it(write, films, engine):
+    """PyTorch names outputs so where nobody has."""
+    data = tiny_onnx.pooled().replace(b"vector", b"004124")
+    found = vectors(write(data, f'{CARD}[output]\nvector = "004124"\n'), films, engine)
+    np.testing.assert_allclose(found, tiny_onnx.by_hand(films, *ARITHMETIC)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_tensor_within_the_graph_can_be_the_vector(write, films, engine):
     card = f'{CARD}[output]\nvector = "vector"\n'
     found = vectors(write(tiny_onnx.pooled(inside=True), card), films, engine)
