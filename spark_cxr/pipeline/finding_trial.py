@@ -57,6 +57,7 @@ def try_out_findings(
         partition=partition,
         fingerprint=print_,
         metrics=metrics,
+        parts=answers.parts(cfg.run.seed, cfg.train.resamples),
         mllib=mllib_metrics_of(scored, thresholds, metrics),
         shared=count_shared(partition.rows),
         overlap=overlap_of(marks, predictions, (), network, cfg),

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
+from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
@@ -102,6 +103,8 @@ class FindingResult:
     partition: Partition
     fingerprint: str
     metrics: FindingMetrics
+    parts: tuple[FindingPartTable, ...]
+    """The same by source and by view, where the test has several."""
     mllib: dict[str, float]
     shared: int
     overlap: Overlap

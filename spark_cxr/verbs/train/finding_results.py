@@ -20,11 +20,10 @@ from spark_cxr.pipeline.data_summary import (
     network_line,
 )
 from spark_cxr.pipeline.finding_counts import FindingTally
-from spark_cxr.pipeline.finding_trial import predictions_of_findings
 from spark_cxr.pipeline.trial import FindingsRun
 from spark_cxr.verbs.train.results import (
     LEARNED,
-    origin_counts,
+    run_counts,
     run_summary,
     split_summary,
     vectors_entry,
@@ -36,16 +35,7 @@ def counts_of_findings(done: FindingsRun) -> dict[str, Any]:
     result = done.result
     return {
         **result.metrics.to_json(),
-        "mllib": result.mllib,
-        "n_train": result.partition.n_train,
-        "n_test": result.partition.n_test,
-        "files": done.ingested.files,
-        "images": done.ingested.n_images,
-        "quarantined": done.ingested.quarantined,
-        "seconds_training": round(result.seconds, 2),
-        "images_per_second": round(done.featurized.images_per_second, 1),
-        "split": str(result.split_words(done.cfg.train)),
-        **origin_counts(done),
+        **run_counts(done),
         "trained_on": {count.finding: _counts(count) for count in result.trained},
         "left_out": {count.finding: _counts(count) for count in result.left_out},
         **(
@@ -127,9 +117,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         omitted=_omitted(done),
         caveats=tuple(caveats_of(done)),
         overlap=result.overlap,
-        parts=predictions_of_findings(predictions, result.thresholds).parts(
-            cfg.run.seed, cfg.train.resamples
-        ),
+        parts=result.parts,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
 

@@ -41,6 +41,17 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
     result = done.result
     return {
         **result.metrics.to_json(),
+        **run_counts(done),
+        "learning_curve": [point.to_json() for point in result.learning],
+        **({"tuned": asdict(result.tuned)} if result.tuned else {}),
+        "caveats": list(caveats_of(done)),
+    }
+
+
+def run_counts(done: TrainingRun | FindingsRun) -> dict[str, Any]:
+    """Say for metrics.json what a head was made from, and what it shares with its test."""
+    result = done.result
+    return {
         "mllib": result.mllib,
         "n_train": result.partition.n_train,
         "n_test": result.partition.n_test,
@@ -50,17 +61,6 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
         "seconds_training": round(result.seconds, 2),
         "images_per_second": round(done.featurized.images_per_second, 1),
         "split": str(result.split_words(done.cfg.train)),
-        "learning_curve": [point.to_json() for point in result.learning],
-        **origin_counts(done),
-        **({"tuned": asdict(result.tuned)} if result.tuned else {}),
-        "caveats": list(caveats_of(done)),
-    }
-
-
-def origin_counts(done: TrainingRun | FindingsRun) -> dict[str, Any]:
-    """Say for metrics.json what a head was made from, and what it shares with its test."""
-    result = done.result
-    return {
         "test_images_with_patient_or_twin_in_training": result.shared,
         LEARNED: result.overlap.learned,
         "overlap": result.overlap.to_json(),
