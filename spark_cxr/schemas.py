@@ -78,6 +78,13 @@ TEST_PREDICTIONS = f"{PREDICTIONS}, label string, source string, group_id string
 TEST_FINDINGS = f"{TEST_PREDICTIONS}, findings map<string,boolean>"
 """The same of a model of findings: `probabilities` are one each, `findings` is what is known."""
 
+EVALUATED = (
+    f"{TEST_FINDINGS}, age int, sex string, training_distance double, flags array<string>, "
+    "learned string"
+)
+"""One row a film of another place that has a label; `label` is as its file says it. A film with the
+flag `not_an_xray` has the prediction that it would have had, which nobody was shown. `learned` is
+exact or near where the model was trained on the film or on a near-duplicate of it."""
 
 SCORES = (
     f"{PREDICTIONS}, modified timestamp, bytes bigint, training_distance double, "

@@ -291,6 +291,19 @@ class Explain:
 
 
 @dataclass(frozen=True)
+class Evaluate:
+    """Section [evaluate]: which model, on which films or scores, and which label means which."""
+
+    model: str
+    require_signature: str
+    table: str
+    classes: Names
+    resamples: int = setting(least=100)
+    batch_size: int = setting(least=1)
+    device: str = setting()
+
+
+@dataclass(frozen=True)
 class Similar:
     """Section [similar]: which films, and among which vectors those most like them are found."""
 
@@ -401,6 +414,7 @@ class Config:
     audit: Audit
     score: Score
     explain: Explain
+    evaluate: Evaluate
     similar: Similar
     drift: Drift
     serve: Serve
@@ -426,6 +440,7 @@ FLAGS_OF = {
     "finetune": (*_TRAIN, "signing", "finetune", "track", "registry"),
     "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
     "audit": ("ingest", "features", "audit"),
+    "evaluate": ("ingest", "evaluate", "track"),
 }
 """The sections that are flags of a job, where reports write its command line out again."""
 

@@ -31,6 +31,9 @@ FORMATS = (FORMAT, FORMAT_OF_FINDINGS)
 NAME = "model.json"
 ARRAYS = "head.npz"
 REFERENCE = "reference.npz"
+FILMS = "training.films"
+"""The films that the head was trained on, as `backbones.film_list` hashes them; not in models of
+vectors made elsewhere, nor in those of older versions."""
 SEAL = "sha256"
 FAKE = "fake"
 """The engine that needs no network's file."""

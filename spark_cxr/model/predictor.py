@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,19 +84,16 @@ class Predictor:
         row = np.asarray(vector, dtype=np.float64)
         distance = self.reference.measure(row)
         flags = self._flags(distance, picture or Picture(0.0))
-        if NO_XRAY in flags:
-            return Prediction(distance=distance, flags=flags)
-        shares = self.head.probabilities(row[None])[0]
+        named = Prediction() if NO_XRAY in flags else self.answer(row)
+        return replace(named, distance=distance, flags=flags)
+
+    def answer(self, vector: NDArray[np.float64]) -> Prediction:
+        """Say which class the head names, whatever the film is."""
+        shares = self.head.probabilities(vector[None])[0]
         best = int(shares.argmax())
         named = dict(zip(self.labels, shares.tolist(), strict=True))
         has = joined(positives(named, self.thresholds)) if self.thresholds else self.labels[best]
-        return Prediction(
-            label=has,
-            confidence=float(shares[best]),
-            probabilities=named,
-            distance=distance,
-            flags=flags,
-        )
+        return Prediction(label=has, confidence=float(shares[best]), probabilities=named)
 
     def _flags(self, distance: float, picture: Picture) -> tuple[str, ...]:
         unlike, known = distance > 1, self.reference

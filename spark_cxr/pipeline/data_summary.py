@@ -183,13 +183,13 @@ def mistakes_of(
             true=row[LABEL],
             predicted=row["prediction"],
             probability=row["confidence"],
-            image=_thumbnail(row[PATH]) if has_films else b"",
+            image=thumbnail(row[PATH]) if has_films else b"",
         )
         for row in [row for row in worst if row[PATH] not in refused][:MISTAKES]
     )
 
 
-def _thumbnail(path: str) -> bytes:
+def thumbnail(path: str) -> bytes:
     """Draw a film small; nothing where its file is gone by now."""
     film = film_at(path)
     return b"" if film is None else encode_jpeg(scaled(film, THUMBNAIL), QUALITY)

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr import __version__
+from spark_cxr.backbones import film_list
 from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.backbones.network import copy_without_places
 from spark_cxr.backbones.user_network import without_folder
@@ -32,6 +33,7 @@ from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.model.manifest import (
     ARRAYS,
+    FILMS,
     REFERENCE,
     Manifest,
     Origin,
@@ -42,6 +44,7 @@ from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.evaluate import (
     count_shared,
+    list_films,
     marked,
     measure_predictions,
     mllib_metrics,
@@ -127,6 +130,9 @@ def write_model(
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
+    if not trial.features.elsewhere:
+        trained = trial.partition.rows.where(~F.col(IS_TEST))
+        directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
     network = trial.features.plan.network
     if network.path:
         _copy(Path(network.path), directory)
