@@ -130,12 +130,8 @@ def write_model(
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
-    if not trial.features.elsewhere:
-        trained = trial.partition.rows.where(~F.col(IS_TEST))
-        directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
+    _leave_films_and_network(trial, directory)
     network = trial.features.plan.network
-    if network.path:
-        _copy(Path(network.path), directory)
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
     manifest = Manifest(
         name=f"{result.head.name}-{result.fingerprint}",
@@ -166,6 +162,15 @@ def write_model(
         vectors=trial.features.elsewhere.for_model() if trial.features.elsewhere else {},
     )
     write_manifest(directory, manifest, cfg.signing.sign)
+
+
+def _leave_films_and_network(trial: Trial, directory: Output) -> None:
+    """Leave the list of the films that trained, where films are known, and the network's file."""
+    if not trial.features.elsewhere:
+        trained = trial.partition.rows.where(~F.col(IS_TEST))
+        directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
+    if path := trial.features.plan.network.path:
+        _copy(Path(path), directory)
 
 
 def _origin(weights: Weights) -> Origin:

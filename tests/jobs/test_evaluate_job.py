@@ -148,7 +148,7 @@ def test_what_cannot_be_measured_is_said(spark, run_dir, films, tmp_path):
         evaluated(spark, run_dir, tmp_path / "A", ingest_of(films), classes=["Pneumonia=grippe"])
     with pytest.raises(ConfigError, match="--images or --table"):
         evaluated(spark, run_dir, tmp_path / "B", ingest_of(films), table="somewhere")
-    with pytest.raises(InputError, match="a table of scores|scores of"):
+    with pytest.raises(InputError, match=r"a table of scores|scores of"):
         labels = {"labels": str(films / "manifest.csv")}
         evaluated(spark, run_dir, tmp_path / "C", labels, table=str(tmp_path / "nothing"))
 
