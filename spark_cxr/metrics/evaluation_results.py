@@ -11,6 +11,7 @@ from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.measure import Overlap
 from spark_cxr.metrics.records import Metrics
 from spark_cxr.metrics.results import DataSummary, Mistake, PartTable, Row, RunSummary
+from spark_cxr.metrics.transfer import Transfer
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class EvaluationReport:
     """Classes of the model that no film here has."""
     parts: tuple[PartTable, ...] = ()
     finding_parts: tuple[FindingPartTable, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    """Each figure here against that of the model's own test."""
     mistakes: tuple[Mistake, ...] = ()
     caveats: tuple[str, ...] = ()
     overlap: Overlap | None = None
@@ -84,6 +87,7 @@ class EvaluationReport:
             "films": asdict(self.counts) | {"answered": self.counts.answered},
             "as_answered": self.answered and self.answered.to_json(),
             "training": dict(self.training),
+            "does_it_hold": [each.to_json() for each in self.transfers],
             "renamed": dict(self.renamed),
             "untested": list(self.untested),
             "parts": parts,

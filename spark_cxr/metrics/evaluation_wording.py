@@ -8,6 +8,7 @@ from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationRep
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.finding_wording import findings_table, macro_range, macro_verdict
 from spark_cxr.metrics.records import Metrics
+from spark_cxr.metrics.transfer import Transfer
 from spark_cxr.metrics.wording import (
     NOT_DEFINED,
     counted,
@@ -16,6 +17,8 @@ from spark_cxr.metrics.wording import (
     percent,
     printable,
 )
+
+UNSEEN = " that the model was not trained on"
 
 
 def verdict(found: Metrics | FindingMetrics) -> str:
@@ -29,7 +32,7 @@ def evaluation_setting(report: EvaluationReport) -> str:
     """Say on what the verdict rests."""
     found, unit = report.metrics, "patient" if report.data.patients else "group"
     films = f"{counted(found.n, 'film')} ({report.data.name}) of {counted(found.groups, unit)}"
-    return f"On {films} that the model was not trained on"
+    return f"On {films}{'' if report.counts.exact is None else UNSEEN}"
 
 
 def refusals(counts: EvaluationCounts) -> str:
@@ -52,6 +55,17 @@ def left_out(counts: EvaluationCounts) -> str:
     )
 
 
+def name_of(each: Transfer) -> str:
+    """Put the question that a comparison with the training answers."""
+    return f"Does it hold here? {figure_of(each)}"
+
+
+def figure_of(each: Transfer) -> str:
+    """Name a figure for people."""
+    known = {"accuracy": "Accuracy", "auc_macro": "Mean AUC"}
+    return known.get(each.figure) or f"AUC of {printable(each.figure.removeprefix('auc '))}"
+
+
 def evaluation_lines(report: EvaluationReport) -> Iterator[str]:
     """Give the lines for the console."""
     found, counts = report.metrics, report.counts
@@ -65,6 +79,7 @@ def evaluation_lines(report: EvaluationReport) -> Iterator[str]:
     if report.answered:
         yield f"On the {report.answered.n:,} that have an answer, {verdict(report.answered)}."
     yield from filter(None, (refusals(counts), left_out(counts)))
+    yield from (f"{name_of(each)}: {each.sentence}" for each in report.transfers[:1])
 
 
 def _classes(found: Metrics) -> Iterator[str]:

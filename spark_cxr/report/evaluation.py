@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from spark_cxr.metrics.evaluation_results import EvaluationReport
-from spark_cxr.metrics.evaluation_wording import evaluation_setting, left_out, refusals, verdict
-from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.metrics.evaluation_wording import (
+    evaluation_setting,
+    figure_of,
+    left_out,
+    refusals,
+    verdict,
+)
+from spark_cxr.metrics.finding_records import Estimate, FindingMetrics
 from spark_cxr.metrics.finding_wording import finding_caveats
 from spark_cxr.metrics.records import Metrics
-from spark_cxr.metrics.wording import against_majority, overlap_in_words, printable, weakest
+from spark_cxr.metrics.transfer import MARGIN, POINTS, Transfer
+from spark_cxr.metrics.wording import (
+    against_majority,
+    decimal,
+    decimal_range,
+    overlap_in_words,
+    percent,
+    percent_range,
+    printable,
+    weakest,
+)
 from spark_cxr.report import sections
 from spark_cxr.report.finding_sections import (
     curves_section,
@@ -17,6 +33,7 @@ from spark_cxr.report.finding_sections import (
     pairs_section,
 )
 from spark_cxr.report.html import Html, element, facts, join, page, section, table
+from spark_cxr.report.sections import with_small
 from spark_cxr.report.training import data_facts
 
 
@@ -32,6 +49,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         sections.overlaps([report.overlap] if report.overlap else []),
         _verdict(report),
         sections.caveats((*report.caveats, *more)),
+        _transfers(report),
         *_figures(found),
         _answered(report),
         sections.parts(report.parts),
@@ -55,6 +73,37 @@ def _verdict(report: EvaluationReport) -> Html:
             element("p", " ".join(filter(None, said)), class_="remarks"),
         ]
     )
+
+
+def _transfers(report: EvaluationReport) -> Html:
+    """Hold each figure against that of the model's own test."""
+    rows = [
+        (
+            figure_of(each),
+            with_small(_number(each, each.there), _range(each, each.there)),
+            with_small(_number(each, each.here), _range(each, each.here)),
+            f"{each.films_there:,}",
+            f"{each.films_here:,}",
+            each.sentence,
+        )
+        for each in report.transfers
+    ]
+    heads = ("Figure", "At its own test", "Here", "Films there", "Films here", "Does it hold?")
+    lead = (
+        "The model is as it was: nothing was learned here. It holds where the interval of the "
+        f"difference leaves no loss of more than {MARGIN * 100:.0f} points."
+    )
+    whole = table("Here against the model's own test", heads, rows)
+    return section("Does it hold here?", element("p", lead), whole)
+
+
+def _number(each: Transfer, found: Estimate) -> str:
+    return percent(found.value) if each.figure in POINTS else decimal(found.value)
+
+
+def _range(each: Transfer, found: Estimate) -> str:
+    write = percent_range if each.figure in POINTS else decimal_range
+    return write(found.interval)
 
 
 def _remarks(report: EvaluationReport) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from spark_cxr.metrics.class_alignment import ClassAlignment
 from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.evaluation_wording import evaluation_lines
 from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, RunSummary
+from spark_cxr.metrics.transfer import transfers
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.pipeline.data_summary import MISTAKES, PHANTOMS, thumbnail
 from spark_cxr.settings import FLAGS_OF, Config
@@ -83,6 +84,7 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         untested=alignment.untested if alignment else (),
         parts=parts,
         finding_parts=finding_parts,
+        transfers=transfers(manifest.metrics, metrics),
         mistakes=() if films.thresholds else mistakes_of(answered),
         caveats=tuple(_caveats(done, metrics)),
         overlap=done.source.overlap,
@@ -92,7 +94,8 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
 def headline_of(report: EvaluationReport) -> dict[str, Any]:
     """Give the figures for the one line of JSON and run.json; evaluation.json has them all."""
     found, counts = report.metrics, report.counts
-    shown = {"films": counts.measured, "answered": counts.answered, "refused": counts.refused}
+    shown: dict[str, Any] = {"films": counts.measured, "answered": counts.answered, "refused": counts.refused}
+    shown |= {"does_it_hold": report.transfers[0].verdict}
     shown |= {"left_out_as_trained_on": counts.trained_on, "quarantined": counts.unreadable}
     if isinstance(found, FindingMetrics):
         return shown | {"auc_macro": found.macro.auc.value}
@@ -166,6 +169,11 @@ def _caveats(done: EvaluationRun, found: Metrics | FindingMetrics) -> Iterator[s
         yield f"The model has no class for {listed}: these films are left out."
     if alignment and alignment.untested:
         yield f"No film here is {', '.join(alignment.untested)}: naming that is always wrong."
+    if alignment and alignment.names != done.manifest.labels:
+        yield (
+            f"Here {len(alignment.names)} classes are told apart, in training "
+            f"{len(done.manifest.labels)} were: its figure is of another question."
+        )
     if done.manifest.weights.caveat:
         yield f"{done.manifest.weights.caveat}."
 
