@@ -94,7 +94,11 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
 def headline_of(report: EvaluationReport) -> dict[str, Any]:
     """Give the figures for the one line of JSON and run.json; evaluation.json has them all."""
     found, counts = report.metrics, report.counts
-    shown: dict[str, Any] = {"films": counts.measured, "answered": counts.answered, "refused": counts.refused}
+    shown: dict[str, Any] = {
+        "films": counts.measured,
+        "answered": counts.answered,
+        "refused": counts.refused,
+    }
     shown |= {"does_it_hold": report.transfers[0].verdict}
     shown |= {"left_out_as_trained_on": counts.trained_on, "quarantined": counts.unreadable}
     if isinstance(found, FindingMetrics):
