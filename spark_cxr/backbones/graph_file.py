@@ -25,6 +25,8 @@ from spark_cxr.errors import WeightsError
 VECTORS = ("vector", "features", "embedding", "embeddings", "image_embeds", "pooler_output")
 """What an output is called that is the vector, where there are several."""
 WAY_OUT = "See docs/networks.md"
+MOST_GRAPH = (1 << 31) - 1
+"""Bytes of one message of protobuf."""
 
 
 def digest_of(path: Path) -> str:
@@ -35,6 +37,8 @@ def digest_of(path: Path) -> str:
     """
     try:
         parts = [_digest_now(each) for each in (path, *weights_beside(path))]
+    except WeightsError:
+        raise  # an OSError, too
     except OSError as error:
         received = f"{path} ({error})"[:300]
         raise WeightsError("a network that can be read", received, WAY_OUT) from None
@@ -59,6 +63,12 @@ def weights_beside(path: Path) -> list[Path]:
     Raises:
         WeightsError: one of them is missing, or lies elsewhere than beside it.
     """
+    if path.suffix == ".onnx" and (size := path.stat().st_size) > MOST_GRAPH:
+        way_out = "Save it with weights in a file beside it (external_data)"
+        received = f"{path.name} of {size} bytes"
+        raise WeightsError(
+            "an ONNX graph below 2 GiB, the most that ONNX has room for", received, way_out
+        )
     names = {path.with_suffix(".bin").name} if path.suffix == ".xml" else external_names(path)
     for name in sorted(names):
         if Path(name).name != name or name in ("", ".", ".."):

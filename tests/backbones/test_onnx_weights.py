@@ -62,7 +62,9 @@ def test_a_name_is_found_however_it_is_written(tmp_path: Path, way: str) -> None
     path = tmp_path / "x.onnx"
     path.write_bytes(WAYS[way])
     assert FAR in external_names(path)
-    with pytest.raises(WeightsError, match=r"weights beside the network\. Received: x\.onnx with"):
+    with pytest.raises(
+        WeightsError, match=r"^Expected weights beside the network\. Received: x\.onnx with"
+    ):
         digest_of(path)
 
 
@@ -102,6 +104,16 @@ def test_a_file_that_is_cut_off_or_no_graph_ends_the_search(tmp_path: Path, cut:
     external_names(path)
     path.write_bytes(b"\xff" * 50)
     assert external_names(path) == set()
+
+
+def test_a_graph_of_two_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 31)
+    with pytest.raises(
+        WeightsError, match=r"^Expected an ONNX graph below 2 GiB.*x\.onnx of 2147483648 bytes"
+    ):
+        digest_of(path)
 
 
 def test_weights_of_gigabytes_are_passed_over(tmp_path: Path) -> None:
