@@ -7,6 +7,7 @@ from typing import Any
 from spark_cxr.metrics import FindingMetrics, Overlap, PairedFindings
 from spark_cxr.metrics.comparison_results import FoldSummary
 from spark_cxr.metrics.finding_parts import FindingPartTable
+from spark_cxr.metrics.finding_records import FindingLearningPoint
 from spark_cxr.metrics.results import (
     AuditSummary,
     ClassPanels,
@@ -70,6 +71,7 @@ class FindingsReport:
     mistakes: tuple[FindingMistake, ...] = ()
     """The surest first."""
     parts: tuple[FindingPartTable, ...] = ()
+    learning: tuple[FindingLearningPoint, ...] = ()
     audit: AuditSummary | None = None
     overlap: Overlap | None = None
     """Test films that the network was trained on."""

@@ -33,7 +33,7 @@ from spark_cxr.metrics.finding_resample import (
     bootstrap_findings,
     finding_areas,
     finding_statistics,
-    prepare_findings,
+    prepare_answers,
     rank_findings,
 )
 from spark_cxr.metrics.intervals import LEVEL, percentile_interval, share_interval
@@ -79,7 +79,7 @@ def measure_findings(
     """
     _check_resamples(resamples)
     answers = make_answers(truth, probabilities, findings, groups, thresholds)
-    prepared = prepare_findings(answers)
+    prepared = prepare_answers(answers)
     whole = finding_statistics(prepared, np.ones((answers.n_groups, 1)))
     drawn = bootstrap_findings(prepared, answers.n, resamples, seed)
     each = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spark_cxr.errors import ConfigError
 from spark_cxr.phantoms.anatomy import Dice
 from spark_cxr.phantoms.broken import KINDS, break_film, format_of
-from spark_cxr.phantoms.drawing import MARKERS, Drawing, FindingBox, draw, draw_several
+from spark_cxr.phantoms.drawing import MARKERS, Drawing, FindingBox, draw
 from spark_cxr.phantoms.encoding import (
     PHOTOMETRICS,
     SYNTAXES,
@@ -174,12 +174,14 @@ def make(series: Series, slot: Slot) -> Phantom:
 
 def _drawing(series: Series, slot: Slot) -> Drawing:
     """Draw a film of one class, or of several findings."""
-    seed, size, marker = series.seed, series.size, series.marker
-    patient, film = slot.patient, slot.film
-    if not series.shares:
-        return draw(slot.label, seed, patient=patient, film=film, size=size, marker=marker)
-    found = slot.findings
-    return draw_several(found, seed, patient=patient, film=film, size=size, marker=marker)
+    return draw(
+        slot.findings if series.shares else slot.label,
+        series.seed,
+        patient=slot.patient,
+        film=slot.film,
+        size=series.size,
+        marker=series.marker,
+    )
 
 
 def _known(series: Series, slot: Slot) -> tuple[tuple[str, bool | None], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +12,16 @@ from pyspark.ml.evaluation import BinaryClassificationEvaluator, MultilabelClass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
-from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
 from spark_cxr.pipeline.model_directory import reference_of, write_model
-from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import FindingResult, Trial
+from spark_cxr.pipeline.trial import FindingResult, HeadTitle, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
 HALF = 0.5
@@ -32,16 +30,27 @@ a network's own answers, which do not know these films."""
 
 
 def try_out_findings(
-    head: Head | OwnHead,
+    head: HeadTitle,
     fitted: FittedFindings,
     trial: Trial,
     trained: Sequence[FindingTally],
     left_out: Sequence[FindingTally],
     started: float,
+    learning: Callable[[FindingMetrics], tuple[FindingLearningPoint, ...]] = lambda _: (),
 ) -> FindingResult:
-    """Score the films that test, measure, and leave `predictions/` and `model/`."""
+    """Score the films that test, measure, and leave `predictions/` and `model/`.
+
+    Args:
+        head: What the model is called.
+        fitted: Its heads.
+        trial: Films, settings, and where to write.
+        trained: The findings, and what they were learned from.
+        left_out: Findings without a head.
+        started: When the fitting began, by the monotonic clock.
+        learning: Says what fewer films would have brought.
+    """
     cfg, partition = trial.cfg, trial.partition
-    thresholds = operating_points(trained, cfg.train.balance or isinstance(head, OwnHead))
+    thresholds = operating_points(trained, cfg.train.balance or not fitted.has_learned)
     print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
     scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
     rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
@@ -64,8 +73,9 @@ def try_out_findings(
         thresholds=thresholds,
         trained=tuple(trained),
         left_out=tuple(left_out),
-        setting=_settings(head, fitted),
+        setting=fitted.setting,
         tuned=fitted.tuned,
+        learning=learning(metrics),
         seconds=time.monotonic() - started,
     )
     scored.unpersist()
@@ -187,10 +197,3 @@ def _sets(scored: DataFrame, thresholds: Mapping[str, float]) -> dict[str, float
     measure = MultilabelClassificationEvaluator(predictionCol="answer", labelCol="truth")
     names = ("subsetAccuracy", "hammingLoss", "microF1Measure")
     return {name: measure.evaluate(sets, {measure.metricName: name}) for name in names}
-
-
-def _settings(head: Head | OwnHead, fitted: FittedFindings) -> tuple[tuple[str, float], ...]:
-    if not fitted.tuned:
-        return head.default
-    pairs = ((f, pair) for f, tuned in fitted.tuned.items() for pair in tuned.best)
-    return tuple((f"{finding}: {name}", value) for finding, (name, value) in pairs)

@@ -12,7 +12,7 @@ from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.finding_parts import FindingPartTable
-from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally
@@ -117,6 +117,7 @@ class FindingResult:
     setting: Setting
     tuned: Mapping[str, Tuned]
     """What `--tune` tried, by finding; empty without it."""
+    learning: tuple[FindingLearningPoint, ...]
     seconds: float
 
     @property

@@ -21,6 +21,7 @@ from spark_cxr.metrics.wording import (
 from spark_cxr.report import contact, sections
 from spark_cxr.report.finding_sections import (
     curves_section,
+    finding_learning,
     finding_parts,
     findings_section,
     meanings,
@@ -52,8 +53,8 @@ def findings_page(report: FindingsReport) -> str:
         contact.training_panels(report.panels, report.heat, is_of_findings=True),
         omitted_findings(report.omitted),
         how_it_learned(report.learned),
+        finding_learning(report.learning),
         _mistakes(report.mistakes),
-        contact.training_panels(report.panels, report.heat, is_of_findings=True),
         meanings(),
         _data(report),
         split_section(report),

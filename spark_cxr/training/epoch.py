@@ -18,6 +18,7 @@ from spark_cxr.images.film import Pixels
 from spark_cxr.training import network, optimisation
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
+from spark_cxr.training.finding_refit import refit_findings_if_better
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
 from spark_cxr.training.refit import FoldedHead, LabelledVectors, refit_if_better
@@ -146,7 +147,8 @@ def known(trainee: Trainee, films: Feed, change: Change = np.asarray) -> Labelle
         network.said(trainee.features, np.stack([*map(change, batch.films)]))[batch.counts > 0]
         for batch in films.batches(0)
     )
-    return LabelledVectors(np.concatenate(list(parts)), films.labels)
+    targets = films.labels if films.cells is None else films.cells
+    return LabelledVectors(np.concatenate(list(parts)), targets)
 
 
 def remember(trainee: Trainee, films: Feed) -> Floats:
@@ -169,4 +171,6 @@ def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
         reduce(add, (known(course.trainee, films, change) for change in ways))
         for films in (course.still, val)
     )
+    if course.trainee.of_findings:
+        return refit_findings_if_better(head, train, check)
     return refit_if_better(head, train, check, course.train.weights)

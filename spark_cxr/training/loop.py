@@ -22,7 +22,7 @@ from spark_cxr.training.finding_targets import finding_cells
 from spark_cxr.training.network import ALL, CALM, HEAD
 from spark_cxr.training.optimisation import Moment
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.refit import fold, fold_findings
+from spark_cxr.training.refit import fold, split_findings
 from spark_cxr.training.task import Epoch, History, Say, Task, TrainedNetwork
 from spark_cxr.training.team import Alone, Team, align
 
@@ -257,12 +257,10 @@ def _finish(task: Task, course: Course, history: History, folder: Path) -> Train
         plain.set_weights(trainee.body.get_weights())
         artifacts.write_weights(plain, task, target)
     course.team.total(np.zeros(1))
-    if task.of_findings:
-        heads = fold_findings(trainee.head)
-        return TrainedNetwork(target, heads, history, best.number, is_refitted=False)
-    head, is_refitted = fold(trainee.head), False
+    folded, is_refitted = fold(trainee.head), False
     if task.recipe.refit and not course.team.share.number:
-        head, is_refitted = epoch.refit(course, head)
+        folded, is_refitted = epoch.refit(course, folded)
+    head = split_findings(folded) if task.of_findings else folded
     return TrainedNetwork(target, head, history, best.number, is_refitted)
 
 

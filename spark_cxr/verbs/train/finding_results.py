@@ -36,6 +36,7 @@ def counts_of_findings(done: FindingsRun) -> dict[str, Any]:
     return {
         **result.metrics.to_json(),
         **run_counts(done),
+        "learning_curve": [point.to_json() for point in result.learning],
         "trained_on": {count.finding: _counts(count) for count in result.trained},
         "left_out": {count.finding: _counts(count) for count in result.left_out},
         **(
@@ -118,6 +119,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         caveats=tuple(caveats_of(done)),
         overlap=result.overlap,
         parts=result.parts,
+        learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
 

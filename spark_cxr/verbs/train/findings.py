@@ -8,15 +8,13 @@ from dataclasses import replace
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally, count_findings, enough_of
-from spark_cxr.pipeline.finding_heads import fit_findings, prepare_findings
+from spark_cxr.pipeline.finding_heads import FindingHead, prepare_findings
 from spark_cxr.pipeline.finding_trial import try_out_findings
-from spark_cxr.pipeline.heads import HeadRecipe, settle
-from spark_cxr.pipeline.own_answers import OwnHead
+from spark_cxr.pipeline.heads import settle
 from spark_cxr.pipeline.partition import Partition, part_findings
 from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.splits import IS_TEST
@@ -32,10 +30,11 @@ from spark_cxr.verbs.train.finding_results import (
     headline_of_findings,
     summary_of_findings,
 )
+from spark_cxr.verbs.train.learning import learning_of_findings
 
 
 def train_findings(
-    head: Head | OwnHead,
+    head: FindingHead,
     job: tuple[str, tuple[str, ...]],
     spark: SparkSession,
     cfg: Config,
@@ -55,8 +54,7 @@ def train_findings(
     images = ingested.images
     films = featurized.rows.drop(FEATURES).join(images.select(PATH, FINDINGS), on=PATH, how="inner")
     films = films.where(F.size(FINDINGS) > 0)
-    counts = enough_of(count_findings(films), cfg.train.least_positives)
-    counts = head.known(counts) if isinstance(head, OwnHead) else counts
+    counts = head.known(enough_of(count_findings(films), cfg.train.least_positives))
     partition = part_findings(films, images, counts, cfg)
     result = _fit(head, featurized, images, partition, cfg, output)
     drawn = are_drawn(partition.rows)
@@ -73,35 +71,31 @@ def train_findings(
 
 
 def _fit(
-    head: Head | OwnHead,
+    head: FindingHead,
     features: FeatureResult,
     images: DataFrame,
     partition: Partition,
     cfg: Config,
     output: Output,
 ) -> FindingResult:
-    started, train = time.monotonic(), cfg.train
-    recipe = HeadRecipe(cfg.run.seed, balance=train.balance)
+    started = time.monotonic()
     counts = count_findings(partition.rows.where(~F.col(IS_TEST)))
-    trained = enough_of(counts, train.least_positives)
-    trained = head.known(trained) if isinstance(head, OwnHead) else trained
+    trained = head.known(enough_of(counts, cfg.train.least_positives))
     prepared = _prepared(features, partition, cfg).persist()
     try:
-        if isinstance(head, OwnHead):
-            fitted = head.fitted([count.finding for count in trained])
-        else:
-            fitted = fit_findings(
-                head,
-                prepared.where(~F.col(IS_TEST)),
-                trained,
-                recipe,
-                features.plan.network.dim,
-                train.parallelism,
-                train.tune_folds if train.tune else 0,
-            )
+        train_rows = prepared.where(~F.col(IS_TEST))
+        fitted = head.fitted(train_rows, trained, features.plan.network.dim)
         trial = Trial(prepared, partition, images, features, cfg, output)
-        left_out = _left_out(counts, trained)
-        return try_out_findings(head, fitted, trial, trained, left_out, started)
+        settled = head.settled(fitted)
+        return try_out_findings(
+            head,
+            fitted,
+            trial,
+            trained,
+            _left_out(counts, trained),
+            started,
+            lambda whole: learning_of_findings(settled, trial, trained, whole),
+        )
     finally:
         prepared.unpersist()
 
