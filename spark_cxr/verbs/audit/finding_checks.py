@@ -103,7 +103,7 @@ def check_finding_shortcut(
         f"{_opening(worst.finding, ordered)} a classifier that sees {shortcut.sees} reaches an AUC "
         f"of {_figure(worst.reached)}, yours {_figure(worst.real)}; 0.5 is chance.{remark}"
     )
-    if statuses[worst.finding] != PASS:
+    if statuses[worst.finding] in (WARN, FAIL):
         said += f"{_others(worst.finding, statuses)} {shortcut.follows}. {ENDING}"
     wording = _reach_wording(check_name(name), shortcut.title, "Seeing less")
     return _reach_check(wording, ordered, statuses, said)
@@ -141,11 +141,14 @@ def check_finding_centre(found: Sequence[FindingReach], settings: Audit) -> Chec
 def check_finding_change(view: str, found: Sequence[FindingSteadiness], settings: Audit) -> Check:
     """Check how many answers a small change of the film reverses, a finding at a time."""
     title, done, most = CHANGES[view]
-    statuses = dict[str, str]()
-    for each in found:
-        status = status_of(each.changed.value or 0.0, settings.warn_changed, settings.fail_changed)
-        status = most if status == FAIL else status
-        statuses[each.finding] = status if each.films else NOT_APPLICABLE
+
+    def status(changed: float | None) -> str:
+        if changed is None:
+            return NOT_APPLICABLE
+        found = status_of(changed, settings.warn_changed, settings.fail_changed)
+        return most if found == FAIL else found
+
+    statuses = {each.finding: status(each.changed.value) for each in found}
     ordered = _worst_first(found, statuses, lambda each: each.changed.value or 0.0)
     worst = ordered[0]
     said = (
@@ -153,36 +156,12 @@ def check_finding_change(view: str, found: Sequence[FindingSteadiness], settings
         f"{done}, and {percent(worst.right.value)} are right, compared with "
         f"{percent(worst.before)} before."
     )
-    if statuses[worst.finding] != PASS:
+    if statuses[worst.finding] in (WARN, FAIL):
         said += (
             f"{_others(worst.finding, statuses)} The disease is still on the film, so something "
             "else changes the answer, and films that were taken or stored in another way will be "
             "read differently."
         )
-    parts = tuple(
-        CheckPart(
-            each.finding,
-            statuses[each.finding],
-            (
-                ("films", each.films),
-                *_numbers("changed", each.changed),
-                *_numbers("accuracy", each.right),
-                ("accuracy_before", each.before),
-            ),
-        )
-        for each in ordered
-    )
-    rows = [
-        (
-            each.finding,
-            f"{each.films:,}",
-            percent(each.changed.value),
-            percent_range(each.changed.interval),
-            percent(each.right.value),
-            percent(each.before),
-        )
-        for each in ordered
-    ]
     wording = _Wording(
         *(f"stable_{view}", f"Steady when {title.lower()}"),
         ("Finding", "Films", "Change", "95 % interval", "Right", "Before"),
@@ -190,7 +169,21 @@ def check_finding_change(view: str, found: Sequence[FindingSteadiness], settings
     )
     numbers = (("changed", worst.changed.value), ("films", worst.films))
     brief = f"{worst.finding}, {percent(worst.changed.value)} change"
-    return _check(wording, parts, rows, said, numbers, brief)
+    return _check(wording, *_changes(ordered, statuses), said, numbers, brief)
+
+
+def _changes(
+    ordered: Sequence[FindingSteadiness], statuses: Mapping[str, str]
+) -> tuple[list[CheckPart], list[tuple[str, ...]]]:
+    parts, rows = list[CheckPart](), list[tuple[str, ...]]()
+    for each in ordered:
+        changed, right = _numbers("changed", each.changed), _numbers("accuracy", each.right)
+        numbers = (("films", each.films), *changed, *right, ("accuracy_before", each.before))
+        parts.append(CheckPart(each.finding, statuses[each.finding], numbers))
+        shares = percent(each.changed.value), percent_range(each.changed.interval)
+        right_of = percent(each.right.value), percent(each.before)
+        rows.append((each.finding, f"{each.films:,}", *shares, *right_of))
+    return parts, rows
 
 
 def check_finding_calibration(real: FindingMetrics, settings: Audit) -> Check:
@@ -215,31 +208,30 @@ def check_finding_calibration(real: FindingMetrics, settings: Audit) -> Check:
             f"{_others(worst.finding, statuses)} Do not read these probabilities as chances until "
             "they are calibrated."
         )
-    parts = tuple(
-        CheckPart(
-            row.finding,
-            statuses[row.finding],
-            (
-                *(("films", row.known), ("positives", row.positives), ("ece", row.ece)),
-                ("ece_by_chance", row.ece_by_chance),
-                *_numbers("brier", row.figures.brier),
-            ),
-        )
-        for row in ordered
-    )
-    rows = [
-        (
-            *(row.finding, f"{row.positives:,} of {row.known:,}", percent(row.ece)),
-            *(percent(row.ece_by_chance), decimal(row.figures.brier.value)),
-            decimal_range(row.figures.brier.interval),
-        )
-        for row in ordered
-    ]
     headings = ("Finding", "Films with it", "ECE", "By chance", "Brier score", "95 % interval")
     caption = "Stated against found probabilities of each finding"
     wording = _Wording("calibration", "Calibration", headings, caption)
     numbers = (("ece", worst.ece), ("ece_by_chance", worst.ece_by_chance))
-    return _check(wording, parts, rows, said, numbers, f"{worst.finding}, ECE {percent(worst.ece)}")
+    brief = f"{worst.finding}, ECE {percent(worst.ece)}"
+    return _check(wording, *_errors(ordered, statuses), said, numbers, brief)
+
+
+def _errors(
+    ordered: Sequence[FindingFigures], statuses: Mapping[str, str]
+) -> tuple[list[CheckPart], list[tuple[str, ...]]]:
+    parts, rows = list[CheckPart](), list[tuple[str, ...]]()
+    for each in ordered:
+        brier = each.figures.brier
+        numbers: tuple[Number, ...] = (
+            *(("films", each.known), ("positives", each.positives)),
+            *(("ece", each.ece), ("ece_by_chance", each.ece_by_chance)),
+            *_numbers("brier", brier),
+        )
+        parts.append(CheckPart(each.finding, statuses[each.finding], numbers))
+        shares = percent(each.ece), percent(each.ece_by_chance)
+        score = decimal(brier.value), decimal_range(brier.interval)
+        rows.append((each.finding, _counted(each.positives, each.known), *shares, *score))
+    return parts, rows
 
 
 def _beats_chance(found: Estimate) -> bool:
@@ -278,6 +270,10 @@ def _others(worst: str, statuses: Mapping[str, str]) -> str:
     if not bad:
         return ""
     return f" Also affected: {few(bad, NAMED)}."
+
+
+def _counted(positives: int, known: int) -> str:
+    return f"{positives:,} of {known:,}"
 
 
 def _figure(found: Estimate) -> str:
@@ -320,7 +316,7 @@ def _reach_check(
     )
     rows = [
         (
-            *(each.finding, f"{each.positives:,} of {each.known:,}"),
+            *(each.finding, _counted(each.positives, each.known)),
             *(decimal(each.reached.value), decimal_range(each.reached.interval)),
             *(decimal(each.real.value), decimal_range(each.real.interval)),
         )

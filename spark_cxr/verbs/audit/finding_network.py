@@ -11,7 +11,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.images.regions import CORNERS, EDGE
-from spark_cxr.metrics.checks import NOT_APPLICABLE, STATUSES, Check, CheckPart, status_of
+from spark_cxr.metrics.checks import (
+    NOT_APPLICABLE,
+    STATUSES,
+    Check,
+    CheckPart,
+    Number,
+    status_of,
+)
+from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.grouped_means import grouped_means
 from spark_cxr.output import Output
 from spark_cxr.pipeline.finding_counts import FindingTally, count_findings, with_strata
@@ -113,34 +121,37 @@ def _heat_parts(
     shares: DataFrame, findings: Sequence[str], cfg: Config
 ) -> dict[str, tuple[CheckPart, ...]]:
     """Give each finding its mean heat with an interval by patient, for each check of heat."""
-    rows = (
-        shares.select(GROUP, PATH, "target", "lungs_area", *IN).orderBy(PATH, "target").toPandas()
-    )
+    named = (GROUP, PATH, "target", "lungs_area", *IN)
+    rows = shares.select(*named).orderBy(PATH, "target").toPandas()
     if rows.empty:
         return {}
     is_of = rows["target"].to_numpy()[:, None] == np.arange(len(findings))
     groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
-    settings, found = cfg.audit, dict[str, list[CheckPart]]()
-    columns = {name: np.where(is_of, rows[[name]], np.nan) for name in ("lungs_area", *IN)}
-    means = {
-        name: grouped_means(cells, groups, seed=cfg.run.seed, resamples=cfg.train.resamples)
-        for name, cells in columns.items()
-    }
-    films = (~np.isnan(columns["in_lungs"])).sum(axis=0)
-    for place, finding in enumerate(findings):
-        areas = (means["lungs_area"][place].value, float(CORNERS.mean()), float(EDGE.mean()))
-        for name, area in zip(IN, areas, strict=True):
-            share = means[name][place]
-            between = share.interval
-            numbers = (
-                *(("films", int(films[place])), ("heat", share.value), ("area", area)),
-                ("heat_low", between.low if between else None),
-                ("heat_high", between.high if between else None),
-            )
-            status = _status(name, share.value, area, int(films[place]), settings)
-            check = f"heat_{name.removeprefix('in_')}"
-            found.setdefault(check, []).append(CheckPart(finding, status, numbers))
-    return {check: tuple(sorted(parts, key=_order(check))) for check, parts in found.items()}
+    means, films = dict[str, tuple[Estimate, ...]](), np.zeros(len(findings), int)
+    for name in ("lungs_area", *IN):
+        cells = np.where(is_of, rows[[name]].to_numpy(np.float64), np.nan)
+        films = (~np.isnan(cells)).sum(axis=0)
+        means[name] = grouped_means(cells, groups, seed=cfg.run.seed, resamples=cfg.train.resamples)
+    found = dict[str, tuple[CheckPart, ...]]()
+    for name, fixed in zip(IN, (None, float(CORNERS.mean()), float(EDGE.mean())), strict=True):
+        areas = [fixed if fixed else each.value for each in means["lungs_area"]]
+        each_finding = zip(findings, films.tolist(), means[name], areas, strict=True)
+        parts = [_heat_part(name, *each, cfg.audit) for each in each_finding]
+        check = f"heat_{name.removeprefix('in_')}"
+        found[check] = tuple(sorted(parts, key=_order(check)))
+    return found
+
+
+def _heat_part(
+    where: str, finding: str, films: int, share: Estimate, area: float | None, settings: Audit
+) -> CheckPart:
+    between = share.interval
+    numbers: tuple[Number, ...] = (
+        *(("films", films), ("heat", share.value), ("area", area)),
+        ("heat_low", between.low if between else None),
+        ("heat_high", between.high if between else None),
+    )
+    return CheckPart(finding, _status(where, share.value, area, films, settings), numbers)
 
 
 def _status(
