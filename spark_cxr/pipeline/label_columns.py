@@ -144,5 +144,6 @@ def _check_named(header: Sequence[str], path: str, wanted: str) -> str:
 
 
 def column_or_null(name: str | None) -> Column:
-    """Name a column, also one with a dot; null where there is none."""
-    return F.col(f"`{name}`") if name else F.lit(None).cast("string")
+    """Name a column, also one with a dot or a backtick; null where there is none."""
+    quoted = (name or "").replace("`", "``")
+    return F.col(f"`{quoted}`") if name else F.lit(None).cast("string")

@@ -21,6 +21,7 @@ from spark_cxr.pipeline.label_matrix import (
     agreed,
     finding_columns,
     gathered,
+    is_blank,
     names_said,
     of_cells,
     of_names,
@@ -61,7 +62,7 @@ def read_labels(
         key: Makes the pseudonyms; without it no patient leaves the file.
         policy: Which findings are wanted; None: the file has one label a film.
     """
-    rows = read_rows(spark, path, dataset)
+    rows = read_rows(spark, path, dataset, of_findings=policy is not None)
     named = columns_of(rows.columns, path, dataset, needs_label=policy is None)
     for column, allowed in dataset.keep:
         rows = rows.where(column_or_null(column).isin(*allowed))
@@ -122,6 +123,8 @@ def _with_findings(
     else:
         one = _one(form, path, dataset, policy)
         said = yes_or_no(label, one) if one else names_said(label, dataset.between or BAR)
+        if one:
+            _check_answers(rows, label, said, path)
         rows = rows.select(said.alias(NAMES), reader, *facts)
         if form != JOINED:
             rows = gathered(rows, [*film, READER])
@@ -129,6 +132,16 @@ def _with_findings(
     if named.reader:
         rows = agreed(rows, film, policy.agreement)
     return rows if LABEL in rows.columns else with_label(rows)
+
+
+def _check_answers(rows: DataFrame, label: Column, said: Column, path: str) -> None:
+    """Refuse what is neither yes nor no of the one finding that a file is about."""
+    strange = rows.where(said.isNull() & ~is_blank(label)).count()
+    if strange:
+        received = f"{path} with {strange:,} others"
+        way_out = "Correct them, or name the column of labels with --label-column"
+        expected = "1, 0, -1, nothing, or pairs of numbers as run lengths"
+        raise InputError(expected, received, way_out)
 
 
 def _one(form: str, path: str, dataset: Dataset, policy: FindingPolicy) -> str:
