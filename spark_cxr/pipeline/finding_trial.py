@@ -23,6 +23,7 @@ from spark_cxr.pipeline.model_directory import reference_of, write_model
 from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.pipeline.subgroups import Subgroups, subgroups_of
 from spark_cxr.pipeline.trial import FindingResult, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
@@ -52,12 +53,13 @@ def try_out_findings(
     marks = marked(trial.images, predictions, network)
     answers = predictions_of_findings(predictions, thresholds)
     metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
+    subgroups = subgroups_of(predictions, trial.images)
     result = FindingResult(
         head=head,
         partition=partition,
         fingerprint=print_,
         metrics=metrics,
-        parts=answers.parts(cfg.run.seed, cfg.train.resamples),
+        parts=answers.parts(cfg.run.seed, cfg.train.resamples, subgroups),
         mllib=mllib_metrics_of(scored, thresholds, metrics),
         shared=count_shared(partition.rows),
         overlap=overlap_of(marks, predictions, (), network, cfg),
@@ -118,17 +120,18 @@ class FindingPredictions:
             bands=bands,
         )
 
-    def parts(self, seed: int, resamples: int) -> tuple[FindingPartTable, ...]:
-        """Measure by source and by view, where the films have several of them."""
+    def parts(
+        self, seed: int, resamples: int, subgroups: Subgroups
+    ) -> tuple[FindingPartTable, ...]:
+        """Measure by source, view and subgroup, where the films have several of them."""
         tables = []
-        for by, names in (("source", self.sources), ("view", self.views)):
-            if len({name for name in names if name is not None}) > 1:
-                parts = measure_finding_parts(
-                    *(self.truth, self.probabilities, self.findings, self.groups, names),
-                    seed=seed,
-                    resamples=resamples,
-                )
-                tables.append(FindingPartTable(by, parts, names.count(None)))
+        for by, names in subgroups.beside(self.sources, self.views).several().items():
+            parts = measure_finding_parts(
+                *(self.truth, self.probabilities, self.findings, self.groups, names),
+                seed=seed,
+                resamples=resamples,
+            )
+            tables.append(FindingPartTable(by, parts, names.count(None)))
         return tuple(tables)
 
 

@@ -39,6 +39,7 @@ from spark_cxr.pipeline.evaluate import TestAnswers, answers_of
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words, unit_of
+from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.vector_maps import map_of_vectors
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
@@ -126,6 +127,7 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
     entrants = (result.entrant for result in done.results)
     answers = {entrant: answers_of(predictions_of(entrant), names) for entrant in entrants}
     mine = answers[best.entrant]
+    subgroups = subgroups_of(predictions_of(best.entrant), done.ingested.images)
     drawn = are_drawn(done.featurized[0][1].rows)
     return ComparisonReport(
         job="compare",
@@ -139,7 +141,7 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         caveats=(*data_caveats(done.ingested, drawn), *caveats),
         audit=audit_of(spark, cfg, done.ingested),
         published=published_of(cfg),
-        parts=parts_of(mine, names, cfg),
+        parts=parts_of(mine, names, cfg, subgroups),
         mistakes=mistakes_of(predictions_of(best.entrant), has_films=done.ingested.has_films),
         maps=tuple(_maps(done, order, predictions_of)),
     )

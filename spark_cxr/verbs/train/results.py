@@ -30,6 +30,7 @@ from spark_cxr.pipeline.data_summary import (
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.splits import is_drawn
+from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.trial import FindingsRun, TrainingRun
 from spark_cxr.pipeline.vector_maps import map_of_vectors
 
@@ -135,6 +136,8 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
     predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
     counts = tuple(ClassCount(label, *result.partition.counts[label]) for label in result.labels)
+    answers = answers_of(predictions, result.labels)
+    subgroups = subgroups_of(predictions, done.ingested.images)
     return TrainingReport(
         job=done.job,
         title=f"{result.head.title} on {cfg.features.backbone} features",
@@ -152,7 +155,7 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         overlap=result.overlap,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
-        parts=parts_of(answers_of(predictions, result.labels), result.labels, cfg),
+        parts=parts_of(answers, result.labels, cfg, subgroups),
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
         map=map_of_vectors(
