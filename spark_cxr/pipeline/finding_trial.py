@@ -16,6 +16,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
@@ -23,7 +24,7 @@ from spark_cxr.pipeline.model_directory import reference_of, write_model
 from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.subgroups import Subgroups, subgroups_of
+from spark_cxr.pipeline.subgroups import Subgroups, missed_findings, subgroups_of
 from spark_cxr.pipeline.trial import FindingResult, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
@@ -51,15 +52,14 @@ def try_out_findings(
     predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
-    answers = predictions_of_findings(predictions, thresholds)
+    answers = predictions_of_findings(predictions, thresholds, trial.images)
     metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
-    subgroups = subgroups_of(predictions, trial.images)
     result = FindingResult(
         head=head,
         partition=partition,
         fingerprint=print_,
         metrics=metrics,
-        parts=answers.parts(cfg.run.seed, cfg.train.resamples, subgroups),
+        parts=answers.parts(cfg.run.seed, cfg.train.resamples),
         mllib=mllib_metrics_of(scored, thresholds, metrics),
         shared=count_shared(partition.rows),
         overlap=overlap_of(marks, predictions, (), network, cfg),
@@ -69,6 +69,7 @@ def try_out_findings(
         setting=_settings(head, fitted),
         tuned=fitted.tuned,
         seconds=time.monotonic() - started,
+        gaps=answers.missed_by_group(cfg.run.seed, cfg.train.resamples),
     )
     scored.unpersist()
     _keep(fitted, result, trial, predictions)
@@ -108,8 +109,8 @@ class FindingPredictions:
     """Each named by the first of its films: patients' pseudonyms hang on a key, and what is drawn
     from groups in the order of their names must not."""
 
-    sources: tuple[str | None, ...]
-    views: tuple[str | None, ...]
+    subgroups: Subgroups
+    """Sources and views, and what the table of images knows beside them."""
 
     def measured(self, seed: int, resamples: int, bands: bool = True) -> FindingMetrics:
         """Measure them, with intervals from resampling groups; bands are for curves of a page."""
@@ -120,12 +121,10 @@ class FindingPredictions:
             bands=bands,
         )
 
-    def parts(
-        self, seed: int, resamples: int, subgroups: Subgroups
-    ) -> tuple[FindingPartTable, ...]:
+    def parts(self, seed: int, resamples: int) -> tuple[FindingPartTable, ...]:
         """Measure by source, view and subgroup, where the films have several of them."""
         tables = []
-        for by, names in subgroups.beside(self.sources, self.views).several().items():
+        for by, names in self.subgroups.several().items():
             parts = measure_finding_parts(
                 *(self.truth, self.probabilities, self.findings, self.groups, names),
                 seed=seed,
@@ -134,11 +133,25 @@ class FindingPredictions:
             tables.append(FindingPartTable(by, parts, names.count(None)))
         return tuple(tables)
 
+    def missed_by_group(self, seed: int, resamples: int) -> SubgroupGaps | None:
+        """Hold the missed films of each subgroup, source and view against those of the others."""
+        return missed_findings(
+            *(self.truth, self.probabilities, self.thresholds, self.groups, self.subgroups),
+            seed=seed,
+            resamples=resamples,
+        )
+
 
 def predictions_of_findings(
-    predictions: DataFrame, thresholds: Mapping[str, float]
+    predictions: DataFrame, thresholds: Mapping[str, float], images: DataFrame | None = None
 ) -> FindingPredictions:
-    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver."""
+    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver, with what `images` knows of them.
+
+    Args:
+        predictions: Of one model, a row a film.
+        thresholds: The operating point of each finding.
+        images: `schemas.IMAGES`; without it only sources and views are known.
+    """
     cells = list[Column]()
     for number, name in enumerate(thresholds):
         cells.append(F.col(FINDINGS)[name].cast("double").alias(f"t{number}"))
@@ -150,10 +163,10 @@ def predictions_of_findings(
         for letter in "tp"
     )
     groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
+    known = Subgroups() if images is None else subgroups_of(predictions, images)
     return FindingPredictions(
         *(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups),
-        sources=tuple(rows[SOURCE]),
-        views=tuple(rows[VIEW]),
+        subgroups=known.beside(tuple(rows[SOURCE]), tuple(rows[VIEW])),
     )
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.metrics.results import ClassCount, RunSummary, SplitSummary, TrainingReport
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.model.model import read_predictor
@@ -30,7 +31,6 @@ from spark_cxr.pipeline.data_summary import (
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.splits import is_drawn
-from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.trial import FindingsRun, TrainingRun
 from spark_cxr.pipeline.vector_maps import map_of_vectors
 
@@ -45,6 +45,7 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
         **run_counts(done),
         "learning_curve": [point.to_json() for point in result.learning],
         **({"tuned": asdict(result.tuned)} if result.tuned else {}),
+        **({"subgroups": result.gaps.to_json()} if result.gaps else {}),
         "caveats": list(caveats_of(done)),
     }
 
@@ -95,6 +96,7 @@ def summary_of(done: TrainingRun, report: str) -> str:
     """Give the small table for the console."""
     found, overlap = done.result.metrics, done.result.overlap
     lines = [f"warning: {overlap_warning(overlap)}"] if overlap.learned else []
+    lines += [f"warning: {sentence}" for sentence in gap_warnings(done.result.gaps)]
     lines += [f"{'':<16}{'precision':>10}{'recall':>8}{'f1':>8}{'auc':>8}{'images':>8}"]
     columns = (found.precision, found.recall, found.f1, found.auc)
     for i, label in enumerate(found.labels):
@@ -136,8 +138,6 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
     predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
     counts = tuple(ClassCount(label, *result.partition.counts[label]) for label in result.labels)
-    answers = answers_of(predictions, result.labels)
-    subgroups = subgroups_of(predictions, done.ingested.images)
     return TrainingReport(
         job=done.job,
         title=f"{result.head.title} on {cfg.features.backbone} features",
@@ -155,7 +155,10 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         overlap=result.overlap,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
-        parts=parts_of(answers, result.labels, cfg, subgroups),
+        parts=parts_of(
+            answers_of(predictions, result.labels), result.labels, cfg, result.subgroups
+        ),
+        missed=result.gaps,
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
         map=map_of_vectors(
