@@ -12,6 +12,10 @@ DETAIL = "detail"
 CONTENT = "content"
 FEATURES = "features"
 FINDINGS = "findings"
+AGE = "age"
+SEX = "sex"
+MAKER = "maker"
+DEVICE = "device"
 
 FILES = "path string, modified timestamp, bytes bigint, content binary"
 """One row a file, with what is in it: never written."""
@@ -21,7 +25,7 @@ IMAGES = (
     "width int, height int, bits int, pixels_sha256 string, looks binary, "
     "label string, source string, patient_id string, group_id string, "
     "view string, day_offset int, flags array<string>, "
-    "findings map<string,boolean>, age int, sex string"
+    "findings map<string,boolean>, age int, sex string, maker string, device string"
 )
 """One row an image that decodes. `group_id` is what may not be split: patients and twins. In
 `findings` a name stands for true or false; a finding that is not named is unknown."""
@@ -32,7 +36,8 @@ QUARANTINE = "path string, sha256 string, reason string, detail string"
 SEEN = (
     "path string, sha256 string, bytes bigint, modified timestamp, format string, "
     "width int, height int, bits int, pixels_sha256 string, looks binary, "
-    "patient_id string, view string, flags array<string>, reason string, detail string"
+    "patient_id string, view string, flags array<string>, reason string, detail string, "
+    "age int, sex string, maker string, device string"
 )
 """One row a file that was read: an image where `reason` is null, else a case for the quarantine."""
 
@@ -41,7 +46,7 @@ LOOKED = f"{SEEN}, vectors array<array<float>>"
 
 LABELS = (
     "key string, label string, source string, patient_id string, view string, day_offset int, "
-    "findings map<string,boolean>, age int, sex string"
+    "findings map<string,boolean>, age int, sex string, maker string, device string"
 )
 """One row of a publisher's or user's label file, keyed by path, file name or stem."""
 

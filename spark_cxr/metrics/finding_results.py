@@ -17,6 +17,7 @@ from spark_cxr.metrics.results import (
     RunSummary,
     SplitSummary,
 )
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class FindingsReport:
     """How that was made."""
     learned: LearningSummary | None = None
     """Where the network itself was trained."""
+    missed: SubgroupGaps | None = None
+    """Films with a finding of which none is named, by group."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from pyspark.sql import functions as F
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
 from spark_cxr.pipeline.model_directory import reference_of, write_model
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.pipeline.subgroups import Subgroups, missed_findings, subgroups_of
 from spark_cxr.pipeline.trial import FindingResult, HeadTitle, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
@@ -59,7 +61,7 @@ def try_out_findings(
     predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
-    answers = predictions_of_findings(predictions, thresholds)
+    answers = predictions_of_findings(predictions, thresholds, trial.images)
     metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
     result = FindingResult(
         head=head,
@@ -77,6 +79,7 @@ def try_out_findings(
         tuned=fitted.tuned,
         learning=learning(metrics),
         seconds=time.monotonic() - started,
+        gaps=answers.missed_by_group(cfg.run.seed, cfg.train.resamples),
     )
     scored.unpersist()
     _keep(fitted, result, trial, predictions)
@@ -116,8 +119,8 @@ class FindingPredictions:
     """Each named by the first of its films: patients' pseudonyms hang on a key, and what is drawn
     from groups in the order of their names must not."""
 
-    sources: tuple[str | None, ...]
-    views: tuple[str | None, ...]
+    subgroups: Subgroups
+    """Sources and views, and what the table of images knows beside them."""
 
     def measured(self, seed: int, resamples: int, bands: bool = True) -> FindingMetrics:
         """Measure them, with intervals from resampling groups; bands are for curves of a page."""
@@ -129,23 +132,36 @@ class FindingPredictions:
         )
 
     def parts(self, seed: int, resamples: int) -> tuple[FindingPartTable, ...]:
-        """Measure by source and by view, where the films have several of them."""
+        """Measure by source, view and subgroup, where the films have several of them."""
         tables = []
-        for by, names in (("source", self.sources), ("view", self.views)):
-            if len({name for name in names if name is not None}) > 1:
-                parts = measure_finding_parts(
-                    *(self.truth, self.probabilities, self.findings, self.groups, names),
-                    seed=seed,
-                    resamples=resamples,
-                )
-                tables.append(FindingPartTable(by, parts, names.count(None)))
+        for by, names in self.subgroups.several().items():
+            parts = measure_finding_parts(
+                *(self.truth, self.probabilities, self.findings, self.groups, names),
+                seed=seed,
+                resamples=resamples,
+            )
+            tables.append(FindingPartTable(by, parts, names.count(None)))
         return tuple(tables)
+
+    def missed_by_group(self, seed: int, resamples: int) -> SubgroupGaps | None:
+        """Hold the missed films of each subgroup, source and view against those of the others."""
+        return missed_findings(
+            *(self.truth, self.probabilities, self.thresholds, self.groups, self.subgroups),
+            seed=seed,
+            resamples=resamples,
+        )
 
 
 def predictions_of_findings(
-    predictions: DataFrame, thresholds: Mapping[str, float]
+    predictions: DataFrame, thresholds: Mapping[str, float], images: DataFrame | None = None
 ) -> FindingPredictions:
-    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver."""
+    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver, with what `images` knows of them.
+
+    Args:
+        predictions: Of one model, a row a film.
+        thresholds: The operating point of each finding.
+        images: `schemas.IMAGES`; without it only sources and views are known.
+    """
     cells = list[Column]()
     for number, name in enumerate(thresholds):
         cells.append(F.col(FINDINGS)[name].cast("double").alias(f"t{number}"))
@@ -157,10 +173,10 @@ def predictions_of_findings(
         for letter in "tp"
     )
     groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
+    known = Subgroups() if images is None else subgroups_of(predictions, images)
     return FindingPredictions(
         *(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups),
-        sources=tuple(rows[SOURCE]),
-        views=tuple(rows[VIEW]),
+        subgroups=known.beside(tuple(rows[SOURCE]), tuple(rows[VIEW])),
     )
 
 

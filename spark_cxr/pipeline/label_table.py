@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.datasets import COLUMNS, JOINED, RUN_LENGTHS, Dataset
 from spark_cxr.errors import InputError
+from spark_cxr.images.demographics import CAPPED, OLDEST
 from spark_cxr.pipeline.finding_names import ALL
 from spark_cxr.pipeline.finding_policy import FindingPolicy
 from spark_cxr.pipeline.label_columns import PART, LabelColumns, column_or_null, columns_of, form_of
@@ -28,15 +30,17 @@ from spark_cxr.pipeline.label_matrix import (
     with_label,
     yes_or_no,
 )
-from spark_cxr.pipeline.text_columns import composed, pseudonymised
+from spark_cxr.pipeline.text_columns import (
+    composed,
+    device_names,
+    maker_names,
+    pseudonymised,
+)
 from spark_cxr.schemas import FINDINGS, LABEL, LABELS, PATH, columns
 
 FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
 AGE = r"^(\d{1,4})(?:\.\d*)?([YMWD]?)$"
 YEAR = r"^\s*((?:19|20)\d\d)"
-OLDEST = 120
-"""Years beyond which an age is a mistake of the file: NIH's first edition has 414."""
-CAPPED = 90
 WHOLE_NUMBER = r"^\s*-?\d{1,9}(\.0*)?\s*$"
 
 
@@ -91,7 +95,14 @@ def _facts(named: LabelColumns, dataset: Dataset, key: bytes | None) -> list[Col
         F.when(offset.rlike(WHOLE_NUMBER), offset.cast("double").cast("int")).alias("day_offset"),
         _age(named).alias("age"),
         normal_sex(column_or_null(named.sex)).alias("sex"),
+        _named(maker_names, named.maker).alias("maker"),
+        _named(device_names, named.device).alias("device"),
     ]
+
+
+def _named(names: Callable[[Column], Column], column: str | None) -> Column:
+    """Bring names to one form, where there is a column of them: a worker in Python is not free."""
+    return names(column_or_null(column)) if column else column_or_null(None)
 
 
 def _key(named: LabelColumns, dataset: Dataset) -> Column:

@@ -43,10 +43,12 @@ from spark_cxr.model.manifest import (
 from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.evaluate import (
+    answers_of,
     count_shared,
     list_films,
     marked,
     measure_predictions,
+    missed_by_group,
     mllib_metrics,
     overlap_of,
 )
@@ -54,6 +56,7 @@ from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
+from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.trial import (
     FindingResult,
     FittedHead,
@@ -103,6 +106,7 @@ def try_out(
     metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
+    answers, subgroups = answers_of(predictions, labels), subgroups_of(predictions, trial.images)
     result = TrainingResult(
         head=head,
         partition=trial.partition,
@@ -115,6 +119,8 @@ def try_out(
         tuned=tuned,
         learning=learning(metrics),
         seconds=time.monotonic() - started,
+        subgroups=subgroups,
+        gaps=missed_by_group(answers, labels, subgroups, cfg),
     )
     scored.unpersist()
     trained = trial.prepared.where(~F.col(IS_TEST))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyspark.sql import DataFrame
@@ -13,11 +13,13 @@ from spark_cxr.heads.portable import PortableHead
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import Partition, SplitWords, split_words
+from spark_cxr.pipeline.subgroups import Subgroups
 from spark_cxr.pipeline.tune import Tuned
 from spark_cxr.settings import Config, Train
 
@@ -83,6 +85,10 @@ class TrainingResult:
     """What `--tune` tried; None without it."""
     learning: tuple[LearningPoint, ...]
     seconds: float
+    subgroups: Subgroups = field(default_factory=Subgroups)
+    """Of the films that test, in the order of paths."""
+    gaps: SubgroupGaps | None = None
+    """Missed disease by group; None where there are no groups, or no label means normal."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,7 +110,7 @@ class FindingResult:
     fingerprint: str
     metrics: FindingMetrics
     parts: tuple[FindingPartTable, ...]
-    """The same by source and by view, where the test has several."""
+    """The same by source, view and subgroup, where the test has several."""
     mllib: dict[str, float]
     shared: int
     overlap: Overlap
@@ -119,6 +125,8 @@ class FindingResult:
     """What `--tune` tried, by finding; empty without it."""
     learning: tuple[FindingLearningPoint, ...]
     seconds: float
+    gaps: SubgroupGaps | None = None
+    """Films with a finding of which none is named, by group."""
 
     @property
     def labels(self) -> tuple[str, ...]:

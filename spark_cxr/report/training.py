@@ -12,6 +12,7 @@ from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import contact, sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
+from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.svg import INK, draw
 from spark_cxr.report.vector_maps import vector_maps
 
@@ -44,6 +45,7 @@ def training_page(report: TrainingReport) -> str:
         sections.classes(report.metrics),
         sections.pictures(report.metrics),
         sections.parts(report.parts),
+        missed_by_group(report.missed),
         how_it_learned(report.learned),
         sections.learning(report.learning),
         sections.mistakes(report.mistakes),

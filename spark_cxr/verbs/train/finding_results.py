@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 
 from spark_cxr.metrics.finding_results import FindingCount, FindingsReport, OmittedFinding
 from spark_cxr.metrics.finding_wording import findings_table
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.pipeline.data_summary import (
     audit_of,
@@ -42,6 +43,7 @@ def counts_of_findings(done: FindingsRun) -> dict[str, Any]:
         **(
             {"tuned": {f: asdict(each) for f, each in result.tuned.items()}} if result.tuned else {}
         ),
+        **({"subgroups": result.gaps.to_json()} if result.gaps else {}),
         "caveats": list(caveats_of(done)),
     }
 
@@ -63,6 +65,7 @@ def summary_of_findings(done: FindingsRun, report: str) -> str:
     """Give the small table for the console."""
     result = done.result
     lines = [
+        *(f"warning: {sentence}" for sentence in gap_warnings(result.gaps)),
         *findings_table(result.metrics),
         f"{result.metrics.n:,} films of {result.metrics.groups:,} groups,"
         f" {result.split_words(done.cfg.train)}",
@@ -120,6 +123,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         overlap=result.overlap,
         parts=result.parts,
         learning=result.learning,
+        missed=result.gaps,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
 

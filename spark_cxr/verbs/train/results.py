@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.metrics.results import ClassCount, RunSummary, SplitSummary, TrainingReport
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.model.model import read_predictor
@@ -44,6 +45,7 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
         **run_counts(done),
         "learning_curve": [point.to_json() for point in result.learning],
         **({"tuned": asdict(result.tuned)} if result.tuned else {}),
+        **({"subgroups": result.gaps.to_json()} if result.gaps else {}),
         "caveats": list(caveats_of(done)),
     }
 
@@ -94,6 +96,7 @@ def summary_of(done: TrainingRun, report: str) -> str:
     """Give the small table for the console."""
     found, overlap = done.result.metrics, done.result.overlap
     lines = [f"warning: {overlap_warning(overlap)}"] if overlap.learned else []
+    lines += [f"warning: {sentence}" for sentence in gap_warnings(done.result.gaps)]
     lines += [f"{'':<16}{'precision':>10}{'recall':>8}{'f1':>8}{'auc':>8}{'images':>8}"]
     columns = (found.precision, found.recall, found.f1, found.auc)
     for i, label in enumerate(found.labels):
@@ -152,7 +155,10 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         overlap=result.overlap,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
-        parts=parts_of(answers_of(predictions, result.labels), result.labels, cfg),
+        parts=parts_of(
+            answers_of(predictions, result.labels), result.labels, cfg, result.subgroups
+        ),
+        missed=result.gaps,
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
         map=map_of_vectors(
