@@ -68,7 +68,7 @@ setup(
     ],
     package_dir={"spark_cxr": "spark_cxr", "spark_cxr.jobs": "jobs", "spark_cxr.conf": "conf"},
     package_data={
-        "spark_cxr.conf": ["*.toml", "*.conf", "*.sh", "datasets/*", "local/*"],
+        "spark_cxr.conf": ["*.toml", "*.conf", "*.sh", "datasets/*", "local/*", "sheets/*"],
         "spark_cxr": ["py.typed"],
         "spark_cxr.backbones": ["embedded/*", "cards/*"],
         "spark_cxr.serve": ["static/*"],

@@ -78,6 +78,8 @@ class RunSummary:
     images_per_second: float | None = None
     spent: tuple[Row, ...] = ()
     """Where the time and the memory of the pass over films went."""
+    beside: tuple[Row, ...] = ()
+    """Pages in the same folder, and what they are: "card.html", "model card"."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def findings_page(report: FindingsReport) -> str:
         sections.notice(),
         element("p", f"spark_cxr · {report.job} · {report.data.name}", class_="eyebrow"),
         element("h1", report.title),
+        sections.beside(report.run.beside),
         sections.overlaps([report.overlap] if report.overlap else []),
         _verdict(report),
         sections.caveats(caveats, report.audit),

@@ -6,7 +6,14 @@ from spark_cxr.errors import REASONS
 from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part, wording
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
 from spark_cxr.metrics.finding_records import FindingLearningPoint
-from spark_cxr.metrics.results import AuditSummary, Mistake, PartTable, QuarantineCount, RunSummary
+from spark_cxr.metrics.results import (
+    AuditSummary,
+    Mistake,
+    PartTable,
+    QuarantineCount,
+    Row,
+    RunSummary,
+)
 from spark_cxr.metrics.wording import decimal, decimal_range, percent, percent_range
 from spark_cxr.report import dots, plots
 from spark_cxr.report.html import Html, element, facts, figure, join, picture, section, table
@@ -36,6 +43,15 @@ def caveats(sentences: tuple[str, ...], found: AuditSummary | None = None) -> Ht
         return NOTHING
     lines = element("ul", *(element("li", sentence) for sentence in warnings))
     return element("aside", element("h2", "Before you rely on this"), lines, class_="caveats")
+
+
+def beside(pages: Iterable[Row]) -> Html:
+    """Link the pages that lie in the same folder; nothing where there are none."""
+    links = [element("a", words, href=name) for name, words in pages]
+    if not links:
+        return NOTHING
+    parts = (part for link in links for part in (" · ", link))
+    return element("p", "Beside this page", *parts, class_="eyebrow beside")
 
 
 def overlaps(found: Iterable[Overlap]) -> Html:

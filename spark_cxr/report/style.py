@@ -28,6 +28,8 @@ p { margin: 0 0 .75rem; max-width: 44rem; }
 h1 + .remarks { margin-top: 1.25rem; }
 section { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
 .eyebrow { color: var(--muted); font-size: .875rem; margin: 0; overflow-wrap: anywhere; }
+.beside { margin-top: .5rem; }
+a { color: var(--accent); }
 .notice {
   margin: 0 0 2rem; padding: .5rem .9rem; max-width: none; border-radius: .4rem;
   background: var(--warn-paper); color: var(--warn); font-weight: 600; font-size: .9375rem;
@@ -134,6 +136,7 @@ pre {
   border-bottom: 1px solid var(--line);
 }
 .checks li > :last-child { grid-column: 2; }
+.checks small { white-space: normal; overflow-wrap: anywhere; margin-top: .15rem; }
 .status { font-size: .875rem; white-space: nowrap; color: var(--muted); line-height: 1.7; }
 .status.fail { color: var(--warn); font-weight: 700; }
 .status.warn { color: var(--warn); }
@@ -167,7 +170,7 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.5rem; padding-top: 1rem; }
   h2, h3, caption { break-after: avoid; }
-  figure, table, tr, .tiles, .caveats, .film, pre { break-inside: avoid; }
+  figure, table, tr, .tiles, .caveats, .film, pre, .checks li { break-inside: avoid; }
   .plots { grid-template-columns: 1fr 1fr; gap: 1.5rem 2rem; }
   .films { grid-template-columns: repeat(4, 1fr); }
   .wide { overflow: visible; break-inside: avoid; }

@@ -38,6 +38,7 @@ def training_page(report: TrainingReport) -> str:
         sections.notice(),
         element("p", f"spark_cxr · {report.job} · {report.data.name}", class_="eyebrow"),
         element("h1", report.title),
+        sections.beside(report.run.beside),
         sections.overlaps([report.overlap] if report.overlap else []),
         _verdict(report),
         sections.caveats(report.caveats, report.audit),

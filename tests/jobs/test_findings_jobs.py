@@ -12,10 +12,12 @@ from jobs.score import JOB as SCORE
 from jobs.train_lr import JOB as TRAIN
 from spark_cxr import job, load_model
 from spark_cxr.errors import ConfigError
+from spark_cxr.metrics.wording import decimal
 from spark_cxr.output import Output
 from spark_cxr.pipeline.phantom_films import phantoms_step
 from spark_cxr.schemas import TEST_FINDINGS, columns
 from tests.quick import defaults
+from tests.report.card_fields import missing_places
 
 NAMES = ["Consolidation", "Effusion", "Pneumothorax"]
 QUICK = {"resamples": 100, "learning_curve": False, "explained": 1, "least_positives": 5}
@@ -83,6 +85,13 @@ def test_run_leaves_figures_a_page_and_a_model_of_findings(run_dir, metrics):
     shares = {n: c["positive"] / (c["positive"] + c["negative"]) for n, c in counts.items()}
     assert manifest["thresholds"] == pytest.approx(shares)
     assert "Pneumothorax" in (run_dir / "report.html").read_text()
+
+
+def test_card_and_sheets_have_the_figures_of_metrics_json(run_dir, metrics):
+    card = (run_dir / "card.md").read_text()
+    assert f"the mean AUC over {len(NAMES)} findings was {decimal(metrics['auc_macro'])}" in card
+    assert [name for name in NAMES if decimal(metrics["auc"][name]) not in card] == []
+    assert missing_places(run_dir) == []
 
 
 def test_unknown_answers_are_neither_learned_nor_measured(run_dir, metrics):

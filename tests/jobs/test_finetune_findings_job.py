@@ -12,8 +12,10 @@ from spark_cxr import job
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
 from spark_cxr.heads.portable import FindingHeads
+from spark_cxr.metrics.wording import decimal
 from spark_cxr.schemas import TEST_FINDINGS, columns
 from spark_cxr.verbs.finetune.request import recipe_of
+from tests.report.card_fields import missing_places
 from tests.training.training_tasks import save_body
 
 QUICK = {"warm_epochs": 1, "epochs": 1, "calm_epochs": 0, "train_batch_size": 8}
@@ -71,6 +73,14 @@ def test_metrics_have_the_figures_of_each_finding_and_how_the_network_learned(ru
     epochs = figures["history"]
     best = min(epochs, key=lambda epoch: epoch["val_loss"])
     assert figures["best_epoch"] == best["number"]
+
+
+def test_card_and_sheets_say_how_the_network_learned(run):
+    figures = json.loads((run[0] / "metrics.json").read_text())
+    sheets = (run[0] / "sheets.md").read_text()
+    assert f"Epoch {figures['best_epoch']} did best on {figures['n_val']:,} validation" in sheets
+    assert decimal(figures["auc_macro"]) in (run[0] / "card.md").read_text()
+    assert missing_places(run[0]) == []
 
 
 def test_the_page_says_how_the_network_was_trained(run):

@@ -8,8 +8,10 @@ import pytest
 from jobs.train_lr import JOB
 from spark_cxr import job
 from spark_cxr.errors import InputError
+from spark_cxr.metrics.wording import percent
 from spark_cxr.schemas import FEATURE_ROWS, TEST_PREDICTIONS, columns
 from tests.quick import defaults
+from tests.report.card_fields import missing_places
 
 CONTRACT = (
     *("labels", "accuracy", "f1_macro", "precision", "recall", "f1", "auc", "confusion"),
@@ -62,6 +64,20 @@ def test_report_shows_where_decisions_come_from(run_dir):
     predicted = {row["prediction"] for row in predictions(run_dir).values()}
     assert {label for label in predicted if f"<h3>{label}</h3>" in part} == predicted
     assert part.count('class="film panel"') >= len(predicted)
+
+
+def test_card_and_sheets_have_the_figures_of_metrics_json(run_dir, metrics):
+    card, page = ((run_dir / name).read_text() for name in ("card.md", "card.html"))
+    for shown in (card, page):
+        assert f"it was right on {percent(metrics['accuracy'])} (" in shown
+        for label, recall in metrics["recall"].items():
+            assert label in shown
+            assert percent(recall) in shown
+    sheets = (run_dir / "sheets.md").read_text()
+    assert percent(metrics["accuracy"]) in sheets
+    assert missing_places(run_dir) == []
+    report = (run_dir / "report.html").read_text()
+    assert all(f'href="{name}"' in report for name in ("card.html", "sheets.html"))
 
 
 def test_every_table_carries_success(run_dir):

@@ -3,6 +3,8 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
+
 from spark_cxr.report.html import VOID
 
 
@@ -42,3 +44,9 @@ def read(page):
     assert found.open == []
     found.text = re.sub(r"\s+", " ", found.text.replace("\u202f", " "))
     return found
+
+
+def rendered(markdown):
+    """Read Markdown as a viewer does that lets HTML through."""
+    commonmark = pytest.importorskip("markdown_it")
+    return commonmark.MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown)

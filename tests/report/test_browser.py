@@ -8,9 +8,13 @@ import subprocess
 import pytest
 
 from spark_cxr.report.comparison import comparison_page
+from spark_cxr.report.document import document_page
 from spark_cxr.report.findings import findings_page
 from spark_cxr.report.findings_comparison import findings_comparison_page
+from spark_cxr.report.model_card import card_document
+from spark_cxr.report.sheets import sheets_document
 from spark_cxr.report.training import training_page
+from tests.report.card_fields import card_of
 from tests.report.finding_fields import FindingFilms, findings_comparison, findings_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -40,7 +44,9 @@ def browse(path, *flags):
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-@pytest.fixture(params=["training", "comparison", "findings", "findings comparison"])
+@pytest.fixture(
+    params=["training", "comparison", "findings", "findings comparison", "card", "sheets"]
+)
 def page(request, full, field):
     """Leave out the thumbnails: those of the fixtures are no pictures."""
     pages = {
@@ -50,6 +56,8 @@ def page(request, full, field):
         "findings comparison": lambda: findings_comparison_page(
             findings_comparison(FindingFilms())
         ),
+        "card": lambda: document_page(card_document(card_of(full))),
+        "sheets": lambda: document_page(sheets_document(card_of(full))),
     }
     return re.sub(r"<img[^>]*>", "", pages[request.param]())
 

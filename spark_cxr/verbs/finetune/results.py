@@ -27,6 +27,7 @@ from spark_cxr.training.task import Epoch, TrainedNetwork
 from spark_cxr.verbs.finetune.films import LearningFilms
 from spark_cxr.verbs.finetune.learners import Learners
 from spark_cxr.verbs.finetune.request import Start
+from spark_cxr.verbs.train.card import write_training_card
 from spark_cxr.verbs.train.finding_results import (
     counts_of_findings,
     findings_report,
@@ -88,13 +89,14 @@ def write_results(spark: SparkSession, found: FinetuneResult) -> Outcome:
         output.write_text(name, draw(learning.epochs, learning.best))
     page = output.table("report.html")
     if isinstance(done, FindingsRun):
-        output.write_text(
-            "report.html", findings_page(_findings_report(spark, found, done, learning))
-        )
+        of_findings = _findings_report(spark, found, done, learning)
+        output.write_text("report.html", findings_page(of_findings))
+        write_training_card(of_findings, figures, done.cfg.gate, output)
         headline, summary = headline_of_findings(done), summary_of_findings(done, page)
     else:
         report = _report(spark, found, done, learning)
         output.write_text("report.html", training_page(report))
+        write_training_card(report, figures, done.cfg.gate, output)
         headline = {name: figures[name] for name in headline_of(done)}
         summary = summary_of(done, page)
     headline |= {name: figures[name] for name in ("n_train", *OURS)}

@@ -23,6 +23,7 @@ from spark_cxr.pipeline.tune import FOLD, with_folds
 from spark_cxr.report.findings import findings_page
 from spark_cxr.schemas import FEATURES, FINDINGS, PATH, TEST_FINDINGS
 from spark_cxr.settings import Config
+from spark_cxr.verbs.train.card import write_training_card
 from spark_cxr.verbs.train.films import featurized_films
 from spark_cxr.verbs.train.finding_results import (
     counts_of_findings,
@@ -61,11 +62,13 @@ def train_findings(
     partition.rows.unpersist()
     done = FindingsRun(*job, given, cfg, drawn, ingested, featurized, result)
     predictions = spark.read.schema(TEST_FINDINGS).parquet(output.table("predictions"))
-    output.write_json("metrics.json", counts_of_findings(done))
+    figures = counts_of_findings(done)
+    output.write_json("metrics.json", figures)
     plan, model = featurized.plan, Output(output.table("model"))
     panels, how = training_panels(predictions, plan, model, cfg.train.explained)
     report = replace(findings_report(done, predictions), panels=panels, heat=how)
     output.write_text("report.html", findings_page(report))
+    write_training_card(report, figures, cfg.gate, output)
     page = output.table("report.html")
     return Outcome(headline_of_findings(done), summary_of_findings(done, page))
 

@@ -33,6 +33,7 @@ from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.splits import is_drawn
 from spark_cxr.pipeline.trial import FindingsRun, TrainingRun
 from spark_cxr.pipeline.vector_maps import map_of_vectors
+from spark_cxr.report.card_record import BESIDE
 
 LEARNED = "test_images_the_network_was_trained_on"
 
@@ -198,4 +199,5 @@ def run_summary(done: TrainingRun | FindingsRun, spark: SparkSession) -> RunSumm
         seconds=done.featurized.seconds + done.result.seconds,
         images_per_second=done.featurized.images_per_second,
         spent=done.ingested.times.facts,
+        beside=BESIDE,
     )

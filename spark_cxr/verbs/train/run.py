@@ -34,6 +34,7 @@ from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.report.training import training_page
 from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
+from spark_cxr.verbs.train.card import write_training_card
 from spark_cxr.verbs.train.films import featurized_films
 from spark_cxr.verbs.train.findings import train_findings
 from spark_cxr.verbs.train.learning import learning_of_classes
@@ -64,11 +65,13 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     drawn = are_drawn(wanted)
     done = TrainingRun(job, sections, given, cfg, drawn, ingested, featurized, result)
     predictions = spark.read.schema(TEST_PREDICTIONS).parquet(output.table("predictions"))
-    output.write_json("metrics.json", counts_of(done))
+    figures = counts_of(done)
+    output.write_json("metrics.json", figures)
     model = Output(output.table("model"))
     panels, how = training_panels(predictions, featurized.plan, model, cfg.train.explained)
     report = replace(training_report(done, predictions, model), panels=panels, heat=how)
     output.write_text("report.html", training_page(report))
+    write_training_card(report, figures, cfg.gate, output)
     return Outcome(headline_of(done), summary_of(done, output.table("report.html")))
 
 
