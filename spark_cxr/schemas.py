@@ -84,8 +84,8 @@ TEST_FINDINGS = f"{TEST_PREDICTIONS}, findings map<string,boolean>"
 """The same of a model of findings: `probabilities` are one each, `findings` is what is known."""
 
 EVALUATED = (
-    f"{TEST_FINDINGS}, age int, sex string, training_distance double, flags array<string>, "
-    "learned string"
+    f"{TEST_FINDINGS}, age int, sex string, maker string, device string, "
+    "training_distance double, flags array<string>, learned string"
 )
 """One row a film of another place that has a label; `label` is as its file says it. A film with the
 flag `not_an_xray` has the prediction that it would have had, which nobody was shown. `learned` is

@@ -11,6 +11,7 @@ from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.measure import Overlap
 from spark_cxr.metrics.records import Metrics
 from spark_cxr.metrics.results import DataSummary, Mistake, PartTable, Row, RunSummary
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.metrics.transfer import Transfer
 
 
@@ -72,6 +73,8 @@ class EvaluationReport:
     finding_parts: tuple[FindingPartTable, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     """Each figure here against that of the model's own test."""
+    missed: SubgroupGaps | None = None
+    """Disease that is missed, group by group."""
     mistakes: tuple[Mistake, ...] = ()
     caveats: tuple[str, ...] = ()
     overlap: Overlap | None = None
@@ -91,6 +94,7 @@ class EvaluationReport:
             "renamed": dict(self.renamed),
             "untested": list(self.untested),
             "parts": parts,
+            "subgroups": self.missed and self.missed.to_json(),
             "overlap": self.overlap and self.overlap.to_json(),
             "model": dict(self.model),
             "caveats": list(self.caveats),

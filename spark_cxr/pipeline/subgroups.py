@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -46,6 +47,12 @@ class Subgroups:
     def several(self) -> dict[str, Names]:
         """Give the properties by which the films fall into more groups than one."""
         return {name: groups for name, groups in self.by.items() if len(set(groups) - {None}) > 1}
+
+    def where(self, chosen: Sequence[bool]) -> Subgroups:
+        """Take some of the films."""
+        return Subgroups(
+            {name: tuple(compress(groups, chosen)) for name, groups in self.by.items()}
+        )
 
     def beside(self, sources: Sequence[str | None], views: Sequence[str | None]) -> Subgroups:
         """Put sources and views first, as predictions have them."""

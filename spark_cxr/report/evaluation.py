@@ -34,6 +34,7 @@ from spark_cxr.report.finding_sections import (
 )
 from spark_cxr.report.html import Html, element, facts, join, page, section, table
 from spark_cxr.report.sections import with_small
+from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.training import data_facts
 
 
@@ -54,6 +55,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         _answered(report),
         sections.parts(report.parts),
         finding_parts(report.finding_parts),
+        missed_by_group(report.missed),
         sections.mistakes(report.mistakes),
         _films(report),
         section("Data", data_facts(report.data), sections.quarantine(report.data.quarantined)),

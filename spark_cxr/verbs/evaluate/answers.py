@@ -23,18 +23,23 @@ from spark_cxr.metrics import (
 from spark_cxr.metrics.class_alignment import ClassAlignment, Part, align_classes
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.results import PartTable
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.predictor import NO_XRAY
-from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, VIEW
+from spark_cxr.pipeline.subgroups import (
+    AGE_BAND,
+    Subgroups,
+    common,
+    missed_disease,
+    missed_findings,
+    with_band,
+)
+from spark_cxr.schemas import DEVICE, FINDINGS, GROUP, LABEL, MAKER, PATH, SEX, SOURCE, VIEW
 from spark_cxr.settings import few
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REFUSED = "refused"
-BY = {SOURCE: "source", VIEW: "view", "sex": "sex", "age_band": "age band"}
-"""By what the films are taken apart, and what a page calls it."""
-BANDS = ((0, "0–17"), (18, "18–39"), (40, "40–64"), (65, "65 and older"))
-"""Ages in years from which on a film is of a band."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,7 @@ class EvaluatedFilms:
     """Each named by the first of its films."""
     answered: NDArray[np.bool_]
     paths: NDArray[np.object_]
-    parts: Mapping[str, NDArray[np.object_]]
-    """What each film is of, by the names of `BY`; None where that is not known."""
+    subgroups: Subgroups
 
     def __len__(self) -> int:
         """Count the films."""
@@ -74,7 +78,7 @@ class EvaluatedFilms:
             groups=self.groups[chosen],
             answered=self.answered[chosen],
             paths=self.paths[chosen],
-            parts={by: names[chosen] for by, names in self.parts.items()},
+            subgroups=self.subgroups.where(chosen.tolist()),
         )
 
     def measured(self, seed: int, resamples: int) -> Metrics | FindingMetrics:
@@ -95,30 +99,43 @@ class EvaluatedFilms:
     def part_tables(
         self, seed: int, resamples: int
     ) -> tuple[tuple[PartTable, ...], tuple[FindingPartTable, ...]]:
-        """Measure by source, view, sex and age band, where the films have several of them."""
+        """Measure by source, view and subgroup, where the films have several of them."""
         given = (self.truth, self.probabilities, self.labels, list(self.groups))
         classes, findings = list[PartTable](), list[FindingPartTable]()
-        for by, names in self.parts.items():
-            parts = names.tolist()
-            if len(set(parts) - {None}) < 2:
-                continue
-            words = (BY[by], parts.count(None))
+        for by, names in self.subgroups.several().items():
+            unknown = names.count(None)
             if self.thresholds:
-                found = measure_finding_parts(*given, parts, seed=seed, resamples=resamples)
-                findings.append(FindingPartTable(words[0], found, words[1]))
+                found = measure_finding_parts(*given, names, seed=seed, resamples=resamples)
+                findings.append(FindingPartTable(by, found, unknown))
             else:
                 each = measure_parts(
-                    list(self.truth), *given[1:], parts, seed=seed, resamples=resamples
+                    list(self.truth), *given[1:], names, seed=seed, resamples=resamples
                 )
-                classes.append(PartTable(words[0], each, words[1]))
+                classes.append(PartTable(by, each, unknown))
         return tuple(classes), tuple(findings)
 
-
-def age_band(age: float | None) -> str | None:
-    """Name the band of an age in years; None where it is not known."""
-    if age is None or np.isnan(age):
-        return None
-    return next(name for least, name in reversed(BANDS) if age >= least)
+    def missed(self, seed: int, resamples: int) -> SubgroupGaps | None:
+        """Hold the share of missed disease in each group against that of the others."""
+        groups = list(self.groups)
+        if self.thresholds:
+            return missed_findings(
+                self.truth,
+                self.probabilities,
+                [self.thresholds[label] for label in self.labels],
+                groups,
+                self.subgroups,
+                seed=seed,
+                resamples=resamples,
+            )
+        return missed_disease(
+            list(self.truth),
+            self.probabilities,
+            self.labels,
+            groups,
+            self.subgroups,
+            seed=seed,
+            resamples=resamples,
+        )
 
 
 def evaluated_classes(
@@ -152,9 +169,9 @@ def evaluated_findings(rows: DataFrame, thresholds: Mapping[str, float]) -> Eval
 def _collected(rows: DataFrame, labels: Sequence[str], more: Mapping[str, Column]) -> pd.DataFrame:
     shares = [F.col("probabilities")[label].alias(f"p{n}") for n, label in enumerate(labels)]
     refused = F.array_contains("flags", NO_XRAY).alias(REFUSED)
-    known = (PATH, LABEL, GROUP, SOURCE, VIEW, "sex", "age")
+    known = (PATH, LABEL, GROUP, SOURCE, VIEW, AGE_BAND, SEX, MAKER, DEVICE)
     cells = [cell.alias(name) for name, cell in more.items()]
-    return rows.select(*known, refused, *shares, *cells).orderBy(PATH).toPandas()
+    return with_band(rows).select(*known, refused, *shares, *cells).orderBy(PATH).toPandas()
 
 
 def _shares(frame: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.float64]:
@@ -168,8 +185,7 @@ def _films(
     truth: NDArray[Any],
     shares: NDArray[np.float64],
 ) -> EvaluatedFilms:
-    bands = np.array([age_band(age) for age in frame["age"]], object)
-    named = {by: frame[by].to_numpy(object) for by in (SOURCE, VIEW, "sex")}
+    named = {by: list(frame[by]) for by in (SOURCE, VIEW, AGE_BAND, SEX, MAKER, DEVICE)}
     return EvaluatedFilms(
         labels=labels,
         thresholds=thresholds,
@@ -178,5 +194,5 @@ def _films(
         groups=frame.groupby(GROUP)[PATH].transform("min").to_numpy(object),
         answered=~frame[REFUSED].to_numpy(bool),
         paths=frame[PATH].to_numpy(object),
-        parts={**named, "age_band": bands},
+        subgroups=Subgroups({by: common(groups) for by, groups in named.items()}),
     )

@@ -39,7 +39,10 @@ SIGHT = "coloured double, is_inverted boolean"
 """What a model asks of a film besides its vector."""
 LISTED = ("pixels_sha256", "looks")
 """By these a film is looked up in the list of those that the model was trained on."""
-PLAIN = ("sha256", LABEL, "source", "group_id", "view", "findings", "age", "sex")
+PLAIN = (
+    *("sha256", LABEL, "source", "group_id", "view", "findings"),
+    *("age", "sex", "maker", "device"),
+)
 """Columns of the films that are passed on as they are."""
 
 
@@ -96,11 +99,18 @@ def evaluated_films(
         reasons=ingested.reasons,
         knows_training=lists is not None,
         overlap=_overlap(spark, ingested, model.plan.network, cfg, output),
-        caveats=tuple(data_caveats(ingested, are_drawn(known))),
+        caveats=tuple(_caveats(ingested, are_drawn(known))),
         counts=ingested.pass_counts(),
         lines=tuple(ingested.times.lines),
         spent=ingested.times.facts,
     )
+
+
+def _caveats(ingested: IngestResult, drawn: bool) -> Iterator[str]:
+    yield from data_caveats(replace(ingested, without_patient=0), drawn)  # nothing is split here
+    if ingested.patients and ingested.without_patient:
+        films = f"{ingested.without_patient:,} of {ingested.n_images:,} films"
+        yield f"{films} name no patient: each counts as a patient of its own."
 
 
 def with_findings(settings: Ingest, manifest: Manifest) -> Ingest:

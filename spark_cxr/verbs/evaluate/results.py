@@ -16,6 +16,7 @@ from spark_cxr.metrics.class_alignment import ClassAlignment
 from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.evaluation_wording import evaluation_lines
 from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, RunSummary
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.transfer import transfers
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.pipeline.data_summary import MISTAKES, PHANTOMS, thumbnail
@@ -84,6 +85,7 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         untested=alignment.untested if alignment else (),
         parts=parts,
         finding_parts=finding_parts,
+        missed=whole.missed(seed, resamples),
         transfers=transfers(manifest.metrics, metrics),
         mistakes=() if films.thresholds else mistakes_of(answered),
         caveats=tuple(_caveats(done, metrics)),
@@ -108,8 +110,9 @@ def headline_of(report: EvaluationReport) -> dict[str, Any]:
 
 def summary_of(report: EvaluationReport, page: str) -> str:
     """Give the lines for the console."""
+    gaps = (f"warning: {sentence}" for sentence in gap_warnings(report.missed))
     notes = (f"note: {caveat}" for caveat in report.caveats)
-    return "\n".join([*evaluation_lines(report), *notes, f"report: {page}"])
+    return "\n".join([*evaluation_lines(report), *gaps, *notes, f"report: {page}"])
 
 
 def _counts(done: EvaluationRun) -> EvaluationCounts:
