@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pyspark.ml import Model
@@ -165,7 +164,7 @@ class FindingFitter:
     """How many are fitted at the same time."""
     folds: int = 0
     """Each is tuned over that many; 0: it takes its setting, or else the recipe's."""
-    settings: Mapping[str, Setting] = MappingProxyType({})
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     """Of findings that have one of their own."""
 
     @property
