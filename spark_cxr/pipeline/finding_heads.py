@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.ml import Model
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.heads.catalog import Head
+from spark_cxr.heads.catalog import Head, Setting
 from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.model.findings import NO_FINDING, SIGN
 from spark_cxr.output import Output
@@ -89,6 +89,7 @@ def fit_findings(
     features: int,
     parallelism: int,
     folds: int = 0,
+    settings: Mapping[str, Setting] | None = None,
 ) -> FittedFindings:
     """Fit a head for each finding on the rows where it is known.
 
@@ -100,14 +101,17 @@ def fit_findings(
         features: The numbers of a vector.
         parallelism: How many are fitted at the same time.
         folds: Tune each over that many folds; 0: take the recipe's setting.
+        settings: Of findings that have one of their own.
     """
+    own = settings or {}
 
     def fitted(count: FindingTally) -> tuple[HeadModel, Tuned | None]:
         known = known_rows(rows, count.finding)
         if folds:
             return tune(head, known, folds, recipe, 1)
         films = {0.0: count.negative, 1.0: count.positive}
-        return fit(head, known, recipe, films, features), None
+        how = replace(recipe, setting=own.get(count.finding, recipe.setting))
+        return fit(head, known, how, films, features), None
 
     with ThreadPoolExecutor(parallelism) as threads:
         found = list(threads.map(fitted, counts))

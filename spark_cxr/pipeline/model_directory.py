@@ -40,6 +40,7 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.decisions import figures_of_classes, recalibrated_classes
 from spark_cxr.pipeline.evaluate import (
     count_shared,
     marked,
@@ -52,6 +53,8 @@ from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
 from spark_cxr.pipeline.trial import (
+    UNDECIDED,
+    DecisionStep,
     FindingResult,
     FittedHead,
     HeadTitle,
@@ -79,6 +82,7 @@ def try_out(
     setting: Setting = (),
     tuned: Tuned | None = None,
     learning: Learning = lambda _: (),
+    step: DecisionStep = UNDECIDED,
 ) -> TrainingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`.
 
@@ -90,10 +94,12 @@ def try_out(
         setting: Of the head.
         tuned: How that was found.
         learning: Says what fewer films would have brought.
+        step: How probabilities become answers, as training films have shown.
     """
     cfg, labels = trial.cfg, trial.partition.labels
     print_ = fingerprint(trial.partition.rows)
-    scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    scored = model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_classes(scored, step.decision).persist()
     table = trial.output.table("predictions")
     trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
     predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
@@ -112,6 +118,8 @@ def try_out(
         tuned=tuned,
         learning=learning(metrics),
         seconds=time.monotonic() - started,
+        decision=step,
+        decision_figures=figures_of_classes(step.decision, scored, predictions, labels, cfg),
     )
     scored.unpersist()
     trained = trial.prepared.where(~F.col(IS_TEST))
@@ -158,6 +166,7 @@ def write_model(
         calibration=network.quantisation.calibration if network.quantisation else "",
         allows=(INT8,) if cfg.train.allow_int8 else (),
         vectors=trial.features.elsewhere.for_model() if trial.features.elsewhere else {},
+        decision=result.decision.decision or None,
     )
     write_manifest(directory, manifest, cfg.signing.sign)
 

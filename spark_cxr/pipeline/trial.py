@@ -11,8 +11,10 @@ from pyspark.sql import DataFrame
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally
@@ -68,6 +70,18 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class DecisionStep:
+    """What was learned of how a model is to decide, and what could not be."""
+
+    decision: Decision
+    notes: tuple[str, ...] = ()
+    """Sentences for a reader, on what was wanted and is not there."""
+
+
+UNDECIDED = DecisionStep(NO_DECISION)
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """A head after training and test."""
 
@@ -83,6 +97,9 @@ class TrainingResult:
     """What `--tune` tried; None without it."""
     learning: tuple[LearningPoint, ...]
     seconds: float
+    decision: DecisionStep = UNDECIDED
+    decision_figures: DecisionFigures | None = None
+    """What that gives on the test; None where it says nothing."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -118,6 +135,9 @@ class FindingResult:
     tuned: Mapping[str, Tuned]
     """What `--tune` tried, by finding; empty without it."""
     seconds: float
+    decision: DecisionStep = UNDECIDED
+    decision_figures: DecisionFigures | None = None
+    """What that gives on the test; None where it says nothing."""
 
     @property
     def labels(self) -> tuple[str, ...]:
