@@ -7,7 +7,7 @@ kind as those that the limits were learned from. At another hospital they need n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -99,16 +99,8 @@ class LabelCoverage:
     """The share of them that it was ruled out for."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give all by name, intervals as pairs."""
-        return {
-            "label": self.label,
-            "films": self.films,
-            "covered": self.covered.to_json(),
-            "ruled_in": self.ruled_in.to_json(),
-            "others": self.others,
-            "others_covered": self.others_covered.to_json(),
-            "others_ruled_out": self.others_ruled_out.to_json(),
-        }
+        """Give all by name."""
+        return asdict(self)
 
 
 def conformal_sets(

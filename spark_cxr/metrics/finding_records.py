@@ -18,10 +18,6 @@ class Estimate:
     """None where the films cannot say: no positives, say."""
     interval: Interval | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the value, and the interval as a low and a high end or None."""
-        return {"value": self.value, "interval": _pair(self)}
-
 
 @dataclass(frozen=True)
 class Figures:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.metrics.finding_records import Estimate
-from spark_cxr.metrics.intervals import RESAMPLES, difference_interval, middle
+from spark_cxr.metrics.intervals import HAIR, RESAMPLES, difference_interval, middle
 from spark_cxr.metrics.records import Band, Interval
 from spark_cxr.metrics.resample import CHUNK_CELLS, draws
 from spark_cxr.metrics.sample import Floats, encode_groups
@@ -43,7 +43,7 @@ class DecisionCurve:
         """Give the longest run of thresholds where the model is ahead of both all and none."""
         best: tuple[int, int] | None = None
         start: int | None = None
-        ahead = [m > max(a, 0.0) for m, a in zip(self.model, self.treat_all, strict=True)]
+        ahead = [m > max(a, 0.0) + HAIR for m, a in zip(self.model, self.treat_all, strict=True)]
         for place, is_ahead in enumerate([*ahead, False]):
             if is_ahead and start is None:
                 start = place
@@ -125,12 +125,8 @@ class PredictiveValues:
     npv: Estimate
 
     def to_json(self) -> dict[str, Any]:
-        """Give all by name, intervals as pairs."""
-        return {
-            "prevalence": self.prevalence,
-            "ppv": self.ppv.to_json(),
-            "npv": self.npv.to_json(),
-        }
+        """Give all by name."""
+        return asdict(self)
 
 
 def predictive_values(

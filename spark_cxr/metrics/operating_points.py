@@ -1,7 +1,7 @@
 """The threshold for a wished sensitivity or specificity, and what it gives on new patients."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -49,18 +49,8 @@ class OperatingPoint:
         return self.reached.value is not None and self.reached.value >= self.wanted - HAIR
 
     def to_json(self) -> dict[str, Any]:
-        """Give all by name, intervals as pairs."""
-        return {
-            "label": self.label,
-            "threshold": self.threshold,
-            "target": self.target,
-            "wanted": self.wanted,
-            "reached": self.reached.to_json(),
-            "other": self.other.to_json(),
-            "positives": self.positives,
-            "groups": self.groups,
-            "short": self.short,
-        }
+        """Give all by name."""
+        return asdict(self)
 
 
 def operating_point(

@@ -98,7 +98,9 @@ def test_rows_that_no_curve_grants_anything_stay_as_they_are():
 
 @pytest.mark.parametrize("kind", ["temperature", "isotonic"])
 def test_it_goes_through_json(kind):
-    found = recalibrate(*drawn_classes(600, 3, 0)[:2], LABELS, drawn_classes(600, 3, 0)[2], kind=kind)
+    found = recalibrate(
+        *drawn_classes(600, 3, 0)[:2], LABELS, drawn_classes(600, 3, 0)[2], kind=kind
+    )
     text = json.dumps(found.to_json(), allow_nan=False)
 
     assert read_record(Recalibration, json.loads(text)) == found
