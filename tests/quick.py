@@ -8,7 +8,6 @@ from spark_cxr.backbones import catalog, network, weights
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.settings import Config, Features
 
-
 UNDECIDED: Mapping[str, Any] = {"recalibrate": "none", "coverage": 0.0}
 """No fits for what a model decides: tests that are about it say so."""
 

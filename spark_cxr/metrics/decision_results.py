@@ -1,7 +1,7 @@
 """What the decision of a model comes to on a test: records for metrics.json and the page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,8 @@ class PointFigures:
         return {
             "threshold": self.point.threshold,
             "learned": self.point.to_json(),
-            "sensitivity": self.sensitivity.to_json(),
-            "specificity": self.specificity.to_json(),
+            "sensitivity": asdict(self.sensitivity),
+            "specificity": asdict(self.specificity),
             **(self.worth.to_json() if self.worth else {}),
         }
 

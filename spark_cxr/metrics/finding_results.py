@@ -6,6 +6,7 @@ from typing import Any
 
 from spark_cxr.metrics import FindingMetrics, Overlap, PairedFindings
 from spark_cxr.metrics.comparison_results import FoldSummary
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.results import (
     AuditSummary,
@@ -79,6 +80,8 @@ class FindingsReport:
     """How that was made."""
     learned: LearningSummary | None = None
     """Where the network itself was trained."""
+    decision: DecisionFigures | None = None
+    """What recalibration, operating points and sets give on the test."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
 from spark_cxr.metrics.checks import Check
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.vector_map import VectorMap
 
 Row = tuple[str, str]
@@ -217,3 +218,5 @@ class TrainingReport:
     """Test images that the network was trained on."""
     map: VectorMap | None = None
     """Of the test images' vectors."""
+    decision: DecisionFigures | None = None
+    """What recalibration, operating points and sets give on the test."""

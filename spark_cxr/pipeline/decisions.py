@@ -41,9 +41,15 @@ from spark_cxr.model.decision import Decision
 from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.finding_heads import ANSWERS
 from spark_cxr.pipeline.heads import BEST, PREDICTION_INDEX, PROBABILITY
-from spark_cxr.pipeline.held_out import HeldOut, HeldOutFolds, held_out_folds
+from spark_cxr.pipeline.held_out import (
+    HeldOut,
+    HeldOutFolds,
+    answers_of_findings,
+    drawn,
+    held_out_folds,
+)
 from spark_cxr.pipeline.point_settings import Target, point_settings
-from spark_cxr.pipeline.trial import UNDECIDED, DecisionStep
+from spark_cxr.pipeline.trial import UNDECIDED, DecisionStep, FittedHead
 from spark_cxr.schemas import PATH
 from spark_cxr.settings import Config, Train
 
@@ -84,6 +90,22 @@ def decision_step(
     if folds.obstacle:
         return undecided(folds.obstacle)
     return learn_decision(held_out(), labels, train, seed) if folds.rows is not None else UNDECIDED
+
+
+def own_decision_step(
+    model: FittedHead, rows: DataFrame, findings: Sequence[str], train: Train, seed: int
+) -> DecisionStep:
+    """Learn from training films directly how to decide by a network's own answers to findings.
+
+    Nothing has learned from these films. Its probabilities stay as the network gives them, unless
+    a kind of recalibration is named.
+    """
+    wanted = replace(train, recalibrate=NONE) if train.recalibrate == AUTO else train
+    if not decides(wanted):
+        return UNDECIDED
+    some = drawn(rows, rows.count(), seed)
+    held_out = answers_of_findings(model.transform(some), findings)
+    return learn_decision(held_out, findings, wanted, seed)
 
 
 def undecided(why: str) -> DecisionStep:

@@ -16,6 +16,8 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
+from spark_cxr.model.decision import NO_DECISION, Decision
+from spark_cxr.pipeline.decisions import TestFilms, figures_of_findings, recalibrated_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
@@ -23,7 +25,7 @@ from spark_cxr.pipeline.model_directory import reference_of, write_model
 from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import FindingResult, Trial
+from spark_cxr.pipeline.trial import UNDECIDED, DecisionStep, FindingResult, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
 HALF = 0.5
@@ -38,12 +40,14 @@ def try_out_findings(
     trained: Sequence[FindingTally],
     left_out: Sequence[FindingTally],
     started: float,
+    step: DecisionStep = UNDECIDED,
 ) -> FindingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`."""
-    cfg, partition = trial.cfg, trial.partition
-    thresholds = operating_points(trained, cfg.train.balance or isinstance(head, OwnHead))
+    cfg, partition, decision = trial.cfg, trial.partition, step.decision
+    thresholds = operating_points(trained, cfg.train.balance or isinstance(head, OwnHead), decision)
     print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
-    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_findings(scored, decision).persist()
     rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
     trial.output.write_table(rows, "predictions")
     table = trial.output.table("predictions")
@@ -67,6 +71,8 @@ def try_out_findings(
         setting=_settings(head, fitted),
         tuned=fitted.tuned,
         seconds=time.monotonic() - started,
+        decision=step,
+        decision_figures=figures_of_findings(decision, scored, answers.films, metrics.rows, cfg),
     )
     scored.unpersist()
     _keep(fitted, result, trial, predictions)
@@ -84,13 +90,21 @@ def _keep(
     write_model(fitted.model, result, trial, known)
 
 
-def operating_points(trained: Sequence[FindingTally], balance: bool) -> dict[str, float]:
+def operating_points(
+    trained: Sequence[FindingTally], balance: bool, decision: Decision = NO_DECISION
+) -> dict[str, float]:
     """Choose where an answer becomes "has it": at the finding's share of the training films.
 
     There a calibrated head finds a film as likely to have it as before it has looked. The films of
-    the test have no part in that.
+    the test have no part in that. With `balance` it is one half of what the head states, wherever
+    recalibration puts that; a point that was wanted takes the place of either.
     """
-    return {count.finding: HALF if balance else count.share for count in trained}
+    halves = decision.probabilities(np.full((1, len(trained)), HALF), independent=True)[0].tolist()
+    points = {
+        count.finding: half if balance else count.share
+        for count, half in zip(trained, halves, strict=True)
+    }
+    return points | decision.thresholds
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,12 @@ class FindingPredictions:
 
     sources: tuple[str | None, ...]
     views: tuple[str | None, ...]
+
+    @property
+    def films(self) -> TestFilms:
+        """Give them as a decision is measured on them."""
+        shares = self.probabilities
+        return TestFilms(self.findings, self.truth, shares, shares, self.groups)
 
     def measured(self, seed: int, resamples: int, bands: bool = True) -> FindingMetrics:
         """Measure them, with intervals from resampling groups; bands are for curves of a page."""

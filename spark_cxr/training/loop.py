@@ -260,10 +260,10 @@ def _finish(task: Task, course: Course, history: History, folder: Path) -> Train
     if task.of_findings:
         heads = fold_findings(trainee.head)
         return TrainedNetwork(target, heads, history, best.number, is_refitted=False)
-    head, is_refitted = fold(trainee.head), False
+    head, first = fold(trainee.head), None
     if task.recipe.refit and not course.team.share.number:
-        head, is_refitted = epoch.refit(course, head)
-    return TrainedNetwork(target, head, history, best.number, is_refitted)
+        head, first = epoch.refit(course, head)
+    return TrainedNetwork(target, head, history, best.number, first is not None, first)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,16 +11,19 @@ from pyspark.sql import functions as F
 from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.data_summary import are_drawn
+from spark_cxr.pipeline.decisions import decision_step, folds_to_decide, own_decision_step
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally, count_findings, enough_of
-from spark_cxr.pipeline.finding_heads import fit_findings, prepare_findings
+from spark_cxr.pipeline.finding_heads import FittedFindings, fit_findings, prepare_findings
 from spark_cxr.pipeline.finding_trial import try_out_findings
 from spark_cxr.pipeline.heads import HeadRecipe, settle
+from spark_cxr.pipeline.held_out import HeldOut, HeldOutFolds, held_out_findings
 from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import Partition, part_findings
 from spark_cxr.pipeline.pictures import training_panels
+from spark_cxr.pipeline.point_settings import point_settings
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import FindingResult, FindingsRun, Trial
+from spark_cxr.pipeline.trial import DecisionStep, FindingResult, FindingsRun, Trial
 from spark_cxr.pipeline.tune import FOLD, with_folds
 from spark_cxr.report.findings import findings_page
 from spark_cxr.schemas import FEATURES, FINDINGS, PATH, TEST_FINDINGS
@@ -50,13 +53,14 @@ def train_findings(
         cfg: With findings.
         output: Where all of it goes.
     """
-    given = cfg
+    given, points = cfg, point_settings(cfg.train)
     cfg, ingested, featurized = featurized_films(spark, cfg, output)
     images = ingested.images
     films = featurized.rows.drop(FEATURES).join(images.select(PATH, FINDINGS), on=PATH, how="inner")
     films = films.where(F.size(FINDINGS) > 0)
     counts = enough_of(count_findings(films), cfg.train.least_positives)
     counts = head.known(counts) if isinstance(head, OwnHead) else counts
+    points.of([count.finding for count in counts])
     partition = part_findings(films, images, counts, cfg)
     result = _fit(head, featurized, images, partition, cfg, output)
     drawn = are_drawn(partition.rows)
@@ -85,14 +89,16 @@ def _fit(
     counts = count_findings(partition.rows.where(~F.col(IS_TEST)))
     trained = enough_of(counts, train.least_positives)
     trained = head.known(trained) if isinstance(head, OwnHead) else trained
-    prepared = _prepared(features, partition, cfg).persist()
+    folds = _folds(head, partition, cfg)
+    prepared = _prepared(features, partition, cfg, folds).persist()
+    rows = prepared.where(~F.col(IS_TEST))
     try:
         if isinstance(head, OwnHead):
             fitted = head.fitted([count.finding for count in trained])
         else:
             fitted = fit_findings(
                 head,
-                prepared.where(~F.col(IS_TEST)),
+                rows,
                 trained,
                 recipe,
                 features.plan.network.dim,
@@ -101,17 +107,50 @@ def _fit(
             )
         trial = Trial(prepared, partition, images, features, cfg, output)
         left_out = _left_out(counts, trained)
-        return try_out_findings(head, fitted, trial, trained, left_out, started)
+        step = _decision_step(head, fitted, rows, trained, folds, features.plan.network.dim, cfg)
+        return try_out_findings(head, fitted, trial, trained, left_out, started, step)
     finally:
         prepared.unpersist()
 
 
-def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
+def _folds(head: Head | OwnHead, partition: Partition, cfg: Config) -> HeldOutFolds:
+    """Deal training films into folds; a head that learns nothing needs none."""
+    if isinstance(head, OwnHead):
+        return HeldOutFolds()
+    return folds_to_decide(partition.rows, cfg.train, cfg.run.seed)
+
+
+def _decision_step(
+    head: Head | OwnHead,
+    fitted: FittedFindings,
+    rows: DataFrame,
+    trained: tuple[FindingTally, ...],
+    folds: HeldOutFolds,
+    dim: int,
+    cfg: Config,
+) -> DecisionStep:
+    """Learn how to decide from training films that the heads have not learned from."""
+    names, train, seed = [count.finding for count in trained], cfg.train, cfg.run.seed
+    if isinstance(head, OwnHead):
+        return own_decision_step(fitted.model, rows, names, train, seed)
+    settings = {name: tuned.best for name, tuned in fitted.tuned.items()}
+    recipe = HeadRecipe(seed, balance=train.balance)
+
+    def held_out() -> HeldOut:
+        return held_out_findings(head, rows, trained, settings, recipe, dim, train)
+
+    return decision_step(folds, held_out, names, train, seed)
+
+
+def _prepared(
+    features: FeatureResult, partition: Partition, cfg: Config, held_out: HeldOutFolds
+) -> DataFrame:
     """Join sides, truth, and folds, to the vectors, which are read once and shuffled once."""
     sides = partition.rows.select(PATH, IS_TEST, FINDINGS)
     if cfg.train.tune:
         folded = with_folds(partition.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
         sides = folded.select(PATH, IS_TEST, FINDINGS, FOLD)
+    sides = held_out.joined(sides)
     rows = features.rows.join(F.broadcast(sides), on=PATH, how="inner")
     return prepare_findings(settle(rows, features.numbers))
 
