@@ -76,12 +76,6 @@ class Decision:
         (found,) = self.sets.verdicts(probabilities[None]).tolist()
         return dict(zip(labels, found, strict=True))
 
-    def reached(self, probabilities: Floats, labels: Sequence[str]) -> tuple[str, ...]:
-        """Name the labels of one film that are at or above their operating points."""
-        points = self.thresholds
-        pairs = zip(labels, probabilities.tolist(), strict=True)
-        return tuple(name for name, share in pairs if name in points and share >= points[name])
-
 
 NO_DECISION = Decision()
 """Of a model that answers as its head does."""

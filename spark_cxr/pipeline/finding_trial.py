@@ -17,7 +17,7 @@ from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_pa
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.model.decision import NO_DECISION, Decision
-from spark_cxr.pipeline.decisions import TestFilms, figures_of_findings, recalibrated_findings
+from spark_cxr.pipeline.decision_trial import TestFilms, figures_of_findings, recalibrated_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions

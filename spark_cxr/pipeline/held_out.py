@@ -42,7 +42,7 @@ class HeldOut:
     truth: NDArray[np.float64]
     """The number of the class of each film; of findings (films, findings): 1, 0, NaN: unknown."""
     probabilities: NDArray[np.float64]
-    """NaN where no head could be fitted without the film's fold."""
+    """(films, labels)."""
     groups: tuple[str, ...]
     """Each named by the first of its films, as in `evaluate.TestAnswers`."""
 
@@ -161,7 +161,10 @@ def held_out_findings(
 def answers_of_findings(scored: DataFrame, findings: Sequence[str]) -> HeldOut:
     """Bring to the driver what heads of findings say of films, and what is known of these."""
     truth = [F.col(FINDINGS)[name].cast("double") for name in findings]
-    return _on_driver(scored, truth, [F.col(ANSWERS)[n] for n in range(len(findings))])
+    found = _on_driver(scored, truth, [F.col(ANSWERS)[n] for n in range(len(findings))])
+    is_open = np.isnan(found.probabilities)  # no head could be fitted without this fold
+    known = np.where(is_open, np.nan, found.truth)
+    return replace(found, truth=known, probabilities=np.where(is_open, 0.5, found.probabilities))
 
 
 def drawn(rows: DataFrame, films: int, seed: int) -> DataFrame:

@@ -40,7 +40,7 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
-from spark_cxr.pipeline.decisions import figures_of_classes, recalibrated_classes
+from spark_cxr.pipeline.decision_trial import figures_of_classes, recalibrated_classes
 from spark_cxr.pipeline.evaluate import (
     count_shared,
     marked,

@@ -94,3 +94,47 @@ def test_the_page_shows_it(run_dir):
     part = page[page.index("How probabilities become answers") :]
     for words in ("Recalibration: temperature", "Operating points", "coverage", "Ruled out"):
         assert words in part
+
+
+# Several findings
+
+
+@pytest.fixture(scope="module")
+def findings_dir(spark, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finding_decisions")
+    wanted = {"recalibrate": "temperature", "coverage": 0.8, "sensitivity": "Effusion=0.9"}
+    cfg = defaults(
+        run={"out": str(folder / "R")},
+        phantoms={"count": 160, "size": 64, "formats": ["png"], "unknown": 0.1},
+        ingest={"findings": ["all"], "likeness": 1.0},
+        train={**QUICK, **wanted, "calibration_folds": 2, "least_positives": 5},
+    )
+    job.run(JOB, spark, cfg)
+    return folder / "R"
+
+
+@pytest.mark.slow
+def test_points_of_findings_are_the_thresholds_that_answer(findings_dir):
+    model = load_model(str(findings_dir / "model"))
+    figures = json.loads((findings_dir / "metrics.json").read_text())
+    manifest = model.manifest
+    assert manifest.format == 5
+    assert manifest.thresholds["Effusion"] == manifest.decision.thresholds["Effusion"]
+    assert figures["by_finding"]["Effusion"]["threshold"] == manifest.thresholds["Effusion"]
+    point = figures["decision"]["points"]["Effusion"]
+    assert point["sensitivity"]["value"] == figures["sensitivity"]["Effusion"]
+    vectors = pq.read_table(findings_dir / "features").to_pylist()
+    by_path = {row["path"]: np.asarray(row["features"], np.float64) for row in vectors}
+    for row in pq.read_table(findings_dir / "predictions").to_pylist():
+        (found,) = model.predict_vectors(by_path[row["path"]][None])
+        assert dict(row["probabilities"]) == pytest.approx(dict(found.probabilities), abs=1e-9)
+        assert row["prediction"] == found.label
+        assert list(found.verdicts) == list(model.labels)
+
+
+@pytest.mark.slow
+def test_page_of_findings_shows_it(findings_dir):
+    page = (findings_dir / "report.html").read_text()
+    part = page[page.index("How probabilities become answers") :]
+    assert "Verdicts at 80.0" in part
+    assert "of Effusion what its target takes" in page

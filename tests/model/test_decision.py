@@ -112,11 +112,6 @@ def test_isotonic_recalibration_may_name_another_class():
     assert shares.sum() == pytest.approx(1)
 
 
-def test_classes_at_their_operating_points_are_named():
-    found = decision(points=(point("COVID-19", 0.2), point("Pneumonia", 0.9)))
-    assert found.reached(np.array([0.3, 0.5, 0.2]), LABELS) == ("COVID-19",)
-
-
 def test_rows_for_mlflow_have_verdicts_only_where_there_are_sets(models):
     (found,) = models["decided"].predict_vectors(VECTORS[:1])
     assert list(kinds(LABELS, True)) == [*kinds(LABELS), *(f"verdict_{x}" for x in LABELS)]
