@@ -93,11 +93,12 @@ exact or near where the model was trained on the film or on a near-duplicate of 
 
 SCORES = (
     f"{PREDICTIONS}, modified timestamp, bytes bigint, training_distance double, "
-    "flags array<string>"
+    "flags array<string>, verdicts map<string,string>"
 )
 """One row a file, content and model, as the job score leaves it; `modified` and `bytes` are those
 of the file when it was read. For what is no X-ray (the flag `not_an_xray`) `prediction` and
-`confidence` are null and `probabilities` is empty."""
+`confidence` are null and `probabilities` is empty. `verdicts` has rule in, rule out or unsure for
+each label; it is empty where a model has no sets, and tables of older versions do not have it."""
 
 EXPLANATIONS = (
     f"{PREDICTIONS}, label string, target string, contrast string, margin double, method string, "
@@ -138,7 +139,8 @@ KNOWN = "path string, sha256 string, modified timestamp, bytes bigint, model str
 
 SPOKEN = (
     "prediction string, confidence double, probabilities map<string,double>, "
-    "training_distance double, flags array<string>, reason string, detail string"
+    "training_distance double, flags array<string>, reason string, detail string, "
+    "verdicts map<string,string>"
 )
 """What a model says of one image in SQL; `reason` and `detail` where it can say nothing."""
 

@@ -33,6 +33,8 @@ PEERS = (
 """Whom `bench` lets run side by side."""
 EXPORT_FORMATS = ("parquet", "npy", "lance")
 """How `featurize --export` writes vectors."""
+RECALIBRATE = ("auto", "none", "temperature", "isotonic")
+"""How probabilities are recalibrated; `auto` does so where it helps beyond chance."""
 REDUCE = ("off", "auto")
 """Whether JPEG 2000 may be decoded at a lower resolution than it has."""
 LONGEST = 32
@@ -145,6 +147,12 @@ class Train:
     tune: bool = setting()
     tune_folds: int = setting(least=2)
     parallelism: int = setting(least=1)
+    recalibrate: str = setting(choices=RECALIBRATE)
+    calibration_folds: int = setting(least=2, most=20)
+    coverage: float = setting(least=0, most=0.999)
+    sensitivity: Names = setting()
+    specificity: Names = setting()
+    prevalence: float = setting(least=0, most=1)
     allow_int8: bool = setting()
 
 

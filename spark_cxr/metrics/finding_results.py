@@ -6,6 +6,7 @@ from typing import Any
 
 from spark_cxr.metrics import FindingMetrics, Overlap, PairedFindings
 from spark_cxr.metrics.comparison_results import FoldSummary
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingLearningPoint
 from spark_cxr.metrics.results import (
@@ -84,6 +85,8 @@ class FindingsReport:
     """Where the network itself was trained."""
     missed: SubgroupGaps | None = None
     """Films with a finding of which none is named, by group."""
+    decision: DecisionFigures | None = None
+    """What recalibration, operating points and sets give on the test."""
 
 
 @dataclass(frozen=True)

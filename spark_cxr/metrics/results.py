@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
 from spark_cxr.metrics.checks import Check
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.metrics.vector_map import VectorMap
 
@@ -222,3 +223,5 @@ class TrainingReport:
     """Of the test images' vectors."""
     missed: SubgroupGaps | None = None
     """Missed disease by group."""
+    decision: DecisionFigures | None = None
+    """What recalibration, operating points and sets give on the test."""

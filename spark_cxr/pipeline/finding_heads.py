@@ -94,6 +94,11 @@ class FindingHead(Protocol):
         """Give the words for people."""
         ...
 
+    @property
+    def learns(self) -> bool:
+        """Tell whether it learns from films, or answers as it is."""
+        ...
+
     def known(self, counts: Sequence[FindingTally]) -> tuple[FindingTally, ...]:
         """Keep the findings that it can answer."""
         ...
@@ -176,6 +181,11 @@ class FindingFitter:
     def title(self) -> str:
         """Give the words for people."""
         return self.head.title
+
+    @property
+    def learns(self) -> bool:
+        """Say that it learns from films."""
+        return True
 
     def known(self, counts: Sequence[FindingTally]) -> tuple[FindingTally, ...]:
         """Keep all findings: a head can learn any."""

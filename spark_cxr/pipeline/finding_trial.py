@@ -16,6 +16,8 @@ from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_pa
 from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
+from spark_cxr.model.decision import NO_DECISION, Decision
+from spark_cxr.pipeline.decision_trial import TestFilms, figures_of_findings, recalibrated_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
@@ -23,7 +25,7 @@ from spark_cxr.pipeline.model_directory import reference_of, write_model
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.subgroups import Subgroups, missed_findings, subgroups_of
-from spark_cxr.pipeline.trial import FindingResult, HeadTitle, Trial
+from spark_cxr.pipeline.trial import UNDECIDED, DecisionStep, FindingResult, HeadTitle, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
 HALF = 0.5
@@ -39,6 +41,7 @@ def try_out_findings(
     left_out: Sequence[FindingTally],
     started: float,
     learning: Callable[[FindingMetrics], tuple[FindingLearningPoint, ...]] = lambda _: (),
+    step: DecisionStep = UNDECIDED,
 ) -> FindingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`.
 
@@ -50,11 +53,14 @@ def try_out_findings(
         left_out: Findings without a head.
         started: When the fitting began, by the monotonic clock.
         learning: Says what fewer films would have brought.
+        step: What was learned of how to decide.
     """
-    cfg, partition = trial.cfg, trial.partition
-    thresholds = operating_points(trained, cfg.train.balance or not fitted.has_learned)
+    cfg, partition, decision = trial.cfg, trial.partition, step.decision
+    is_even = cfg.train.balance or not fitted.has_learned
+    thresholds = operating_points(trained, is_even, decision)
     print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
-    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_findings(scored, decision).persist()
     rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
     trial.output.write_table(rows, "predictions")
     table = trial.output.table("predictions")
@@ -80,6 +86,8 @@ def try_out_findings(
         learning=learning(metrics),
         seconds=time.monotonic() - started,
         gaps=answers.missed_by_group(cfg.run.seed, cfg.train.resamples),
+        decision=step,
+        decision_figures=figures_of_findings(decision, scored, answers.films, metrics.rows, cfg),
     )
     scored.unpersist()
     _keep(fitted, result, trial, predictions)
@@ -97,13 +105,21 @@ def _keep(
     write_model(fitted.model, result, trial, known)
 
 
-def operating_points(trained: Sequence[FindingTally], balance: bool) -> dict[str, float]:
+def operating_points(
+    trained: Sequence[FindingTally], balance: bool, decision: Decision = NO_DECISION
+) -> dict[str, float]:
     """Choose where an answer becomes "has it": at the finding's share of the training films.
 
     There a calibrated head finds a film as likely to have it as before it has looked. The films of
-    the test have no part in that.
+    the test have no part in that. With `balance` it is one half of what the head states, wherever
+    recalibration puts that; a point that was wanted takes the place of either.
     """
-    return {count.finding: HALF if balance else count.share for count in trained}
+    halves = decision.probabilities(np.full((1, len(trained)), HALF), independent=True)[0].tolist()
+    points = {
+        count.finding: half if balance else count.share
+        for count, half in zip(trained, halves, strict=True)
+    }
+    return points | decision.thresholds
 
 
 @dataclass(frozen=True)
@@ -121,6 +137,12 @@ class FindingPredictions:
 
     subgroups: Subgroups
     """Sources and views, and what the table of images knows beside them."""
+
+    @property
+    def films(self) -> TestFilms:
+        """Give them as a decision is measured on them."""
+        shares = self.probabilities
+        return TestFilms(self.findings, self.truth, shares, shares, self.groups)
 
     def measured(self, seed: int, resamples: int, bands: bool = True) -> FindingMetrics:
         """Measure them, with intervals from resampling groups; bands are for curves of a page."""

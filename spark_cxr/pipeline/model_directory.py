@@ -42,6 +42,7 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.decision_trial import figures_of_classes, recalibrated_classes
 from spark_cxr.pipeline.evaluate import (
     answers_of,
     count_shared,
@@ -58,6 +59,8 @@ from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
 from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.trial import (
+    UNDECIDED,
+    DecisionStep,
     FindingResult,
     FittedHead,
     HeadTitle,
@@ -85,6 +88,7 @@ def try_out(
     setting: Setting = (),
     tuned: Tuned | None = None,
     learning: Learning = lambda _: (),
+    step: DecisionStep = UNDECIDED,
 ) -> TrainingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`.
 
@@ -96,10 +100,12 @@ def try_out(
         setting: Of the head.
         tuned: How that was found.
         learning: Says what fewer films would have brought.
+        step: How probabilities become answers, as training films have shown.
     """
     cfg, labels = trial.cfg, trial.partition.labels
     print_ = fingerprint(trial.partition.rows)
-    scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    scored = model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_classes(scored, step.decision).persist()
     table = trial.output.table("predictions")
     trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
     predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
@@ -121,6 +127,8 @@ def try_out(
         seconds=time.monotonic() - started,
         subgroups=subgroups,
         gaps=missed_by_group(answers, labels, subgroups, cfg),
+        decision=step,
+        decision_figures=figures_of_classes(step.decision, scored, predictions, labels, cfg),
     )
     scored.unpersist()
     trained = trial.prepared.where(~F.col(IS_TEST))
@@ -166,6 +174,7 @@ def write_model(
         calibration=network.quantisation.calibration if network.quantisation else "",
         allows=(INT8,) if cfg.train.allow_int8 else (),
         vectors=trial.features.elsewhere.for_model() if trial.features.elsewhere else {},
+        decision=result.decision.decision or None,
     )
     write_manifest(directory, manifest, cfg.signing.sign)
 

@@ -38,6 +38,7 @@ class OwnHead:
     activation: str
     name: str = OWN
     title: str = "The network's own answers"
+    learns: bool = False
 
     @property
     def places(self) -> Mapping[str, int]:

@@ -11,9 +11,11 @@ from pyspark.sql import DataFrame
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
+from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally
@@ -70,6 +72,18 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class DecisionStep:
+    """What was learned of how a model is to decide, and what could not be."""
+
+    decision: Decision
+    notes: tuple[str, ...] = ()
+    """Sentences for a reader, on what was wanted and is not there."""
+
+
+UNDECIDED = DecisionStep(NO_DECISION)
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """A head after training and test."""
 
@@ -89,6 +103,9 @@ class TrainingResult:
     """Of the films that test, in the order of paths."""
     gaps: SubgroupGaps | None = None
     """Missed disease by group; None where there are no groups, or no label means normal."""
+    decision: DecisionStep = UNDECIDED
+    decision_figures: DecisionFigures | None = None
+    """What that gives on the test; None where it says nothing."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -127,6 +144,9 @@ class FindingResult:
     seconds: float
     gaps: SubgroupGaps | None = None
     """Films with a finding of which none is named, by group."""
+    decision: DecisionStep = UNDECIDED
+    decision_figures: DecisionFigures | None = None
+    """What that gives on the test; None where it says nothing."""
 
     @property
     def labels(self) -> tuple[str, ...]:

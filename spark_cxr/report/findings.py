@@ -19,6 +19,7 @@ from spark_cxr.metrics.wording import (
     percent,
 )
 from spark_cxr.report import contact, sections
+from spark_cxr.report.decisions import decision_section
 from spark_cxr.report.finding_sections import (
     curves_section,
     finding_learning,
@@ -52,6 +53,7 @@ def findings_page(report: FindingsReport) -> str:
         finding_parts(report.parts),
         missed_by_group(report.missed),
         curves_section(found, report.split.unit),
+        decision_section(report.decision),
         pairs_section(found),
         contact.training_panels(report.panels, report.heat, is_of_findings=True),
         omitted_findings(report.omitted),

@@ -18,10 +18,10 @@ from spark_cxr.images.film import Pixels
 from spark_cxr.training import network, optimisation
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
-from spark_cxr.training.finding_refit import refit_findings_if_better
+from spark_cxr.training.finding_refit import refit_findings_if_better, refit_findings_on
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.refit import FoldedHead, LabelledVectors, refit_if_better
+from spark_cxr.training.refit import FoldedHead, LabelledVectors, refit_if_better, refit_on
 from spark_cxr.training.task import Epoch, Say
 from spark_cxr.training.team import Team
 
@@ -158,10 +158,14 @@ def remember(trainee: Trainee, films: Feed) -> Floats:
     return np.asarray((vectors - vectors.mean(axis=0)) / spread, np.float32)
 
 
-def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
+def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, FoldedHead | None]:
     """Solve the last layer for what the network now says of films as they are.
 
     Where the recipe erases corners or mirrors films, it is also shown them so.
+
+    Returns:
+        The head, and the one that was solved without the films that validate; None where `head`
+        was kept.
     """
     augment = course.recipe.augment
     others = ((augment.erase, without_corners), (augment.mirror, mirrored))
@@ -172,5 +176,9 @@ def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
         for films in (course.still, val)
     )
     if course.trainee.of_findings:
-        return refit_findings_if_better(head, train, check)
-    return refit_if_better(head, train, check, course.train.weights)
+        first = refit_findings_on(head, train)
+        found, is_refitted = refit_findings_if_better(head, train, check, first)
+    else:
+        first = refit_on(head, train, course.train.weights)
+        found, is_refitted = refit_if_better(head, train, check, course.train.weights, first)
+    return found, first if is_refitted else None

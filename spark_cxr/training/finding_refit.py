@@ -12,7 +12,10 @@ from spark_cxr.training.refit import Array, FoldedHead, LabelledVectors, solve, 
 
 
 def refit_findings_if_better(
-    head: FoldedHead, train: LabelledVectors, val: LabelledVectors
+    head: FoldedHead,
+    train: LabelledVectors,
+    val: LabelledVectors,
+    first: FoldedHead | None = None,
 ) -> tuple[FoldedHead, bool]:
     """Solve the last layer anew where validation says that this is no worse, then for all films.
 
@@ -20,13 +23,14 @@ def refit_findings_if_better(
         head: As it has learned: a margin for each finding.
         train: Those that train, with cells that are not smoothed.
         val: Those that validate; they choose, and then count as well.
+        first: As `refit_findings_on` solves it on `train`, where the caller has it.
 
     Returns:
         The head, and whether it was solved.
     """
-    if loss_of_findings(_refit(head, train), val) > loss_of_findings(head, val):
+    if loss_of_findings(first or refit_findings_on(head, train), val) > loss_of_findings(head, val):
         return head, False
-    return _refit(head, train + val), True
+    return refit_findings_on(head, train + val), True
 
 
 def loss_of_findings(head: FoldedHead, known: LabelledVectors) -> float:
@@ -37,7 +41,8 @@ def loss_of_findings(head: FoldedHead, known: LabelledVectors) -> float:
     return float(cells.sum() / len(margins))
 
 
-def _refit(head: FoldedHead, known: LabelledVectors) -> FoldedHead:
+def refit_findings_on(head: FoldedHead, known: LabelledVectors) -> FoldedHead:
+    """Solve the last layer of a head of findings on some films."""
     return with_last(head, known.vectors, lambda given: solve_findings(given, known.targets))
 
 

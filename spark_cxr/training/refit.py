@@ -107,7 +107,11 @@ class LabelledVectors:
 
 
 def refit_if_better(
-    head: FoldedHead, train: LabelledVectors, val: LabelledVectors, weights: Array
+    head: FoldedHead,
+    train: LabelledVectors,
+    val: LabelledVectors,
+    weights: Array,
+    first: FoldedHead | None = None,
 ) -> tuple[FoldedHead, bool]:
     """Solve the last layer anew where validation says that this is no worse, then for all films.
 
@@ -116,16 +120,18 @@ def refit_if_better(
         train: Those that train.
         val: Those that validate; they choose, and then count as well.
         weights: How much a film of each class counts.
+        first: The head with its last layer solved on `train` alone, where that is done already.
 
     Returns:
         The head, and whether it was solved.
     """
-    if val.hits(_refit(head, train, weights)) < val.hits(head):
+    if val.hits(first or refit_on(head, train, weights)) < val.hits(head):
         return head, False
-    return _refit(head, train + val, weights), True
+    return refit_on(head, train + val, weights), True
 
 
-def _refit(head: FoldedHead, known: LabelledVectors, weights: Array) -> FoldedHead:
+def refit_on(head: FoldedHead, known: LabelledVectors, weights: Array) -> FoldedHead:
+    """Solve the last layer of a head on some films."""
     return with_last(head, known.vectors, lambda given: solve(given, known.targets, weights))
 
 

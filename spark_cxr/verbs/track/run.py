@@ -166,7 +166,8 @@ def _signature(manifest: Manifest) -> Any:
 
     from spark_cxr.model.exchange import IMAGE, kinds
 
-    out = [ColSpec(kind, name, required=False) for name, kind in kinds(manifest.labels).items()]
+    named = kinds(manifest.labels, manifest.has_verdicts)
+    out = [ColSpec(kind, name, required=False) for name, kind in named.items()]
     return ModelSignature(Schema([ColSpec("string", IMAGE)]), Schema(out))
 
 

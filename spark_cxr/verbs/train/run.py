@@ -14,6 +14,7 @@ from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.data_summary import are_drawn
+from spark_cxr.pipeline.decisions import decision_step, folds_to_decide
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_heads import FindingFitter
 from spark_cxr.pipeline.heads import (
@@ -24,10 +25,12 @@ from spark_cxr.pipeline.heads import (
     prepare_rows,
     settle,
 )
+from spark_cxr.pipeline.held_out import HeldOut, HeldOutFolds, held_out_classes
 from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.own_answers import OWN, own_head
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.pictures import training_panels
+from spark_cxr.pipeline.point_settings import point_settings
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
@@ -50,13 +53,14 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     if name == OWN:
         own, features = own_head(cfg.features)
         return train_findings(own, job_of(name), spark, replace(cfg, features=features), output)
-    given, head = cfg, heads.get(name)
+    given, head, points = cfg, heads.get(name), point_settings(cfg.train)
     check_recipe(head, _recipe(cfg))
     if cfg.ingest.findings:
         return train_findings(_fitter(head, cfg), job_of(name), spark, cfg, output)
     cfg, ingested, featurized = featurized_films(spark, cfg, output)
     classes = choose_classes(ingested.images, cfg.train.classes)
     labels, wanted = classes.names, classes.take(featurized.rows)
+    points.of(labels)  # names one that there is not, before anything is fitted
     featurized = replace(featurized, rows=wanted)
     partition = part(wanted.drop(FEATURES), ingested.images, labels, cfg)
     result = _fit(head, featurized, ingested.images, partition, cfg, output)
@@ -99,11 +103,16 @@ def _fit(
     output: Output,
 ) -> TrainingResult:
     started = time.monotonic()
-    prepared, recipe = _prepared(features, partition, cfg).persist(), _recipe(cfg)
+    folds = folds_to_decide(partition.rows, cfg.train, cfg.run.seed)
+    prepared, recipe = _prepared(features, partition, cfg, folds).persist(), _recipe(cfg)
     try:
         dim, trained = features.plan.network.dim, prepared.where(~F.col(IS_TEST))
         model, tuned = _trained(head, recipe, trained, _counts_of(partition), dim, cfg.train)
         best = replace(recipe, setting=tuned.best if tuned else ())
+
+        def held_out() -> HeldOut:
+            return held_out_classes(head, trained, best, len(partition.labels), dim, cfg.train)
+
         return try_out(
             head,
             model,
@@ -114,17 +123,21 @@ def _fit(
             lambda whole: learning_of_classes(
                 head, best, prepared, dim, partition.labels, whole, cfg.train
             ),
+            decision_step(folds, held_out, partition.labels, cfg.train, cfg.run.seed),
         )
     finally:
         prepared.unpersist()
 
 
-def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
+def _prepared(
+    features: FeatureResult, partition: Partition, cfg: Config, held_out: HeldOutFolds
+) -> DataFrame:
     """Join sides, and folds, to the vectors, which are read once and shuffled once."""
     sides = partition.rows.select(PATH, IS_TEST)
     if cfg.train.tune:
         folded = with_folds(partition.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
         sides = folded.select(PATH, IS_TEST, FOLD)
+    sides = held_out.joined(sides)
     rows = features.rows.join(F.broadcast(sides), on=PATH, how="inner")
     return prepare_rows(settle(rows, features.numbers), partition.labels)
 
