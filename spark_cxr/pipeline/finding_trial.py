@@ -12,6 +12,7 @@ from pyspark.ml.evaluation import BinaryClassificationEvaluator, MultilabelClass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_cxr.metrics import Overlap
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
@@ -56,28 +57,21 @@ def try_out_findings(
         step: What was learned of how to decide.
     """
     cfg, partition, decision = trial.cfg, trial.partition, step.decision
-    is_even = cfg.train.balance or not fitted.has_learned
-    thresholds = operating_points(trained, is_even, decision)
+    seed, resamples = cfg.run.seed, cfg.train.resamples
+    thresholds = operating_points(trained, cfg.train.balance or not fitted.has_learned, decision)
     print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
-    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST)))
-    scored = recalibrated_findings(scored, decision).persist()
-    rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
-    trial.output.write_table(rows, "predictions")
-    table = trial.output.table("predictions")
-    predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
-    network = trial.features.plan.network
-    marks = marked(trial.images, predictions, network)
+    scored, predictions = _scored(fitted, trial, thresholds, f"{head.name}-{print_}", decision)
     answers = predictions_of_findings(predictions, thresholds, trial.images)
-    metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
+    metrics = answers.measured(seed, resamples)
     result = FindingResult(
         head=head,
         partition=partition,
         fingerprint=print_,
         metrics=metrics,
-        parts=answers.parts(cfg.run.seed, cfg.train.resamples),
+        parts=answers.parts(seed, resamples),
         mllib=mllib_metrics_of(scored, thresholds, metrics),
         shared=count_shared(partition.rows),
-        overlap=overlap_of(marks, predictions, (), network, cfg),
+        overlap=_overlap(trial, predictions),
         thresholds=thresholds,
         trained=tuple(trained),
         left_out=tuple(left_out),
@@ -85,13 +79,20 @@ def try_out_findings(
         tuned=fitted.tuned,
         learning=learning(metrics),
         seconds=time.monotonic() - started,
-        gaps=answers.missed_by_group(cfg.run.seed, cfg.train.resamples),
+        gaps=answers.missed_by_group(seed, resamples),
         decision=step,
         decision_figures=figures_of_findings(decision, scored, answers.films, metrics.rows, cfg),
     )
     scored.unpersist()
     _keep(fitted, result, trial, predictions)
     return result
+
+
+def _overlap(trial: Trial, predictions: DataFrame) -> Overlap:
+    """Count the test films that the network was trained on."""
+    network = trial.features.plan.network
+    marks = marked(trial.images, predictions, network)
+    return overlap_of(marks, predictions, (), network, trial.cfg)
 
 
 def _keep(
@@ -103,6 +104,21 @@ def _keep(
         films, predictions, result.labels, cfg.gate, cfg.run.seed, result.thresholds
     )
     write_model(fitted.model, result, trial, known)
+
+
+def _scored(
+    fitted: FittedFindings,
+    trial: Trial,
+    thresholds: Mapping[str, float],
+    name: str,
+    decision: Decision,
+) -> tuple[DataFrame, DataFrame]:
+    """Score the films that test, and leave `predictions/`; the first table is kept in memory."""
+    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_findings(scored, decision).persist()
+    trial.output.write_table(finding_predictions(scored, thresholds, name), "predictions")
+    table = trial.output.table("predictions")
+    return scored, scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
 
 
 def operating_points(

@@ -104,11 +104,7 @@ def try_out(
     """
     cfg, labels = trial.cfg, trial.partition.labels
     print_ = fingerprint(trial.partition.rows)
-    scored = model.transform(trial.prepared.where(F.col(IS_TEST)))
-    scored = recalibrated_classes(scored, step.decision).persist()
-    table = trial.output.table("predictions")
-    trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
-    predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
+    scored, predictions = _scored(model, trial, f"{head.name}-{print_}", step)
     metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
@@ -135,6 +131,18 @@ def try_out(
     known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
     write_model(model, result, trial, known)
     return result
+
+
+def _scored(
+    model: FittedHead, trial: Trial, name: str, step: DecisionStep
+) -> tuple[DataFrame, DataFrame]:
+    """Score the films that test, and leave `predictions/`; the first table is kept in memory."""
+    scored = model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_classes(scored, step.decision).persist()
+    rows = predictions_of(scored, trial.partition.labels, name)
+    trial.output.write_table(rows, "predictions")
+    table = trial.output.table("predictions")
+    return scored, scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
 
 
 def write_model(
