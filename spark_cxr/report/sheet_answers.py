@@ -359,8 +359,12 @@ def curve(card: ModelCard) -> SheetAnswer | None:
     points = _at(card, "learning_curve")
     if not points:
         return None
-    each = [f"{point['n_train']:,} films {percent(point['accuracy'])}" for point in points]
-    return _in_figures(card, f"Accuracy after training on {_few(each)}.", "learning_curve")
+    if "accuracy" in points[0]:
+        what, shown = "Accuracy", [percent(point["accuracy"]) for point in points]
+    else:
+        what, shown = "Mean AUC", [decimal(point["auc_macro"]) for point in points]
+    each = [f"{p['n_train']:,} films {value}" for p, value in zip(points, shown, strict=True)]
+    return _in_figures(card, f"{what} after training on {_few(each)}.", "learning_curve")
 
 
 def external(card: ModelCard) -> SheetAnswer | None:
