@@ -28,7 +28,7 @@ NAMES = ("stard_ai", "tripod_ai", "claim_2024")
 FILLED, YOURS, UNDONE = "filled", "for you to write", "not done"
 STATES = {FILLED: ("✓ filled", "pass"), YOURS: ("✎ for you", ""), UNDONE: ("✕ not done", "warn")}
 """What a reader sees, which says it without colour, and the class of the style sheet."""
-HEADINGS = ("Item", "State", "SheetAnswer", "Where it stands")
+HEADINGS = ("Item", "State", "Answer", "Where it stands")
 CHECK = (
     "Numbers and subjects follow the published lists as we know them, at second hand and in words "
     "of our own: before you send a sheet anywhere, go through the publisher’s own form. A filled "
