@@ -96,6 +96,8 @@ class Dataset:
     """Days since the first symptoms or the admission."""
     age_column: str = ""
     sex_column: str = ""
+    maker_column: str = ""
+    device_column: str = ""
     birth_column: str = ""
     """Where the file has no age: year of birth, and with `date_column` the day of the film."""
     date_column: str = ""

@@ -308,6 +308,7 @@ def _inputs(cfg: Config) -> tuple[str, ...]:
     labels = () if cfg.ingest.labels in ("", "folder", "none") else (cfg.ingest.labels,)
     named = (
         *(cfg.audit.manifest, cfg.audit.lung_masks, cfg.explain.model, cfg.explain.table),
+        *(cfg.evaluate.model, cfg.evaluate.table),
         cfg.explain.boxes,
         *(cfg.features.table, cfg.train.features, cfg.similar.model, cfg.similar.features),
     )

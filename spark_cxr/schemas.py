@@ -12,6 +12,10 @@ DETAIL = "detail"
 CONTENT = "content"
 FEATURES = "features"
 FINDINGS = "findings"
+AGE = "age"
+SEX = "sex"
+MAKER = "maker"
+DEVICE = "device"
 
 FILES = "path string, modified timestamp, bytes bigint, content binary"
 """One row a file, with what is in it: never written."""
@@ -21,7 +25,7 @@ IMAGES = (
     "width int, height int, bits int, pixels_sha256 string, looks binary, "
     "label string, source string, patient_id string, group_id string, "
     "view string, day_offset int, flags array<string>, "
-    "findings map<string,boolean>, age int, sex string"
+    "findings map<string,boolean>, age int, sex string, maker string, device string"
 )
 """One row an image that decodes. `group_id` is what may not be split: patients and twins. In
 `findings` a name stands for true or false; a finding that is not named is unknown."""
@@ -32,7 +36,8 @@ QUARANTINE = "path string, sha256 string, reason string, detail string"
 SEEN = (
     "path string, sha256 string, bytes bigint, modified timestamp, format string, "
     "width int, height int, bits int, pixels_sha256 string, looks binary, "
-    "patient_id string, view string, flags array<string>, reason string, detail string"
+    "patient_id string, view string, flags array<string>, reason string, detail string, "
+    "age int, sex string, maker string, device string"
 )
 """One row a file that was read: an image where `reason` is null, else a case for the quarantine."""
 
@@ -41,7 +46,7 @@ LOOKED = f"{SEEN}, vectors array<array<float>>"
 
 LABELS = (
     "key string, label string, source string, patient_id string, view string, day_offset int, "
-    "findings map<string,boolean>, age int, sex string"
+    "findings map<string,boolean>, age int, sex string, maker string, device string"
 )
 """One row of a publisher's or user's label file, keyed by path, file name or stem."""
 
@@ -78,14 +83,22 @@ TEST_PREDICTIONS = f"{PREDICTIONS}, label string, source string, group_id string
 TEST_FINDINGS = f"{TEST_PREDICTIONS}, findings map<string,boolean>"
 """The same of a model of findings: `probabilities` are one each, `findings` is what is known."""
 
+EVALUATED = (
+    f"{TEST_FINDINGS}, age int, sex string, maker string, device string, "
+    "training_distance double, flags array<string>, learned string"
+)
+"""One row a film of another place that has a label; `label` is as its file says it. A film with the
+flag `not_an_xray` has the prediction that it would have had, which nobody was shown. `learned` is
+exact or near where the model was trained on the film or on a near-duplicate of it."""
 
 SCORES = (
     f"{PREDICTIONS}, modified timestamp, bytes bigint, training_distance double, "
-    "flags array<string>"
+    "flags array<string>, verdicts map<string,string>"
 )
 """One row a file, content and model, as the job score leaves it; `modified` and `bytes` are those
 of the file when it was read. For what is no X-ray (the flag `not_an_xray`) `prediction` and
-`confidence` are null and `probabilities` is empty."""
+`confidence` are null and `probabilities` is empty. `verdicts` has rule in, rule out or unsure for
+each label; it is empty where a model has no sets, and tables of older versions do not have it."""
 
 EXPLANATIONS = (
     f"{PREDICTIONS}, label string, target string, contrast string, margin double, method string, "
@@ -126,7 +139,8 @@ KNOWN = "path string, sha256 string, modified timestamp, bytes bigint, model str
 
 SPOKEN = (
     "prediction string, confidence double, probabilities map<string,double>, "
-    "training_distance double, flags array<string>, reason string, detail string"
+    "training_distance double, flags array<string>, reason string, detail string, "
+    "verdicts map<string,string>"
 )
 """What a model says of one image in SQL; `reason` and `detail` where it can say nothing."""
 

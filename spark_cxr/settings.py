@@ -33,6 +33,8 @@ PEERS = (
 """Whom `bench` lets run side by side."""
 EXPORT_FORMATS = ("parquet", "npy", "lance")
 """How `featurize --export` writes vectors."""
+RECALIBRATE = ("auto", "none", "temperature", "isotonic")
+"""How probabilities are recalibrated; `auto` does so where it helps beyond chance."""
 REDUCE = ("off", "auto")
 """Whether JPEG 2000 may be decoded at a lower resolution than it has."""
 LONGEST = 32
@@ -145,6 +147,12 @@ class Train:
     tune: bool = setting()
     tune_folds: int = setting(least=2)
     parallelism: int = setting(least=1)
+    recalibrate: str = setting(choices=RECALIBRATE)
+    calibration_folds: int = setting(least=2, most=20)
+    coverage: float = setting(least=0, most=0.999)
+    sensitivity: Names = setting()
+    specificity: Names = setting()
+    prevalence: float = setting(least=0, most=1)
     allow_int8: bool = setting()
 
 
@@ -291,6 +299,19 @@ class Explain:
 
 
 @dataclass(frozen=True)
+class Evaluate:
+    """Section [evaluate]: which model, on which films or scores, and which label means which."""
+
+    model: str
+    require_signature: str
+    table: str
+    classes: Names
+    resamples: int = setting(least=100)
+    batch_size: int = setting(least=1)
+    device: str = setting()
+
+
+@dataclass(frozen=True)
 class Similar:
     """Section [similar]: which films, and among which vectors those most like them are found."""
 
@@ -401,6 +422,7 @@ class Config:
     audit: Audit
     score: Score
     explain: Explain
+    evaluate: Evaluate
     similar: Similar
     drift: Drift
     serve: Serve
@@ -426,6 +448,7 @@ FLAGS_OF = {
     "finetune": (*_TRAIN, "signing", "finetune", "track", "registry"),
     "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
     "audit": ("ingest", "features", "audit"),
+    "evaluate": ("ingest", "evaluate", "track"),
 }
 """The sections that are flags of a job, where reports write its command line out again."""
 

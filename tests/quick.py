@@ -8,11 +8,15 @@ from spark_cxr.backbones import catalog, network, weights
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.settings import Config, Features
 
+UNDECIDED: Mapping[str, Any] = {"recalibrate": "none", "coverage": 0.0}
+"""No fits for what a model decides: tests that are about it say so."""
+
 
 def defaults(**changes: Mapping[str, Any]) -> Config:
     """Give the settings of conf/base.toml with `changes`, and no network where none is named."""
     features = {"backbone": "fake", **changes.get("features", {})}
-    return config.defaults(**{**changes, "features": features})
+    train = {**UNDECIDED, **changes.get("train", {})}
+    return config.defaults(**{**changes, "features": features, "train": train})
 
 
 def wanted(backbone: str, **changes: Any) -> Features:

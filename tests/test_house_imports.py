@@ -26,7 +26,7 @@ MAY_USE = {
     "backbones": {*BASE, "images"},
     "heads": {"errors", "settings"},
     "metrics": {"errors", "datasets"},
-    "model": {*BASE, "images", "phantoms", "backbones", "heads"},
+    "model": {*BASE, "images", "phantoms", "backbones", "heads", "metrics"},
     "training": {*BASE, "images", "backbones", "heads"},
     "report": {*BASE, "metrics"},
     "pipeline": {*BASE, "images", "phantoms", "backbones", "heads", "metrics", "model", "__init__"},

@@ -223,6 +223,7 @@ TABLES = {
     "twins": schemas.TWINS,
     "features": schemas.FEATURE_ROWS,
     "predictions": schemas.TEST_PREDICTIONS,
+    "evaluated": schemas.EVALUATED,
     "scores": schemas.SCORES,
     "explanations": schemas.EXPLANATIONS,
     "boxes": schemas.HEAT_IN_BOXES,

@@ -154,6 +154,8 @@ LEAST_ONLY = {
     "features.batch_size": 1,
     "train.resamples": 100,
     "train.least_positives": 1,
+    "evaluate.resamples": 100,
+    "evaluate.batch_size": 1,
     "train.tune_folds": 2,
     "train.parallelism": 1,
     "finetune.warm_epochs": 0,

@@ -90,17 +90,24 @@ def pooled(channels=3, size=16, batch="n", weights=None, inside=False):
     return model(nodes, tensors, [("image", [batch, channels, size, size])], outputs)
 
 
-def tokens(size=16, registers=1):
-    """The maps as tokens behind a class token, as a transformer has them: output `tokens`."""
+def tokens(size=16, registers=1, patch=None):
+    """The maps as tokens behind a class token, as a transformer has them: output `tokens`.
+
+    The class token is the mean of the patches, or the one patch of that number.
+    """
     count = (size // 4) ** 2
+    first = node("ReduceMean", ["patches"], ["first"], axes=[1], keepdims=1)
+    if patch is not None:
+        first = node("Gather", ["patches", "number"], ["first"], axis=1)
     nodes = [
         node("Conv", ["image", "w"], ["c"], kernel_shape=[4, 4], strides=[4, 4]),
         node("Reshape", ["c", "shape"], ["flat"]),
         node("Transpose", ["flat"], ["patches"], perm=[0, 2, 1]),
-        node("ReduceMean", ["patches"], ["first"], axes=[1], keepdims=1),
+        first,
         node("Concat", [*["first"] * registers, "patches"], ["tokens"], axis=1),
     ]
     tensors = [tensor("w", kernel()), tensor("shape", np.array([0, 5, count], np.int64))]
+    tensors += [] if patch is None else [tensor("number", np.array([patch], np.int64))]
     return model(
         nodes, tensors, [("image", ["n", 3, size, size])], [("tokens", ["n", registers + count, 5])]
     )

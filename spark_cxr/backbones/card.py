@@ -64,6 +64,8 @@ class Card:
     pooling: str = ""
     prefix: int = -1
     """Tokens before those of the patches; below 0: as many as leave a square."""
+    patch: int = 0
+    """Pixels of a side of a transformer's patches, in its input; 0: there are none."""
     maps: str = ""
     answers: str = ""
     """The output of a head that the network has itself."""
@@ -97,7 +99,7 @@ class Card:
     @property
     def computing(self) -> dict[str, Any]:
         """Give the entries on which vectors depend."""
-        left_out = {"name", "maps", "answers", "activation", "labels", "sha256"}
+        left_out = {"name", "patch", "maps", "answers", "activation", "labels", "sha256"}
         left_out |= {"licence", "citation", "source"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
@@ -128,13 +130,20 @@ def find_card(path: Path, wanted: str, sha256: str) -> Card | None:
 
 def read_card(path: Path) -> Card:
     """Read a card's file."""
+    text = _beginning(path).decode("utf-8", "replace")
+    return _card(_entries(text, str(path)), str(path))
+
+
+def _beginning(path: Path) -> bytes:
+    """Read a small file, and no more than that of a large one."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(MOST_CARD + 1)
     except OSError as error:
         raise ConfigError("a card that can be read", f"{path} ({error})", "Check --card") from None
     if len(data) > MOST_CARD:
         raise ConfigError(f"a card of at most {MOST_CARD} bytes", str(path), "Check --card")
-    return _card(_entries(data.decode("utf-8", "replace"), str(path)), str(path))
+    return data
 
 
 def _beside(path: Path, sha256: str) -> Card | None:
@@ -145,7 +154,13 @@ def _beside(path: Path, sha256: str) -> Card | None:
             return card
     for name, reading in ((PROCESSOR, _of_processor), (TIMM, _of_timm)):
         if (other := path.with_name(name)).is_file():
-            found = reading(_json(other))
+            said = _json(other)
+            try:
+                found = reading(said)
+            except (TypeError, ValueError, ArithmeticError) as error:
+                received, way_out = f"{other} ({error})"[:300], "Remove it, or say --card"
+                expected = "entries of the right kind beside the network"
+                raise ConfigError(expected, received, way_out) from None
             return _card(found, str(other)) if found else None
     return None
 
@@ -226,6 +241,12 @@ def _check(card: Card, place: str) -> None:
             or (len(card.size) == 2 and all(0 < side <= 1 << 14 for side in card.size))
         ),
         "1 or 3 channels in a card": card.channels in (0, 1, 3),
+        "vector, maps and answers as names of at most 200 letters": all(
+            each.isprintable() and len(each) <= 200
+            for each in (card.vector, card.maps, card.answers)
+        ),
+        "an edge of 0 to 16384 pixels in a card": 0 <= card.edge <= 1 << 14,
+        "a patch of 1 to 16384 pixels in a card": 0 <= card.patch <= 1 << 14,
         "mean and std of one number or of one a channel": {len(card.mean), len(card.std)} <= {1, 3},
         "a scale and std other than 0, and finite numbers": (
             card.scale != 0 and 0 not in card.std and all(abs(n) < 1e9 for n in numbers)
@@ -243,9 +264,10 @@ def _as_list(value: Any) -> Any:
 
 
 def _json(path: Path) -> Mapping[str, Any]:
+    data = _beginning(path)
     try:
-        found = json.loads(path.read_bytes()[:MOST_CARD])
-    except (OSError, ValueError, RecursionError) as error:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
         received = f"{path} ({error})"[:300]
         raise ConfigError("JSON beside the network", received, "Remove it, or say --card") from None
     return found if isinstance(found, dict) else {}

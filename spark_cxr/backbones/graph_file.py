@@ -8,7 +8,6 @@ needs neither. A graph is read by OpenVINO and never run before it was checked.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -19,15 +18,15 @@ import numpy as np
 
 from spark_cxr.backbones.cache import digest
 from spark_cxr.backbones.card import READERS, Card
+from spark_cxr.backbones.onnx_weights import external_names
 from spark_cxr.backbones.openvino_package import import_openvino
 from spark_cxr.errors import WeightsError
 
 VECTORS = ("vector", "features", "embedding", "embeddings", "image_embeds", "pooler_output")
 """What an output is called that is the vector, where there are several."""
 WAY_OUT = "See docs/networks.md"
-_EXTERNAL = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
-"""ONNX' entry that names a file of weights beside the graph, and the length of that name."""
-_STEP = 1 << 24
+MOST_GRAPH = (1 << 31) - 1
+"""Bytes of one message of protobuf."""
 
 
 def digest_of(path: Path) -> str:
@@ -37,9 +36,12 @@ def digest_of(path: Path) -> str:
         WeightsError: one of them is missing, or lies elsewhere than beside it.
     """
     try:
-        parts = [_digest_now(each) for each in (path, *_weights_beside(path))]
+        parts = [_digest_now(each) for each in (path, *weights_beside(path))]
+    except WeightsError:
+        raise  # an OSError, too
     except OSError as error:
-        raise WeightsError("a network that can be read", f"{path} ({error})", WAY_OUT) from None
+        received = f"{path} ({error})"[:300]
+        raise WeightsError("a network that can be read", received, WAY_OUT) from None
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
@@ -55,8 +57,19 @@ def _remembered_digest(path: Path, modified_ns: int, size: int) -> str:
     return digest(path)
 
 
-def _weights_beside(path: Path) -> list[Path]:
-    names = {path.with_suffix(".bin").name} if path.suffix == ".xml" else _external_names(path)
+def weights_beside(path: Path) -> list[Path]:
+    """Find the files that a network keeps weights in besides its own.
+
+    Raises:
+        WeightsError: one of them is missing, or lies elsewhere than beside it.
+    """
+    if path.suffix == ".onnx" and (size := path.stat().st_size) > MOST_GRAPH:
+        way_out = "Save it with weights in a file beside it (external_data)"
+        received = f"{path.name} of {size} bytes"
+        raise WeightsError(
+            "an ONNX graph below 2 GiB, the most that ONNX has room for", received, way_out
+        )
+    names = {path.with_suffix(".bin").name} if path.suffix == ".xml" else external_names(path)
     for name in sorted(names):
         if Path(name).name != name or name in ("", ".", ".."):
             received = f"{path.name} with weights in {name[:60]!r}"
@@ -66,19 +79,6 @@ def _weights_beside(path: Path) -> list[Path]:
             received = f"{path.name} without {name[:60]}"
             raise WeightsError("a network with all its files", received, "Copy that file, too")
     return [path.with_name(name) for name in sorted(names)]
-
-
-def _external_names(path: Path) -> set[str]:
-    """Find the names of files that an ONNX graph keeps weights in, without a parser of ONNX."""
-    names, end = set[str](), b""
-    with path.open("rb") as stream:
-        while data := stream.read(_STEP):
-            held = end + data
-            for found in _EXTERNAL.finditer(held):
-                name = held[found.end() : found.end() + found[1][0]]
-                names.add(name.decode("utf-8", "replace"))
-            end = held[-256:]
-    return names
 
 
 @lru_cache(maxsize=4)
@@ -102,7 +102,9 @@ def completed(path: Path, sha256: str, card: Card) -> Card:
     if given > channels:
         raise _refused(f"mean and std for {channels} channels", path, f"{given} in its card")
     vector = _checked_output(model, card, path)
-    return replace(card, size=size, channels=channels, layout=layout, vector=vector)
+    card = replace(card, size=size, channels=channels, layout=layout, vector=vector)
+    patch = _patch(_tensor(model, card, path), card, path)
+    return replace(card, patch=card.patch or patch)
 
 
 def described(path: Path) -> str:
@@ -219,6 +221,26 @@ def _checked_output(model: Any, card: Card, path: Path) -> str:
     return str(min(tensor.get_names(), default=card.vector))
 
 
+def _patch(tensor: Any, card: Card, path: Path) -> int:
+    """Say how many pixels a side of a patch has, where the vector is made of the tokens of patches.
+
+    0: it is not, or the graph leaves their number open.
+    """
+    shape = _sides(tensor)
+    if len(shape) != 3 or shape[1].is_dynamic:
+        return 0
+    patches = _patches(shape[1].get_length(), card, path)[1]
+    height, width = card.size
+    return height // patches if patches and height == width and height % patches == 0 else 0
+
+
+def _patches(tokens: int, card: Card, path: Path) -> tuple[int, int]:
+    """Say how many tokens come before those of the patches, and the side of their square."""
+    if card.prefix >= tokens:
+        raise _refused("patches behind the prefix", path, f"{tokens} tokens, prefix {card.prefix}")
+    return card.patches_of(tokens)
+
+
 def _tensor(model: Any, card: Card, path: Path) -> Any:
     """Find the output, or the tensor within, that the vector is made of."""
     outputs = model.outputs
@@ -267,7 +289,7 @@ def _of_tokens(tensor: Any, card: Card, path: Path) -> Any:
     tokens = count.get_length()
     if card.pooling == "class":
         return ops.gather(tensor, ops.constant(0, np.int64), ops.constant(1, np.int64))
-    prefix, side = card.patches_of(tokens)
+    prefix, side = _patches(tokens, card, path)
     begin, end = ([0, prefix, 0], [0, tokens, 0])
     patches = ops.strided_slice(
         tensor,

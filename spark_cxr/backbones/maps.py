@@ -6,12 +6,14 @@ be differentiated, the gradient by the maps is the gradient by the features over
 pixels, without a look into the network.
 
 Trees and forests have no gradient: for them parts of the film are hidden. The number of films that
-go through the network is fixed beforehand: one for each hidden part.
+go through the network is fixed beforehand: one for each hidden part. A transformer sees patches:
+from it whole patches are hidden, each with all of its pixels or not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ Floats = NDArray[np.floating[Any]]
 TOLERANCE = 1e-4
 """Of a margin, relative to the largest of the film, or to 1."""
 CELLS = 8
-"""Windows a side: 64 passes and one for the film itself."""
+"""Windows a side, of patches at most: 64 passes and one for the film itself."""
 MASKS = 192
 """Passes of RISE, which needs several for each of its cells."""
 _AT_ONCE = 16
@@ -55,6 +57,33 @@ def grid_of(network: Network) -> Grid | None:
 def even_grid_of(network: Network) -> Grid | None:
     """Say what part of a film the network sees, where cells divide it evenly; None: all of it."""
     return None if network.fit.how == "squash" else Grid(fit=network.fit)
+
+
+def window_grid_of(network: Network) -> Grid | None:
+    """Say where on a film the parts lie that `occlude` and `rise` hide; None where all is as usual.
+
+    Cells of whole patches divide a side evenly where their number does.
+    """
+    side, patch = network.size_hw[0], patch_of(network)
+    step = _patches_a_cell(side, patch) * patch if patch else 0
+    if not step or side % step == 0:
+        return even_grid_of(network)
+    return Grid(step / (2 * side), step / side, network.fit)
+
+
+def patch_of(network: Network) -> int:
+    """Say how many pixels a side of a network's patches has; 0: hide windows of any place.
+
+    A grid has one step for both sides, so a film that is not square is divided evenly or not at all
+    into cells of whole patches.
+    """
+    patch = network.card.patch if network.card else 0
+    height, width = network.size_hw
+    if not patch or height == width:
+        return patch
+    steps = (_patches_a_cell(side, patch) * patch for side in (height, width))
+    is_even = all(side % step == 0 for side, step in zip((height, width), steps, strict=True))
+    return patch if is_even else 0
 
 
 def class_maps(maps: Floats, weights: Floats) -> NDArray[np.float32]:
@@ -101,31 +130,38 @@ def check_exact(found: NDArray[np.float32], rests: Floats, margins: Floats) -> N
         raise SparkCxrError(expected, f"{away:g} apart", "Say --method occlusion, and report this")
 
 
-def occlude(film: Pixels, score: Score) -> NDArray[np.float32]:
+def occlude(film: Pixels, score: Score, *, patch: int = 0) -> NDArray[np.float32]:
     """Hide a window at a time; give how far each margin falls: (margins, cells, cells).
 
-    A window is twice as wide as its cell, because half an opacity hardly changes a tree's mind.
-    What is hidden gets the film's mean grey.
+    A window is twice as wide as its cell, because half an opacity hardly changes a tree's mind;
+    where a cell is one patch, its window is that patch. What is hidden gets the film's mean grey.
+
+    Args:
+        film: In the network's size.
+        score: What makes margins of films.
+        patch: See `patch_of`.
     """
-    height, width = film.shape[:2]
+    down, across = (_windows(side, patch) for side in film.shape[:2])
+    windows = [(rows, columns) for rows in down for columns in across]
     fill = _mean(film)
-    films = np.repeat(film[None], CELLS * CELLS + 1, axis=0)
-    for cell, hidden in enumerate(films[:-1]):
-        rows, columns = _window(cell // CELLS, height), _window(cell % CELLS, width)
-        hidden[rows, columns] = fill
+    films = np.repeat(film[None], len(windows) + 1, axis=0)
+    for hidden, window in zip(films[:-1], windows, strict=True):
+        hidden[window] = fill
     margins = score(films)
     falls = margins[-1] - margins[:-1]
-    return np.asarray(falls.T.reshape(-1, CELLS, CELLS), np.float32)
+    return np.asarray(falls.T.reshape(-1, len(down), len(across)), np.float32)
 
 
-def rise(film: Pixels, score: Score, seed: int = 0) -> NDArray[np.float32]:
+def rise(film: Pixels, score: Score, seed: int = 0, *, patch: int = 0) -> NDArray[np.float32]:
     """Hide random parts; give how much each cell adds to each margin: (margins, cells, cells).
 
-    Masks are smooth, as in the paper (Petsiuk et al. 2018). Where it weighs masks by scores, here
-    the mean of the scores goes off first: of so few masks one would else see the masks.
+    Masks are smooth, as in the paper (Petsiuk et al. 2018); over patches they go in steps. Where it
+    weighs masks by scores, here the mean of the scores goes off first: of so few masks one would
+    else see the masks.
     """
-    cells = np.random.default_rng(seed).random((MASKS, CELLS, CELLS)) < KEPT
-    rows, columns = (interpolation(CELLS, side) for side in film.shape[:2])
+    rows, columns = (_shares(side, patch) for side in film.shape[:2])
+    shape = (MASKS, rows.shape[1], columns.shape[1])
+    cells = np.random.default_rng(seed).random(shape) < KEPT
     fill = _mean(film)
     bare = film.astype(np.float32) - fill
     parts = []
@@ -135,13 +171,35 @@ def rise(film: Pixels, score: Score, seed: int = 0) -> NDArray[np.float32]:
     margins = np.concatenate(parts)
     away = cells.reshape(MASKS, -1) - KEPT
     slopes = (margins - margins.mean(axis=0)).T @ away / (MASKS * KEPT * (1 - KEPT))
-    return np.asarray(slopes.reshape(-1, CELLS, CELLS), np.float32)
+    return np.asarray(slopes.reshape(-1, *cells.shape[1:]), np.float32)
 
 
 def _mean(film: Pixels) -> NDArray[np.float32]:
     return np.asarray(film.mean(axis=(0, 1), dtype=np.float32))
 
 
-def _window(cell: int, side: int) -> slice:
+def _patches_a_cell(side: int, patch: int) -> int:
+    """Say how many patches a cell has along a side: as few as leave no more than `CELLS` cells."""
+    return ceil(ceil(side / patch) / CELLS)
+
+
+def _windows(side: int, patch: int) -> list[slice]:
+    """Say what of a side is hidden for each cell."""
+    if patch:
+        step = _patches_a_cell(side, patch)
+        cell, beside = step * patch, step // 2 * patch
+        starts = range(0, side, cell)
+        return [slice(max(0, start - beside), start + cell + beside) for start in starts]
     half = side / (2 * CELLS)
-    return slice(max(0, round((2 * cell - 1) * half)), round((2 * cell + 3) * half))
+    odd = range(-1, 2 * CELLS - 1, 2)
+    return [slice(max(0, round(n * half)), round((n + 4) * half)) for n in odd]
+
+
+def _shares(side: int, patch: int) -> NDArray[np.float32]:
+    """Weigh the cells of a mask for each pixel of a side; the pixels of a patch have one weight."""
+    if not patch:
+        return interpolation(CELLS, side)
+    patches, step = ceil(side / patch), _patches_a_cell(side, patch)
+    grid = Grid(step / (2 * patches), step / patches)
+    weights = interpolation(ceil(patches / step), patches, grid)
+    return np.repeat(weights, patch, axis=0)[:side]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from spark_cxr.backbones.cache import Say, cache_dir, digest, locked, to_log, whole
 from spark_cxr.backbones.card import Card
 from spark_cxr.backbones.catalog import Backbone
-from spark_cxr.backbones.graph_file import close_graph
+from spark_cxr.backbones.graph_file import close_graph, weights_beside
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import POOLINGS, build, compose
 from spark_cxr.backbones.openvino_package import import_openvino
@@ -144,8 +144,10 @@ def prepare(
             with whole(target) as half, zipfile.ZipFile(half, "w") as archive:
                 dim = pack(archive, backbone, weights, engine, pooling)
                 archive.writestr(META, meta_of(replace(wanted, dim=dim)))
-    # The weights as they were found now: when the file was made they may have lain elsewhere.
-    return replace(read(target), sha256=digest(target), weights=weights)
+    # The weights as they were found now: when the file was made they may have lain elsewhere. And
+    # the card as it is now: entries on which no vector depends may have been corrected.
+    ready = replace(read(target), sha256=digest(target), weights=weights)
+    return replace(ready, card=backbone.card)
 
 
 def key(network: Network) -> str:
@@ -255,6 +257,10 @@ def _pack_graph(archive: zipfile.ZipFile, backbone: Backbone, weights: Weights, 
     closed = close_graph(Path(weights.path), backbone.card or Card())
     dim = int(closed.output(0).get_partial_shape()[1].get_length())
     if engine == "onnxruntime":
+        if beside := weights_beside(Path(weights.path)):
+            received = f"{Path(weights.path).name} with {beside[0].name[:60]}"
+            way_out = "Save it anew as one file, or say --engine openvino"
+            raise WeightsError("a network in one file for ONNX Runtime", received, way_out)
         archive.write(weights.path, ONNX)
         return dim
     with tempfile.TemporaryDirectory() as folder:

@@ -115,6 +115,7 @@ def quantise(network: Network, films: CalibrationFilms, say: Say = to_log) -> Ne
             say(f"network: {network.backbone} is brought to int8 on {len(films.sha256)} films")
             target = _made(network, films, folder / begin)
     found = replace(read(target), sha256=digest(target), weights=network.weights)
+    found = replace(found, card=network.card)
     say(in_words(found.quantisation))
     return found
 

@@ -29,6 +29,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from spark_cxr.errors import REASONS, BadImage
+from spark_cxr.images.demographics import Demographics
 from spark_cxr.images.film import FLAGS, REDUCED, Film, Limits, Size
 from spark_cxr.images.formats import decode_here, sniff
 from spark_cxr.images.harmless import promised_bytes
@@ -65,6 +66,7 @@ class Decoded:
     view: str | None = None
     flags: tuple[str, ...] = ()
     full_hw: Size | None = None
+    demographics: Demographics = field(default_factory=Demographics)
     peak: int = 0
     """Bytes of memory that the process has had at most."""
 
@@ -134,9 +136,8 @@ def _answer(
         return Decoded(bad.reason, bad.detail[:200], peak=peak_of()), b""
     except MemoryError:
         return Decoded("out_of_memory", f"{len(data)} bytes", peak=peak_of()), b""
-    facts = {
-        name: getattr(film, name) for name in ("format", "bits", "patient_id", "view", "full_hw")
-    }
+    names = ("format", "bits", "patient_id", "view", "full_hw", "demographics")
+    facts = {name: getattr(film, name) for name in names}
     decoded = Decoded(shape=pixels.shape, flags=film.flags, peak=peak_of(), **facts)
     return decoded, pixels.data.cast("B")
 
@@ -365,6 +366,7 @@ def _checked(
         decoded.view,
         flags,
         decoded.full_hw,
+        decoded.demographics.checked(),
     )
     if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)):
         raise ValueError(shape)

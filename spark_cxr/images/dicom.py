@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spark_cxr.errors import BadImage
+from spark_cxr.images.demographics import KEYWORDS as DEMOGRAPHIC_KEYWORDS
+from spark_cxr.images.demographics import read_demographics
 from spark_cxr.images.dicom_frames import WAY_OUT, stored_frame
 from spark_cxr.images.dicom_pixels import (
     COLOUR,
@@ -21,7 +23,7 @@ from spark_cxr.images.dicom_pixels import (
     patterns,
     read_greys,
 )
-from spark_cxr.images.film import Film, Limits, Pixels, Samples, Size, to_bytes
+from spark_cxr.images.film import CHILD, Film, Limits, Pixels, Samples, Size, to_bytes
 from spark_cxr.images.quiet import mute_loggers
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _PALETTE_KEYWORDS = [
 ]
 _KEYWORDS = [
     *("SOPClassUID", "Modality", "PresentationIntentType", "PatientID", "ViewPosition"),
+    *DEMOGRAPHIC_KEYWORDS,
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("BurnedInAnnotation", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope"),
@@ -125,7 +128,9 @@ def _film(source: _Source, limits: Limits, enough_hw: Size | None) -> Film:
     # A missing id and an empty one are the same.
     patient = str(dataset.get("PatientID") or "").strip() or None
     flags = _flags(dataset, view, greys is not None and greys.window_ignored) + frame.flags
-    return Film(pixels, "dicom", layout.stored, patient, view, flags, frame.full_hw)
+    person = read_demographics(dataset)
+    flags += (CHILD,) if person.is_child else ()
+    return Film(pixels, "dicom", layout.stored, patient, view, flags, frame.full_hw, person)
 
 
 def _flags(dataset: Dataset, view: str | None, window_ignored: bool) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
+from spark_cxr.images.demographics import Demographics
 
 Pixels = NDArray[np.uint8]
 """Grey (height, width) or colour (height, width, 3), 8 bits a sample."""
@@ -64,6 +65,8 @@ class Film:
     """Things a reader should know, each from `FLAGS`."""
     full_hw: Size | None = None
     """Height and width of the picture in the file, where `pixels` have a lower resolution."""
+    demographics: Demographics = field(default_factory=Demographics)
+    """Who is on it and what took it, as far as the file says so."""
 
     @property
     def file_hw(self) -> Size:
@@ -71,6 +74,7 @@ class Film:
         return self.full_hw or (self.pixels.shape[0], self.pixels.shape[1])
 
 
+CHILD = "child"
 DAMAGED = "damaged"
 REDUCED = "reduced"
 FLAGS = {
@@ -80,6 +84,7 @@ FLAGS = {
     "window_ignored": "the file's display window makes no sense: the whole range is shown instead",
     DAMAGED: "the file contradicts itself in places: some of the picture may not be the film's",
     REDUCED: "decoded at a lower resolution, still above that of the network (--reduce auto)",
+    CHILD: "the patient is under 18: most films that networks learn from are those of adults",
     "other_modality": "not computed or digital radiography (CR, DX, RG)",
 }
 

@@ -53,6 +53,16 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class CheckPart:
+    """What a check found of one finding."""
+
+    name: str
+    status: str
+    """One of `STATUSES`."""
+    numbers: tuple[Number, ...] = ()
+
+
+@dataclass(frozen=True)
 class Check:
     """One check of the data and its result."""
 
@@ -68,6 +78,8 @@ class Check:
     """Examples; the tables beside audit.json have all."""
     brief: str = ""
     """The finding in a few words, for a table of all checks."""
+    parts: tuple[CheckPart, ...] = ()
+    """What it found of each finding of the films, the worst first."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the whole check but for pictures."""
@@ -78,9 +90,14 @@ class Check:
             "status": self.status,
             "sentence": self.sentence,
             "numbers": dict(self.numbers),
+            **({"findings": [_part_json(part) for part in self.parts]} if self.parts else {}),
             **({"table": [list(grid.headings), *map(list, grid.rows)]} if grid else {}),
             **({"examples": [pair.to_json() for pair in self.pairs]} if self.pairs else {}),
         }
+
+
+def _part_json(part: CheckPart) -> dict[str, Any]:
+    return {"finding": part.name, "status": part.status, **dict(part.numbers)}
 
 
 def status_of(value: float, warn: float, fail: float) -> str:

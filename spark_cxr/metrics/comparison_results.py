@@ -15,6 +15,7 @@ from spark_cxr.metrics.results import (
     Row,
     RunSummary,
 )
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.metrics.vector_map import VectorMap
 
 
@@ -134,6 +135,8 @@ class ComparisonReport:
     """Of the best, the most confident first."""
     maps: tuple[VectorMap, ...] = ()
     """Of each network, with the mistakes of the best head on it; as the ranking has them."""
+    missed: SubgroupGaps | None = None
+    """Of the best: disease that it misses, by group."""
 
     @property
     def best(self) -> ComparisonRow:
@@ -165,6 +168,7 @@ class ComparisonReport:
             "mean_gap_by_image": self.mean_gap,
             "ranking": [row.to_json() for row in self.rows],
             "parts": {t.by: [part.to_json() for part in t.parts] for t in self.parts},
+            **({"subgroups": self.missed.to_json()} if self.missed else {}),
             "caveats": list(self.caveats),
             "audit": [check.to_json() for check in self.audit.checks] if self.audit else [],
         }

@@ -68,3 +68,37 @@ def cramers_v(counts: Sequence[Sequence[int]]) -> float | None:
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / total
     chi_squared = float(((table - expected) ** 2 / expected).sum())
     return float(np.sqrt(chi_squared / (total * least)))
+
+
+def corrected_v(counts: Sequence[Sequence[int]]) -> float | None:
+    """Give Cramér's V less what chance makes of so few counts (Bergsma 2013); None as `cramers_v`.
+
+    The plain V of two unrelated properties is far from 0 where counts are few and values many.
+    """
+    table = np.asarray(counts, dtype=np.float64).reshape(len(counts), -1)
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    v, total = cramers_v(table.astype(int).tolist()), table.sum()
+    if v is None or total < 2:
+        return None
+    rows, columns = table.shape
+    square = v**2 * (min(rows, columns) - 1) - (rows - 1) * (columns - 1) / (total - 1)
+    least = min(side - (side - 1) ** 2 / (total - 1) for side in (rows, columns)) - 1
+    return float(np.sqrt(min(1.0, max(0.0, square) / least))) if least > 0 else None
+
+
+def chance_z(counts: Sequence[Sequence[int]]) -> float:
+    """Say how many standard deviations of chance a table's chi-squared lies above its mean.
+
+    By Wilson and Hilferty's cube root, after which chi-squared is nearly normal; 0 where a property
+    has one value only.
+    """
+    table = np.asarray(counts, dtype=np.float64).reshape(len(counts), -1)
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    v = cramers_v(table.astype(int).tolist())
+    if v is None:
+        return 0.0
+    rows, columns = table.shape
+    free = (rows - 1) * (columns - 1)
+    chi_squared = v**2 * table.sum() * (min(rows, columns) - 1)
+    spread = 2 / (9 * free)
+    return float(((chi_squared / free) ** (1 / 3) - (1 - spread)) / np.sqrt(spread))

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spark_cxr.errors import InputError
 from spark_cxr.metrics.counts import mean_defined
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.finding_resample import finding_areas, rank_findings
@@ -15,7 +14,7 @@ from spark_cxr.metrics.findings import make_answers
 from spark_cxr.metrics.intervals import percentile_interval
 from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.resample import CHUNK_CELLS, draws
-from spark_cxr.metrics.sample import Floats
+from spark_cxr.metrics.sample import Floats, rows_of_parts
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,10 @@ def measure_finding_parts(
     Raises:
         InputError: The arrays do not fit together.
     """
-    if len(parts) != len(groups):
-        raise InputError(
-            f"A part, or None, for each of {len(groups)} films", f"{len(parts)}", "One for each"
-        )
+    rows_of = rows_of_parts(parts, len(groups), "films")
     wanted, shares = (np.asarray(each, dtype=np.float64) for each in (truth, probabilities))
     found = []
-    for name in sorted({part for part in parts if part is not None}):
-        rows = np.flatnonzero([part == name for part in parts]).tolist()
+    for name, rows in rows_of.items():
         owners = [groups[row] for row in rows]
         found.append(_part(name, wanted[rows], shares[rows], findings, owners, seed, resamples))
     return tuple(sorted(found, key=lambda part: (-part.n, part.name)))

@@ -3,7 +3,8 @@
 Every finding is a question of yes or no, put to the films whose answer is known.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from spark_cxr.metrics.paired import Difference
@@ -266,3 +267,36 @@ def _difference_json(found: Difference | None) -> dict[str, Any] | None:
         return None
     between = _pair(Estimate(found.value, found.interval))
     return {"value": found.value, "interval": between, "ahead": found.ahead}
+
+
+@dataclass(frozen=True)
+class FindingLearningPoint:
+    """One size of training set, on the same test films as every other."""
+
+    n_train: int
+    auc_macro: float
+    interval: Interval | None
+
+    @property
+    def value(self) -> float:
+        """Give the figure of the curve."""
+        return self.auc_macro
+
+    def to_json(self) -> dict[str, Any]:
+        """Give all numbers by name."""
+        return asdict(self)
+
+
+def finding_learning_curve(
+    measured: Sequence[tuple[int, FindingMetrics]],
+) -> tuple[FindingLearningPoint, ...]:
+    """Make a curve of (training films, what was measured), the smallest training first.
+
+    It is empty where the test has no AUC for any finding.
+    """
+    found = ((n_train, each.macro.auc) for n_train, each in sorted(measured, key=lambda m: m[0]))
+    return tuple(
+        FindingLearningPoint(n_train, auc.value, auc.interval)
+        for n_train, auc in found
+        if auc.value is not None
+    )

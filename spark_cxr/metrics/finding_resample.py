@@ -77,7 +77,7 @@ class FindingStatistics:
     wrong: Floats
 
 
-def prepare_findings(answers: FindingAnswers) -> PreparedFindings:
+def prepare_answers(answers: FindingAnswers) -> PreparedFindings:
     """Sum per group, and sort per finding and for the pool."""
     known, positive, scores = answers.known, answers.positive, answers.probabilities
     rows, columns = np.nonzero(known)

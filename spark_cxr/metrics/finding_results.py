@@ -6,7 +6,9 @@ from typing import Any
 
 from spark_cxr.metrics import FindingMetrics, Overlap, PairedFindings
 from spark_cxr.metrics.comparison_results import FoldSummary
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
+from spark_cxr.metrics.finding_records import FindingLearningPoint
 from spark_cxr.metrics.results import (
     AuditSummary,
     ClassPanels,
@@ -16,6 +18,7 @@ from spark_cxr.metrics.results import (
     RunSummary,
     SplitSummary,
 )
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class FindingsReport:
     mistakes: tuple[FindingMistake, ...] = ()
     """The surest first."""
     parts: tuple[FindingPartTable, ...] = ()
+    learning: tuple[FindingLearningPoint, ...] = ()
     audit: AuditSummary | None = None
     overlap: Overlap | None = None
     """Test films that the network was trained on."""
@@ -79,6 +83,10 @@ class FindingsReport:
     """How that was made."""
     learned: LearningSummary | None = None
     """Where the network itself was trained."""
+    missed: SubgroupGaps | None = None
+    """Films with a finding of which none is named, by group."""
+    decision: DecisionFigures | None = None
+    """What recalibration, operating points and sets give on the test."""
 
 
 @dataclass(frozen=True)

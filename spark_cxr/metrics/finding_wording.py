@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 
-from spark_cxr.metrics.finding_records import Estimate, FindingFigures, FindingMetrics
+from spark_cxr.metrics.finding_records import (
+    Estimate,
+    FindingFigures,
+    FindingLearningPoint,
+    FindingMetrics,
+)
 from spark_cxr.metrics.finding_results import FindingsReport, FindingsRow
 from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.wording import (
@@ -10,6 +15,7 @@ from spark_cxr.metrics.wording import (
     counted,
     decimal,
     decimal_range,
+    last_step,
     leak,
     percent,
     percent_sign,
@@ -110,6 +116,12 @@ def finding_remarks(report: FindingsReport) -> tuple[str, ...]:
     found = report.metrics
     sentences = (leak(report.split), _meaning(found), _extremes(found), _guesses(found))
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def finding_learning_remark(curve: Sequence[FindingLearningPoint]) -> str:
+    """Say what the last step of a learning curve gained, in the mean AUC."""
+    before, last = decimal(curve[-2].auc_macro), decimal(curve[-1].auc_macro)
+    return last_step(curve, f"the mean AUC went from {before} to {last}")
 
 
 def finding_caveats(found: FindingMetrics) -> tuple[str, ...]:

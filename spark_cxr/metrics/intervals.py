@@ -79,6 +79,21 @@ def share_interval(drawn: Floats, n_groups: int) -> Interval | None:
     return Interval(0.0, 1.0 - certain) if defined[0] < SAME else None
 
 
+def difference_interval(
+    first: float, first_between: Interval, second: float, second_between: Interval
+) -> Interval:
+    """Give the interval of first - second, figures of independent samples, from their intervals.
+
+    Each end takes from either figure the distance to the end that pulls the same way, and the two
+    distances add like sides of a right angle (Zou and Donner 2008): lopsided intervals stay so.
+    Ends that lie at infinity, as logarithms of 0 do, stay there.
+    """
+    difference = first - second
+    down = np.hypot(first - first_between.low, second_between.high - second)
+    up = np.hypot(first_between.high - first, second - second_between.low)
+    return Interval(float(difference - down), float(difference + up))
+
+
 def _share_intervals(drawn: Floats, groups: Ints) -> tuple[Interval | None, ...]:
     return tuple(share_interval(drawn[:, label], int(n)) for label, n in enumerate(groups))
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError
 from spark_cxr.metrics import calibration, ranks
 from spark_cxr.metrics.counts import optional
 from spark_cxr.metrics.intervals import add_bands, intervals
 from spark_cxr.metrics.records import Curves, Interval, Intervals, Metrics, RocCurve
 from spark_cxr.metrics.resample import Statistics, bootstrap, prepare, statistics, sum_cells
-from spark_cxr.metrics.sample import Sample, make_sample
+from spark_cxr.metrics.sample import Sample, make_sample, rows_of_parts
 
 LEAST = 20
 """Films below which a figure says nothing: 19 of 20 has an interval of 76 to 99 %."""
@@ -163,15 +163,11 @@ def measure_parts(
     Raises:
         InputError: The arrays do not fit together.
     """
-    if len(parts) != len(truth):
-        raise InputError(
-            f"A part, or None, for each of {len(truth)} images", f"{len(parts)}", "One for each"
-        )
+    rows_of = rows_of_parts(parts, len(truth), "images")
     make_sample(truth, probabilities, labels, groups)  # refuses what does not fit
     shares = np.asarray(probabilities, dtype=np.float64)
     found = []
-    for name in sorted({part for part in parts if part is not None}):
-        rows = np.flatnonzero([part == name for part in parts]).tolist()
+    for name, rows in rows_of.items():
         sample = make_sample(
             [truth[row] for row in rows], shares[rows], labels, [groups[row] for row in rows]
         )

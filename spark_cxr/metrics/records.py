@@ -216,6 +216,11 @@ class LearningPoint:
     accuracy: float
     interval: Interval | None
 
+    @property
+    def value(self) -> float:
+        """Give the figure of the curve."""
+        return self.accuracy
+
     def to_json(self) -> dict[str, Any]:
         """Give all numbers by name."""
         return asdict(self)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
 from spark_cxr.metrics.checks import Check
+from spark_cxr.metrics.decision_results import DecisionFigures
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.metrics.vector_map import VectorMap
 
 Row = tuple[str, str]
@@ -219,3 +221,7 @@ class TrainingReport:
     """Test images that the network was trained on."""
     map: VectorMap | None = None
     """Of the test images' vectors."""
+    missed: SubgroupGaps | None = None
+    """Missed disease by group."""
+    decision: DecisionFigures | None = None
+    """What recalibration, operating points and sets give on the test."""

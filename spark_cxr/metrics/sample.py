@@ -1,6 +1,6 @@
 """A test set as arrays of codes, checked once so that nothing downstream has to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +108,25 @@ def _encode_truth(truth: Sequence[str], labels: Sequence[str]) -> Ints:
     return np.array([codes[label] for label in truth], dtype=np.int64)
 
 
+def rows_of_parts(parts: Sequence[str | None], n: int, unit: str) -> Mapping[str, list[int]]:
+    """Give the rows of each part, the parts in the order of their names.
+
+    Args:
+        parts: Source, view or the like of each row; rows of None are in no part.
+        n: How many rows there are.
+        unit: What a row is, in the plural.
+
+    Raises:
+        InputError: There are not as many.
+    """
+    if len(parts) != n:
+        raise InputError(
+            f"A part, or None, for each of {n} {unit}", f"{len(parts)}", "One for each"
+        )
+    names = sorted({part for part in parts if part is not None})
+    return {name: [row for row, part in enumerate(parts) if part == name] for name in names}
+
+
 def encode_groups(groups: Sequence[str]) -> tuple[Ints, int]:
     """Number the groups of the images, and count them.
 
@@ -122,3 +141,21 @@ def encode_groups(groups: Sequence[str]) -> tuple[Ints, int]:
         )
     names, codes = np.unique(np.asarray(list(groups), dtype=np.str_), return_inverse=True)
     return codes.astype(np.int64), len(names)
+
+
+def encode_scores(
+    is_positive: ArrayLike, scores: ArrayLike, groups: Sequence[str]
+) -> tuple[Flags, Floats, Ints, int]:
+    """Check one question of yes or no: truth and score of each film, its group, and their number.
+
+    Raises:
+        InputError: The parts do not fit together.
+    """
+    positive, stated = np.asarray(is_positive, dtype=bool), np.asarray(scores, dtype=np.float64)
+    if not positive.shape == stated.shape == (len(groups),):
+        raise InputError(
+            f"A truth, a score and a patient for each of {len(groups)} films",
+            f"truths {positive.shape}, scores {stated.shape}",
+            "Hand over one of each",
+        )
+    return positive, stated, *encode_groups(groups)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from spark_cxr.metrics import Interval, LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.checks import FAIL, PASS, WARN, Check, count_statuses
+from spark_cxr.metrics.finding_records import FindingLearningPoint
 from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import SplitSummary, TrainingReport
 
@@ -163,10 +164,14 @@ def learning_remark(curve: Sequence[LearningPoint]) -> str:
     """Say what the last step of a learning curve gained; only an interval can show a gain."""
     before, last = curve[-2], curve[-1]
     step = points(last.accuracy - before.accuracy)
-    said = (
-        f"From {before.n_train:,} to {last.n_train:,} training images the accuracy went from "
-        f"{percent(before.accuracy)} to {percent(last.accuracy)} ({step} points)"
-    )
+    ends = f"{percent(before.accuracy)} to {percent(last.accuracy)} ({step} points)"
+    return last_step(curve, f"the accuracy went from {ends}")
+
+
+def last_step(curve: Sequence[LearningPoint | FindingLearningPoint], change: str) -> str:
+    """Say what follows from the last step of a curve, in which this has changed."""
+    before, last = curve[-2], curve[-1]
+    said = f"From {before.n_train:,} to {last.n_train:,} training images {change}"
     if before.interval and last.interval and last.interval.low > before.interval.high:
         return f"{said}: it was still rising, so more films would likely help."
     return f"{said}: the intervals overlap, so whether more films would help is open."

@@ -77,8 +77,8 @@ class Attribution:
     @property
     def grid(self) -> Grid | None:
         """Say where on a film the cells of the maps lie; None: in the middle of equal parts."""
-        is_even = self.method in _OCCLUDING
-        return (cam.even_grid_of if is_even else cam.grid_of)(self.plan.network)
+        is_hidden = self.method in _OCCLUDING
+        return (cam.window_grid_of if is_hidden else cam.grid_of)(self.plan.network)
 
     def trace(self, films: Pixels) -> list[FilmMaps]:
         """Trace films (n, height, width, 3) of the network's size, all labels in one pass."""
@@ -103,7 +103,7 @@ class Attribution:
         return _WEIGHING[self.method](maps, against(slopes, contrasts))
 
     def _hidden(self, films: Pixels) -> Iterator[FilmMaps]:
-        engine = load(self.plan)
+        engine, patch = load(self.plan), cam.patch_of(self.plan.network)
 
         def score(altered: Pixels) -> Numbers:
             step = self.plan.at_once
@@ -112,7 +112,7 @@ class Attribution:
 
         for film, vector in zip(films, engine.features(films), strict=True):
             contrasts, margins = self._held_against(vector)
-            found = _OCCLUDING[self.method](film, score)
+            found = _OCCLUDING[self.method](film, score, patch=patch)
             yield FilmMaps(vector, contrasts, margins, against(found, contrasts))
 
     def _held_against(self, vector: Vector) -> tuple[tuple[int, ...], Numbers]:

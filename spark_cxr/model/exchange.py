@@ -18,6 +18,7 @@ LABEL = "label"
 CONFIDENCE = "confidence"
 REASON = "reason"
 PROBABILITY = "probability_"
+VERDICT = "verdict_"
 
 Value = str | float | None
 
@@ -49,16 +50,18 @@ def from_text(text: object) -> bytes | BadImage:
     return found or BadImage("not_an_image", "no base64")
 
 
-def kinds(labels: Sequence[str]) -> dict[str, str]:
+def kinds(labels: Sequence[str], has_verdicts: bool = False) -> dict[str, str]:
     """Name the columns that come out, with their kinds as MLflow calls them."""
     shares = {f"{PROBABILITY}{label}": "double" for label in labels}
-    return {LABEL: "string", CONFIDENCE: "double", **shares, REASON: "string"}
+    verdicts = {f"{VERDICT}{label}": "string" for label in labels if has_verdicts}
+    return {LABEL: "string", CONFIDENCE: "double", **shares, REASON: "string", **verdicts}
 
 
-def row(prediction: Prediction, labels: Sequence[str]) -> list[Value]:
+def row(prediction: Prediction, labels: Sequence[str], has_verdicts: bool = False) -> list[Value]:
     """Give the values of those columns: all but the reason are null where no class is named."""
     reason = str(prediction.bad) if prediction.bad else None
     if NO_XRAY in prediction.flags:
         reason = f"{NO_XRAY}: {FLAGS[NO_XRAY]}"
     shares = (prediction.probabilities.get(label) for label in labels)
-    return [prediction.label or None, prediction.confidence, *shares, reason]
+    verdicts = (prediction.verdicts.get(label) for label in labels if has_verdicts)
+    return [prediction.label or None, prediction.confidence, *shares, reason, *verdicts]

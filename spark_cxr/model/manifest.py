@@ -18,6 +18,7 @@ from typing import Any
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.model.contents import digest_of, files_in, read_file
+from spark_cxr.model.decision import Decision, is_sound
 from spark_cxr.model.findings import NO_FINDING, SIGN
 from spark_cxr.model.signature import SIGNATURE, check_signature, sign_seal
 from spark_cxr.output import Output
@@ -27,17 +28,22 @@ FORMAT = 3
 """Goes up when an older spark_cxr could not read the directory rightly."""
 FORMAT_OF_FINDINGS = 4
 """Of models of findings alone: older versions read all others."""
-FORMATS = (FORMAT, FORMAT_OF_FINDINGS)
+FORMAT_OF_DECISIONS = 5
+"""Of models of either kind whose probabilities are recalibrated, or that have points or sets."""
+FORMATS = (FORMAT, FORMAT_OF_FINDINGS, FORMAT_OF_DECISIONS)
 NAME = "model.json"
 ARRAYS = "head.npz"
 REFERENCE = "reference.npz"
+FILMS = "training.films"
+"""The films that the head was trained on, as `backbones.film_list` hashes them; not in models of
+vectors made elsewhere, nor in those of older versions."""
 SEAL = "sha256"
 FAKE = "fake"
 """The engine that needs no network's file."""
 TABLE = "table"
 """What stands for the engine where vectors were made elsewhere: nothing here can make more."""
 PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
-SINCE_INT8 = ("calibration", "allows", "vectors", "thresholds")
+SINCE_INT8 = ("calibration", "allows", "vectors", "thresholds", "decision")
 """Entries that are written only where they say something: older versions read all other models."""
 MOST_JSON = 16 << 20
 MOST_ARRAYS = 1 << 30
@@ -98,12 +104,26 @@ class Manifest:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Of a model of findings, and of no other: the operating point of each, the probability from
     which on a film is said to have it."""
+    decision: Decision | None = None
+    """How its probabilities become answers; None where they are those of the head."""
     format: int = FORMAT
 
     @property
     def is_of_findings(self) -> bool:
         """Tell whether a film may have several of the labels, or none."""
         return bool(self.thresholds)
+
+    @property
+    def has_verdicts(self) -> bool:
+        """Tell whether labels are ruled in and out."""
+        return self.decision is not None and self.decision.sets is not None
+
+    @property
+    def kind(self) -> int:
+        """Give the format that its content takes."""
+        if self.decision is not None:
+            return FORMAT_OF_DECISIONS
+        return FORMAT_OF_FINDINGS if self.is_of_findings else FORMAT
 
     @property
     def takes_films(self) -> bool:
@@ -125,13 +145,14 @@ class Manifest:
             parts.append(self.calibration)
         if self.is_of_findings:
             parts.append([[name, self.thresholds[name]] for name in self.labels])
+        if self.decision is not None:
+            parts.append(asdict(self.decision))
         return f"{self.name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]}"
 
 
 def write_manifest(output: Output, manifest: Manifest, private_key: str = "") -> None:
     """Write model.json, sealed; with the file of a private key also its signature."""
-    kind = FORMAT_OF_FINDINGS if manifest.is_of_findings else FORMAT
-    whole = asdict(replace(manifest, format=kind))
+    whole = asdict(replace(manifest, format=manifest.kind))
     entries = {name: value for name, value in whole.items() if value or name not in SINCE_INT8}
     seal = _seal(entries)
     if private_key:
@@ -150,7 +171,8 @@ def read_manifest(directory: Output, public_key: str = "") -> Manifest:
     if (found := entries.get("format")) not in FORMATS:
         is_newer = isinstance(found, int) and found > max(FORMATS)
         way_out = "Upgrade spark_cxr" if is_newer else "Train again with this version"
-        expected = f"a model directory of format {' or '.join(map(str, FORMATS))}"
+        known = f"{', '.join(map(str, FORMATS[:-1]))} or {FORMATS[-1]}"
+        expected = f"a model directory of format {known}"
         raise InputError(expected, f"format {found}"[:40], way_out)
     seal = entries.pop(SEAL, "")
     if seal != _seal(entries):
@@ -196,7 +218,18 @@ CHECKS: dict[str, Callable[[Manifest], bool]] = {
         or (set(m.thresholds) == set(m.labels) and _are_shares(m.thresholds.values()))
     ),
     f"format {FORMAT_OF_FINDINGS} of a model of findings, and of no other": lambda m: (
-        m.is_of_findings == (m.format == FORMAT_OF_FINDINGS)
+        m.decision is not None or m.is_of_findings == (m.format == FORMAT_OF_FINDINGS)
+    ),
+    f"format {FORMAT_OF_DECISIONS} of a model with a decision, and of no other": lambda m: (
+        (m.decision is not None) == (m.format == FORMAT_OF_DECISIONS)
+    ),
+    "a decision for the labels of the model": lambda m: (
+        m.decision is None or is_sound(m.decision, m.labels, m.is_of_findings)
+    ),
+    "the operating points of its decision in a model of findings": lambda m: (
+        m.decision is None
+        or not m.is_of_findings
+        or m.decision.thresholds.items() <= m.thresholds.items()
     ),
     f"a model with names of 1 to {LONGEST_NAME} letters": lambda m: all(
         0 < len(name) <= LONGEST_NAME and name.isprintable()

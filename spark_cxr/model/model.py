@@ -22,6 +22,7 @@ from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.film_pass import Content
 from spark_cxr.model import reference
 from spark_cxr.model.attribution import make_attribution
+from spark_cxr.model.decision import NO_DECISION
 from spark_cxr.model.explanation import Explanation, explanations, place_of, target_of
 from spark_cxr.model.manifest import (
     ARRAYS,
@@ -114,8 +115,8 @@ class Model:
         return [self.predictor.predict(row) for row in self._rows(vectors)]
 
     def probabilities(self, vectors: ArrayLike) -> NDArray[np.float64]:
-        """Give (films, labels) for feature vectors, one a row."""
-        return self.predictor.head.probabilities(self._rows(vectors))
+        """Give (films, labels) for feature vectors, one a row, as `predict_vectors` does."""
+        return self.predictor.probabilities(self._rows(vectors))
 
     def _rows(self, vectors: ArrayLike) -> NDArray[np.float64]:
         rows, width = np.asarray(vectors, dtype=np.float64), self.manifest.features
@@ -189,7 +190,8 @@ def read_predictor(place: Output, manifest: Manifest) -> Predictor:
         expected = f"a head of {'findings' if manifest.is_of_findings else 'classes'}"
         raise InputError(expected, "one of the other kind", "Train again")
     reference.check_reference(known, manifest.features, manifest.labels)
-    return Predictor(manifest.labels, head, known, manifest.thresholds)
+    decision = manifest.decision or NO_DECISION
+    return Predictor(manifest.labels, head, known, manifest.thresholds, decision)
 
 
 def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> Network:

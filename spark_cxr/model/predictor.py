@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.images.fit import Fit, fitted
 from spark_cxr.images.prepare import in_three_channels
+from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.findings import joined, positives
 from spark_cxr.model.reference import Reference
 
@@ -57,6 +58,8 @@ class Prediction:
     """From the training films; 1 is as far as almost all of them keep to, see `Reference`."""
     flags: tuple[str, ...] = ()
     """What a reader should know, each from `FLAGS` or `images.film.FLAGS`."""
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    """Rule in, rule out or unsure for each label, where the model has sets (`model.decision`)."""
 
 
 @dataclass(frozen=True)
@@ -78,24 +81,32 @@ class Predictor:
     reference: Reference
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Of a model of findings: the operating point of each."""
+    decision: Decision = NO_DECISION
+
+    def probabilities(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give (films, labels): what the head says, recalibrated where the model does so."""
+        return self.decision.probabilities(self.head.probabilities(vectors), bool(self.thresholds))
 
     def predict(self, vector: ArrayLike, picture: Picture | None = None) -> Prediction:
         """Say what a film is; one at a time, so that its neighbours do not touch its last bits."""
         row = np.asarray(vector, dtype=np.float64)
         distance = self.reference.measure(row)
         flags = self._flags(distance, picture or Picture(0.0))
-        if NO_XRAY in flags:
-            return Prediction(distance=distance, flags=flags)
-        shares = self.head.probabilities(row[None])[0]
-        best = int(shares.argmax())
+        named = Prediction() if NO_XRAY in flags else self.answer(row)
+        return replace(named, distance=distance, flags=flags)
+
+    def answer(self, vector: NDArray[np.float64]) -> Prediction:
+        """Say which class the head names, whatever the film is."""
+        said = self.head.probabilities(vector[None])
+        shares = self.decision.probabilities(said, bool(self.thresholds))[0]
+        best = int((said[0] if self.decision.keeps_order else shares).argmax())
         named = dict(zip(self.labels, shares.tolist(), strict=True))
         has = joined(positives(named, self.thresholds)) if self.thresholds else self.labels[best]
         return Prediction(
             label=has,
             confidence=float(shares[best]),
             probabilities=named,
-            distance=distance,
-            flags=flags,
+            verdicts=self.decision.verdicts(shares, self.labels),
         )
 
     def _flags(self, distance: float, picture: Picture) -> tuple[str, ...]:

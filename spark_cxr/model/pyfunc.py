@@ -44,16 +44,17 @@ class PyfuncModel:
         Returns:
             `label`, `confidence`, one `probability_LABEL` for each label, and `reason`, which is
             null for a good film. For a bad image, and for what is no X-ray, all others are null.
+            Of a model that has sets also one `verdict_LABEL` for each.
         """
         if IMAGE not in model_input.columns:
             received = ", ".join(map(str, model_input.columns)) or "no column"
             raise InputError(f"a column {IMAGE}", received, "Give a path or base64 in it")
         images = list(model_input[IMAGE])
         parts = (images[at : at + AT_ONCE] for at in range(0, len(images), AT_ONCE))
-        labels = self.model.labels
-        rows = [row(each, labels) for part in parts for each in predictions_of(self.model, part)]
+        what = self.model.labels, self.model.manifest.has_verdicts
+        rows = [row(each, *what) for part in parts for each in predictions_of(self.model, part)]
         # Of type object: in others a null is NaN, which is no JSON.
-        return pd.DataFrame(rows, columns=list(kinds(labels)), dtype=object)
+        return pd.DataFrame(rows, columns=list(kinds(*what)), dtype=object)
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:

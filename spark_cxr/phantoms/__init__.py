@@ -5,7 +5,7 @@ levels, lettering) → encoding, broken (bytes) → series (a whole set)
 """
 
 from spark_cxr.phantoms.broken import KINDS
-from spark_cxr.phantoms.drawing import MARKERS, Drawing, FindingBox, draw, draw_several
+from spark_cxr.phantoms.drawing import MARKERS, Drawing, FindingBox, draw
 from spark_cxr.phantoms.findings import CLASSES
 from spark_cxr.phantoms.series import (
     BOX_COLUMNS,
@@ -41,7 +41,6 @@ __all__ = [
     "Slot",
     "box_rows",
     "draw",
-    "draw_several",
     "make",
     "manifest_columns",
     "manifest_csv",

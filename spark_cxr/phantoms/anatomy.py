@@ -13,10 +13,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.images.demographics import CAPPED, Demographics
+
 Field = NDArray[np.floating[Any]]
 """One float32 a pixel. Only + - * / sqrt and comparisons touch it: IEEE 754 fixes their last bit,
 so that every machine draws the same film; exp, sin, powers and matrix products differ."""
 
+DEVICES = (("Alder", "Alder 1"), ("Alder", "Alder 2"), ("Birch", "Birch D"), ("Cedar", "Cedar X"))
+"""Makers and models that exist nowhere."""
 _BAND_PIXELS = 24_000
 T = TypeVar("T")
 
@@ -115,6 +119,13 @@ def sample_pose(dice: Dice) -> Pose:
         contrast=dice.uniform(0.0, 1.0),
         noise=dice.whole(60, 160),
     )
+
+
+def sample_demographics(seed: int, patient: int, film: int) -> Demographics:
+    """Draw who a patient is, and what took one film of theirs; nothing here knows the class."""
+    person, place = Dice(seed, "person", patient), Dice(seed, "device", patient, film)
+    maker, device = place.pick(DEVICES)
+    return Demographics(person.whole(1, CAPPED), person.pick(("F", "M")), maker, device)
 
 
 def lay_out(size_hw: tuple[int, int], pose: Pose) -> Iterator[Plane]:

@@ -16,7 +16,7 @@ from spark_cxr.phantoms.anatomy import (
     sample_anatomy,
     sample_pose,
 )
-from spark_cxr.phantoms.findings import opacity, sample_finding
+from spark_cxr.phantoms.findings import Finding, opacity, sample_finding
 from spark_cxr.phantoms.several import Area, Scene, sample_findings, trace, with_heart
 from spark_cxr.phantoms.thorax import (
     Lungs,
@@ -114,7 +114,7 @@ class Lettering:
 
 
 def draw(
-    label: str,
+    label: str | Sequence[str],
     seed: int = 0,
     *,
     patient: int = 0,
@@ -126,53 +126,46 @@ def draw(
     """Draw one film of one patient; `size` is its shorter side, other arguments pick the film.
 
     Args:
-        label: One of `CLASSES`.
+        label: One of `CLASSES`; or the findings of the film, each of which gets a box, or none:
+            names from `SHARES`.
         seed: Seed of the whole set.
         patient: Number of the patient; the films of a patient share anatomy and disease.
         film: Number of the film of this patient: position, exposure, severity and noise.
         size: Shorter side in pixels; the longer is at most a fifth longer.
-        marker: "side" for L or R, "none", or "class": a letter that gives the class away.
+        marker: "side" for L or R, "none", or "class": a letter that gives the class away, or the
+            first finding.
         lettered: Write marker and PHANTOM. Off only for tests that look at the chest alone.
     """
-    person = Dice(seed, "patient", patient)
-    anatomy, finding = sample_anatomy(person), sample_finding(label, person)
-    taken = Dice(seed, "film", patient, film)
-    pose = sample_pose(taken)
-    finding = replace(finding, severity=finding.severity * taken.uniform(0.75, 1.15))
-
-    def illness(plane: Plane, lungs: Lungs, _: Field) -> Field:
-        return opacity(finding, plane, lungs)
-
-    lettering = Lettering(marker, label[0], lettered)
-    return _film(anatomy, pose, illness, taken, size, lettering)
-
-
-def draw_several(
-    findings: Sequence[str],
-    seed: int = 0,
-    *,
-    patient: int = 0,
-    film: int = 1,
-    size: int = 256,
-    marker: str = "side",
-    lettered: bool = True,
-) -> Drawing:
-    """Draw one film of a patient who has several findings, or none, and box each.
-
-    Args:
-        findings: Names from `SHARES`.
-        seed: As in `draw`, like all others; "class" marks the initial of the first finding.
-        patient: Number of the patient.
-        film: Number of the film of this patient.
-        size: Shorter side in pixels.
-        marker: "side", "none" or "class".
-        lettered: Write marker and PHANTOM.
-    """
-    taken, person = Dice(seed, "film", patient, film), Dice(seed, "patient", patient)
-    found = sample_findings(findings, seed, patient, film)
-    anatomy, pose = with_heart(sample_anatomy(person), found), sample_pose(taken)
-    healthy = sample_finding("No_findings", person)
+    person, taken = Dice(seed, "patient", patient), Dice(seed, "film", patient, film)
+    anatomy, pose = sample_anatomy(person), sample_pose(taken)
+    if isinstance(label, str):
+        illness = _disease(label, person, taken)
+        return _film(anatomy, pose, illness, taken, size, Lettering(marker, label[:1], lettered))
+    found = sample_findings(label, seed, patient, film)
+    anatomy = with_heart(anatomy, found)
     bands: dict[tuple[str, int], list[Area]] = {}
+    illness = _with_bands(bands, found, anatomy, pose, sample_finding("No_findings", person))
+    lettering = Lettering(marker, label[0][0] if label else "N", lettered)
+    drawing = _film(anatomy, pose, illness, taken, size, lettering)
+    areas = ((name, np.concatenate(parts)) for (name, _), parts in bands.items())
+    return replace(drawing, boxes=tuple(_boxed(name, area) for name, area in areas if area.any()))
+
+
+def _disease(label: str, person: Dice, taken: Dice) -> Illness:
+    """Draw what a patient of a class has, as severe as it is on this film."""
+    finding = sample_finding(label, person)
+    finding = replace(finding, severity=finding.severity * taken.uniform(0.75, 1.15))
+    return lambda plane, lungs, _: opacity(finding, plane, lungs)
+
+
+def _with_bands(
+    bands: dict[tuple[str, int], list[Area]],
+    found: Sequence[Finding],
+    anatomy: Anatomy,
+    pose: Pose,
+    healthy: Finding,
+) -> Illness:
+    """Draw several findings, and keep in `bands` where on the film they can be recognised."""
 
     def illness(plane: Plane, lungs: Lungs, vessels: Field) -> Field:
         total = opacity(healthy, plane, lungs)
@@ -183,10 +176,7 @@ def draw_several(
                 bands.setdefault((finding.label, place), []).append(area)
         return total
 
-    lettering = Lettering(marker, findings[0][0] if findings else "N", lettered)
-    drawing = _film(anatomy, pose, illness, taken, size, lettering)
-    areas = ((name, np.concatenate(parts)) for (name, _), parts in bands.items())
-    return replace(drawing, boxes=tuple(_boxed(name, area) for name, area in areas if area.any()))
+    return illness
 
 
 def _boxed(finding: str, area: Area) -> FindingBox:

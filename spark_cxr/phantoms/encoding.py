@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from spark_cxr.images.demographics import Demographics
 from spark_cxr.images.raster import png_file
 from spark_cxr.phantoms.drawing import Drawing, Grey
 
@@ -85,6 +86,7 @@ class Owner:
 
     patient_id: str
     film: int
+    demographics: Demographics | None = None
 
 
 def encode_dicom(drawing: Drawing, owner: Owner, photometric: str, syntax: str) -> bytes:
@@ -160,6 +162,18 @@ def _identity(drawing: Drawing, owner: Owner) -> Elements:
         0x00200011: ("IS", "1"),
         0x00200013: ("IS", str(owner.film)),
         0x00200020: ("CS", "L\\F"),
+    } | _demographics(owner.demographics)
+
+
+def _demographics(person: Demographics | None) -> Elements:
+    """Return who was filmed and with what, in the place of nobody and of these phantoms."""
+    if person is None:
+        return {}
+    return {
+        0x00080070: ("LO", person.maker or ""),
+        0x00081090: ("LO", person.device or ""),
+        0x00100040: ("CS", person.sex or "O"),
+        0x00101010: ("AS", "" if person.age is None else f"{person.age:03d}Y"),
     }
 
 

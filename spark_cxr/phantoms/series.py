@@ -4,12 +4,13 @@ import csv
 import io
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 
 from spark_cxr.errors import ConfigError
-from spark_cxr.phantoms.anatomy import Dice
+from spark_cxr.images.demographics import Demographics
+from spark_cxr.phantoms.anatomy import Dice, sample_demographics
 from spark_cxr.phantoms.broken import KINDS, break_film, format_of
-from spark_cxr.phantoms.drawing import MARKERS, Drawing, FindingBox, draw, draw_several
+from spark_cxr.phantoms.drawing import MARKERS, Drawing, FindingBox, draw
 from spark_cxr.phantoms.encoding import (
     PHOTOMETRICS,
     SYNTAXES,
@@ -25,7 +26,10 @@ from spark_cxr.phantoms.several import SHARES, is_positive, is_unknown
 
 FORMATS = {"png": "png", "jpeg": "jpg", "dicom": "dcm"}
 """Format → suffix of its files."""
-MANIFEST_COLUMNS = ("path", "label", "patient_id", "view", "source", "expected_reason", "mask")
+MANIFEST_COLUMNS = (
+    *("path", "label", "patient_id", "view", "source", "expected_reason", "mask"),
+    *("age", "sex", "maker", "device"),
+)
 MASK_FOLDER = "_masks"
 """Spark leaves out what starts with an underscore: no mask is ever taken for a film."""
 FILM_FOLDER = "films"
@@ -104,6 +108,7 @@ class Phantom:
     """All that a film of this set may have, and whether it has it; None: not known."""
     boxes: tuple[FindingBox, ...] = ()
     """Of the findings that it is known to have."""
+    demographics: Demographics = field(default_factory=Demographics)
 
     @property
     def mask_name(self) -> str:
@@ -152,15 +157,17 @@ def plan(series: Series) -> list[Slot]:
 def make(series: Series, slot: Slot) -> Phantom:
     """Draw and encode one file of a set."""
     drawing = _drawing(series, slot)
-    # The seed is part of the name: sets of two seeds share no patient.
-    owner = Owner(f"s{series.seed}p{slot.patient:04d}", slot.film)
+    person = sample_demographics(series.seed, slot.patient, slot.film)
     is_good = not slot.expected_reason
+    # The seed is part of the name: sets of two seeds share no patient.
+    patient_id = f"s{series.seed}p{slot.patient:04d}"
+    owner = Owner(patient_id, slot.film, person if is_good else None)
     findings = _known(series, slot)
     positive = {name for name, has_it in findings if has_it and is_good}
     return Phantom(
-        name=f"{slot.label or FILM_FOLDER}/{owner.patient_id}_{slot.film}.{FORMATS[slot.format]}",
+        name=f"{slot.label or FILM_FOLDER}/{patient_id}_{slot.film}.{FORMATS[slot.format]}",
         label=slot.label,
-        patient_id=owner.patient_id,
+        patient_id=patient_id,
         view=drawing.view,
         format=slot.format,
         expected_reason=slot.expected_reason,
@@ -169,17 +176,20 @@ def make(series: Series, slot: Slot) -> Phantom:
         mask=encode_mask(drawing.lungs) if series.masks and is_good else None,
         findings=findings,
         boxes=tuple(box for box in drawing.boxes if box.finding in positive),
+        demographics=person,
     )
 
 
 def _drawing(series: Series, slot: Slot) -> Drawing:
     """Draw a film of one class, or of several findings."""
-    seed, size, marker = series.seed, series.size, series.marker
-    patient, film = slot.patient, slot.film
-    if not series.shares:
-        return draw(slot.label, seed, patient=patient, film=film, size=size, marker=marker)
-    found = slot.findings
-    return draw_several(found, seed, patient=patient, film=film, size=size, marker=marker)
+    return draw(
+        slot.findings if series.shares else slot.label,
+        series.seed,
+        patient=slot.patient,
+        film=slot.film,
+        size=series.size,
+        marker=series.marker,
+    )
 
 
 def _known(series: Series, slot: Slot) -> tuple[tuple[str, bool | None], ...]:
@@ -196,7 +206,8 @@ def manifest_row(phantom: Phantom) -> tuple[str, ...]:
     """Return the line of one file in the manifest, in the order of `manifest_columns`."""
     cells = [{True: "1", False: "0", None: ""}[has_it] for _, has_it in phantom.findings]
     who = (phantom.name, *(cells or [phantom.label]), phantom.patient_id, phantom.view)
-    return (*who, "phantom", phantom.expected_reason, phantom.mask_name)
+    person = ("" if value is None else str(value) for value in astuple(phantom.demographics))
+    return (*who, "phantom", phantom.expected_reason, phantom.mask_name, *person)
 
 
 def manifest_columns(findings: Sequence[str] = ()) -> tuple[str, ...]:

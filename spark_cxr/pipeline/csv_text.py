@@ -11,15 +11,24 @@ import csv
 import io
 import re
 import zipfile
+import zlib
+from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from spark_cxr.errors import InputError
+from spark_cxr.settings import few
 
 UTF_8, UTF_16 = "UTF-8", "UTF-16"
 FIELD = re.compile(r'(?P<quoted>"(?:[^"]|"")*+"[ \t]*+)(?=[,\r\n]|\Z)|(?P<plain>(?!")[^,\r\n]*+)')
 """One field of a CSV, from where it begins."""
+MOST_UNPACKED = 2**30
+"""Bytes that a packed label file may come to: PadChest's has a fifth of it."""
+MOST_COLUMNS, MOST_FINDING_COLUMNS = 20_000, 2_000
+"""Spark's reader of CSV knows no more than 20,480; and of findings there are 1,000 at most."""
+PIECE = 2**24
+FETCH_AGAIN = "Fetch it again"
 SAVE_AS = "Save it as CSV in UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
 
 
@@ -32,12 +41,19 @@ class CsvText:
     """By the name that Spark knows it by."""
 
 
-def read_csv_text(data: bytes, path: str) -> CsvText:
+def read_csv_text(data: bytes, path: str, of_findings: bool = False) -> CsvText:
     """Decode a label file: UTF-8, or what begins with the mark of UTF-16, as Excel writes them.
+
+    Args:
+        data: The file, unpacked.
+        path: Its name, for messages.
+        of_findings: Refuse as well what would make or lose a finding without a word: columns of
+            one name, a row longer than the header, the header again.
 
     Raises:
         InputError: It is in another encoding, or a quote in it does not end where a field does.
     """
+    csv.field_size_limit(MOST_UNPACKED)  # as Spark's reader, which knows no limit
     is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = UTF_16 if is_utf_16 else UTF_8
     try:
@@ -53,6 +69,7 @@ def read_csv_text(data: bytes, path: str) -> CsvText:
         raise InputError("a label file of text in UTF-8", received, SAVE_AS)
     if not _is_plainly_right(text):
         _check_quotes(text, path)
+    _check_rows(text, path, of_findings)
     return CsvText(text, encoding)
 
 
@@ -69,19 +86,38 @@ def uncompressed(data: bytes, path: str) -> bytes:
         codec = pa.Codec.detect(path).name
     except (TypeError, ValueError):  # pyarrow knows no such end
         return data
-    return bytes(pa.input_stream(pa.py_buffer(data), compression=codec).read())
+    pieces, size = list[bytes](), 0
+    try:
+        with pa.input_stream(pa.py_buffer(data), compression=codec) as stream:
+            while piece := stream.read(PIECE):
+                pieces.append(piece)
+                size += len(piece)
+                _check_unpacked(size, path)
+    except OSError as error:
+        received = f"{path} ({str(error).splitlines()[0]})"
+        raise InputError(f"a whole file packed by {codec}", received, FETCH_AGAIN) from None
+    return b"".join(pieces)
+
+
+def _check_unpacked(size: int, path: str) -> None:
+    """Refuse a small file that unpacks into the memory of the whole machine."""
+    if size > MOST_UNPACKED:
+        expected = f"a label file of up to {MOST_UNPACKED >> 20:,} MiB, unpacked"
+        raise InputError(expected, f"{path} with more", "Unpack it and see what it holds")
 
 
 def _of_zip(data: bytes, path: str) -> bytes:
     way_out = "Pack the label file alone, or not at all"
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-            if len(names) != 1:
-                received = f"{path} with {len(names):,}"
+            files = [each for each in archive.infolist() if not each.is_dir()]
+            if len(files) != 1:
+                received = f"{path} with {len(files):,}"
                 raise InputError("a ZIP archive of one label file", received, way_out)
-            return archive.read(names[0])
-    except zipfile.BadZipFile as error:
+            _check_unpacked(files[0].file_size, path)
+            return archive.read(files[0])
+    # Cut or damaged; with a password; or packed by a method that Python lacks.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise InputError("a ZIP archive", f"{path} ({error})", way_out) from None
 
 
@@ -97,6 +133,30 @@ def _is_plainly_right(text: str) -> bool:
     except csv.Error:
         return False
     return True
+
+
+def _check_rows(text: str, path: str, of_findings: bool) -> None:
+    """Refuse more columns than can be read; of findings also what the header does not foresee."""
+    rows = csv.reader(io.StringIO(text, newline=""))
+    header = [name.strip() for name in next(filter(None, rows), [])]
+    most = MOST_FINDING_COLUMNS if of_findings else MOST_COLUMNS
+    if len(header) > most:
+        received = f"{path} with {len(header):,}"
+        raise InputError(f"a label file of up to {most:,} columns", received, "Leave columns out")
+    if not of_findings:
+        return
+    names = Counter(name.casefold() for name in header if name)
+    if doubled := [name for name in dict.fromkeys(header) if names[name.casefold()] > 1]:
+        received = f"{path} with {few(doubled)} more than once"
+        raise InputError("each column of a label file once", received, "Rename or remove them")
+    for row in rows:
+        if any(cell.strip() for cell in row[len(header) :]):
+            received = f"{path} with {len(row):,} in line {rows.line_num:,}"
+            way_out = "Put quotes around a field with commas, or | between findings"
+            raise InputError(f"{len(header):,} fields in each row", received, way_out)
+        if header == [cell.strip("\ufeff ") for cell in row] != [""]:
+            received = f"{path} with it again in line {rows.line_num:,}"
+            raise InputError("one header in a label file", received, "Remove that line")
 
 
 def _check_quotes(text: str, path: str) -> None:

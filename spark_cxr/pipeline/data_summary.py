@@ -32,6 +32,7 @@ from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
 from spark_cxr.pipeline.pictures import film_at
+from spark_cxr.pipeline.subgroups import Subgroups
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config, without_password
 
@@ -142,21 +143,22 @@ def network_caveats(featurized: FeatureResult) -> Iterator[str]:
         yield f"{featurized.plan.network.weights.caveat}."
 
 
-def parts_of(answers: TestAnswers, labels: tuple[str, ...], cfg: Config) -> tuple[PartTable, ...]:
-    """Measure by source and by view, where the test has several of them."""
+def parts_of(
+    answers: TestAnswers, labels: tuple[str, ...], cfg: Config, subgroups: Subgroups
+) -> tuple[PartTable, ...]:
+    """Measure by source, view and subgroup, where the test has several of them."""
     tables = []
-    for by, names in (("source", answers.sources), ("view", answers.views)):
-        if len({name for name in names if name is not None}) > 1:
-            parts = measure_parts(
-                answers.truth,
-                answers.probabilities,
-                labels,
-                answers.groups,
-                names,
-                seed=cfg.run.seed,
-                resamples=cfg.train.resamples,
-            )
-            tables.append(PartTable(by, parts, names.count(None)))
+    for by, names in subgroups.beside(answers.sources, answers.views).several().items():
+        parts = measure_parts(
+            answers.truth,
+            answers.probabilities,
+            labels,
+            answers.groups,
+            names,
+            seed=cfg.run.seed,
+            resamples=cfg.train.resamples,
+        )
+        tables.append(PartTable(by, parts, names.count(None)))
     return tuple(tables)
 
 
@@ -183,13 +185,13 @@ def mistakes_of(
             true=row[LABEL],
             predicted=row["prediction"],
             probability=row["confidence"],
-            image=_thumbnail(row[PATH]) if has_films else b"",
+            image=thumbnail(row[PATH]) if has_films else b"",
         )
         for row in [row for row in worst if row[PATH] not in refused][:MISTAKES]
     )
 
 
-def _thumbnail(path: str) -> bytes:
+def thumbnail(path: str) -> bytes:
     """Draw a film small; nothing where its file is gone by now."""
     film = film_at(path)
     return b"" if film is None else encode_jpeg(scaled(film, THUMBNAIL), QUALITY)

@@ -23,8 +23,10 @@ from spark_cxr.backbones.film_list import (
 )
 from spark_cxr.backbones.network import Network
 from spark_cxr.metrics import Metrics, Overlap, Part, measure, measure_parts
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.pipeline.heads import LABEL_INDEX, PREDICTION_INDEX, PROBABILITY
 from spark_cxr.pipeline.splits import IS_TEST
+from spark_cxr.pipeline.subgroups import Subgroups, missed_disease
 from spark_cxr.schemas import GROUP, LABEL, PATH, SOURCE, VIEW
 from spark_cxr.settings import Config
 
@@ -77,6 +79,21 @@ def measure_predictions(
     """Measure test predictions, with intervals from resampling groups."""
     got = answers_of(predictions, labels)
     return measure(got.truth, got.probabilities, labels, got.groups, seed=seed, resamples=resamples)
+
+
+def missed_by_group(
+    answers: TestAnswers, labels: tuple[str, ...], subgroups: Subgroups, cfg: Config
+) -> SubgroupGaps | None:
+    """Hold the missed disease of each subgroup, source and view against that of the others."""
+    return missed_disease(
+        answers.truth,
+        answers.probabilities,
+        labels,
+        answers.groups,
+        subgroups.beside(answers.sources, answers.views),
+        seed=cfg.run.seed,
+        resamples=cfg.train.resamples,
+    )
 
 
 def count_shared(rows: DataFrame) -> int:

@@ -30,6 +30,8 @@ KINDS = {
     "array<double>": pa.list_(pa.float64()),
     "array<array<float>>": pa.list_(pa.list_(pa.float32())),
     "map<string,double>": pa.map_(pa.string(), pa.float64()),
+    "map<string,boolean>": pa.map_(pa.string(), pa.bool_()),
+    "map<string,string>": pa.map_(pa.string(), pa.string()),
 }
 Batches = Iterator[pa.RecordBatch]
 

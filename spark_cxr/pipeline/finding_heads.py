@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from pyspark.ml import Model
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.heads.catalog import Head
+from spark_cxr.heads.catalog import Head, Setting
 from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.model.findings import NO_FINDING, SIGN
 from spark_cxr.output import Output
@@ -74,6 +75,43 @@ class FittedFindings:
     model: FittedHead
     tuned: Mapping[str, Tuned]
     """Empty without `--tune`."""
+    setting: Setting = ()
+    """Of all of them; with `--tune` that of each, by `finding: name`."""
+    has_learned: bool = True
+    """From these films: its answers know how frequent a finding is there."""
+
+
+class FindingHead(Protocol):
+    """What can answer findings: a head that is fitted for each, or a network by itself."""
+
+    @property
+    def name(self) -> str:
+        """Give the word for files and tables."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Give the words for people."""
+        ...
+
+    @property
+    def learns(self) -> bool:
+        """Tell whether it learns from films, or answers as it is."""
+        ...
+
+    def known(self, counts: Sequence[FindingTally]) -> tuple[FindingTally, ...]:
+        """Keep the findings that it can answer."""
+        ...
+
+    def fitted(
+        self, rows: DataFrame, counts: Sequence[FindingTally], features: int
+    ) -> FittedFindings:
+        """Learn these findings from rows that `prepare_findings` gave, of so many numbers each."""
+        ...
+
+    def settled(self, found: FittedFindings) -> FindingHead | None:
+        """Keep the settings that were found, for other films; None where nothing is learned."""
+        ...
 
 
 def prepare_findings(rows: DataFrame) -> DataFrame:
@@ -89,6 +127,7 @@ def fit_findings(
     features: int,
     parallelism: int,
     folds: int = 0,
+    settings: Mapping[str, Setting] | None = None,
 ) -> FittedFindings:
     """Fit a head for each finding on the rows where it is known.
 
@@ -100,14 +139,17 @@ def fit_findings(
         features: The numbers of a vector.
         parallelism: How many are fitted at the same time.
         folds: Tune each over that many folds; 0: take the recipe's setting.
+        settings: Of findings that have one of their own.
     """
+    own = settings or {}
 
     def fitted(count: FindingTally) -> tuple[HeadModel, Tuned | None]:
         known = known_rows(rows, count.finding)
         if folds:
             return tune(head, known, folds, recipe, 1)
         films = {0.0: count.negative, 1.0: count.positive}
-        return fit(head, known, recipe, films, features), None
+        how = replace(recipe, setting=own.get(count.finding, recipe.setting))
+        return fit(head, known, how, films, features), None
 
     with ThreadPoolExecutor(parallelism) as threads:
         found = list(threads.map(fitted, counts))
@@ -115,6 +157,54 @@ def fit_findings(
     models = dict(zip(names, (model for model, _ in found), strict=True))
     tuned = {name: t for name, (_, t) in zip(names, found, strict=True) if t is not None}
     return FittedFindings(FindingModel(head, models), tuned)
+
+
+@dataclass(frozen=True)
+class FindingFitter:
+    """A head of MLlib, fitted for each finding on the films of which it is known."""
+
+    head: Head
+    recipe: HeadRecipe
+    parallelism: int
+    """How many are fitted at the same time."""
+    folds: int = 0
+    """Each is tuned over that many; 0: it takes its setting, or else the recipe's."""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """Of findings that have one of their own."""
+
+    @property
+    def name(self) -> str:
+        """Give the word for files and tables."""
+        return self.head.name
+
+    @property
+    def title(self) -> str:
+        """Give the words for people."""
+        return self.head.title
+
+    @property
+    def learns(self) -> bool:
+        """Say that it learns from films."""
+        return True
+
+    def known(self, counts: Sequence[FindingTally]) -> tuple[FindingTally, ...]:
+        """Keep all findings: a head can learn any."""
+        return tuple(counts)
+
+    def fitted(
+        self, rows: DataFrame, counts: Sequence[FindingTally], features: int
+    ) -> FittedFindings:
+        """Fit a head for each finding; rows are kept in memory by the caller."""
+        how = (self.recipe, features, self.parallelism, self.folds, self.settings)
+        found = fit_findings(self.head, rows, counts, *how)
+        pairs = ((finding, pair) for finding, tuned in found.tuned.items() for pair in tuned.best)
+        setting = tuple((f"{finding}: {name}", value) for finding, (name, value) in pairs)
+        return replace(found, setting=setting if found.tuned else self.head.default)
+
+    def settled(self, found: FittedFindings) -> FindingFitter:
+        """Keep the settings that tuning has found, for other films."""
+        settings = {finding: tuned.best for finding, tuned in found.tuned.items()}
+        return replace(self, folds=0, settings=settings or self.settings)
 
 
 def known_rows(rows: DataFrame, finding: str) -> DataFrame:

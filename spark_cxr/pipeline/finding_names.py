@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 from spark_cxr.config import conf_dir, read_toml
 from spark_cxr.errors import InputError
-from spark_cxr.model.findings import NO_FINDING
+from spark_cxr.metrics.wording import printable
+from spark_cxr.model.findings import NO_FINDING, SIGN
 from spark_cxr.settings import few, nearest
 
 ALL = "all"
 """What `--findings` says where it names none."""
+LONGEST_NAME = 200
+"""Letters of a finding's name: what is longer is free text."""
 MOST = 1000
 """Findings that a label file may have: free text has more, and is none."""
 
@@ -75,6 +79,15 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(spelling, frozenset(written["beside_none"]))
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that no label can hold: findings stand there with bars between them."""
+    has_control = any(unicodedata.category(sign) == "Cc" for sign in name)
+    if SIGN in name or has_control or len(name) > LONGEST_NAME:
+        expected = f"names of findings of up to {LONGEST_NAME} letters, without {SIGN} in them"
+        way_out = "Rename it, or name the column of labels with --label-column"
+        raise InputError(expected, few([printable(name)]), way_out)
+
+
 def chosen(
     wanted: Sequence[str], there: Iterable[str], names: FindingNames, may_lack: bool = False
 ) -> tuple[str, ...]:
@@ -89,6 +102,8 @@ def chosen(
         received = "none" if not known else f"{len(known):,}: {few(known, 3)}"
         way_out = "Name the column with --label-column"
         raise InputError(f"1 to {MOST:,} findings in the label file", received, way_out)
+    for name in known:
+        check_name(name)
     if ALL in wanted:
         return tuple(known)
     found = sorted({names.of(word) for word in wanted})

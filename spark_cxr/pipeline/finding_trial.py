@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +12,20 @@ from pyspark.ml.evaluation import BinaryClassificationEvaluator, MultilabelClass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.heads.catalog import Head
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
-from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
+from spark_cxr.model.decision import NO_DECISION, Decision
+from spark_cxr.pipeline.decision_trial import TestFilms, figures_of_findings, recalibrated_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
 from spark_cxr.pipeline.model_directory import reference_of, write_model
-from spark_cxr.pipeline.own_answers import OwnHead
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import FindingResult, Trial
+from spark_cxr.pipeline.subgroups import Subgroups, missed_findings, subgroups_of
+from spark_cxr.pipeline.trial import UNDECIDED, DecisionStep, FindingResult, HeadTitle, Trial
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS, VIEW
 
 HALF = 0.5
@@ -32,25 +34,40 @@ a network's own answers, which do not know these films."""
 
 
 def try_out_findings(
-    head: Head | OwnHead,
+    head: HeadTitle,
     fitted: FittedFindings,
     trial: Trial,
     trained: Sequence[FindingTally],
     left_out: Sequence[FindingTally],
     started: float,
+    learning: Callable[[FindingMetrics], tuple[FindingLearningPoint, ...]] = lambda _: (),
+    step: DecisionStep = UNDECIDED,
 ) -> FindingResult:
-    """Score the films that test, measure, and leave `predictions/` and `model/`."""
-    cfg, partition = trial.cfg, trial.partition
-    thresholds = operating_points(trained, cfg.train.balance or isinstance(head, OwnHead))
+    """Score the films that test, measure, and leave `predictions/` and `model/`.
+
+    Args:
+        head: What the model is called.
+        fitted: Its heads.
+        trial: Films, settings, and where to write.
+        trained: The findings, and what they were learned from.
+        left_out: Findings without a head.
+        started: When the fitting began, by the monotonic clock.
+        learning: Says what fewer films would have brought.
+        step: What was learned of how to decide.
+    """
+    cfg, partition, decision = trial.cfg, trial.partition, step.decision
+    is_even = cfg.train.balance or not fitted.has_learned
+    thresholds = operating_points(trained, is_even, decision)
     print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
-    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_findings(scored, decision).persist()
     rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
     trial.output.write_table(rows, "predictions")
     table = trial.output.table("predictions")
     predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
-    answers = predictions_of_findings(predictions, thresholds)
+    answers = predictions_of_findings(predictions, thresholds, trial.images)
     metrics = answers.measured(cfg.run.seed, cfg.train.resamples)
     result = FindingResult(
         head=head,
@@ -64,9 +81,13 @@ def try_out_findings(
         thresholds=thresholds,
         trained=tuple(trained),
         left_out=tuple(left_out),
-        setting=_settings(head, fitted),
+        setting=fitted.setting,
         tuned=fitted.tuned,
+        learning=learning(metrics),
         seconds=time.monotonic() - started,
+        gaps=answers.missed_by_group(cfg.run.seed, cfg.train.resamples),
+        decision=step,
+        decision_figures=figures_of_findings(decision, scored, answers.films, metrics.rows, cfg),
     )
     scored.unpersist()
     _keep(fitted, result, trial, predictions)
@@ -84,13 +105,21 @@ def _keep(
     write_model(fitted.model, result, trial, known)
 
 
-def operating_points(trained: Sequence[FindingTally], balance: bool) -> dict[str, float]:
+def operating_points(
+    trained: Sequence[FindingTally], balance: bool, decision: Decision = NO_DECISION
+) -> dict[str, float]:
     """Choose where an answer becomes "has it": at the finding's share of the training films.
 
     There a calibrated head finds a film as likely to have it as before it has looked. The films of
-    the test have no part in that.
+    the test have no part in that. With `balance` it is one half of what the head states, wherever
+    recalibration puts that; a point that was wanted takes the place of either.
     """
-    return {count.finding: HALF if balance else count.share for count in trained}
+    halves = decision.probabilities(np.full((1, len(trained)), HALF), independent=True)[0].tolist()
+    points = {
+        count.finding: half if balance else count.share
+        for count, half in zip(trained, halves, strict=True)
+    }
+    return points | decision.thresholds
 
 
 @dataclass(frozen=True)
@@ -106,8 +135,14 @@ class FindingPredictions:
     """Each named by the first of its films: patients' pseudonyms hang on a key, and what is drawn
     from groups in the order of their names must not."""
 
-    sources: tuple[str | None, ...]
-    views: tuple[str | None, ...]
+    subgroups: Subgroups
+    """Sources and views, and what the table of images knows beside them."""
+
+    @property
+    def films(self) -> TestFilms:
+        """Give them as a decision is measured on them."""
+        shares = self.probabilities
+        return TestFilms(self.findings, self.truth, shares, shares, self.groups)
 
     def measured(self, seed: int, resamples: int, bands: bool = True) -> FindingMetrics:
         """Measure them, with intervals from resampling groups; bands are for curves of a page."""
@@ -119,23 +154,36 @@ class FindingPredictions:
         )
 
     def parts(self, seed: int, resamples: int) -> tuple[FindingPartTable, ...]:
-        """Measure by source and by view, where the films have several of them."""
+        """Measure by source, view and subgroup, where the films have several of them."""
         tables = []
-        for by, names in (("source", self.sources), ("view", self.views)):
-            if len({name for name in names if name is not None}) > 1:
-                parts = measure_finding_parts(
-                    *(self.truth, self.probabilities, self.findings, self.groups, names),
-                    seed=seed,
-                    resamples=resamples,
-                )
-                tables.append(FindingPartTable(by, parts, names.count(None)))
+        for by, names in self.subgroups.several().items():
+            parts = measure_finding_parts(
+                *(self.truth, self.probabilities, self.findings, self.groups, names),
+                seed=seed,
+                resamples=resamples,
+            )
+            tables.append(FindingPartTable(by, parts, names.count(None)))
         return tuple(tables)
+
+    def missed_by_group(self, seed: int, resamples: int) -> SubgroupGaps | None:
+        """Hold the missed films of each subgroup, source and view against those of the others."""
+        return missed_findings(
+            *(self.truth, self.probabilities, self.thresholds, self.groups, self.subgroups),
+            seed=seed,
+            resamples=resamples,
+        )
 
 
 def predictions_of_findings(
-    predictions: DataFrame, thresholds: Mapping[str, float]
+    predictions: DataFrame, thresholds: Mapping[str, float], images: DataFrame | None = None
 ) -> FindingPredictions:
-    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver."""
+    """Bring predictions (`schemas.TEST_FINDINGS`) to the driver, with what `images` knows of them.
+
+    Args:
+        predictions: Of one model, a row a film.
+        thresholds: The operating point of each finding.
+        images: `schemas.IMAGES`; without it only sources and views are known.
+    """
     cells = list[Column]()
     for number, name in enumerate(thresholds):
         cells.append(F.col(FINDINGS)[name].cast("double").alias(f"t{number}"))
@@ -147,10 +195,10 @@ def predictions_of_findings(
         for letter in "tp"
     )
     groups = tuple(rows.groupby(GROUP)[PATH].transform("min"))
+    known = Subgroups() if images is None else subgroups_of(predictions, images)
     return FindingPredictions(
         *(tuple(thresholds), tuple(thresholds.values()), truth, answers, groups),
-        sources=tuple(rows[SOURCE]),
-        views=tuple(rows[VIEW]),
+        subgroups=known.beside(tuple(rows[SOURCE]), tuple(rows[VIEW])),
     )
 
 
@@ -187,10 +235,3 @@ def _sets(scored: DataFrame, thresholds: Mapping[str, float]) -> dict[str, float
     measure = MultilabelClassificationEvaluator(predictionCol="answer", labelCol="truth")
     names = ("subsetAccuracy", "hammingLoss", "microF1Measure")
     return {name: measure.evaluate(sets, {measure.metricName: name}) for name in names}
-
-
-def _settings(head: Head | OwnHead, fitted: FittedFindings) -> tuple[tuple[str, float], ...]:
-    if not fitted.tuned:
-        return head.default
-    pairs = ((f, pair) for f, tuned in fitted.tuned.items() for pair in tuned.best)
-    return tuple((f"{finding}: {name}", value) for finding, (name, value) in pairs)

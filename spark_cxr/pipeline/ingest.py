@@ -14,7 +14,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
-from spark_cxr.images.film import DAMAGED
+from spark_cxr.images.demographics import ADULT
+from spark_cxr.images.film import CHILD, DAMAGED
 from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
 from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.few_near_duplicates import FEW, find_few_twins
@@ -36,7 +37,19 @@ from spark_cxr.pipeline.reading import Copies
 from spark_cxr.pipeline.session import expect_few
 from spark_cxr.pipeline.sources import Listing, is_below, list_files, source_of
 from spark_cxr.pipeline.staging import staged
-from spark_cxr.schemas import IMAGES, PATH, QUARANTINE, SEEN, SHA256, TWINS, columns
+from spark_cxr.schemas import (
+    AGE,
+    DEVICE,
+    IMAGES,
+    MAKER,
+    PATH,
+    QUARANTINE,
+    SEEN,
+    SEX,
+    SHA256,
+    TWINS,
+    columns,
+)
 from spark_cxr.settings import Ingest
 
 LOG = logging.getLogger(__name__)
@@ -307,12 +320,15 @@ def quarantine_of(files: DataFrame) -> DataFrame:
 def images_of(files: DataFrame, labels: DataFrame, settings: Ingest) -> DataFrame:
     """Take the images, and give each its label, source, patient and group (`schemas.IMAGES`).
 
+    What a label file says of a film counts before what the film's own file says: publishers correct
+    the one, and nobody the other.
     The folder is the source only where the label file names none at all: else a film on which the
     file is silent would look like one of yet another hospital.
     """
     good = files.where(F.col("reason").isNull()).join(labels, on=PATH, how="left")
     source = F.col("file_source")
     patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
+    age = F.coalesce(F.col("file_age"), F.col(AGE))
     sets = sets_of(settings)
     if len(sets) > 1:
         source = F.coalesce(*(source_of_films(one) for one in sets))
@@ -324,6 +340,18 @@ def images_of(files: DataFrame, labels: DataFrame, settings: Ingest) -> DataFram
             "source": source,
             "patient_id": patient,
             "group_id": F.coalesce(patient, F.col("pixels_sha256")),
-            "view": F.coalesce(F.col("file_view"), F.col("view")),
+            "flags": _flags(age),
+            AGE: age,
+            **{
+                name: F.coalesce(F.col(f"file_{name}"), F.col(name))
+                for name in ("view", SEX, MAKER, DEVICE)
+            },
         }
     ).select(*columns(IMAGES))
+
+
+def _flags(age: Column) -> Column:
+    """Flag a child by the age that counts, which may not be the one that the film's file says."""
+    others = F.array_remove("flags", CHILD)
+    is_child = F.coalesce(age < ADULT, F.lit(False))
+    return F.when(is_child, F.array_append(others, F.lit(CHILD))).otherwise(others)

@@ -24,6 +24,8 @@ FILE_LABEL_NAMES = (*LABEL_NAMES, "findings", "finding label", "class_name")
 PATIENTS = ("patient_id", "patientid", "patient id", "patient")
 AGES = ("age", "patient age", "patient_age", "age_years")
 SEXES = ("sex", "gender", "patient gender", "patient sex", "patient_sex")
+MAKERS = ("maker", "manufacturer")
+DEVICES = ("device", "device_model", "manufacturermodelname", "manufacturer_model_name")
 READERS = ("rad_id", "reader", "reader_id", "radiologist", "annotator")
 RUN_LENGTH_NAMES = ("encodedpixels", "rle", "run_lengths")
 NEEDED = ("key_column", "label_column")
@@ -46,6 +48,8 @@ class LabelColumns:
     day_offset: str | None
     age: str | None = None
     sex: str | None = None
+    maker: str | None = None
+    device: str | None = None
     birth: str | None = None
     date: str | None = None
     reader: str | None = None
@@ -73,6 +77,8 @@ def columns_of(
         day_offset=find("offset_column", ()),
         age=find("age_column", AGES),
         sex=find("sex_column", SEXES),
+        maker=find("maker_column", MAKERS),
+        device=find("device_column", DEVICES),
         birth=find("birth_column", ()),
         date=find("date_column", ()),
         reader=find("reader_column", READERS),
@@ -144,5 +150,6 @@ def _check_named(header: Sequence[str], path: str, wanted: str) -> str:
 
 
 def column_or_null(name: str | None) -> Column:
-    """Name a column, also one with a dot; null where there is none."""
-    return F.col(f"`{name}`") if name else F.lit(None).cast("string")
+    """Name a column, also one with a dot or a backtick; null where there is none."""
+    quoted = (name or "").replace("`", "``")
+    return F.col(f"`{quoted}`") if name else F.lit(None).cast("string")

@@ -11,35 +11,39 @@ from functools import partial
 import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_cxr.datasets import Dataset, LabelJoin
 from spark_cxr.errors import InputError
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.csv_text import UTF_8, is_zip, read_csv_text, uncompressed
+from spark_cxr.pipeline.label_columns import column_or_null
 from spark_cxr.schemas import CONTENT, PATH, columns
 from spark_cxr.settings import few
 
 BATCH = 4096
 """Rows of a packed file that a worker hands over at once."""
+BROKEN = "_corrupt_record"
+"""Column that Spark adds where a line of JSON is none."""
 CHECKED = "encoding string, expected string, received string, way_out string"
 
 
-def read_rows(spark: SparkSession, path: str, dataset: Dataset) -> DataFrame:
+def read_rows(
+    spark: SparkSession, path: str, dataset: Dataset, of_findings: bool = False
+) -> DataFrame:
     """Read a label file, all columns as text, and what the data set says lies beside it."""
     ending = dataset.labels.removesuffix(".gz").rpartition(".")[2]
     is_own = path.removesuffix(".gz").endswith(f".{ending}")
     form = dataset if is_own else Dataset(name=dataset.name)
-    rows = read_csv(spark, path, form.delimiter, form.header)
+    rows = read_csv(spark, path, form.delimiter, form.header, of_findings)
     folder = path.rpartition("/")[0] or "."
     for name in dataset.more_labels:
         if other := found_file(folder, name):
-            more = read_csv(spark, other, dataset.delimiter, dataset.header)
+            more = read_csv(spark, other, dataset.delimiter, dataset.header, of_findings)
             rows = rows.unionByName(more, allowMissingColumns=True)
     for join in dataset.joins:
         if other := found_file(folder, join.file):
-            rows = _joined(rows, read_csv(spark, other), join)
+            rows = _joined(rows, read_csv(spark, other, of_findings=of_findings), join)
     return rows
 
 
@@ -57,11 +61,15 @@ def _joined(rows: DataFrame, other: DataFrame, join: LabelJoin) -> DataFrame:
     if {*join.on} - {*rows.columns} or {*join.on} - {*other.columns}:
         return rows
     new = [name for name in rows.columns if name not in other.columns]
-    return other.join(rows.select(*join.on, *(f"`{n}`" for n in new)), on=[*join.on], how="left")
+    return other.join(rows.select(*join.on, *map(column_or_null, new)), on=[*join.on], how="left")
 
 
 def read_csv(
-    spark: SparkSession, path: str, delimiter: str = "", header: Sequence[str] = ()
+    spark: SparkSession,
+    path: str,
+    delimiter: str = "",
+    header: Sequence[str] = (),
+    of_findings: bool = False,
 ) -> DataFrame:
     """Read one file as rows of text.
 
@@ -70,13 +78,18 @@ def read_csv(
         path: A CSV, packed or not, or a JSON object a line.
         delimiter: What stands between columns; empty: a comma.
         header: The columns, where the file does not name them.
+        of_findings: Refuse what would make or lose a finding without a word; see `csv_text`.
     """
     options = {"header": str(not header).lower(), "multiLine": "true", "escape": '"'}
     try:
         if path.removesuffix(".gz").endswith(".json"):
             rows = spark.read.json(absolute(path))
-            return rows.select(*(F.col(f"`{n}`").cast("string") for n in rows.columns))
-        encoding = _check_text(spark, path)
+            if BROKEN in rows.columns:
+                way_out = "Correct the lines that are no JSON, or fetch it again"
+                raise InputError("a JSON object in each line", path, way_out)
+            return rows.select(*(column_or_null(name).cast("string") for name in rows.columns))
+        # Rows of a file that names no columns, or has other signs than commas, are not counted.
+        encoding = _check_text(spark, path, of_findings and not header and not delimiter)
         if is_zip(path):
             return _of_archive(spark, path)
         reader = spark.read.options(**options, encoding=encoding, sep=delimiter or ",")
@@ -123,10 +136,10 @@ def _records(width: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Recor
         yield pa.RecordBatch.from_arrays(arrays, [f"c{n}" for n in range(width)])
 
 
-def _check_text(spark: SparkSession, path: str) -> str:
+def _check_text(spark: SparkSession, path: str, of_findings: bool) -> str:
     """Name the encoding of a label file; refuse one that Spark would not read as it is meant."""
     files = spark.read.format("binaryFile").load(absolute(path)).select(CONTENT, PATH)
-    found = files.mapInArrow(partial(_texts, path), CHECKED).collect()
+    found = files.mapInArrow(partial(_texts, path, of_findings), CHECKED).collect()
     for row in found:
         if row["expected"]:
             raise InputError(row["expected"], row["received"], row["way_out"])
@@ -137,13 +150,16 @@ def _check_text(spark: SparkSession, path: str) -> str:
     return encodings[0] if encodings else UTF_8
 
 
-def _texts(name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _texts(
+    name: str, of_findings: bool, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     """Check on a worker, where any store of Spark's can be read."""
     for batch in batches:
         rows = [("", "", "", "")] * batch.num_rows
         for number, row in enumerate(batch.to_pylist()):
             try:
-                text = read_csv_text(uncompressed(row[CONTENT], row[PATH]), name)
+                content = uncompressed(row[CONTENT], row[PATH])
+                text = read_csv_text(content, name, of_findings)
                 rows[number] = (text.encoding, "", "", "")
             except InputError as error:
                 rows[number] = ("", *error.args)

@@ -17,8 +17,9 @@ from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
 from spark_cxr.model.findings import NO_FINDING
-from spark_cxr.pipeline.finding_names import MOST, FindingNames, chosen, vocabulary
+from spark_cxr.pipeline.finding_names import LONGEST_NAME, MOST, FindingNames, chosen, vocabulary
 from spark_cxr.pipeline.finding_policy import NEGATIVE, POSITIVE, UNKNOWN, FindingPolicy
+from spark_cxr.pipeline.label_columns import column_or_null
 from spark_cxr.pipeline.label_match import BAR
 from spark_cxr.schemas import FINDINGS, LABEL
 
@@ -30,9 +31,15 @@ READER = "_reader"
 """Column on the way: who has read the film."""
 YES, NO = ("1", "yes", "true", "positive"), ("0", "no", "false", "negative")
 UNCERTAIN = ("-1", "uncertain")
+BLANK = ("", "nan", "null", "<na>")
+"""What a cell says that says nothing; the last three are those of pandas and of databases."""
 """What a cell may say, whatever its case; numbers may end with .0."""
+WITHOUT_POINT = r"^(-?[01])\.0*$"
+RUN_LENGTHS = r"^\d+\s+\d+(\s+\d+\s+\d+)*$"
 ITEM = r"'([^']*)'|\"([^\"]*)\""
 """One item of a list as Python writes it."""
+UNNAMED = r"_c\d+"
+"""What Spark calls a column without a name, such as the index that pandas writes."""
 FINDINGS_TYPE = "map<string,boolean>"
 COUNTS_AS = {POSITIVE: True, NEGATIVE: False, UNKNOWN: None}
 
@@ -44,14 +51,19 @@ def names_said(label: Column, between: str = BAR) -> Column:
     parts = F.when(label.rlike(r"^\s*\[.*\]\s*$"), listed).otherwise(
         F.split(label, re.escape(between))
     )
-    parts = F.filter(F.transform(parts, lambda part: F.trim(part)), lambda part: part != "")
+    parts = F.filter(F.transform(parts, lambda part: F.trim(part)), lambda part: ~is_blank(part))
     return F.when(F.size(parts) > 0, parts)
+
+
+def is_blank(label: Column) -> Column:
+    """Say whether a cell, or a part of one, says nothing."""
+    return F.coalesce(F.lower(F.trim(label)), F.lit("")).isin(*BLANK)
 
 
 def yes_or_no(label: Column, finding: str) -> Column:
     """Name the one finding of a file where a row says 1 or has run lengths, none where 0 or -1."""
-    written = F.lower(F.trim(label))
-    outline = written.rlike(r"^\d+ \d+")
+    written = F.regexp_replace(F.lower(F.trim(label)), WITHOUT_POINT, "$1")
+    outline = written.rlike(RUN_LENGTHS)
     return F.when(written.isin(*YES) | outline, F.array(F.lit(finding))).when(
         written.isin(*NO, *UNCERTAIN), F.array(F.lit(NO_FINDING))
     )
@@ -71,10 +83,13 @@ def of_names(rows: DataFrame, policy: FindingPolicy, one: str = "") -> DataFrame
         one: The finding that the file is about, where it is about one.
     """
     names = policy.names
-    written = rows.select(F.explode(NAMES).alias("name")).distinct().limit(MOST + 2).collect()
+    named = rows.select(F.explode(NAMES).alias("name"))
+    short = F.substring("name", 1, LONGEST_NAME + 1).alias("name")
+    written = named.select(short).distinct().limit(MOST + 2).collect()
     spellings: dict[str, list[str]] = {}
     for row in sorted(written):
-        spellings.setdefault(names.of(row["name"]), []).append(row["name"])
+        name = row["name"]
+        spellings.setdefault(name if len(name) > LONGEST_NAME else names.of(name), []).append(name)
     ignored = [spellings.pop(names.of(word), []) for word in policy.ignored]
     there = [*spellings, *filter(None, [one])]
     findings = chosen(policy.wanted, there, names, policy.may_lack)
@@ -159,8 +174,9 @@ def _finding(
 
 
 def _written(column: str) -> Column:
-    text = F.lower(F.trim(F.col(f"`{column}`")))
-    return F.coalesce(F.regexp_replace(text, r"^(-?[01])\.0*$", "$1"), F.lit(""))
+    cell = column_or_null(column)
+    text = F.regexp_replace(F.lower(F.trim(cell)), WITHOUT_POINT, "$1")
+    return F.when(is_blank(cell), "").otherwise(text)
 
 
 def _cell(column: str, uncertain: bool | None) -> Column:
@@ -215,7 +231,11 @@ def finding_columns(
     Raises:
         InputError: A column that is called like a finding says something else.
     """
-    columns = [name for name in rows.columns if name.strip() and name not in others]
+    columns = [
+        name
+        for name in rows.columns
+        if name.strip() and name not in others and not re.fullmatch(UNNAMED, name)
+    ]
     known = (*YES, *NO, *UNCERTAIN, "")
     counts = [
         count

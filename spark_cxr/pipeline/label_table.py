@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.datasets import COLUMNS, JOINED, RUN_LENGTHS, Dataset
 from spark_cxr.errors import InputError
+from spark_cxr.images.demographics import CAPPED, OLDEST
 from spark_cxr.pipeline.finding_names import ALL
 from spark_cxr.pipeline.finding_policy import FindingPolicy
 from spark_cxr.pipeline.label_columns import PART, LabelColumns, column_or_null, columns_of, form_of
@@ -21,21 +23,24 @@ from spark_cxr.pipeline.label_matrix import (
     agreed,
     finding_columns,
     gathered,
+    is_blank,
     names_said,
     of_cells,
     of_names,
     with_label,
     yes_or_no,
 )
-from spark_cxr.pipeline.text_columns import composed, pseudonymised
+from spark_cxr.pipeline.text_columns import (
+    composed,
+    device_names,
+    maker_names,
+    pseudonymised,
+)
 from spark_cxr.schemas import FINDINGS, LABEL, LABELS, PATH, columns
 
 FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
 AGE = r"^(\d{1,4})(?:\.\d*)?([YMWD]?)$"
 YEAR = r"^\s*((?:19|20)\d\d)"
-OLDEST = 120
-"""Years beyond which an age is a mistake of the file: NIH's first edition has 414."""
-CAPPED = 90
 WHOLE_NUMBER = r"^\s*-?\d{1,9}(\.0*)?\s*$"
 
 
@@ -61,7 +66,7 @@ def read_labels(
         key: Makes the pseudonyms; without it no patient leaves the file.
         policy: Which findings are wanted; None: the file has one label a film.
     """
-    rows = read_rows(spark, path, dataset)
+    rows = read_rows(spark, path, dataset, of_findings=policy is not None)
     named = columns_of(rows.columns, path, dataset, needs_label=policy is None)
     for column, allowed in dataset.keep:
         rows = rows.where(column_or_null(column).isin(*allowed))
@@ -90,7 +95,14 @@ def _facts(named: LabelColumns, dataset: Dataset, key: bytes | None) -> list[Col
         F.when(offset.rlike(WHOLE_NUMBER), offset.cast("double").cast("int")).alias("day_offset"),
         _age(named).alias("age"),
         normal_sex(column_or_null(named.sex)).alias("sex"),
+        _named(maker_names, named.maker).alias("maker"),
+        _named(device_names, named.device).alias("device"),
     ]
+
+
+def _named(names: Callable[[Column], Column], column: str | None) -> Column:
+    """Bring names to one form, where there is a column of them: a worker in Python is not free."""
+    return names(column_or_null(column)) if column else column_or_null(None)
 
 
 def _key(named: LabelColumns, dataset: Dataset) -> Column:
@@ -122,6 +134,8 @@ def _with_findings(
     else:
         one = _one(form, path, dataset, policy)
         said = yes_or_no(label, one) if one else names_said(label, dataset.between or BAR)
+        if one:
+            _check_answers(rows, label, said, path)
         rows = rows.select(said.alias(NAMES), reader, *facts)
         if form != JOINED:
             rows = gathered(rows, [*film, READER])
@@ -129,6 +143,16 @@ def _with_findings(
     if named.reader:
         rows = agreed(rows, film, policy.agreement)
     return rows if LABEL in rows.columns else with_label(rows)
+
+
+def _check_answers(rows: DataFrame, label: Column, said: Column, path: str) -> None:
+    """Refuse what is neither yes nor no of the one finding that a file is about."""
+    strange = rows.where(said.isNull() & ~is_blank(label)).count()
+    if strange:
+        received = f"{path} with {strange:,} others"
+        way_out = "Correct them, or name the column of labels with --label-column"
+        expected = "1, 0, -1, nothing, or pairs of numbers as run lengths"
+        raise InputError(expected, received, way_out)
 
 
 def _one(form: str, path: str, dataset: Dataset, policy: FindingPolicy) -> str:

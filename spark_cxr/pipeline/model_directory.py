@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr import __version__
+from spark_cxr.backbones import film_list
 from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.backbones.network import copy_without_places
 from spark_cxr.backbones.user_network import without_folder
@@ -32,6 +33,7 @@ from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.model.manifest import (
     ARRAYS,
+    FILMS,
     REFERENCE,
     Manifest,
     Origin,
@@ -40,10 +42,14 @@ from spark_cxr.model.manifest import (
 )
 from spark_cxr.model.reference import FEWEST, Reference, describe, own_distances
 from spark_cxr.output import Output, locate
+from spark_cxr.pipeline.decision_trial import figures_of_classes, recalibrated_classes
 from spark_cxr.pipeline.evaluate import (
+    answers_of,
     count_shared,
+    list_films,
     marked,
     measure_predictions,
+    missed_by_group,
     mllib_metrics,
     overlap_of,
 )
@@ -51,7 +57,10 @@ from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
+from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.trial import (
+    UNDECIDED,
+    DecisionStep,
     FindingResult,
     FittedHead,
     HeadTitle,
@@ -79,6 +88,7 @@ def try_out(
     setting: Setting = (),
     tuned: Tuned | None = None,
     learning: Learning = lambda _: (),
+    step: DecisionStep = UNDECIDED,
 ) -> TrainingResult:
     """Score the films that test, measure, and leave `predictions/` and `model/`.
 
@@ -90,16 +100,19 @@ def try_out(
         setting: Of the head.
         tuned: How that was found.
         learning: Says what fewer films would have brought.
+        step: How probabilities become answers, as training films have shown.
     """
     cfg, labels = trial.cfg, trial.partition.labels
     print_ = fingerprint(trial.partition.rows)
-    scored = model.transform(trial.prepared.where(F.col(IS_TEST))).persist()
+    scored = model.transform(trial.prepared.where(F.col(IS_TEST)))
+    scored = recalibrated_classes(scored, step.decision).persist()
     table = trial.output.table("predictions")
     trial.output.write_table(predictions_of(scored, labels, f"{head.name}-{print_}"), "predictions")
     predictions = scored.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
     metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
+    answers, subgroups = answers_of(predictions, labels), subgroups_of(predictions, trial.images)
     result = TrainingResult(
         head=head,
         partition=trial.partition,
@@ -112,6 +125,10 @@ def try_out(
         tuned=tuned,
         learning=learning(metrics),
         seconds=time.monotonic() - started,
+        subgroups=subgroups,
+        gaps=missed_by_group(answers, labels, subgroups, cfg),
+        decision=step,
+        decision_figures=figures_of_classes(step.decision, scored, predictions, labels, cfg),
     )
     scored.unpersist()
     trained = trial.prepared.where(~F.col(IS_TEST))
@@ -127,9 +144,8 @@ def write_model(
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
+    _leave_films_and_network(trial, directory)
     network = trial.features.plan.network
-    if network.path:
-        _copy(Path(network.path), directory)
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
     manifest = Manifest(
         name=f"{result.head.name}-{result.fingerprint}",
@@ -158,8 +174,18 @@ def write_model(
         calibration=network.quantisation.calibration if network.quantisation else "",
         allows=(INT8,) if cfg.train.allow_int8 else (),
         vectors=trial.features.elsewhere.for_model() if trial.features.elsewhere else {},
+        decision=result.decision.decision or None,
     )
     write_manifest(directory, manifest, cfg.signing.sign)
+
+
+def _leave_films_and_network(trial: Trial, directory: Output) -> None:
+    """Leave the list of the films that trained, where films are known, and the network's file."""
+    if not trial.features.elsewhere:
+        trained = trial.partition.rows.where(~F.col(IS_TEST))
+        directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
+    if path := trial.features.plan.network.path:
+        _copy(Path(path), directory)
 
 
 def _origin(weights: Weights) -> Origin:

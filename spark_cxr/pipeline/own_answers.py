@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones import user_network
 from spark_cxr.backbones.card import Card
 from spark_cxr.errors import ConfigError
-from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.output import Output
@@ -39,7 +38,7 @@ class OwnHead:
     activation: str
     name: str = OWN
     title: str = "The network's own answers"
-    default: Setting = ()
+    learns: bool = False
 
     @property
     def places(self) -> Mapping[str, int]:
@@ -60,10 +59,16 @@ class OwnHead:
             raise ConfigError("a finding that films and network share", received, way_out)
         return kept
 
-    def fitted(self, findings: Sequence[str]) -> FittedFindings:
-        """Give the answers to these findings in the form of trained heads."""
-        places = {finding: self.places[finding] for finding in findings}
-        return FittedFindings(OwnModel(places, len(self.labels), self.activation), {})
+    def fitted(
+        self, rows: DataFrame, counts: Sequence[FindingTally], features: int
+    ) -> FittedFindings:
+        """Give the answers to these findings in the form of trained heads; no film is looked at."""
+        places = {count.finding: self.places[count.finding] for count in counts}
+        model = OwnModel(places, len(self.labels), self.activation)
+        return FittedFindings(model, {}, has_learned=False)
+
+    def settled(self, found: FittedFindings) -> None:
+        """Give nothing: more films would bring nothing."""
 
 
 @dataclass(frozen=True)

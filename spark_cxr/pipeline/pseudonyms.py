@@ -7,18 +7,11 @@ import hmac
 import unicodedata
 
 from spark_cxr.errors import ConfigError
+from spark_cxr.images.demographics import NOBODY
 from spark_cxr.output import KEY_VARIABLE
 
 HEX_DIGITS = 20
 """80 bits: among a million patients two share a pseudonym with probability 4e-13."""
-NOBODY = frozenset(
-    (
-        *("", "-", "--", "?", ".", "na", "n/a", "#n/a", "<na>", "nan", "nil", "none", "null"),
-        *("unknown", "unk", "undefined", "missing", "not available", "not applicable"),
-        *("anonymous", "anonymized", "anonymised", "anon"),
-    )
-)
-"""What tables and devices write, in capitals or not, where they know no patient."""
 
 
 def pseudonym(key: bytes, identifier: str | None) -> str | None:

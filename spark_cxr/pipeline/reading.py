@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -219,6 +219,7 @@ def _film_row(film: Film, content: Content, path: str, reading: Reading) -> Row:
         "patient_id": _patient(film, path, reading),
         "view": film.view,
         "flags": list(film.flags),
+        **asdict(film.demographics),
     }
 
 

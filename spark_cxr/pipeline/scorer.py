@@ -32,7 +32,8 @@ SCORED_FILES = (
     "path string, sha256 string, modified bigint, bytes bigint, prediction string, "
     "confidence double, probabilities map<string,double>, "
     "training_distance double, flags array<string>, "
-    "reason string, detail string, is_same boolean, is_unsettled boolean"
+    "reason string, detail string, is_same boolean, is_unsettled boolean, "
+    "verdicts map<string,string>"
 )
 """One row a file; `modified` in microseconds, which no time zone can bend on the way."""
 
@@ -80,6 +81,7 @@ class ScoredFile:
     is_same: bool = False
     is_unsettled: bool = False
     """It was gone, or had another size, when it was to be read: nothing is known of it."""
+    verdicts: Mapping[str, str] = field(default_factory=dict)
 
 
 def look_at(
@@ -156,4 +158,5 @@ def prediction_row(found: Prediction) -> Row:
         "probabilities": dict(found.probabilities),
         "training_distance": found.distance,
         "flags": list(found.flags),
+        "verdicts": dict(found.verdicts),
     }

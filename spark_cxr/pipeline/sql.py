@@ -72,9 +72,9 @@ def register_scorer(
     """Register a model as a function of SQL: `SELECT cxr(content).prediction FROM films`.
 
     The function gives a struct (`schemas.SPOKEN`): prediction, confidence, probabilities, distance,
-    flags. A null or bad image has `reason` and `detail`, and the rest is null or empty; what is no
-    X-ray has its distance and flags only. A film gets the answer that `load_model` and the job
-    score give it.
+    flags, and the verdicts of a model that has sets. A null or bad image has `reason` and `detail`,
+    and the rest is null or empty; what is no X-ray has its distance and flags only. A film gets the
+    answer that `load_model` and the job score give it.
 
     Args:
         spark: The session in which the name is to be known.
@@ -103,5 +103,6 @@ def _spoken(prediction: Prediction) -> dict[str, Any]:
     if bad := prediction.bad:
         why = {"reason": bad.reason, "detail": bad.detail}
         # Empty, not null: PySpark cannot bring a null map out of pandas.
-        return {**dict.fromkeys(columns(SPOKEN)), "probabilities": {}, "flags": [], **why}
+        empty: dict[str, Any] = {"probabilities": {}, "flags": [], "verdicts": {}}
+        return {**dict.fromkeys(columns(SPOKEN)), **empty, **why}
     return {**prediction_row(prediction), "reason": None, "detail": None}

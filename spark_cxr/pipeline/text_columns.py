@@ -1,4 +1,4 @@
-"""Ids and names as column functions: pseudonyms, and letters with accents as one character.
+"""Ids and names as column functions: pseudonyms, names in one form, accents as one character.
 
 Apart from `pseudonyms`, so that workers that read films do not import pandas for them.
 """
@@ -13,6 +13,7 @@ import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql.functions import pandas_udf
 
+from spark_cxr.images.demographics import normal_maker, normal_name
 from spark_cxr.pipeline.pseudonyms import check_key, pseudonym
 
 
@@ -40,6 +41,28 @@ def composed(text: Column) -> Column:
             yield texts.map(_nfc).astype(object)
 
     return compose(text)
+
+
+def maker_names(text: Column) -> Column:
+    """Give one name for each maker (`normal_maker`), as a column function."""
+
+    @pandas_udf("string")
+    def name(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for texts in batches:
+            yield texts.map(normal_maker).astype(object)
+
+    return name(text)
+
+
+def device_names(text: Column) -> Column:
+    """Give names of one printable line (`normal_name`), as a column function."""
+
+    @pandas_udf("string")
+    def name(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for texts in batches:
+            yield texts.map(normal_name).astype(object)
+
+    return name(text)
 
 
 def _nfc(text: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyspark.sql import DataFrame
@@ -11,13 +11,17 @@ from pyspark.sql import DataFrame
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import PortableHead
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
-from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
+from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.output import Output
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import Partition, SplitWords, split_words
+from spark_cxr.pipeline.subgroups import Subgroups
 from spark_cxr.pipeline.tune import Tuned
 from spark_cxr.settings import Config, Train
 
@@ -68,6 +72,18 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class DecisionStep:
+    """What was learned of how a model is to decide, and what could not be."""
+
+    decision: Decision
+    notes: tuple[str, ...] = ()
+    """Sentences for a reader, on what was wanted and is not there."""
+
+
+UNDECIDED = DecisionStep(NO_DECISION)
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """A head after training and test."""
 
@@ -83,6 +99,13 @@ class TrainingResult:
     """What `--tune` tried; None without it."""
     learning: tuple[LearningPoint, ...]
     seconds: float
+    subgroups: Subgroups = field(default_factory=Subgroups)
+    """Of the films that test, in the order of paths."""
+    gaps: SubgroupGaps | None = None
+    """Missed disease by group; None where there are no groups, or no label means normal."""
+    decision: DecisionStep = UNDECIDED
+    decision_figures: DecisionFigures | None = None
+    """What that gives on the test; None where it says nothing."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,7 +127,7 @@ class FindingResult:
     fingerprint: str
     metrics: FindingMetrics
     parts: tuple[FindingPartTable, ...]
-    """The same by source and by view, where the test has several."""
+    """The same by source, view and subgroup, where the test has several."""
     mllib: dict[str, float]
     shared: int
     overlap: Overlap
@@ -117,7 +140,13 @@ class FindingResult:
     setting: Setting
     tuned: Mapping[str, Tuned]
     """What `--tune` tried, by finding; empty without it."""
+    learning: tuple[FindingLearningPoint, ...]
     seconds: float
+    gaps: SubgroupGaps | None = None
+    """Films with a finding of which none is named, by group."""
+    decision: DecisionStep = UNDECIDED
+    decision_figures: DecisionFigures | None = None
+    """What that gives on the test; None where it says nothing."""
 
     @property
     def labels(self) -> tuple[str, ...]:

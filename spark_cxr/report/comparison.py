@@ -20,6 +20,7 @@ from spark_cxr.report import comparison_wording as words
 from spark_cxr.report import dots, sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
 from spark_cxr.report.sections import NOTHING, with_small
+from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.vector_maps import vector_maps
 
 
@@ -41,6 +42,7 @@ def comparison_page(report: ComparisonReport) -> str:
         sections.classes(best, f"Class by class: {report.best.name}"),
         sections.pictures(best, f"In pictures: {report.best.name}"),
         sections.parts(report.parts),
+        missed_by_group(report.missed),
         sections.mistakes(report.mistakes),
         _published(report),
         _data(report),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import Interval, LearningPoint
+from spark_cxr.metrics.finding_records import FindingLearningPoint
 from spark_cxr.metrics.wording import (
     THIN,
     decimal,
@@ -58,26 +59,31 @@ class Lane:
     dots: tuple[Dot | None, ...]
 
 
-def draw_learning(curve: Sequence[LearningPoint]) -> str:
-    """Draw accuracy, with intervals, over the number of training images."""
+def draw_learning(
+    curve: Sequence[LearningPoint | FindingLearningPoint],
+    what: str = "Accuracy",
+    axis: Axis = ACCURACY,
+) -> str:
+    """Draw a figure, with its intervals, over the number of training images."""
     size = (WIDTH, 250.0)
     words = "; ".join(
-        f"{each.n_train:,} training images: {percent(each.accuracy)}" for each in curve
+        f"{each.n_train:,} training images: {axis.word(each.value)}" for each in curve
     )
 
     def pen(figure: "Figure") -> None:
         axes = add_axes(figure, size, left=LEFT + 6)
         across = [each.n_train for each in curve]
-        axes.plot(across, [100 * each.accuracy for each in curve], color=COLOURS[0], marker="o")
+        values = [axis.unit * each.value for each in curve]
+        axes.plot(across, values, color=COLOURS[0], marker="o")
         for each in curve:
             if each.interval is not None:
-                ends = [100 * each.interval.low, 100 * each.interval.high]
+                ends = [axis.unit * each.interval.low, axis.unit * each.interval.high]
                 axes.plot([each.n_train] * 2, ends, color=COLOURS[0], linewidth=1.2, alpha=0.7)
         _logarithmic(axes, across)
-        axes.set(xlabel="Training images", ylabel="Accuracy, %")
+        axes.set(xlabel="Training images", ylabel=axis.name.replace(THIN, " "))
         axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
 
-    return draw("learning", "Accuracy over training size", words, size, pen)
+    return draw("learning", f"{what} over training size", words, size, pen)
 
 
 def draw_lanes(lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis = ACCURACY) -> str:

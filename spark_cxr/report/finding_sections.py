@@ -7,12 +7,14 @@ from spark_cxr.metrics.finding_records import (
     Estimate,
     Figures,
     FindingFigures,
+    FindingLearningPoint,
     FindingMetrics,
 )
 from spark_cxr.metrics.finding_results import OmittedFinding
 from spark_cxr.metrics.finding_wording import (
     MEANINGS,
     by_auc,
+    finding_learning_remark,
 )
 from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.wording import (
@@ -23,9 +25,10 @@ from spark_cxr.metrics.wording import (
     percent,
     percent_range,
 )
+from spark_cxr.report.dots import MACRO_AUC
 from spark_cxr.report.finding_plots import draw_aucs, draw_curves, draw_pairs, draw_precisions
 from spark_cxr.report.html import Html, element, facts, figure, join, section, table
-from spark_cxr.report.sections import NOTHING, with_small
+from spark_cxr.report.sections import NOTHING, learning_section, with_small
 
 PAIRED = 16
 """Up to how many findings, the most frequent ones, a drawing of pairs has room for."""
@@ -125,6 +128,13 @@ def _shared(figures: Figures) -> tuple[str, ...]:
 
 def _decimal(found: Estimate) -> str:
     return with_small(decimal(found.value), decimal_range(found.interval))
+
+
+def finding_learning(curve: tuple[FindingLearningPoint, ...]) -> Html:
+    """Draw the mean AUC over the size of the training set, if there are two sizes or more."""
+    if len(curve) < 2:
+        return NOTHING
+    return learning_section(curve, "Mean AUC", MACRO_AUC, finding_learning_remark(curve))
 
 
 def curves_section(

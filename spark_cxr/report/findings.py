@@ -19,8 +19,10 @@ from spark_cxr.metrics.wording import (
     percent,
 )
 from spark_cxr.report import contact, sections
+from spark_cxr.report.decisions import decision_section
 from spark_cxr.report.finding_sections import (
     curves_section,
+    finding_learning,
     finding_parts,
     findings_section,
     meanings,
@@ -29,6 +31,7 @@ from spark_cxr.report.finding_sections import (
 )
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
 from spark_cxr.report.sections import NOTHING
+from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.training import data_facts, how_it_learned, split_section
 
 
@@ -48,13 +51,15 @@ def findings_page(report: FindingsReport) -> str:
         _tiles(found),
         findings_section(found),
         finding_parts(report.parts),
+        missed_by_group(report.missed),
         curves_section(found, report.split.unit),
+        decision_section(report.decision),
         pairs_section(found),
         contact.training_panels(report.panels, report.heat, is_of_findings=True),
         omitted_findings(report.omitted),
         how_it_learned(report.learned),
+        finding_learning(report.learning),
         _mistakes(report.mistakes),
-        contact.training_panels(report.panels, report.heat, is_of_findings=True),
         meanings(),
         _data(report),
         split_section(report),

@@ -9,7 +9,7 @@ import textwrap
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from spark_cxr.metrics import Band, Interval, Metrics
+from spark_cxr.metrics import Band, Interval, Metrics, Reliability
 from spark_cxr.metrics.wording import decimal, percent, printable
 from spark_cxr.report.svg import INK, draw
 
@@ -80,7 +80,16 @@ def draw_precision_recall(metrics: Metrics) -> str:
 
 def draw_reliability(metrics: Metrics) -> str:
     """Draw how often the classifier was right against how confident it was."""
-    curve = metrics.curves.reliability
+    return draw_trust(metrics.curves.reliability)
+
+
+def draw_trust(
+    curve: Reliability,
+    name: str = "reliability",
+    title: str = "Reliability diagram",
+    up: str = "Share that was right",
+) -> str:
+    """Draw what was found against what was stated."""
     bins = list(zip(curve.confidence, curve.right, curve.counts, strict=True))
     points = [(sure, right) for sure, right, _ in bins if sure is not None and right is not None]
     size = (WIDTH, WIDTH + 20.0)
@@ -88,7 +97,7 @@ def draw_reliability(metrics: Metrics) -> str:
 
     def pen(figure: "Figure") -> None:
         axes = add_axes(figure, size, bottom=BOTTOM + 66)
-        _unit_square(axes, "", "Share that was right")
+        _unit_square(axes, "", up)
         axes.tick_params(labelbottom=False)
         axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8)
         axes.plot(
@@ -97,7 +106,7 @@ def draw_reliability(metrics: Metrics) -> str:
         below = add_axes(figure, size, top=size[1] - BOTTOM - 54)
         _draw_counts(below, curve.edges, curve.counts)
 
-    return draw("reliability", "Reliability diagram", words, size, pen)
+    return draw(name, title, words, size, pen)
 
 
 def add_axes(

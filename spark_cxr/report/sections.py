@@ -1,10 +1,11 @@
 """The parts that pages have in common: classes, pictures, mistakes, parts, audit, how it ran."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from spark_cxr.errors import REASONS
 from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part, wording
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
+from spark_cxr.metrics.finding_records import FindingLearningPoint
 from spark_cxr.metrics.results import (
     AuditSummary,
     Mistake,
@@ -219,16 +220,23 @@ def learning(curve: tuple[LearningPoint, ...]) -> Html:
     """Draw accuracy over the size of the training set, if there are two sizes or more."""
     if len(curve) < 2:
         return NOTHING
+    return learning_section(curve, "Accuracy", dots.ACCURACY, wording.learning_remark(curve))
+
+
+def learning_section(
+    curve: Sequence[LearningPoint | FindingLearningPoint], what: str, axis: dots.Axis, remark: str
+) -> Html:
+    """Draw a figure over the size of the training set, and say what its last step brought."""
     rows = (
-        (f"{each.n_train:,}", percent(each.accuracy), percent_range(each.interval))
-        for each in curve
+        (f"{each.n_train:,}", axis.word(each.value), axis.ends(each.interval)) for each in curve
     )
-    caption = "Accuracy on the same test images after training on more and more of the rest"
-    figures = table(caption, ("Training images", "Accuracy", "Interval"), rows)
-    drawn = figure(Html(dots.draw_learning(curve)), "Lines across the points: their intervals.")
-    remark = element("p", wording.learning_remark(curve))
+    caption = f"{what} on the same test images after training on more and more of the rest"
+    figures = table(caption, ("Training images", what, "Interval"), rows)
+    drawn = figure(
+        Html(dots.draw_learning(curve, what, axis)), "Lines across the points: their intervals."
+    )
     both = element("div", drawn, figures, class_="plots")
-    return section("Would more films help?", remark, both)
+    return section("Would more films help?", element("p", remark), both)
 
 
 def audit(found: AuditSummary | None) -> Html:

@@ -10,8 +10,10 @@ from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import DataSummary, EpochPoint, LearningSummary, TrainingReport
 from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import contact, sections
+from spark_cxr.report.decisions import decision_section
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
+from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.svg import INK, draw
 from spark_cxr.report.vector_maps import vector_maps
 
@@ -44,7 +46,9 @@ def training_page(report: TrainingReport) -> str:
         sections.tiles(report.metrics),
         sections.classes(report.metrics),
         sections.pictures(report.metrics),
+        decision_section(report.decision),
         sections.parts(report.parts),
+        missed_by_group(report.missed),
         how_it_learned(report.learned),
         sections.learning(report.learning),
         sections.mistakes(report.mistakes),

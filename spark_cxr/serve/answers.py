@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images import film
 from spark_cxr.model import predictor
+from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.findings import certainty, log_odds, positives
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.predictor import Prediction
@@ -84,6 +86,14 @@ class Answer:
     """With ?explain=1 or ?explain=LABEL."""
     similar: Sequence[NearFilm] | None = None
     """With ?similar=N, the nearest first; null where no class is named."""
+    verdicts: Mapping[str, str] | None = None
+    """Of a model that has sets: rule in, rule out or unsure for each label."""
+    coverage: float | None = None
+    """How often, by its word, a label is not ruled out for films that have it."""
+    points: Mapping[str, float] | None = None
+    """Of a model of classes: the operating points of those that have one."""
+    reached: Sequence[str] | None = None
+    """The classes at or above their operating points."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,7 @@ def answer(
     heat: Heat | None = None,
     similar: Sequence[NearFilm] | None = None,
     thresholds: Mapping[str, float] | None = None,
+    decision: Decision = NO_DECISION,
 ) -> Answer:
     """Put into words what was found."""
     prediction, points = film_answer.prediction, thresholds or {}
@@ -151,7 +162,22 @@ def answer(
         film_png=None if film_answer.png is None else text_of(film_answer.png),
         heat=heat,
         similar=similar,
+        **_decided(prediction, {} if points else decision.thresholds, decision),
     )
+
+
+def _decided(
+    prediction: Prediction, points: Mapping[str, float], decision: Decision
+) -> dict[str, Any]:
+    """Give verdicts and operating points of classes, where a class is named."""
+    found: dict[str, Any] = {}
+    if prediction.verdicts:
+        found = {"verdicts": prediction.verdicts, "coverage": decision.coverage}
+    if points and prediction.probabilities:
+        shares = prediction.probabilities
+        reached = [name for name, point in points.items() if shares[name] >= point]
+        found |= {"points": points, "reached": reached}
+    return found
 
 
 def is_uncertain(

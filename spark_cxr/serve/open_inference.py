@@ -5,7 +5,8 @@ binary tensors, which Triton's clients use unless told otherwise). Outputs: `lab
 `probabilities` in the order of the labels that the model's metadata names, and `reason`. For an
 image without a class, `label` is empty, and its numbers are null, which clients read as NaN. Of a
 model of findings, `label` has those at or above their operating points, with | between them, and
-the metadata has these points, in the order of the labels.
+the metadata has these points, in the order of the labels. A model that has sets also gives
+`verdicts` (rule in, rule out, unsure) in the order of the labels, empty where no class is named.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ JSON_LENGTH = "inference-header-content-length"
 EXTENSIONS = ("binary_tensor_data",)
 LENGTH = struct.Struct("<I")
 OUTPUTS = {LABEL: "BYTES", CONFIDENCE: "FP64", PROBABILITIES: "FP64", REASON: "BYTES"}
+VERDICTS = "verdicts"
+WIDE = (PROBABILITIES, VERDICTS)
+"""Outputs with a value for each label."""
 
 
 async def live(_: Service, __: Request) -> Response:
@@ -53,13 +57,13 @@ async def metadata(service: Service, request: Request) -> Response:
     """Say what goes into a model, and what comes out."""
     _known(service, request)
     name, labels = named(service.model.manifest), service.model.labels
-    widths, points = {PROBABILITIES: [len(labels)]}, service.model.manifest.thresholds
+    widths, points = {each: [len(labels)] for each in WIDE}, service.model.manifest.thresholds
     parameters = {"labels": ",".join(labels)}
     if points:
         parameters["thresholds"] = ",".join(str(points[label]) for label in labels)
     outputs = [
         {"name": each, "datatype": kind, "shape": [-1, *widths.get(each, [])]}
-        for each, kind in OUTPUTS.items()
+        for each, kind in outputs_of(service).items()
     ]
     return json_response(
         {
@@ -71,6 +75,11 @@ async def metadata(service: Service, request: Request) -> Response:
             "parameters": parameters,
         }
     )
+
+
+def outputs_of(service: Service) -> dict[str, str]:
+    """Name what a model gives, with its kinds."""
+    return {**OUTPUTS, **({VERDICTS: "BYTES"} if service.model.manifest.has_verdicts else {})}
 
 
 async def infer(service: Service, request: Request) -> Response:
@@ -162,13 +171,15 @@ def _response(
         CONFIDENCE: [each[1] for each in rows],
         PROBABILITIES: [share for each in rows for share in each[2:-1]],
         REASON: [each[-1] or "" for each in rows],
+        VERDICTS: [each.prediction.verdicts.get(label, "") for each in answers for label in labels],
     }
-    wanted = _wanted(message)
+    known = outputs_of(service)
+    wanted = _wanted(message, list(known))
     outputs = [
         {
             "name": each,
-            "datatype": OUTPUTS[each],
-            "shape": [len(rows), len(labels)] if each == PROBABILITIES else [len(rows)],
+            "datatype": known[each],
+            "shape": [len(rows), len(labels)] if each in WIDE else [len(rows)],
             "data": values[each],
         }
         for each in wanted
@@ -179,14 +190,14 @@ def _response(
     return {**answered, "outputs": outputs}
 
 
-def _wanted(message: dict[str, Any]) -> list[str]:
+def _wanted(message: dict[str, Any], known: Sequence[str]) -> list[str]:
     outputs = message.get("outputs") or []
     if not isinstance(outputs, list):
         raise _wrong("outputs as a list")
     names = [each.get("name") if isinstance(each, dict) else None for each in outputs]
-    if not all(isinstance(each, str) and each in OUTPUTS for each in names):
-        raise _wrong(f"outputs from {', '.join(OUTPUTS)}")
-    return [str(each) for each in names] or list(OUTPUTS)
+    if not all(isinstance(each, str) and each in known for each in names):
+        raise _wrong(f"outputs from {', '.join(known)}")
+    return [str(each) for each in names] or list(known)
 
 
 def _wrong(expected: str) -> Refusal:

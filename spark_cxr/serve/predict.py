@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.model.explanation import target_of
+from spark_cxr.model.manifest import Manifest
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, NearFilm, answer, named
 from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import UNPROCESSABLE, Refusal, Sent, body_of, images_sent, refused
@@ -136,7 +137,8 @@ async def _answer(service: Service, found: FilmAnswer, options: AnswerOptions) -
         search = service.neighbours.nearest
         near = await asyncio.to_thread(search, found.vector, options.similar)
         similar = [NearFilm(*each) for each in near]
-    return answer(found, service.settings.uncertain, heat, similar, points)
+    uncertain, decision = service.settings.uncertain, service.model.predictor.decision
+    return answer(found, uncertain, heat, similar, points, decision)
 
 
 async def health(service: Service, _: Request) -> Response:
@@ -164,6 +166,7 @@ def card_of(service: Service) -> dict[str, Any]:
         "notice": NOTICE,
         "labels": manifest.labels,
         "thresholds": manifest.thresholds,
+        "decision": _decision_card(manifest),
         "head": manifest.head,
         "backbone": manifest.backbone,
         "weights": asdict(manifest.weights),
@@ -181,4 +184,18 @@ def card_of(service: Service) -> dict[str, Any]:
             "max_body_bytes": settings.max_body_bytes,
             "max_images": settings.max_images,
         },
+    }
+
+
+def _decision_card(manifest: Manifest) -> dict[str, Any] | None:
+    """Say how the model's probabilities become answers; None where they are those of its head."""
+    found = manifest.decision
+    if found is None:
+        return None
+    return {
+        "recalibration": found.recalibration.kind if found.recalibration else None,
+        "points": {point.label: asdict(point) for point in found.points},
+        "coverage": found.coverage or None,
+        "films": found.films,
+        "patients": found.patients,
     }

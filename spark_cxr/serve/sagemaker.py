@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.model.exchange import IMAGE, Value, from_text, kinds, row
+from spark_cxr.model.manifest import Manifest
 from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import Refusal, Sent, body_of, checked, json_of, media_type, of_json
 from spark_cxr.serve.predict import answer_images, json_response, predict, read_body
@@ -73,10 +74,11 @@ def _wrong(expected: str) -> Refusal:
     return Refusal(400, "bad_table", f"expected {expected}")
 
 
-def answer_rows(films: Sequence[FilmAnswer], labels: Sequence[str]) -> list[dict[str, Value]]:
+def answer_rows(films: Sequence[FilmAnswer], manifest: Manifest) -> list[dict[str, Value]]:
     """Give each image its row, as a model logged to MLflow does."""
-    columns = kinds(labels)
-    return [dict(zip(columns, row(each.prediction, labels), strict=True)) for each in films]
+    what = manifest.labels, manifest.has_verdicts
+    columns = kinds(*what)
+    return [dict(zip(columns, row(each.prediction, *what), strict=True)) for each in films]
 
 
 MEGABYTE = 1 << 20
@@ -113,5 +115,5 @@ async def invocations(service: Service, request: Request) -> Response:
         if images is None:
             return await answer_images(service, request, of_json(value, settings.max_images))
         films = await service.see(request, images)
-    rows = answer_rows(films, service.model.labels)
+    rows = answer_rows(films, service.model.manifest)
     return json_response({"predictions": rows})

@@ -18,9 +18,10 @@ from spark_cxr.images.film import Pixels
 from spark_cxr.training import network, optimisation
 from spark_cxr.training.batches import Batch, Feed, Floats
 from spark_cxr.training.checkpoint import State, Sums
+from spark_cxr.training.finding_refit import refit_findings_if_better, refit_findings_on
 from spark_cxr.training.network import CLASSES, MEMORY, Trainee
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.refit import FoldedHead, LabelledVectors, refit_if_better
+from spark_cxr.training.refit import FoldedHead, LabelledVectors, refit_if_better, refit_on
 from spark_cxr.training.task import Epoch, Say
 from spark_cxr.training.team import Team
 
@@ -146,7 +147,8 @@ def known(trainee: Trainee, films: Feed, change: Change = np.asarray) -> Labelle
         network.said(trainee.features, np.stack([*map(change, batch.films)]))[batch.counts > 0]
         for batch in films.batches(0)
     )
-    return LabelledVectors(np.concatenate(list(parts)), films.labels)
+    targets = films.labels if films.cells is None else films.cells
+    return LabelledVectors(np.concatenate(list(parts)), targets)
 
 
 def remember(trainee: Trainee, films: Feed) -> Floats:
@@ -156,10 +158,14 @@ def remember(trainee: Trainee, films: Feed) -> Floats:
     return np.asarray((vectors - vectors.mean(axis=0)) / spread, np.float32)
 
 
-def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
+def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, FoldedHead | None]:
     """Solve the last layer for what the network now says of films as they are.
 
     Where the recipe erases corners or mirrors films, it is also shown them so.
+
+    Returns:
+        The head, and the one that was solved without the films that validate; None where `head`
+        was kept.
     """
     augment = course.recipe.augment
     others = ((augment.erase, without_corners), (augment.mirror, mirrored))
@@ -169,4 +175,10 @@ def refit(course: Course, head: FoldedHead) -> tuple[FoldedHead, bool]:
         reduce(add, (known(course.trainee, films, change) for change in ways))
         for films in (course.still, val)
     )
-    return refit_if_better(head, train, check, course.train.weights)
+    if course.trainee.of_findings:
+        first = refit_findings_on(head, train)
+        found, is_refitted = refit_findings_if_better(head, train, check, first)
+    else:
+        first = refit_on(head, train, course.train.weights)
+        found, is_refitted = refit_if_better(head, train, check, course.train.weights, first)
+    return found, first if is_refitted else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.cache import whole
 from spark_cxr.errors import ConfigError, SparkCxrError
+from spark_cxr.heads.portable import PortableHead
 from spark_cxr.training import artifacts, checkpoint, epoch, network, optimisation, targets
 from spark_cxr.training.batches import Feed, checking_feed, finding_feeds, training_feed
 from spark_cxr.training.checkpoint import Saved, State
@@ -22,7 +24,7 @@ from spark_cxr.training.finding_targets import finding_cells
 from spark_cxr.training.network import ALL, CALM, HEAD
 from spark_cxr.training.optimisation import Moment
 from spark_cxr.training.recipe import Recipe
-from spark_cxr.training.refit import fold, fold_findings
+from spark_cxr.training.refit import FoldedHead, fold, split_findings
 from spark_cxr.training.task import Epoch, History, Say, Task, TrainedNetwork
 from spark_cxr.training.team import Alone, Team, align
 
@@ -257,13 +259,14 @@ def _finish(task: Task, course: Course, history: History, folder: Path) -> Train
         plain.set_weights(trainee.body.get_weights())
         artifacts.write_weights(plain, task, target)
     course.team.total(np.zeros(1))
-    if task.of_findings:
-        heads = fold_findings(trainee.head)
-        return TrainedNetwork(target, heads, history, best.number, is_refitted=False)
-    head, is_refitted = fold(trainee.head), False
+    last, first = fold(trainee.head), None
     if task.recipe.refit and not course.team.share.number:
-        head, is_refitted = epoch.refit(course, head)
-    return TrainedNetwork(target, head, history, best.number, is_refitted)
+        last, first = epoch.refit(course, last)
+    split: Callable[[FoldedHead], PortableHead] = (
+        split_findings if task.of_findings else lambda head: head
+    )
+    early = split(first) if first else None
+    return TrainedNetwork(target, split(last), history, best.number, first is not None, early)
 
 
 def _write(path: Path, content: bytes) -> None:

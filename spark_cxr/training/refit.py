@@ -8,6 +8,7 @@ solution can be computed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -54,12 +55,11 @@ def fold(head: Any) -> FoldedHead:
     return Dense(tuple(weights), tuple(biases))
 
 
-def fold_findings(head: Any) -> FindingHeads:
-    """Read the same head as one of two classes for each finding, which the margin tells apart.
+def split_findings(folded: FoldedHead) -> FindingHeads:
+    """Make of a margin for each finding a head of two classes for each.
 
     Against a margin of 0, softmax is the sigmoid that it has learned with.
     """
-    folded = fold(head)
     if isinstance(folded, Linear):
         pairs = zip(folded.weights, folded.bias, strict=True)
         return FindingHeads(
@@ -89,10 +89,11 @@ def _affine(layer: Any) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class LabelledVectors:
-    """Feature vectors whose classes are known."""
+    """Feature vectors and what is known of their films."""
 
     vectors: Array
-    targets: Numbers
+    targets: Array
+    """The number of each one's class; of findings the cells of each (`finding_targets.Cells`)."""
 
     def hits(self, head: FoldedHead) -> int:
         """Count those that a head names rightly."""
@@ -106,7 +107,11 @@ class LabelledVectors:
 
 
 def refit_if_better(
-    head: FoldedHead, train: LabelledVectors, val: LabelledVectors, weights: Array
+    head: FoldedHead,
+    train: LabelledVectors,
+    val: LabelledVectors,
+    weights: Array,
+    first: FoldedHead | None = None,
 ) -> tuple[FoldedHead, bool]:
     """Solve the last layer anew where validation says that this is no worse, then for all films.
 
@@ -115,21 +120,30 @@ def refit_if_better(
         train: Those that train.
         val: Those that validate; they choose, and then count as well.
         weights: How much a film of each class counts.
+        first: The head with its last layer solved on `train` alone, where that is done already.
 
     Returns:
         The head, and whether it was solved.
     """
-    if val.hits(_refit(head, train, weights)) < val.hits(head):
+    if val.hits(first or refit_on(head, train, weights)) < val.hits(head):
         return head, False
-    return _refit(head, train + val, weights), True
+    return refit_on(head, train + val, weights), True
 
 
-def _refit(head: FoldedHead, known: LabelledVectors, weights: Array) -> FoldedHead:
+def refit_on(head: FoldedHead, known: LabelledVectors, weights: Array) -> FoldedHead:
+    """Solve the last layer of a head on some films."""
+    return with_last(head, known.vectors, lambda given: solve(given, known.targets, weights))
+
+
+def with_last(
+    head: FoldedHead, vectors: Array, solver: Callable[[Array], tuple[Array, Array]]
+) -> FoldedHead:
+    """Put in the place of the last layer the one that is solved for what goes into it."""
     if isinstance(head, Dense):
-        kernel, bias = solve(head.before_last(known.vectors), known.targets, weights)
+        kernel, bias = solver(head.before_last(vectors))
         last = {"weights": (*head.weights[:-1], kernel), "biases": (*head.biases[:-1], bias)}
         return replace(head, **last)
-    kernel, bias = solve(known.vectors, known.targets, weights)
+    kernel, bias = solver(vectors)
     return replace(head, weights=kernel.T.copy(), bias=bias)
 
 

@@ -101,3 +101,6 @@ class TrainedNetwork:
     best_epoch: int
     is_refitted: bool
     """The last layer was solved anew."""
+    first_head: PortableHead | None = None
+    """The head with its last layer solved without the films that validate, to which these are new;
+    None where `head` has not learned from them."""

@@ -59,6 +59,10 @@ def preflight(cfg: Config, sections: Sequence[str]) -> None:
         from spark_cxr.pipeline.checks.summary import with_manifest
 
         cfg = with_manifest(cfg)
+    if "evaluate" in sections:
+        from spark_cxr.verbs.evaluate.run import as_the_model_reads
+
+        cfg = as_the_model_reads(cfg)
     if is_vector_table(cfg.train.features) and "train" in sections:
         _check_vectors(cfg, "compare" in sections)
     cfg = _with_earlier(cfg) if "features" in sections else cfg
@@ -136,6 +140,12 @@ def _check_explain(cfg: Config) -> None:
         read_boxes(cfg.explain.boxes, cfg.explain.boxes_size)
 
 
+def _check_evaluate(cfg: Config) -> None:
+    from spark_cxr.verbs.evaluate.run import check_settings
+
+    check_settings(cfg)
+
+
 def _check_score(cfg: Config) -> None:
     from spark_cxr.verbs.score.run import check_settings
 
@@ -156,6 +166,7 @@ CHECKS: dict[str, Callable[[Config], None]] = {
     "compare": _check_compare,
     "finetune": _check_finetune,
     "audit": _check_audit,
+    "evaluate": _check_evaluate,
     "explain": _check_explain,
     "score": _check_score,
 }

@@ -262,6 +262,26 @@ def test_weights_in_a_second_file_count(write, tmp_path, films):
     np.testing.assert_allclose(2 * found[0], found[1], rtol=1e-4, atol=1e-5)
 
 
+def test_onnx_runtime_wants_all_weights_in_one_file(write, tmp_path):
+    data = tiny_onnx.model(
+        [tiny_onnx.node("Conv", ["image", "w"], ["maps"], kernel_shape=[4, 4])],
+        [tiny_onnx.external("w", (5, 3, 4, 4), "w.data")],
+        [("image", ["n", 3, 16, 16])],
+        [("maps", ["n", 5, 13, 13])],
+    )
+    (tmp_path / "w.data").write_bytes(tiny_onnx.kernel().tobytes())
+    row = find(write(data))
+    with pytest.raises(WeightsError, match=r"one file for ONNX Runtime.*tiny.onnx with w.data"):
+        network.prepare(row, weights.resolve("", row), "onnxruntime")
+
+
+def test_a_corrected_card_counts_for_a_network_that_is_ready(write):
+    before = plan_of(write(tiny_onnx.pooled()), "onnxruntime").network
+    after = plan_of(write(tiny_onnx.pooled(), f'{CARD}[output]\nmaps = "maps"'), "onnxruntime")
+    assert before.path == after.network.path
+    assert (before.card.maps, after.network.card.maps) == ("", "maps")
+
+
 def test_a_network_of_the_catalog_runs_at_another_size():
     assert find("VGG19", size=256).size_hw == (256, 256)
     assert replace(find("VGG19", size=256), size_hw=(224, 224)) == find("VGG19")

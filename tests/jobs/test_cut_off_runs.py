@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
 from jobs.featurize import JOB as FEATURIZE
 from spark_cxr import job
-from spark_cxr.output import KEY_VARIABLE, PARTS
+from spark_cxr.output import KEY_VARIABLE, PARTS, Output
 from spark_cxr.pipeline import features, film_run, readers
+from spark_cxr.pipeline.phantom_films import phantoms_step
 from spark_cxr.pipeline.reading import look
 from tests.quick import defaults
 
@@ -108,3 +110,73 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(films, tmp_path
             keys = [{**row, "modified": None} for row in rows_of(tmp_path / "whole", table)]
             found = [{**row, "modified": None} for row in rows_of(out, table)]
             assert found == keys
+
+
+OF_TIME = {"seconds", "times", "resumed", "read", "scored_at", "created", "out", "started"}
+"""What of a run says when and how it was done."""
+
+
+def without_time(found):
+    """Give what a run has found, without how long it took."""
+    if isinstance(found, dict):
+        return {name: without_time(each) for name, each in found.items() if name not in OF_TIME}
+    return [*map(without_time, found)] if isinstance(found, list) else found
+
+
+def finished_films(out):
+    """Count the films that a run has left as finished."""
+    return sum(pq.read_metadata(path).num_rows for path in (out / PARTS).glob("*/part-*.parquet"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_training_of_findings_that_is_killed_reads_no_finished_film_again(tmp_path):
+    films = tmp_path / "P"
+    shares = ["Consolidation=0.4", "Effusion=0.4", "Pneumothorax=0.3"]
+    drawn = {"count": 120, "size": 96, "formats": ["png"], "bad": 0, "several_findings": shares}
+    phantoms_step(defaults(phantoms=drawn).phantoms, 0, Output(str(films)))
+    flags = ["--images", str(films), "--labels", str(films / "manifest.csv"), "--findings"]
+    flags += ["--likeness", "1.0", "--backbone", "fake", "--resamples", "100", "--explained", "1"]
+    flags += ["--least-positives", "5"]
+
+    def started(out):
+        command = [sys.executable, "-c", KILLS, "train-lr", *flags, "--out", str(out)]
+        return subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+
+    def left_by(out):
+        predictions = [without_time(row) for row in rows_of(out, "predictions")]
+        metrics = json.loads((out / "metrics.json").read_text())
+        with np.load(out / "model" / "head.npz") as head:
+            arrays = {name: head[name].tolist() for name in head.files}
+        return predictions, without_time(metrics), arrays
+
+    def begun(out):
+        run = started(out)
+        while not (out / PARTS).is_dir():
+            assert run.poll() is None, "it ended without a pass"
+            time.sleep(0.05)
+        return run, time.monotonic()
+
+    run, since = begun(tmp_path / "whole")
+    assert run.wait() == 0
+    took, draw, resumed = time.monotonic() - since, random.Random(22), list[int]()
+    for number in range(4):
+        out = tmp_path / f"killed{number}"
+        run, _ = begun(out)
+        time.sleep(draw.uniform(0.0, 1.0) * took)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        finished = finished_films(out)
+        again = started(out)
+        said = again.communicate()[0].decode().splitlines()
+        assert again.returncode in (0, 2), "2: it was done before it was killed"
+        if again.returncode == 0:
+            done = json.loads(said[-1])
+            resumed.append(done["resumed"])
+            assert done["resumed"] >= finished
+            assert done["times"]["films"] <= 120 - finished
+        assert left_by(out) == left_by(tmp_path / "whole")
+        assert not (out / PARTS).exists()
+    assert max(resumed) > 0

@@ -66,6 +66,7 @@ def metrics(run_dir):
 
 def test_page_shows_test_films_with_the_heat_of_their_leading_finding(run_dir):
     page = (run_dir / "report.html").read_text()
+    assert page.count("<h2>Where decisions come from</h2>") == 1
     assert "Where decisions come from" in page
     assert "blue is evidence against it" in page
     assert [name for name in NAMES if f"{name} rather than no {name}" in page]
@@ -74,6 +75,7 @@ def test_page_shows_test_films_with_the_heat_of_their_leading_finding(run_dir):
 
 def test_run_leaves_figures_a_page_and_a_model_of_findings(run_dir, metrics):
     assert metrics["labels"] == NAMES
+    assert metrics["learning_curve"] == []
     assert sorted(metrics["auc"]) == NAMES
     assert metrics["n_train"] + metrics["n_test"] == metrics["images"]
     manifest = json.loads((run_dir / "model" / "model.json").read_text())
@@ -153,6 +155,29 @@ def test_explain_draws_the_finding_that_was_asked_for(spark, run_dir, films, tmp
     job.run(EXPLAIN, spark, cfg)
     rows = pq.read_table(out / "explanations").to_pylist()
     assert {(row["target"], row["contrast"]) for row in rows} == {("Effusion", "no Effusion")}
+
+
+def test_learning_curve_of_tuned_heads_ends_at_the_whole_training(spark, run_dir, tmp_path):
+    out = tmp_path / "R"
+    changed = {"learning_curve": True, "tune": True, "tune_folds": 2, "explained": 0}
+    train = {**QUICK, **changed, "features": str(run_dir)}
+    cfg = defaults(run={"out": str(out)}, ingest={"findings": ["all"]}, train=train)
+    job.run(TRAIN, spark, cfg)
+    metrics = json.loads((out / "metrics.json").read_text())
+    curve = metrics["learning_curve"]
+    sizes = [point["n_train"] for point in curve]
+    assert sizes == sorted(set(sizes)) and len(sizes) > 1
+    low, high = metrics["intervals"]["auc_macro"]
+    assert curve[-1] == {
+        "n_train": metrics["n_train"],
+        "auc_macro": metrics["auc_macro"],
+        "interval": {"low": low, "high": high},
+    }
+    assert curve[0]["auc_macro"] < curve[-1]["auc_macro"]
+    assert set(metrics["tuned"]) == set(NAMES)
+    page = (out / "report.html").read_text()
+    assert "Would more films help?" in page
+    assert f"to {metrics['n_train']} training images the mean AUC went from" in page
 
 
 def test_findings_can_be_named(spark, films, tmp_path):

@@ -69,7 +69,7 @@ def test_metrics_have_the_figures_of_each_finding_and_how_the_network_learned(ru
     assert set(figures["auc"]) == set(said["findings"])
     assert (figures["n_train"], figures["n_val"]) == (said["n_train"], said["n_val"])
     assert figures["recipe"]["best_by"] == "loss"
-    assert figures["refitted"] is False
+    assert figures["recipe"]["refit"] is True
     epochs = figures["history"]
     best = min(epochs, key=lambda epoch: epoch["val_loss"])
     assert figures["best_epoch"] == best["number"]

@@ -71,6 +71,8 @@ def test_answers_of_the_network_are_the_probabilities(spark, films, tmp_path, ac
     assert done["findings"] == ["Effusion"]  # by its synonym; nobody looked for oedema
     manifest = json.loads((tmp_path / "R" / "model" / "model.json").read_text())
     assert (manifest["head"], manifest["thresholds"]) == ("own", {"Effusion": 0.5})
+    figures = json.loads((tmp_path / "R" / "metrics.json").read_text())
+    assert figures["learning_curve"] == []  # it would learn nothing from more films
     rows = pq.read_table(tmp_path / "R" / "predictions").to_pylist()[:5]
     films_of = [(films / "films" / r["path"].rsplit("/", 1)[-1]).read_bytes() for r in rows]
     model = load_model(tmp_path / "R" / "model")

@@ -122,7 +122,7 @@ def test_a_newer_format_is_refused_with_the_way_out(directory):
     path = Path(directory.address, "model.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 10}))
     assert refusal(directory) == (
-        "Expected a model directory of format 3 or 4. Received: format 10. Upgrade spark_cxr."
+        "Expected a model directory of format 3, 4 or 5. Received: format 10. Upgrade spark_cxr."
     )
 
 

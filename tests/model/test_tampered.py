@@ -26,6 +26,7 @@ from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.model import load_model
 from spark_cxr.model.manifest import ARRAYS, NAME, REFERENCE, SEAL, _seal, digests, write_manifest
 from spark_cxr.output import Output
+from tests.model.decision_by_hand import decision_of_findings
 from tests.model.findings_by_hand import findings_model, mixed_heads
 
 DIM = catalog.get("fake").dim
@@ -68,7 +69,10 @@ def written(folder: Path, head: PortableHead) -> Path:
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
     found = {name: written(root / name, head) for name, head in HEADS.items()}
-    return {**found, "findings": Path(findings_model(root / "findings", mixed_heads()))}
+    found["findings"] = Path(findings_model(root / "findings", mixed_heads()))
+    of_findings = decision_of_findings()
+    found["decided"] = Path(findings_model(root / "decided", mixed_heads(), decision=of_findings))
+    return found
 
 
 def reseal(folder: Path, entries: dict[str, Any], anew: bool = True) -> None:
@@ -186,7 +190,7 @@ def change_place(folder: Path, draw: random.Random) -> None:
 CHANGES = (change_entry, change_array, change_bytes, change_place)
 
 
-@pytest.mark.parametrize("head", [*HEADS, "findings"])
+@pytest.mark.parametrize("head", [*HEADS, "findings", "decided"])
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_tampered_model_answers_as_before_or_is_refused_in_one_line(
     models: dict[str, Path], tmp_path: Path, head: str, change: Callable[..., None]

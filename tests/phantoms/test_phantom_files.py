@@ -53,6 +53,12 @@ def test_dicom_says_what_the_manifest_says(tag: str) -> None:
     assert said == [f.patient_id if tag == "PatientID" else f.view for f in files]
 
 
+def test_dicom_says_who_is_on_a_film_and_what_took_it() -> None:
+    for file in files_of("dicom"):
+        assert decode(file.data).demographics == file.demographics
+        assert pydicom.dcmread(io.BytesIO(file.data)).PatientBirthDate == ""
+
+
 def test_dicom_identifiers_are_valid_and_unlike_each_other() -> None:
     uids = [pydicom.dcmread(io.BytesIO(f.data)).SOPInstanceUID for f in files_of("dicom")]
     assert all(uid.is_valid for uid in uids)

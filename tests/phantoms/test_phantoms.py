@@ -10,6 +10,7 @@ import pytest
 
 import spark_cxr.phantoms as package
 from spark_cxr.errors import ConfigError
+from spark_cxr.images.demographics import AGE_BANDS, age_band
 from spark_cxr.phantoms import (
     CLASSES,
     FORMATS,
@@ -22,11 +23,12 @@ from spark_cxr.phantoms import (
     phantoms,
     plan,
 )
+from spark_cxr.phantoms.anatomy import DEVICES
 
 GOLDEN = {
     "png": "c7255e9a49e473db5c60826af3c7b9298f1bf058d7d7978bfebf20d02596c60d",
     "jpeg": "fe25e629e43dd50e824d479fbe8713d914568a0cee9c852a7442a1c75614da9d",
-    "dicom": "18f8cb4ea32028f395077479e115b92e09cb9a87fd8171614a7cf003ac667a40",
+    "dicom": "ebdf834f1861820c86ea6fcc65fdf155825735cfd30aab2f39e7d1416630689d",
 }
 """Of numpy 1.26 and 2.4, Pillow 10.4 and 13.0, with and without AVX2: all the same."""
 GOLDEN_GREY = "7c07d826b5933cef1c9bea9f368871f04de57bccf0b9a665490e2dd68a99a364"
@@ -142,6 +144,20 @@ def test_manifest_lists_every_file_with_its_columns() -> None:
     assert {row["path"]: row["expected_reason"] for row in rows} == {
         f.name: f.expected_reason for f in files
     }
+
+
+def test_manifest_says_who_is_on_a_film_and_what_took_it() -> None:
+    files = list(phantoms(90, 1, 64, ("jpeg",)))
+    rows = list(csv.DictReader(io.StringIO(manifest_csv([manifest_row(f) for f in files]))))
+    assert {age_band(int(row["age"])) for row in rows} == {name for name, _ in AGE_BANDS}
+    assert {row["sex"] for row in rows} == {"F", "M"}
+    assert {(row["maker"], row["device"]) for row in rows} == set(DEVICES)
+    people = {(row["patient_id"], row["age"], row["sex"]) for row in rows}
+    assert len(people) == len({row["patient_id"] for row in rows})
+
+
+def test_broken_files_say_nothing_of_a_person() -> None:
+    assert [f for f in phantoms(10, 1, 64, ("dicom",), bad=10) if b"Alder" in f.data] == []
 
 
 def test_masks_lie_where_spark_does_not_look() -> None:

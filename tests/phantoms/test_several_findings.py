@@ -13,7 +13,7 @@ from spark_cxr.phantoms import (
     Phantom,
     Series,
     box_rows,
-    draw_several,
+    draw,
     make,
     manifest_columns,
     manifest_csv,
@@ -34,8 +34,7 @@ def films() -> list[Phantom]:
 def change_by(name: str, patient: int, size: int = 160) -> tuple[np.ndarray, list[FindingBox]]:
     """Give what a finding alone changes on a film, and its boxes."""
     ill, well = (
-        draw_several(found, 1, patient=patient, size=size, lettered=False)
-        for found in ((name,), ())
+        draw(found, 1, patient=patient, size=size, lettered=False) for found in ((name,), ())
     )
     assert ill.grey12.shape == well.grey12.shape
     return np.abs(ill.grey12.astype(int) - well.grey12), list(ill.boxes)
@@ -53,7 +52,7 @@ def inside(boxes: list[FindingBox], size_hw: tuple[int, ...], margin: int = 0) -
 
 
 def test_grey_levels_and_boxes_are_what_they_always_were() -> None:
-    drawings = [draw_several((name,), 3, patient=n, size=128) for n, name in enumerate(SHARES)]
+    drawings = [draw((name,), 3, patient=n, size=128) for n, name in enumerate(SHARES)]
     parts = [d.grey12.astype("<u2").tobytes() + repr(d.boxes).encode() for d in drawings]
     assert hashlib.sha256(b"".join(parts)).hexdigest() == GOLDEN
 
@@ -78,15 +77,13 @@ def test_a_box_is_no_larger_than_what_it_boxes(name: str) -> None:
 
 
 def test_a_box_is_the_same_on_a_film_of_another_size() -> None:
-    (small,), (large,) = (
-        draw_several(("Nodule",), 1, patient=2, size=size).boxes for size in (128, 512)
-    )
+    (small,), (large,) = (draw(("Nodule",), 1, patient=2, size=size).boxes for size in (128, 512))
     scaled = np.array([large.x, large.y, large.width, large.height]) / 4
     assert np.allclose(scaled, [small.x, small.y, small.width, small.height], atol=1.5)
 
 
 def test_an_effusion_on_both_sides_has_two_boxes() -> None:
-    counts = {len(draw_several(("Effusion",), 1, patient=n, size=64).boxes) for n in range(20)}
+    counts = {len(draw(("Effusion",), 1, patient=n, size=64).boxes) for n in range(20)}
     assert counts == {1, 2}
 
 
@@ -94,19 +91,19 @@ def test_findings_do_not_depend_on_each_other() -> None:
     change, _ = change_by("Nodule", 2)
     others = ("Cardiomegaly", "Hernia")
     both, without = (
-        draw_several(found, 1, patient=2, size=160, lettered=False).grey12.astype(int)
+        draw(found, 1, patient=2, size=160, lettered=False).grey12.astype(int)
         for found in ((*others, "Nodule"), others)
     )
     assert np.array_equal(both != without, change > 0)
 
 
 def test_a_healthy_film_has_no_box() -> None:
-    assert draw_several((), 1, size=64).boxes == ()
+    assert draw((), 1, size=64).boxes == ()
 
 
 def test_the_class_marker_is_the_initial_of_the_first_finding() -> None:
     found = [("Effusion", "Nodule"), ("Nodule",), ("Pneumothorax",), ("Hernia",), ()]
-    marks = [draw_several(names, 1, size=64, marker="class").marker for names in found]
+    marks = [draw(names, 1, size=64, marker="class").marker for names in found]
     assert marks == ["E", "N", "P", "H", "N"]
 
 

@@ -8,6 +8,7 @@ from spark_cxr.pipeline import heads as one_label
 from spark_cxr.pipeline.finding_counts import count_findings
 from spark_cxr.pipeline.finding_heads import (
     ANSWERS,
+    FindingFitter,
     finding_predictions,
     fit_findings,
     known_rows,
@@ -98,6 +99,18 @@ def test_tuning_finds_a_setting_for_each_finding(prepared):
     found = fitted("dt", folded, folds=2)
     assert tuple(found.tuned) == NAMES
     assert all(tuned.best in heads.get("dt").grid for tuned in found.tuned.values())
+
+
+def test_a_head_keeps_what_tuning_has_found_for_each_finding(prepared):
+    folded = prepared.withColumn("fold", F.pmod(F.xxhash64("sha256"), F.lit(2)).cast("int"))
+    counts = count_findings(folded)
+    fitter = FindingFitter(heads.get("dt"), HeadRecipe(), 2, folds=2)
+    found = fitter.fitted(folded, counts, SIZE)
+    assert {name.partition(":")[0] for name, _ in found.setting} == set(NAMES)
+    again = fitter.settled(found).fitted(folded, counts, SIZE)
+    assert not again.tuned
+    expected = answers_of(found.model.transform(folded))
+    np.testing.assert_array_equal(answers_of(again.model.transform(folded)), expected)
 
 
 def test_predictions_name_the_findings_at_or_above_their_operating_points(scored):

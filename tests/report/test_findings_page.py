@@ -9,6 +9,7 @@ import pytest
 
 from spark_cxr.metrics import measure_findings
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
+from spark_cxr.metrics.finding_records import finding_learning_curve
 from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.report.finding_sections import curves_section, findings_section, pairs_section
 from spark_cxr.report.findings import findings_page
@@ -208,3 +209,22 @@ def test_hostile_names_stay_text() -> None:
     assert "<script" not in page
     assert "script" not in read(page).tags
     page.encode("utf-8")
+
+
+def test_the_learning_curve_says_what_its_last_step_brought(findings: FindingsReport) -> None:
+    films = FindingFilms()
+    skill = {60: 0.1, 240: 0.5, 720: 1.0}
+    curve = finding_learning_curve([(n, films.measured(by)) for n, by in skill.items()])
+    text = read(findings_page(dataclasses.replace(findings, learning=curve))).text
+    before, last = curve[-2:]
+    change = f"{before.auc_macro:.3f} to {last.auc_macro:.3f}"
+    assert f"From 240 to 720 training images the mean AUC went from {change}: " in text
+    assert f"720 {last.auc_macro:.3f} {last.interval.low:.3f} to {last.interval.high:.3f}" in text
+    assert "Mean AUC over training size" in text
+
+
+def test_one_size_of_training_is_no_learning_curve(findings: FindingsReport) -> None:
+    curve = finding_learning_curve([(720, findings.metrics)])
+    assert curve[0].to_json()["auc_macro"] == findings.metrics.macro.auc.value
+    page = findings_page(dataclasses.replace(findings, learning=curve))
+    assert "Would more films" not in page

@@ -252,3 +252,20 @@ def test_page_says_where_no_finding_is_above_its_operating_point(browser, conten
         )
         assert row.startswith("Mass") and row.endswith(">99.9\u202f%")
         assert browser.console() == []
+
+
+LONG = ("Enlarged Cardiomediastinum", "Hydropneumothoraxandsubcutaneousemphysema", "<b>x</b>")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_long_names_stay_in_their_cells(browser, contents, tmp_path, size):
+    points = dict.fromkeys(LONG, 1e-6)
+    with running(findings_model(tmp_path / "model", linear_heads(3), thresholds=points)) as found:
+        shown(browser, found, tmp_path, contents[0], size, "long.png")
+        cells = browser.run(
+            "return [...document.querySelectorAll('#bars tbody th, #bars tbody td')].map(e => "
+            "[e.innerText, e.scrollWidth <= e.clientWidth + 1])"
+        )
+        assert {name for name, _ in cells if name in LONG} == set(LONG)
+        assert [name for name, fits in cells if not fits] == []
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth")

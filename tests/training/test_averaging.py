@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_tasks import make_task
+from training_tasks import make_finding_task, make_task
 
 from spark_cxr.backbones.keras_model import load
 from spark_cxr.errors import SetupError
@@ -52,12 +52,15 @@ def run_together(processes, *arguments):
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("torch") is None, reason="no PyTorch: pip install '.[torch]'")
-def test_two_processes_come_to_what_one_comes_to(tmp_path, body):
+@pytest.mark.parametrize(
+    ("kind", "make"), [("classes", make_task), ("findings", make_finding_task)]
+)
+def test_two_processes_come_to_what_one_comes_to(tmp_path, body, kind, make):
     found = []
     for processes in (1, 2):
         folder = tmp_path / str(processes)
-        make_task(folder, body)
-        told = run_together(processes, folder, body)
+        make(folder, body)
+        told = run_together(processes, folder, body, kind)
         assert [code for _, code in told] == [0] * processes, told
         found.append(load(str(folder / "training" / "weights.keras")).get_weights())
     for one, two in zip(*found, strict=True):

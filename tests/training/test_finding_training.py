@@ -3,10 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
-from training_tasks import RECIPE, SIDE, opened_task
+from training_tasks import (
+    FINDINGS,
+    RECIPE,
+    cached_findings,
+    make_finding_task,
+    opened_finding_task,
+    truth_of,
+)
 
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import compose, load
@@ -15,41 +20,6 @@ from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.training import optimisation
 from spark_cxr.training.finding_targets import cell_weights, finding_cells, weighed
 from spark_cxr.training.loop import train
-
-
-def truth_of(count, seed, unknown=0.0):
-    rng = np.random.default_rng(seed)
-    truth = (rng.random((count, 2)) < (0.5, 0.3)).astype(np.int32)
-    return np.where(rng.random(truth.shape) < unknown, -1, truth), truth
-
-
-def cached(folder, known, truth, seed):
-    """Draw noise, with stripes across for the first finding and down for the second."""
-    rng = np.random.default_rng(seed)
-    films = rng.integers(0, 120, (len(truth), SIDE, SIDE)).astype(np.uint8)
-    for film, (across, down) in zip(films, truth, strict=True):
-        film[::4] += np.uint8(60 * across)
-        film[:, ::4] += np.uint8(60 * down)
-    folder.mkdir(parents=True)
-    table = pa.table(
-        {
-            "shape": pa.array([[SIDE, SIDE]] * len(films), pa.list_(pa.int32())),
-            "pixels": [film.tobytes() for film in films],
-            "target": pa.array(known.tolist(), pa.list_(pa.int32())),
-        }
-    )
-    parquet.write_table(table, folder / "part-00000.parquet", row_group_size=16)
-    return films
-
-
-def make_task(folder, body, **changes):
-    known, truth = truth_of(80, 0, unknown=0.3)
-    cached(folder / "films" / "train", known, truth, 1)
-    known, truth = truth_of(40, 2, unknown=0.2)
-    cached(folder / "films" / "val", known, truth, 3)
-    task = opened_task(folder, body, best_by="loss", **changes)
-    return replace(task, labels=("across", "down"), of_findings=True)
-
 
 # What counts
 
@@ -104,7 +74,7 @@ def test_hits_are_a_share_of_what_is_known() -> None:
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory, body):
-    return make_task(tmp_path_factory.mktemp("findings"), body, epochs=8, warm_epochs=2)
+    return make_finding_task(tmp_path_factory.mktemp("findings"), body, epochs=8, warm_epochs=2)
 
 
 @pytest.fixture(scope="module")
@@ -149,19 +119,18 @@ def test_a_finding_that_is_unknown_teaches_nothing(tmp_path, body) -> None:
     hidden = np.vstack([known, np.full((8, 2), -1, np.int32)])
     heads = []
     for name, last in (("a", truth[:8]), ("b", 1 - truth[:8])):
-        cached(tmp_path / name / "films" / "train", hidden, np.vstack([truth, last]), 1)
-        cached(tmp_path / name / "films" / "val", known, truth, 3)
-        plain = opened_task(
+        cached_findings(tmp_path / name / "films" / "train", hidden, np.vstack([truth, last]), 1)
+        cached_findings(tmp_path / name / "films" / "val", known, truth, 3)
+        task = opened_finding_task(
             tmp_path / name, body, epochs=0, warm_epochs=2, dropout=0.0, average=0.0, batch_size=32
         )
-        task = replace(plain, labels=("across", "down"), of_findings=True)
         heads.append(train(task, lambda line: None).head)
     for one, other in zip(heads[0].heads, heads[1].heads, strict=True):
         np.testing.assert_allclose(one.weights, other.weights, atol=1e-6)
 
 
 def test_dense_layers_are_shared_by_the_findings(tmp_path, body) -> None:
-    task = make_task(
+    task = make_finding_task(
         tmp_path, body, head=(8, 4), batch_norm=True, loss="focal", balance="weights", epochs=1,
         distil=0.2, label_smoothing=0.1,
     )  # fmt: skip
@@ -182,16 +151,16 @@ def test_dense_layers_are_shared_by_the_findings(tmp_path, body) -> None:
 
 def test_findings_cannot_be_drawn_by_class(tmp_path, body) -> None:
     with pytest.raises(ConfigError, match="--balance-by weights, or none"):
-        finding_cells(make_task(tmp_path, body, balance="sampling"))
+        finding_cells(make_finding_task(tmp_path, body, balance="sampling"))
 
 
 def test_a_finding_that_no_film_has_cannot_be_learned(tmp_path, body) -> None:
     known = np.zeros((20, 2), np.int32)
     known[::2, 0] = 1
     for side in ("train", "val"):
-        cached(tmp_path / "films" / side, known, known, 1)
-    task = replace(opened_task(tmp_path, body), labels=("across", "down"), of_findings=True)
+        cached_findings(tmp_path / "films" / side, known, known, 1)
+    task = opened_finding_task(tmp_path, body)
     with pytest.raises(InputError, match="no such films that train of down"):
         finding_cells(task)
     with pytest.raises(InputError, match="for each of 3 findings"):
-        finding_cells(replace(task, labels=("across", "down", "both")))
+        finding_cells(replace(task, labels=(*FINDINGS, "both")))

@@ -104,7 +104,7 @@ def test_training_ends_with_it(tmp_path, body, changes):
 def test_it_knows_films_in_all_ways_that_they_keep_to(tmp_path, body, monkeypatch, changes, ways):
     seen = []
 
-    def watched(head, train, val, weights):
+    def watched(head, train, val, weights, first):
         seen.append((len(train.vectors), len(val.vectors), len({*map(bytes, train.vectors)})))
         return head, False
 

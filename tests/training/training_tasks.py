@@ -110,3 +110,48 @@ def opened_task(folder: Path, body: Path, **changes: Any) -> Task:
         folder=folder / "training",
         data="drawn stripes, CC0",
     )
+
+
+FINDINGS = ("across", "down")
+
+
+def truth_of(
+    count: int, seed: int, unknown: float = 0.0
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Draw which films have either finding: what is known of them (-1: nothing), and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((count, 2)) < (0.5, 0.3)).astype(np.int32)
+    return np.where(rng.random(truth.shape) < unknown, -1, truth), truth
+
+
+def cached_findings(
+    folder: Path, known: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], seed: int
+) -> None:
+    """Write noise, with stripes across for the first finding and down for the second."""
+    rng = np.random.default_rng(seed)
+    films = rng.integers(0, 120, (len(truth), SIDE, SIDE)).astype(np.uint8)
+    for film, (across, down) in zip(films, truth, strict=True):
+        film[::4] += np.uint8(60 * across)
+        film[:, ::4] += np.uint8(60 * down)
+    folder.mkdir(parents=True)
+    table = pa.table(
+        {
+            "shape": pa.array([[SIDE, SIDE]] * len(films), pa.list_(pa.int32())),
+            "pixels": [film.tobytes() for film in films],
+            "target": pa.array(known.tolist(), pa.list_(pa.int32())),
+        }
+    )
+    parquet.write_table(table, folder / "part-00000.parquet", row_group_size=16)
+
+
+def make_finding_task(folder: Path, body: Path, **changes: Any) -> Task:
+    """Make a task of two findings: 80 films that train, 40 that validate, some cells unknown."""
+    cached_findings(folder / "films" / "train", *truth_of(80, 0, unknown=0.3), 1)
+    cached_findings(folder / "films" / "val", *truth_of(40, 2, unknown=0.2), 3)
+    return opened_finding_task(folder, body, best_by="loss", **changes)
+
+
+def opened_finding_task(folder: Path, body: Path, **changes: Any) -> Task:
+    """Make a task of findings of films that are cached already."""
+    task = opened_task(folder, body, **changes)
+    return replace(task, labels=FINDINGS, of_findings=True)

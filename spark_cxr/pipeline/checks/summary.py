@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.checks import NOT_APPLICABLE, Check
 from spark_cxr.output import absolute
+from spark_cxr.pipeline.checks.demographics import check_demographics
 from spark_cxr.pipeline.checks.findings import check_findings
 from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables, check_twins
 from spark_cxr.pipeline.checks.patients import check_patients
@@ -155,4 +156,4 @@ def check_tables(
 def _check_sources(images: DataFrame, settings: Audit, of_findings: bool) -> tuple[Check, ...]:
     if of_findings:
         return check_findings(images, settings)
-    return (check_sources(images, settings),)
+    return (check_sources(images, settings), *check_demographics(images, settings))

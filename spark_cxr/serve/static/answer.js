@@ -38,26 +38,60 @@ export function barsOf(answer, uncertain) {
   }
   if (answer.findings) return findingBarsOf(answer, uncertain);
   const shares = Object.entries(answer.probabilities).sort((one, other) => other[1] - one[1]);
+  const points = answer.points ?? {};
   const rows = shares.map(([label, share]) => element("tr", {},
     element("th", { scope: "row" }, label),
-    element("td", {}, track(share, uncertain)),
-    element("td", { class: "number" }, percent(share))));
-  const head = element("tr", {}, ...["Class", "", "Probability"].map((word, n) =>
+    element("td", {}, track(share, uncertain, points[label])),
+    element("td", { class: "number" }, percent(share)),
+    ...verdictCell(answer, label)));
+  const head = element("tr", {}, ...["Class", "", "Probability", ...verdictHeading(answer)].map((word, n) =>
     word ? element("th", { scope: "col", class: n ? "number" : "" }, word) : element("td")));
   const table = element("table", { class: "bars" },
     element("caption", {}, "What the model makes of this film"),
     element("thead", {}, head), element("tbody", {}, ...rows));
   const range = ` uncertain: between ${percent(1 - uncertain)} and ${percent(uncertain)}`;
-  return [table, element("p", { class: "legend" }, element("i"), range)];
+  const marked = Object.keys(points);
+  const mark = marked.length
+    ? [" ", element("i", { class: "mark" }), ` operating point of ${marked.map((name) =>
+      `${name} (${percent(points[name])}, ${answer.reached.includes(name) ? "reached" : "not reached"})`).join(", ")}`]
+    : [];
+  return [table, element("p", { class: "legend" }, element("i"), range, ...mark), ...verdictLegend(answer)];
 }
 
-function track(share, uncertain) {
+// ---- verdicts: each label is ruled in, ruled out, or neither, at a stated coverage
+
+const VERDICT_WORDS = { "rule in": "ruled in", "rule out": "ruled out", "unsure": "unsure" };
+
+function verdictHeading(answer) {
+  return answer.verdicts ? ["Verdict"] : [];
+}
+
+function verdictCell(answer, label) {
+  if (!answer.verdicts) return [];
+  const verdict = answer.verdicts[label];
+  return [element("td", { class: `number said ${verdict.replace(" ", "-")}` }, VERDICT_WORDS[verdict] ?? verdict)];
+}
+
+function verdictLegend(answer) {
+  if (!answer.verdicts) return [];
+  const share = percent(answer.coverage);
+  return [element("p", { class: "legend" }, `Verdicts at ${share} coverage: of films like those of the training, `
+    + `so many keep their label, which is not ruled out for them. Films of another hospital need not be alike.`)];
+}
+
+function track(share, uncertain, point) {
   const zone = element("div", { class: "zone" });
   zone.style.left = `${100 * Math.min(uncertain, 1 - uncertain)}%`;
   zone.style.width = `${100 * Math.abs(2 * uncertain - 1)}%`;
   const fill = element("div", { class: "fill" });
   fill.style.width = `${100 * share}%`;
-  return element("div", { class: "track", "aria-hidden": "true" }, zone, fill);
+  const made = element("div", { class: "track", "aria-hidden": "true" }, zone, fill);
+  if (point !== undefined) {
+    const tick = element("div", { class: "tick" });
+    tick.style.left = `${100 * point}%`;
+    made.append(tick);
+  }
+  return made;
 }
 
 // ---- several findings: each has a bar of its own, which begins at its operating point
@@ -111,8 +145,9 @@ function findingBarsOf(answer, uncertain) {
       element("th", { scope: "row" }, ...breakable(name)),
       element("td", {}, findingTrack(distance, uncertain)),
       element("td", { class: "number" }, percent(answer.probabilities[name])),
-      element("td", { class: "number point" }, percent(answer.thresholds[name]))));
-  const words = ["Finding", "", "Probability", "Operating point"];
+      element("td", { class: "number point" }, percent(answer.thresholds[name])),
+      ...verdictCell(answer, name)));
+  const words = ["Finding", "", "Probability", "Operating point", ...verdictHeading(answer)];
   const head = element("tr", {}, ...words.map((word, n) =>
     word ? element("th", { scope: "col", class: n ? "number" : "" }, word) : element("td")));
   const table = element("table", { class: "bars findings" },
@@ -121,7 +156,7 @@ function findingBarsOf(answer, uncertain) {
   return [table, element("p", { class: "legend" }, element("i", { class: "mark" }),
     " operating point: right of it the film is said to have the finding. ", element("i"),
     ` uncertain. The edges are ${EDGE} times the odds of the operating point, and a ${EDGE}th of them. `
-    + "Each finding is judged by itself: the probabilities do not add up to 100\u202f%.")];
+    + "Each finding is judged by itself: the probabilities do not add up to 100\u202f%."), ...verdictLegend(answer)];
 }
 
 export function flagsOf(answer) {
@@ -178,6 +213,10 @@ export function cardOf(card) {
     ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
     ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
     ["Head", card.head],
+    ["Recalibration", card.decision?.recalibration],
+    ["Verdicts", card.decision?.coverage ? `at ${percent(card.decision.coverage)} coverage` : null],
+    ["Operating points", Object.values(card.decision?.points ?? {})
+      .map((each) => `${each.label} from ${percent(each.threshold)} on, for a ${each.target} of ${percent(each.wanted)}`).join(", ")],
     ["Films its network was trained on", card.overlap?.said],
     ["Split", [how, ...Object.entries(drawn).map(([name, value]) => `${name} ${value}`)].filter(Boolean).join(", ")],
     ...figures,

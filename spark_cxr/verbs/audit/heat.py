@@ -7,7 +7,7 @@ of the test films, and the mean of that difference is, exactly, the margin less 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from spark_cxr.backbones import maps as cam
 from spark_cxr.backbones.engines import load_mapper
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.heads.portable.linear import Linear
+from spark_cxr.heads.portable.linear import Floats, Linear
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, Runner, View
 from spark_cxr.images.heat import Grid
@@ -36,16 +36,22 @@ from spark_cxr.settings import Audit
 from spark_cxr.verbs.audit.masks import LUNGS
 
 MAPPED = (
-    "path string, maps array<float>, shuffled array<float>, height int, width int, target int, "
-    "contrast int, lungs binary, is_masked boolean"
+    "path string, maps array<float>, shuffled array<float>, height int, width int, "
+    "targets array<int>, contrasts array<int>, lungs binary, is_masked boolean"
 )
-"""One row a film: a map for each label, those of the head with shuffled weights, the answer."""
+"""One row a film: a map for each label, those of the head with shuffled weights, the answers."""
 SHARES = (
     "path string, target int, in_lungs double, in_corners double, in_border double, "
     "lungs_area double, is_masked boolean, likeness double"
 )
-"""One row a film: how much of its heat lies where, and how like the shuffled head's it is."""
+"""One row an answer: how much of its heat lies where, and how like the shuffled head's it is.
+
+A film has one answer, unless it is of several findings: then it has one for each that is named."""
 Row = dict[str, Any]
+Answers = Callable[[Floats], list[tuple[int, int]]]
+"""By the margins of a film: the targets that count of it, and what each is held against."""
+ABSENCE = -1
+"""What a finding is held against: a head of two classes has one map, that of their difference."""
 Maps = NDArray[np.float32]
 LEAST = 5
 """Films of a class or source below which its heat is not checked."""
@@ -57,17 +63,32 @@ TITLES = {
 }
 
 
-def heat_shares(films: DataFrame, head: Linear, plan: Plan, keep: Keep) -> DataFrame | None:
+def likeliest(margins: Floats) -> list[tuple[int, int]]:
+    """Hold the class that a film is given against the next."""
+    first, second = np.argsort(-margins, kind="stable")[:2].tolist()
+    return [(first, second)]
+
+
+def heat_shares(
+    films: DataFrame, head: Linear, plan: Plan, keep: Keep, answers: Answers = likeliest
+) -> DataFrame | None:
     """Find where the heat of copies of films lies (`films.KEPT`, path, lungs → `SHARES`).
 
     None where the vector of the network is not a mean of maps.
+
+    Args:
+        films: Of the test.
+        head: Whose weights make the maps.
+        plan: How the network runs.
+        keep: Keeps tables on the way.
+        answers: Which of the maps count.
     """
     mask = F.col(LUNGS)
     wanted = films.select(
         *(PATH, "shape", F.col("pixels").alias(CONTENT), mask.isNotNull().alias("is_masked")),
         F.coalesce(mask, F.col("estimate")).alias(LUNGS),
     )
-    mapped = keep(over_films(wanted, lambda: _mapping_pass(head, plan), MAPPED))
+    mapped = keep(over_films(wanted, lambda: _mapping_pass(head, plan, answers), MAPPED))
     usual = _usual(mapped, "maps"), _usual(mapped, "shuffled")
     if not len(usual[0]):
         return None
@@ -75,7 +96,8 @@ def heat_shares(films: DataFrame, head: Linear, plan: Plan, keep: Keep) -> DataF
 
     def measure(batches: Batches) -> Batches:
         for batch in batches:
-            rows = [_measured(row, *usual, grid) for row in batch.to_pylist()]
+            mapped_rows = batch.to_pylist()
+            rows = [each for row in mapped_rows for each in _measured(row, *usual, grid)]
             yield pa.RecordBatch.from_pylist(rows, schema=arrow_schema(SHARES))
 
     return keep(mapped.mapInArrow(measure, SHARES))
@@ -88,7 +110,7 @@ def _usual(mapped: DataFrame, column: str) -> Maps:
     return np.array([row["value"] for row in rows], np.float32)
 
 
-def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
+def _mapping_pass(head: Linear, plan: Plan, answers: Answers) -> TablePass | None:
     """Open the pass over copies of films that gives maps; None where the network has none."""
     here = on_this_worker(plan)
     mapper = load_mapper(here)
@@ -100,16 +122,15 @@ def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
     def run(films: Pixels) -> Iterator[Row]:
         mapped = mapper.maps(films)
         for vector, maps in zip(mapped.vectors, mapped.maps, strict=True):
-            margins = head.margins(vector.astype(np.float64)[None])[0]
-            likeliest = np.argsort(-margins, kind="stable")
+            chosen = answers(head.margins(vector.astype(np.float64)[None])[0])
             real, shuffled = np.split(cam.class_maps(maps, both), 2)
             yield {
                 "maps": real.ravel(),
                 "shuffled": shuffled.ravel(),
                 "height": real.shape[1],
                 "width": real.shape[2],
-                "target": int(likeliest[0]),
-                "contrast": int(likeliest[1]),
+                "targets": [target for target, _ in chosen],
+                "contrasts": [contrast for _, contrast in chosen],
             }
 
     def open_(file: TableFile) -> FilmViews[Row]:
@@ -120,27 +141,31 @@ def _mapping_pass(head: Linear, plan: Plan) -> TablePass | None:
     return FilmPass(open_, lambda kept, found: kept | found[0], (runner,), here.threads)
 
 
-def _measured(row: Row, usual: Maps, usual_shuffled: Maps, grid: Grid | None) -> Row:
-    heat, other = _own(row, "maps", usual), _own(row, "shuffled", usual_shuffled)
+def _measured(row: Row, usual: Maps, usual_shuffled: Maps, grid: Grid | None) -> Iterator[Row]:
     packed = np.frombuffer(row[LUNGS], np.uint8)
     lungs = np.unpackbits(packed).reshape(SIDE, SIDE).astype(bool)
-    shares = shares_of(heat, lungs, grid)
-    # Spearman's correlation without its sign: that of the ranks.
-    ranks = [each.ravel().argsort().argsort().astype(np.float64) for each in (heat, other)]
-    return {
-        **{name: row[name] for name in (PATH, "target", "is_masked")},
-        "in_lungs": shares.lungs if shares else None,
-        "in_corners": shares.corners if shares else None,
-        "in_border": shares.border if shares else None,
-        "lungs_area": areas_of(lungs).lungs,
-        "likeness": abs(float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1])),
-    }
+    area = areas_of(lungs).lungs
+    for target, contrast in zip(row["targets"], row["contrasts"], strict=True):
+        heat = _own(row, "maps", usual, target, contrast)
+        other = _own(row, "shuffled", usual_shuffled, target, contrast)
+        shares = shares_of(heat, lungs, grid)
+        # Spearman's correlation without its sign: that of the ranks.
+        ranks = [each.ravel().argsort().argsort().astype(np.float64) for each in (heat, other)]
+        yield {
+            **{name: row[name] for name in (PATH, "is_masked")},
+            "target": target,
+            "in_lungs": shares.lungs if shares else None,
+            "in_corners": shares.corners if shares else None,
+            "in_border": shares.border if shares else None,
+            "lungs_area": area,
+            "likeness": abs(float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1])),
+        }
 
 
-def _own(row: Row, column: str, usual: Maps) -> Maps:
-    """Take what supports the answer on this film more than it does on the mean film."""
+def _own(row: Row, column: str, usual: Maps, target: int, contrast: int) -> Maps:
+    """Take what supports an answer on this film more than it does on the mean film."""
     maps = (np.asarray(row[column], np.float32) - usual).reshape(-1, row["height"], row["width"])
-    return np.asarray(maps[row["target"]] - maps[row["contrast"]])
+    return np.asarray(maps[target] if contrast == ABSENCE else maps[target] - maps[contrast])
 
 
 @dataclass(frozen=True)
@@ -172,7 +197,7 @@ def check_heat(
     if len(parts[2]) < 2:
         parts.pop()
     flat = tuple(part for each in parts for part in each)
-    masked = named.where("is_masked").count()
+    masked = named.where("is_masked").select(PATH).distinct().count()
     enough = [part for part in flat if part.films >= LEAST]
     if not enough:
         return (Check("heat_lungs", TITLES["heat_lungs"], NOT_APPLICABLE, "Too few test films."),)
@@ -193,7 +218,8 @@ def no_maps() -> Check:
 def _parts(shares: DataFrame, by: Column) -> list[HeatPart]:
     names = ("in_lungs", "in_corners", "in_border", "lungs_area", "likeness")
     means = [F.avg(name).alias(name) for name in names]
-    rows = shares.groupBy(by.alias("by")).agg(F.count("in_lungs").alias("n"), *means)
+    films = F.count_distinct(F.when(F.col("in_lungs").isNotNull(), F.col(PATH)))
+    rows = shares.groupBy(by.alias("by")).agg(films.alias("n"), *means)
     return [
         HeatPart(row["by"] or "source unknown", row["n"], *(row[name] or 0.0 for name in names))
         for row in rows.orderBy("by").collect()

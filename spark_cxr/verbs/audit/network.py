@@ -38,12 +38,12 @@ WARNS, FAILS = 0.01, 0.05
 
 def check_network(shown: AuditFilms, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:
     """Check what the network's vectors reveal, and what a classifier on them relies on."""
-    yield _source(shown.rows, cfg)
+    yield check_films_source(shown.rows, cfg)
     real, steady, head = probe_real(shown.rows, shown.labels, cfg, output)
     rows = with_metadata(shown.rows)
     for name in SHORTCUTS:
         reached = probe(rows, name, shown.labels, cfg).metrics
-        remark = _masks(shown) if name == "lungs" else ""
+        remark = masks_in_words(shown) if name == "lungs" else ""
         yield check_shortcut(name, reached, real.metrics, cfg.audit, remark)
     centre = probe(rows, "centre", shown.labels, cfg).metrics
     yield check_centre(centre, real.metrics, cfg.audit)
@@ -54,7 +54,7 @@ def check_network(shown: AuditFilms, cfg: Config, output: Output, keep: Keep) ->
     yield check_calibration(real, cfg.audit, cfg.run.seed)
 
 
-def _source(rows: DataFrame, cfg: Config) -> Check:
+def check_films_source(rows: DataFrame, cfg: Config) -> Check:
     """Check whether a head can name the source of films of new patients."""
     sourced = rows.where(F.col(SOURCE).isNotNull())
     counts = sourced.groupBy(SOURCE).agg(F.count_distinct(GROUP).alias("n")).collect()
@@ -86,7 +86,8 @@ def not_checked(reason: str) -> Check:
     return Check("network", title, NOT_APPLICABLE, reason)
 
 
-def _masks(shown: AuditFilms) -> str:
+def masks_in_words(shown: AuditFilms) -> str:
+    """Say where the lungs come from that are hidden."""
     if not shown.masked:
         return " No masks are given, so two ellipses stand for the lungs."
     rest = shown.films - shown.masked

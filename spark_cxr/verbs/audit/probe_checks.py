@@ -66,7 +66,7 @@ SHORTCUTS = {
     ),
 }
 """View or column → what it is."""
-_ENDING = "A good figure on these films may say little of disease: expect less at another hospital."
+ENDING = "A good figure on these films may say little of disease: expect less at another hospital."
 
 
 def check_shortcut(
@@ -80,7 +80,7 @@ def check_shortcut(
     shortcut, title = SHORTCUTS[name], SHORTCUTS[name].title
     numbers = _numbers(reached, real)
     if not beats_chance(real):
-        return Check(_named(name), title, NOT_APPLICABLE, _no_result(real), numbers)
+        return Check(check_name(name), title, NOT_APPLICABLE, _no_result(real), numbers)
     status = _status(reached, real, settings)
     if status == FAIL:
         status = shortcut.worst
@@ -90,8 +90,8 @@ def check_shortcut(
         f"reaches {percent(real.majority)}.{remark}"
     )
     if status != PASS:
-        text += f" {shortcut.follows}. {_ENDING}"
-    return Check(_named(name), title, status, text, numbers, brief=_brief(reached, real))
+        text += f" {shortcut.follows}. {ENDING}"
+    return Check(check_name(name), title, status, text, numbers, brief=_brief(reached, real))
 
 
 def check_centre(reached: Metrics, real: Metrics, settings: Audit) -> Check:
@@ -130,7 +130,8 @@ def _status(reached: Metrics, real: Metrics, settings: Audit) -> str:
     return WARN if share > settings.warn_way else PASS
 
 
-def _named(name: str) -> str:
+def check_name(name: str) -> str:
+    """Name the check of a shortcut."""
     return {"border": "border_only", "lungs": "lungs_hidden"}.get(name, f"{name}_only")
 
 

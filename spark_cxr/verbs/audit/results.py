@@ -130,7 +130,8 @@ def _method(done: AuditResult) -> Iterator[Row]:
     if shown is None:
         return
     most = settings.films_per_label
-    limit = f"up to {most:,} of each label, drawn by hash" if most else "all"
+    each = "of each finding, the rarest of a film" if done.cfg.ingest.findings else "of each label"
+    limit = f"up to {most:,} {each}, drawn by hash" if most else "all"
     yield "Films shown to the network", f"{shown.films:,} ({limit}), of which {shown.tested:,} test"
     used = shown.used
     backbone = done.cfg.features.backbone
@@ -139,9 +140,10 @@ def _method(done: AuditResult) -> Iterator[Row]:
     yield "Head", f"{HEAD}, the same for the real result and every shortcut"
     people = People(done.ingested.patients, done.ingested.without_patient)
     yield "Split", f"{split_words('patient', people, 0)}; copies of a film are on one side"
+    chance = "an AUC of 0.5" if done.cfg.ingest.findings else "the commonest label"
     yield (
         "A shortcut warns",
-        f"beyond {settings.warn_way:.0%} of the way from the commonest label to the real result",
+        f"beyond {settings.warn_way:.0%} of the way from {chance} to the real result",
     )
     yield (
         "A shortcut fails",

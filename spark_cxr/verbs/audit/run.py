@@ -19,11 +19,17 @@ from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.schemas import CONFLICTS, TWINS
 from spark_cxr.settings import Config
 from spark_cxr.verbs.audit.films import (
+    LEAST_GROUPS,
     AuditFilms,
     CopiesOf,
     films_to_audit,
     show_films,
     usable_labels,
+)
+from spark_cxr.verbs.audit.finding_network import (
+    check_finding_network,
+    dealt_out,
+    usable_findings,
 )
 from spark_cxr.verbs.audit.network import check_learned, check_network, not_checked
 from spark_cxr.verbs.audit.results import AuditResult, counts_of, page_of, summary_of, with_pictures
@@ -97,6 +103,8 @@ def _network(
     copies_of: CopiesOf,
     keep: Keep,
 ) -> tuple[tuple[Check, ...], AuditFilms | None]:
+    if cfg.ingest.findings:
+        return _network_of_findings(spark, cfg, images, films, output, copies_of, keep)
     labels, left_out = usable_labels(images)
     if len(labels) < 2:
         few = f" ({', '.join(left_out)} have too few)" if left_out else ""
@@ -105,3 +113,30 @@ def _network(
     shown = replace(show_films(spark, cfg, images, labels, copies_of, keep), left_out=left_out)
     learned = check_learned(films, shown)
     return (learned, *check_network(shown, cfg, output, keep)), shown
+
+
+def _network_of_findings(
+    spark: SparkSession,
+    cfg: Config,
+    images: DataFrame,
+    films: DataFrame,
+    output: Output,
+    copies_of: CopiesOf,
+    keep: Keep,
+) -> tuple[tuple[Check, ...], AuditFilms | None]:
+    """Show films to the network once, for all of their findings."""
+    counts, few = usable_findings(images)
+    if not counts:
+        reason = (
+            f"No finding has {LEAST_GROUPS} patients with it and {LEAST_GROUPS} without, to train "
+            "and test on."
+        )
+        return (not_checked(reason),), None
+    rows, strata = dealt_out(images, counts)
+    shown = replace(
+        show_films(spark, cfg, rows, tuple(strata), copies_of, keep),
+        labels=tuple(count.finding for count in counts),
+        left_out=tuple(count.finding for count in few),
+    )
+    learned = check_learned(films, shown)
+    return (learned, *check_finding_network(shown, cfg, output, keep)), shown

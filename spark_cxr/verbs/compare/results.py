@@ -20,6 +20,7 @@ from spark_cxr.metrics.comparison_results import (
     FoldSummary,
 )
 from spark_cxr.metrics.results import RunSummary
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.vector_map import VectorMap
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.output import Output
@@ -35,10 +36,11 @@ from spark_cxr.pipeline.data_summary import (
     parts_of,
     published_of,
 )
-from spark_cxr.pipeline.evaluate import TestAnswers, answers_of
+from spark_cxr.pipeline.evaluate import TestAnswers, answers_of, missed_by_group
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words, unit_of
+from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.vector_maps import map_of_vectors
 from spark_cxr.schemas import TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
@@ -126,6 +128,7 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
     entrants = (result.entrant for result in done.results)
     answers = {entrant: answers_of(predictions_of(entrant), names) for entrant in entrants}
     mine = answers[best.entrant]
+    subgroups = subgroups_of(predictions_of(best.entrant), done.ingested.images)
     drawn = are_drawn(done.featurized[0][1].rows)
     return ComparisonReport(
         job="compare",
@@ -139,7 +142,8 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         caveats=(*data_caveats(done.ingested, drawn), *caveats),
         audit=audit_of(spark, cfg, done.ingested),
         published=published_of(cfg),
-        parts=parts_of(mine, names, cfg),
+        parts=parts_of(mine, names, cfg, subgroups),
+        missed=missed_by_group(mine, names, subgroups, cfg),
         mistakes=mistakes_of(predictions_of(best.entrant), has_films=done.ingested.has_films),
         maps=tuple(_maps(done, order, predictions_of)),
     )
@@ -261,6 +265,7 @@ def summary_of(done: Comparison, report: ComparisonReport, page: str) -> str:
 def _lines(done: Comparison, report: ComparisonReport, page: str) -> Iterator[str]:
     how = split_words(done.splits[0], done.people, done.shared[done.splits[0]])
     yield from (f"warning: {overlap_warning(each)}" for each in report.overlaps if each.learned)
+    yield from (f"warning: {report.best.name}: {said}" for said in gap_warnings(report.missed))
     yield f"{'':<4}{'accuracy (95 % interval)':<28}{'by image':>9}{'f1':>7}{'auc':>7}{'fit s':>8}"
     for place, row in enumerate(report.rows, 1):
         found, image = row.outcome.metrics, row.by_image

@@ -18,7 +18,9 @@ from spark_cxr.pipeline.finding_counts import FindingTally, count_findings, enou
 from spark_cxr.pipeline.finding_heads import FittedFindings, prepare_findings
 from spark_cxr.pipeline.finding_trial import try_out_findings
 from spark_cxr.pipeline.heads import settle
+from spark_cxr.pipeline.held_out import answers_of_findings
 from spark_cxr.pipeline.partition import Partition, part_findings
+from spark_cxr.pipeline.point_settings import point_settings
 from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import FindingsRun, Trial
@@ -34,7 +36,12 @@ from spark_cxr.verbs.finetune.films import (
     films_to_learn,
 )
 from spark_cxr.verbs.finetune.head import PortableFindings, trained_head
-from spark_cxr.verbs.finetune.learners import Learners, choose_finding_learners, of_learners
+from spark_cxr.verbs.finetune.learners import (
+    Learners,
+    choose_finding_learners,
+    of_learners,
+    validated_decision,
+)
 from spark_cxr.verbs.finetune.request import recipe_of, start_of, with_weights
 from spark_cxr.verbs.finetune.results import FinetunePlan, FinetuneResult, write_results
 
@@ -67,18 +74,19 @@ def finetune_findings(
         output: Where all of it goes.
         train: Trains the network on cached films, here or on Spark's executors.
     """
-    recipe, start = recipe_of(cfg), start_of(cfg)
+    recipe, start, points = recipe_of(cfg), start_of(cfg), point_settings(cfg.train)
     size_hw = start.backbone.size_hw
     with films_to_learn(spark, cfg, output, small_copies(size_hw, ())) as films:
         plan = FinetunePlan(cfg, recipe, start, films, Classes(), output)
         partition = _partition(plan)
         lessons = _lessons(partition, cfg.train.least_positives)
+        points.of(lessons.findings)
         learners = choose_finding_learners(partition, films.never, lessons.findings, cfg)
         cached = cached_films(spark, films.copies, learners.rows, size_hw, output)
     started = time.monotonic()
     trained = train(spark, plan, lessons.findings, learners, cached)
     seconds = time.monotonic() - started
-    run = _tested(spark, plan, of_learners(partition, learners), lessons, trained)
+    run = _tested(spark, plan, of_learners(partition, learners), learners, lessons, trained)
     outcome = write_results(spark, FinetuneResult(plan, learners, trained, run, seconds))
     for kept in (partition.rows, learners.rows):
         kept.unpersist()
@@ -106,6 +114,7 @@ def _tested(
     spark: SparkSession,
     plan: FinetunePlan,
     partition: Partition,
+    learners: Learners,
     lessons: _Lessons,
     trained: TrainedNetwork,
 ) -> FindingsRun:
@@ -122,8 +131,14 @@ def _tested(
         model = PortableFindings(trained_head(plan.recipe.head), heads)
         trial = Trial(prepared, partition, ingested.images, features, cfg, plan.output)
         found = FittedFindings(model, {})
+        early = cast(FindingHeads, trained.first_head or trained.head)
+        first = PortableFindings(trained_head(plan.recipe.head), early)
+        step = validated_decision(
+            lambda rows: answers_of_findings(first.transform(rows), lessons.findings),
+            *(prepared, learners, lessons.findings, cfg),
+        )
         result = try_out_findings(
-            model.head, found, trial, lessons.trained, lessons.left_out, started
+            model.head, found, trial, lessons.trained, lessons.left_out, started, step=step
         )
     finally:
         prepared.unpersist()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError
+from spark_cxr.pipeline.decisions import decides, learn_decision
+from spark_cxr.pipeline.held_out import HeldOut, drawn
 from spark_cxr.pipeline.partition import Partition, people_of
 from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split, with_values
+from spark_cxr.pipeline.trial import UNDECIDED, DecisionStep
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SHA256
 from spark_cxr.settings import Config, few
 
@@ -142,6 +145,32 @@ def of_learners(partition: Partition, learners: Learners) -> Partition:
         for label, (_, tested) in partition.counts.items()
     }
     return replace(partition, rows=rows, counts=counts)
+
+
+def validated_decision(
+    answers: Callable[[DataFrame], HeldOut],
+    prepared: DataFrame,
+    learners: Learners,
+    labels: Sequence[str],
+    cfg: Config,
+) -> DecisionStep:
+    """Learn how to decide from the films that validate.
+
+    They have chosen the best epoch, and nothing else was learned from them.
+
+    Args:
+        answers: Says what a head that has not learned from films makes of them.
+        prepared: All films with their vectors, as heads take them.
+        learners: Which of them validate.
+        labels: Those of the model.
+        cfg: What is wanted.
+    """
+    if not decides(cfg.train):
+        return UNDECIDED
+    validate = learners.rows.where(F.col(SIDE) == VAL).select(PATH)
+    films = prepared.join(F.broadcast(validate), on=PATH, how="left_semi")
+    held_out = answers(drawn(films, learners.n_val, cfg.run.seed))
+    return learn_decision(held_out, labels, cfg.train, cfg.run.seed)
 
 
 def _counts(divided: DataFrame, labels: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -55,7 +55,7 @@ def recipe_of(cfg: Config) -> Recipe:
         best_by=_best_by(cfg),
         patience=settings.patience,
         distil=settings.distil,
-        refit=settings.refit and not cfg.ingest.findings,
+        refit=settings.refit,
         precision=settings.train_precision,
         augment=augment,
     )

@@ -17,8 +17,10 @@ from spark_cxr.pipeline import heads
 from spark_cxr.pipeline.classes import choose_classes, read_classes
 from spark_cxr.pipeline.data_summary import are_drawn
 from spark_cxr.pipeline.evaluate import list_films
+from spark_cxr.pipeline.held_out import answers_of_classes
 from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.partition import Partition, part
+from spark_cxr.pipeline.point_settings import point_settings
 from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingRun, Trial
@@ -40,6 +42,7 @@ from spark_cxr.verbs.finetune.learners import (
     Learners,
     choose_learners,
     of_learners,
+    validated_decision,
     with_validation,
 )
 from spark_cxr.verbs.finetune.request import recipe_of, start_of, with_weights
@@ -56,16 +59,18 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
         return finetune_findings(spark, cfg, output, _trained)
     recipe, start = recipe_of(cfg), start_of(cfg)
     labels, size_hw = read_classes(cfg.train.classes).labels, start.backbone.size_hw
+    points = point_settings(cfg.train)
     with films_to_learn(spark, cfg, output, small_copies(size_hw, labels)) as films:
         classes = choose_classes(films.ingested.images, cfg.train.classes)
         plan = FinetunePlan(cfg, recipe, start, films, classes, output)
+        points.of(classes.names)
         partition, named = _partition(plan)
         learners = choose_learners(partition, films.never, named, cfg)
         cached = cached_films(spark, films.copies, learners.rows, size_hw, output)
     started = time.monotonic()
     trained = _trained(spark, plan, partition.labels, learners, cached)
     seconds = time.monotonic() - started
-    run = _tested(spark, plan, of_learners(partition, learners), trained)
+    run = _tested(spark, plan, of_learners(partition, learners), learners, trained)
     outcome = write_results(spark, FinetuneResult(plan, learners, trained, run, seconds))
     for kept in (partition.rows, learners.rows):
         kept.unpersist()
@@ -127,7 +132,11 @@ def _say(line: str) -> None:
 
 
 def _tested(
-    spark: SparkSession, plan: FinetunePlan, partition: Partition, trained: TrainedNetwork
+    spark: SparkSession,
+    plan: FinetunePlan,
+    partition: Partition,
+    learners: Learners,
+    trained: TrainedNetwork,
 ) -> TrainingRun:
     """Featurize all films with the trained network, and test the head that was trained with it."""
     started, cfg, ingested = time.monotonic(), plan.films.cfg, plan.films.ingested
@@ -140,7 +149,12 @@ def _tested(
     try:
         head = trained_head(plan.recipe.head)
         trial = Trial(prepared, partition, ingested.images, features, cfg, plan.output)
-        result = try_out(head, PortableModel(head, trained.head), trial, started)
+        first = PortableModel(head, trained.first_head or trained.head)
+        step = validated_decision(
+            lambda rows: answers_of_classes(first.transform(rows), len(partition.labels)),
+            *(prepared, learners, partition.labels, cfg),
+        )
+        result = try_out(head, PortableModel(head, trained.head), trial, started, step=step)
     finally:
         prepared.unpersist()
     drawn = are_drawn(partition.rows)

@@ -110,4 +110,5 @@ def _rows(
     score = on_batches(lambda: scoring_pass(model, known, reduces), ddl, folder)
     batches = files.to_batches(max_chunksize=FILES_AT_ONCE)
     rows = [row for batch in score(iter(batches)) for row in batch.to_pylist()]
-    return [{**row, "probabilities": dict(row["probabilities"] or ())} for row in rows]
+    maps = ("probabilities", "verdicts")  # Arrow gives them as pairs
+    return [{**row, **{name: dict(row[name] or ()) for name in maps}} for row in rows]

@@ -194,9 +194,16 @@ class DeltaTable:
             yield pa.RecordBatch.from_pylist([row.asDict() for row in some], schema=KEYS)
 
     def make(self, kind: str = "") -> None:
-        """Create a table if it is not there, or say that the session has no Delta."""
+        """Create a table if it is not there, or say that the session has no Delta.
+
+        One of an older version gets the columns that it lacks; its rows have null in them.
+        """
+        place, ddl = self._place(kind), TABLES[kind]
         try:
-            self.spark.sql(create_of(self._place(kind), TABLES[kind]))
+            self.spark.sql(create_of(place, ddl))
+            there = self.spark.read.format("delta").load(place).columns
+            if statement := widen_of(place, ddl, there):
+                self.spark.sql(statement)
         except SPARK_ERRORS as error:
             if "delta" not in str(error).lower():
                 raise
@@ -214,6 +221,12 @@ def create_of(place: str, ddl: str) -> str:
         f"CREATE TABLE IF NOT EXISTS delta.`{place}` ({ddl}, {SCORED_ON} date) "
         f"USING delta PARTITIONED BY ({SCORED_ON})"
     )
+
+
+def widen_of(place: str, ddl: str, there: Sequence[str]) -> str:
+    """Give the statement that adds the columns which a table lacks; empty where it has all."""
+    lacking = [each for each in ddl.split(", ") if each.split()[0] not in there]
+    return f"ALTER TABLE delta.`{place}` ADD COLUMNS ({', '.join(lacking)})" if lacking else ""
 
 
 def merge_of(place: str, view: str, kind: str) -> str:
@@ -254,18 +267,24 @@ def _read(table: Output, name: str) -> list[dict[str, Any]]:
         times = {name: row[name] for name in ("modified", "scored_at")}
         row |= {name: time and time.isoformat() for name, time in times.items()}
         row["probabilities"] = dict(row["probabilities"])
+        row["verdicts"] = dict(row.get("verdicts") or ())  # files of older versions have none
     return rows
 
 
 def _csv(rows: list[dict[str, Any]], labels: Sequence[str]) -> str:
-    """Write a column for each label; several flags stand in one column with spaces between."""
+    """Write a column for each label, and for its verdict where there are any.
+
+    Several flags stand in one column with spaces between.
+    """
     text = io.StringIO()
     named = list(dict.fromkeys(label for row in rows for label in row["probabilities"]))
+    judged = list(dict.fromkeys(label for row in rows for label in row["verdicts"]))
     flat = []
     for row in rows:
-        found = row.pop("probabilities")
+        found, verdicts = row.pop("probabilities"), row.pop("verdicts")
         shares = {f"probability_{label}": found.get(label) for label in named or labels}
-        flat.append({**row, "flags": " ".join(row["flags"]), **shares})
+        said = {f"verdict_{label}": verdicts.get(label) for label in judged}
+        flat.append({**row, "flags": " ".join(row["flags"]), **shares, **said})
     writer = csv.DictWriter(text, list(flat[0]) if flat else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)

@@ -33,6 +33,8 @@ DESCRIBED = (
 )
 EPOCHS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 """Of a network that learned: values for each epoch."""
+FILMS = ("measured", "answered", "refused", "unreadable")
+"""Counts of an evaluation."""
 PARAM_CHARS = 500
 """What every MLflow, also an older server, takes as a parameter's value."""
 
@@ -85,6 +87,22 @@ def comparison_run(job: str, body: Mapping[str, Any], cfg: Config) -> TrackedRun
         metrics=_metrics(body),
         note=_note(body),
         parts=tuple(part for row in body["ranking"] for part in _rows(row, body)),
+    )
+
+
+def evaluation_run(job: str, body: Mapping[str, Any], cfg: Config) -> TrackedRun:
+    """Give an evaluation as a run; `body` is the content of evaluation.json."""
+    model, answered = body["model"], body["as_answered"] or body
+    films = {f"films.{name}": float(body["films"][name]) for name in FILMS}
+    held = {f"held.{each['figure']}": each["verdict"] for each in body["does_it_hold"]}
+    which = {"model": model["Identity"], "images": cfg.ingest.images, "table": cfg.evaluate.table}
+    params = {**_params(job, body, cfg), **{n: _word(value) for n, value in which.items() if value}}
+    shown = {f"answered.{name}": value for name, value in _metrics(answered).items()}
+    return TrackedRun(
+        name=f"{job}: {model['Name']}",
+        params={**params, **{_name(name): value for name, value in held.items()}},
+        metrics={**_metrics(body), **films, **(shown if body["as_answered"] else {})},
+        note=_note(body),
     )
 
 

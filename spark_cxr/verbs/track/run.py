@@ -20,14 +20,15 @@ from spark_cxr import __version__
 from spark_cxr.model.manifest import NAME, Manifest, check_files, read_manifest
 from spark_cxr.output import RECORD, Output, locate
 from spark_cxr.settings import Config, Registry
-from spark_cxr.verbs.track.results import TrackedRun, comparison_run, training_run
+from spark_cxr.verbs.track.results import TrackedRun, comparison_run, evaluation_run, training_run
 from spark_cxr.verbs.track.store import experiment_of, gist, named, opened
 
 LOG = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
 COMPARISON = "comparison.json"
-FILES = (METRICS, COMPARISON, "report.html", RECORD)
+EVALUATION = "evaluation.json"
+FILES = (METRICS, COMPARISON, EVALUATION, "report.html", RECORD)
 NETWORK = ("weights.keras", "films.png")
 """What a fine-tuning leaves beside them: the network that learned, and the films as it saw them."""
 MODEL = "model"
@@ -55,6 +56,8 @@ def _logged(mlflow: ModuleType, job: str, cfg: Config, output: Output) -> dict[s
     manifest = read_manifest(directory) if directory.read_bytes(NAME) else None
     if compared := output.read_bytes(COMPARISON):
         tracked = comparison_run(job, json.loads(compared), cfg)
+    elif evaluated := output.read_bytes(EVALUATION):
+        tracked = evaluation_run(job, json.loads(evaluated), cfg)
     else:
         body = json.loads(output.read_bytes(METRICS) or b"{}")
         tracked = training_run(job, body, manifest, cfg)
@@ -163,7 +166,8 @@ def _signature(manifest: Manifest) -> Any:
 
     from spark_cxr.model.exchange import IMAGE, kinds
 
-    out = [ColSpec(kind, name, required=False) for name, kind in kinds(manifest.labels).items()]
+    named = kinds(manifest.labels, manifest.has_verdicts)
+    out = [ColSpec(kind, name, required=False) for name, kind in named.items()]
     return ModelSignature(Schema([ColSpec("string", IMAGE)]), Schema(out))
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.finding_results import FindingCount, FindingsReport, OmittedFinding
 from spark_cxr.metrics.finding_wording import findings_table
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.wording import overlap_in_words
 from spark_cxr.pipeline.data_summary import (
     audit_of,
@@ -20,9 +22,10 @@ from spark_cxr.pipeline.data_summary import (
     network_line,
 )
 from spark_cxr.pipeline.finding_counts import FindingTally
-from spark_cxr.pipeline.trial import FindingsRun
+from spark_cxr.pipeline.trial import FindingResult, FindingsRun
 from spark_cxr.verbs.train.results import (
     LEARNED,
+    decision_entry,
     run_counts,
     run_summary,
     split_summary,
@@ -36,11 +39,14 @@ def counts_of_findings(done: FindingsRun) -> dict[str, Any]:
     return {
         **result.metrics.to_json(),
         **run_counts(done),
+        "learning_curve": [point.to_json() for point in result.learning],
+        **decision_entry(done),
         "trained_on": {count.finding: _counts(count) for count in result.trained},
         "left_out": {count.finding: _counts(count) for count in result.left_out},
         **(
             {"tuned": {f: asdict(each) for f, each in result.tuned.items()}} if result.tuned else {}
         ),
+        **({"subgroups": result.gaps.to_json()} if result.gaps else {}),
         "caveats": list(caveats_of(done)),
     }
 
@@ -62,11 +68,13 @@ def summary_of_findings(done: FindingsRun, report: str) -> str:
     """Give the small table for the console."""
     result = done.result
     lines = [
+        *(f"warning: {sentence}" for sentence in gap_warnings(result.gaps)),
         *findings_table(result.metrics),
         f"{result.metrics.n:,} films of {result.metrics.groups:,} groups,"
         f" {result.split_words(done.cfg.train)}",
         network_line(done.featurized),
         *done.ingested.times.lines,
+        *decision_lines(result.decision_figures),
         *(f"left out: {each.finding}, {each.reason}" for each in _omitted(done)),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
         f"report: {report}",
@@ -89,6 +97,7 @@ def caveats_of(done: FindingsRun) -> Iterator[str]:
             f"{result.shared:,} of {result.partition.n_test:,} test films have their patient or a "
             "twin in training, so the figures are too good."
         )
+    yield from result.decision.notes
 
 
 def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport:
@@ -106,7 +115,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
             ("Backbone", cfg.features.backbone),
             ("Weights", network.weights.origin),
             ("Engine", engine_line(done.featurized)),
-            ("Operating point", _operating_point(cfg.train.balance)),
+            ("Operating point", _operating_point(cfg.train.balance, result)),
             ("Name", f"{result.head.name}-{result.fingerprint}"),
         ),
         run=run_summary(done, predictions.sparkSession),
@@ -117,7 +126,10 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         omitted=_omitted(done),
         caveats=tuple(caveats_of(done)),
         overlap=result.overlap,
+        decision=result.decision_figures,
         parts=result.parts,
+        learning=result.learning,
+        missed=result.gaps,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
 
@@ -140,7 +152,10 @@ def omitted(left_out: Sequence[FindingTally], least: int) -> tuple[OmittedFindin
     )
 
 
-def _operating_point(balance: bool) -> str:
+def _operating_point(balance: bool, result: FindingResult) -> str:
+    some = ", ".join(result.decision.decision.thresholds)
+    others = f"; of {some} what its target takes" if some else ""
     if balance:
-        return "50 %: films are weighed so that both answers count the same"
-    return "the share of training films with the finding, among those of which it is known"
+        return f"50 %: films are weighed so that both answers count the same{others}"
+    share = "the share of training films with the finding, among those of which it is known"
+    return f"{share}{others}"

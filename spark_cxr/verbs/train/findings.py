@@ -8,19 +8,20 @@ from dataclasses import replace
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.data_summary import are_drawn
+from spark_cxr.pipeline.decisions import decision_step, folds_to_decide, own_decision_step
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally, count_findings, enough_of
-from spark_cxr.pipeline.finding_heads import fit_findings, prepare_findings
+from spark_cxr.pipeline.finding_heads import FindingHead, FittedFindings, prepare_findings
 from spark_cxr.pipeline.finding_trial import try_out_findings
-from spark_cxr.pipeline.heads import HeadRecipe, settle
-from spark_cxr.pipeline.own_answers import OwnHead
+from spark_cxr.pipeline.heads import settle
+from spark_cxr.pipeline.held_out import NO_FOLDS, HeldOut, HeldOutFolds, held_out_findings
 from spark_cxr.pipeline.partition import Partition, part_findings
 from spark_cxr.pipeline.pictures import training_panels
+from spark_cxr.pipeline.point_settings import point_settings
 from spark_cxr.pipeline.splits import IS_TEST
-from spark_cxr.pipeline.trial import FindingResult, FindingsRun, Trial
+from spark_cxr.pipeline.trial import DecisionStep, FindingResult, FindingsRun, Trial
 from spark_cxr.pipeline.tune import FOLD, with_folds
 from spark_cxr.report.findings import findings_page
 from spark_cxr.schemas import FEATURES, FINDINGS, PATH, TEST_FINDINGS
@@ -33,10 +34,11 @@ from spark_cxr.verbs.train.finding_results import (
     headline_of_findings,
     summary_of_findings,
 )
+from spark_cxr.verbs.train.learning import learning_of_findings
 
 
 def train_findings(
-    head: Head | OwnHead,
+    head: FindingHead,
     job: tuple[str, tuple[str, ...]],
     spark: SparkSession,
     cfg: Config,
@@ -51,13 +53,13 @@ def train_findings(
         cfg: With findings.
         output: Where all of it goes.
     """
-    given = cfg
+    given, points = cfg, point_settings(cfg.train)
     cfg, ingested, featurized = featurized_films(spark, cfg, output)
     images = ingested.images
     films = featurized.rows.drop(FEATURES).join(images.select(PATH, FINDINGS), on=PATH, how="inner")
     films = films.where(F.size(FINDINGS) > 0)
-    counts = enough_of(count_findings(films), cfg.train.least_positives)
-    counts = head.known(counts) if isinstance(head, OwnHead) else counts
+    counts = head.known(enough_of(count_findings(films), cfg.train.least_positives))
+    points.of([count.finding for count in counts])
     partition = part_findings(films, images, counts, cfg)
     result = _fit(head, featurized, images, partition, cfg, output)
     drawn = are_drawn(partition.rows)
@@ -76,45 +78,66 @@ def train_findings(
 
 
 def _fit(
-    head: Head | OwnHead,
+    head: FindingHead,
     features: FeatureResult,
     images: DataFrame,
     partition: Partition,
     cfg: Config,
     output: Output,
 ) -> FindingResult:
-    started, train = time.monotonic(), cfg.train
-    recipe = HeadRecipe(cfg.run.seed, balance=train.balance)
+    started = time.monotonic()
     counts = count_findings(partition.rows.where(~F.col(IS_TEST)))
-    trained = enough_of(counts, train.least_positives)
-    trained = head.known(trained) if isinstance(head, OwnHead) else trained
-    prepared = _prepared(features, partition, cfg).persist()
+    trained = head.known(enough_of(counts, cfg.train.least_positives))
+    folds = folds_to_decide(partition.rows, cfg.train, cfg.run.seed) if head.learns else NO_FOLDS
+    prepared, dim = _prepared(features, partition, cfg, folds).persist(), features.plan.network.dim
     try:
-        if isinstance(head, OwnHead):
-            fitted = head.fitted([count.finding for count in trained])
-        else:
-            fitted = fit_findings(
-                head,
-                prepared.where(~F.col(IS_TEST)),
-                trained,
-                recipe,
-                features.plan.network.dim,
-                train.parallelism,
-                train.tune_folds if train.tune else 0,
-            )
+        rows = prepared.where(~F.col(IS_TEST))
+        fitted = head.fitted(rows, trained, dim)
         trial = Trial(prepared, partition, images, features, cfg, output)
-        left_out = _left_out(counts, trained)
-        return try_out_findings(head, fitted, trial, trained, left_out, started)
+        settled = head.settled(fitted)
+        return try_out_findings(
+            head,
+            fitted,
+            trial,
+            trained,
+            _left_out(counts, trained),
+            started,
+            lambda whole: learning_of_findings(settled, trial, trained, whole),
+            _decision_step(settled, fitted, rows, trained, folds, dim, cfg),
+        )
     finally:
         prepared.unpersist()
 
 
-def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
+def _decision_step(
+    settled: FindingHead | None,
+    fitted: FittedFindings,
+    rows: DataFrame,
+    trained: tuple[FindingTally, ...],
+    folds: HeldOutFolds,
+    dim: int,
+    cfg: Config,
+) -> DecisionStep:
+    """Learn how to decide from training films that the heads have not learned from."""
+    names, train, seed = [count.finding for count in trained], cfg.train, cfg.run.seed
+    if settled is None:
+        return own_decision_step(fitted.model, rows, names, train, seed)
+
+    def held_out() -> HeldOut:
+        return held_out_findings(settled, rows, trained, dim, train, seed)
+
+    return decision_step(folds, held_out, names, train, seed)
+
+
+def _prepared(
+    features: FeatureResult, partition: Partition, cfg: Config, held_out: HeldOutFolds
+) -> DataFrame:
     """Join sides, truth, and folds, to the vectors, which are read once and shuffled once."""
     sides = partition.rows.select(PATH, IS_TEST, FINDINGS)
     if cfg.train.tune:
         folded = with_folds(partition.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
         sides = folded.select(PATH, IS_TEST, FINDINGS, FOLD)
+    sides = held_out.joined(sides)
     rows = features.rows.join(F.broadcast(sides), on=PATH, how="inner")
     return prepare_findings(settle(rows, features.numbers))
 

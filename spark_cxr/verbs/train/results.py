@@ -10,7 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
+from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.results import ClassCount, RunSummary, SplitSummary, TrainingReport
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
 from spark_cxr.model.manifest import read_manifest
 from spark_cxr.model.model import read_predictor
@@ -43,8 +45,10 @@ def counts_of(done: TrainingRun) -> dict[str, Any]:
     return {
         **result.metrics.to_json(),
         **run_counts(done),
+        **decision_entry(done),
         "learning_curve": [point.to_json() for point in result.learning],
         **({"tuned": asdict(result.tuned)} if result.tuned else {}),
+        **({"subgroups": result.gaps.to_json()} if result.gaps else {}),
         "caveats": list(caveats_of(done)),
     }
 
@@ -78,6 +82,12 @@ def run_counts(done: TrainingRun | FindingsRun) -> dict[str, Any]:
     }
 
 
+def decision_entry(done: TrainingRun | FindingsRun) -> dict[str, Any]:
+    """Say what was learned of how to decide, where anything was, and what it gives on the test."""
+    found = done.result.decision_figures
+    return {"decision": found.to_json()} if found else {}
+
+
 def headline_of(done: TrainingRun) -> dict[str, Any]:
     """Give the figures for the one line of JSON and run.json; metrics.json has them all."""
     names = ("accuracy", "f1_macro", "n_train", "n_test", "files", "images", "quarantined", LEARNED)
@@ -95,6 +105,7 @@ def summary_of(done: TrainingRun, report: str) -> str:
     """Give the small table for the console."""
     found, overlap = done.result.metrics, done.result.overlap
     lines = [f"warning: {overlap_warning(overlap)}"] if overlap.learned else []
+    lines += [f"warning: {sentence}" for sentence in gap_warnings(done.result.gaps)]
     lines += [f"{'':<16}{'precision':>10}{'recall':>8}{'f1':>8}{'auc':>8}{'images':>8}"]
     columns = (found.precision, found.recall, found.f1, found.auc)
     for i, label in enumerate(found.labels):
@@ -110,6 +121,7 @@ def summary_of(done: TrainingRun, report: str) -> str:
         network_line(done.featurized),
         *done.ingested.times.lines,
         *([f"{overlap_in_words(overlap)}."] if overlap.learned == 0 else []),
+        *decision_lines(done.result.decision_figures),
         *(f"note: {caveat}" for caveat in caveats_of(done)),
         f"report: {report}",
     ]
@@ -128,6 +140,7 @@ def caveats_of(done: TrainingRun) -> Iterator[str]:
             f"{shared:,} of {partition.n_test:,} test films have their patient or a twin in "
             "training, so the figures are too good."
         )
+    yield from done.result.decision.notes
 
 
 def training_report(done: TrainingRun, predictions: DataFrame, model: Output) -> TrainingReport:
@@ -151,9 +164,13 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         ),
         run=run_summary(done, predictions.sparkSession),
         overlap=result.overlap,
+        decision=result.decision_figures,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
-        parts=parts_of(answers_of(predictions, result.labels), result.labels, cfg),
+        parts=parts_of(
+            answers_of(predictions, result.labels), result.labels, cfg, result.subgroups
+        ),
+        missed=result.gaps,
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
         map=map_of_vectors(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,35 +11,36 @@ from pyspark.sql import functions as F
 
 from spark_cxr.heads import catalog as heads
 from spark_cxr.heads.catalog import Head
-from spark_cxr.metrics import LearningPoint, Metrics, learning_curve
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.classes import choose_classes
 from spark_cxr.pipeline.data_summary import are_drawn
-from spark_cxr.pipeline.evaluate import measure_predictions
+from spark_cxr.pipeline.decisions import decision_step, folds_to_decide
 from spark_cxr.pipeline.features import FeatureResult
+from spark_cxr.pipeline.finding_heads import FindingFitter
 from spark_cxr.pipeline.heads import (
-    LABEL_INDEX,
     HeadModel,
     HeadRecipe,
     check_recipe,
     fit,
-    predictions_of,
     prepare_rows,
     settle,
 )
+from spark_cxr.pipeline.held_out import HeldOut, HeldOutFolds, held_out_classes
 from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.own_answers import OWN, own_head
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.pictures import training_panels
+from spark_cxr.pipeline.point_settings import point_settings
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.report.training import training_page
-from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
+from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config, Train
 from spark_cxr.verbs.train.card import write_training_card
 from spark_cxr.verbs.train.films import featurized_films
 from spark_cxr.verbs.train.findings import train_findings
+from spark_cxr.verbs.train.learning import learning_of_classes
 from spark_cxr.verbs.train.results import counts_of, headline_of, summary_of, training_report
 
 SECTIONS = FLAGS_OF["train"]
@@ -54,13 +53,14 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     if name == OWN:
         own, features = own_head(cfg.features)
         return train_findings(own, job_of(name), spark, replace(cfg, features=features), output)
-    given, head = cfg, heads.get(name)
+    given, head, points = cfg, heads.get(name), point_settings(cfg.train)
     check_recipe(head, _recipe(cfg))
     if cfg.ingest.findings:
-        return train_findings(head, job_of(name), spark, cfg, output)
+        return train_findings(_fitter(head, cfg), job_of(name), spark, cfg, output)
     cfg, ingested, featurized = featurized_films(spark, cfg, output)
     classes = choose_classes(ingested.images, cfg.train.classes)
     labels, wanted = classes.names, classes.take(featurized.rows)
+    points.of(labels)  # names one that there is not, before anything is fitted
     featurized = replace(featurized, rows=wanted)
     partition = part(wanted.drop(FEATURES), ingested.images, labels, cfg)
     result = _fit(head, featurized, ingested.images, partition, cfg, output)
@@ -84,6 +84,12 @@ def job_of(head: str) -> tuple[str, tuple[str, ...]]:
     return (f"train_{head}", SECTIONS) if head in OWN_JOB else ("train", (*SECTIONS, "any_head"))
 
 
+def _fitter(head: Head, cfg: Config) -> FindingFitter:
+    train = cfg.train
+    folds = train.tune_folds if train.tune else 0
+    return FindingFitter(head, _recipe(cfg), train.parallelism, folds)
+
+
 def _recipe(cfg: Config) -> HeadRecipe:
     return HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
 
@@ -97,11 +103,16 @@ def _fit(
     output: Output,
 ) -> TrainingResult:
     started = time.monotonic()
-    prepared, recipe = _prepared(features, partition, cfg).persist(), _recipe(cfg)
+    folds = folds_to_decide(partition.rows, cfg.train, cfg.run.seed)
+    prepared, recipe = _prepared(features, partition, cfg, folds).persist(), _recipe(cfg)
     try:
         dim, trained = features.plan.network.dim, prepared.where(~F.col(IS_TEST))
         model, tuned = _trained(head, recipe, trained, _counts_of(partition), dim, cfg.train)
         best = replace(recipe, setting=tuned.best if tuned else ())
+
+        def held_out() -> HeldOut:
+            return held_out_classes(head, trained, best, len(partition.labels), dim, cfg.train)
+
         return try_out(
             head,
             model,
@@ -109,20 +120,24 @@ def _fit(
             started,
             tuned.best if tuned else head.default,
             tuned,
-            lambda whole: _learning_curve(
+            lambda whole: learning_of_classes(
                 head, best, prepared, dim, partition.labels, whole, cfg.train
             ),
+            decision_step(folds, held_out, partition.labels, cfg.train, cfg.run.seed),
         )
     finally:
         prepared.unpersist()
 
 
-def _prepared(features: FeatureResult, partition: Partition, cfg: Config) -> DataFrame:
+def _prepared(
+    features: FeatureResult, partition: Partition, cfg: Config, held_out: HeldOutFolds
+) -> DataFrame:
     """Join sides, and folds, to the vectors, which are read once and shuffled once."""
     sides = partition.rows.select(PATH, IS_TEST)
     if cfg.train.tune:
         folded = with_folds(partition.rows, cfg.train.split, cfg.train.tune_folds, cfg.run.seed)
         sides = folded.select(PATH, IS_TEST, FOLD)
+    sides = held_out.joined(sides)
     rows = features.rows.join(F.broadcast(sides), on=PATH, how="inner")
     return prepare_rows(settle(rows, features.numbers), partition.labels)
 
@@ -144,43 +159,3 @@ def _trained(
     if settings.tune:
         return tune(head, rows, settings.tune_folds, recipe, settings.parallelism)
     return fit(head, rows, recipe, counts, dim), None
-
-
-def _learning_curve(
-    head: Head,
-    recipe: HeadRecipe,
-    prepared: DataFrame,
-    dim: int,
-    labels: tuple[str, ...],
-    whole: Metrics,
-    settings: Train,
-) -> tuple[LearningPoint, ...]:
-    """Show what more films would bring: train the same head on parts, test it on the same films.
-
-    The parts are an eighth, a quarter and a half of the groups; one that misses a class is left
-    out. `whole` was measured after training on all of them.
-    """
-    if not settings.learning_curve:
-        return ()
-    train_rows, test_rows = prepared.where(~F.col(IS_TEST)), prepared.where(F.col(IS_TEST))
-    lot = F.pmod(F.xxhash64(F.lit(recipe.seed), GROUP), F.lit(8))
-
-    by_lot = train_rows.groupBy(lot.alias("lot"), LABEL_INDEX).count().collect()
-
-    def measured(eighths: int) -> tuple[int, Metrics] | None:
-        counts = Counter[float]()
-        for row in by_lot:
-            counts[row[LABEL_INDEX]] += row["count"] if row["lot"] < eighths else 0
-        counts = +counts
-        if len(counts) < len(labels):
-            return None
-        some = train_rows.where(lot < eighths)
-        scored = fit(head, some, recipe, counts, dim).transform(test_rows)
-        predictions = predictions_of(scored, labels, head.name)
-        found = measure_predictions(predictions, labels, recipe.seed, settings.resamples)
-        return counts.total(), found
-
-    with ThreadPoolExecutor(settings.parallelism) as threads:
-        parts = list(threads.map(measured, (4, 2, 1)))
-    total = sum(row["count"] for row in by_lot)
-    return learning_curve([(total, whole), *filter(None, parts)])

@@ -4,7 +4,7 @@ import pytest
 from run_by_hand import COMPARED, TRAINED, manifest
 
 from spark_cxr.config import defaults
-from spark_cxr.verbs.track.results import comparison_run, training_run
+from spark_cxr.verbs.track.results import comparison_run, evaluation_run, training_run
 from tests.report.fields import Films, field_of, rows_of
 
 
@@ -163,3 +163,19 @@ def test_recipe_and_best_epoch_of_a_network_are_told(learned):
     assert learned.params["recipe.head"] == "[8]"
     assert learned.params["recipe.loss"] == "focal"
     assert (learned.metrics["best_epoch"], learned.metrics["n_val"]) == (2, 6)
+
+
+def test_an_evaluation_is_a_run_of_its_own():
+    body = {
+        **TRAINED,
+        "model": {"Name": "lr-0123", "Identity": "lr-0123-abc"},
+        "films": {"measured": 12, "answered": 11, "refused": 1, "unreadable": 0},
+        "as_answered": {**TRAINED, "accuracy": 0.8},
+        "does_it_hold": [{"figure": "accuracy", "verdict": "worse"}],
+    }
+    run = evaluation_run("evaluate", body, defaults(ingest={"images": ("elsewhere",)}))
+    assert run.name == "evaluate: lr-0123"
+    assert run.params["model"] == "lr-0123-abc"
+    assert run.params["held.accuracy"] == "worse"
+    expected = {"accuracy": 0.75, "answered.accuracy": 0.8, "films.refused": 1.0}
+    assert {name: run.metrics[name] for name in expected} == expected
