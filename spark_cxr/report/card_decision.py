@@ -15,10 +15,10 @@ from spark_cxr.report.document import Block, Cell, DocumentTable, Pairs, Paragra
 
 MOST_NUMBERS = 8
 """Longer lists are counted, not written out: the steps of an isotonic curve, say."""
+EMPTY: tuple[Any, ...] = (None, {}, [], ())
 TITLES = {
     "points": "Operating points",
-    "limits": "Limits of the sets that are to hold the truth",
-    "coverage": "Coverage of these sets, as they were asked for",
+    "sets": "Sets that are to hold the truth",
     "recalibration": "Recalibration",
     "films": "Films that it was learned on",
     "patients": "Patients that it was learned on",
@@ -38,7 +38,10 @@ def decision_blocks(model: ModelSummary) -> tuple[Block, ...]:
     for name, value in model.decision.items():
         if (grid := _grid(name, value)) is not None:
             blocks.append(grid)
-        elif value not in (None, {}, [], ()):
+            if isinstance(value, Mapping):
+                rest = {k: v for k, v in value.items() if not isinstance(v, Mapping)}
+                scalars += [(f"{_title(name)}: {key}", _line(each)) for key, each in rest.items()]
+        elif value not in EMPTY:
             scalars.append((_title(name), _line(value)))
     return (*blocks, *([Pairs(tuple(scalars))] if scalars else []))
 
@@ -61,17 +64,17 @@ def _title(name: str) -> str:
 
 
 def _grid(name: str, value: Any) -> DocumentTable | None:
-    """Write records side by side, or numbers by name, as a table; None where it is neither."""
-    if isinstance(value, Mapping) and value:
-        inner = list(value.values())
-        if all(isinstance(each, Mapping) for each in inner):
-            return _records(name, [{"": key, **each} for key, each in value.items()])
-        if all(isinstance(each, int | float) for each in inner):
-            rows = tuple((Cell(key), _cell(each)) for key, each in value.items())
-            return DocumentTable(_title(name), ("Class or finding", "Value"), rows)
+    """Write records, or values by label, as a table; None where it is neither."""
     if isinstance(value, list | tuple) and value and all(isinstance(e, Mapping) for e in value):
         return _records(name, value)
-    return None
+    if not isinstance(value, Mapping):
+        return None
+    inner = {key: each for key, each in value.items() if isinstance(each, Mapping) and each}
+    if not inner:
+        return None
+    labels = dict.fromkeys(label for each in inner.values() for label in each)
+    rows = [{"": label, **{k: each.get(label) for k, each in inner.items()}} for label in labels]
+    return _records(name, rows)
 
 
 def _records(name: str, records: Sequence[Mapping[str, Any]]) -> DocumentTable:
@@ -102,7 +105,8 @@ def _line(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key.replace('_', ' ')}: {_line(each)}" for key, each in value.items())
+        said = {key: each for key, each in value.items() if each not in EMPTY}
+        return ", ".join(f"{key.replace('_', ' ')}: {_line(each)}" for key, each in said.items())
     if isinstance(value, list | tuple):
         if len(value) > MOST_NUMBERS:
             return f"{len(value):,} values"

@@ -7,6 +7,8 @@ from spark_cxr.metrics.finding_parts import FindingPart, FindingPartTable
 from spark_cxr.metrics.finding_records import FindingFigures, FindingMetrics
 from spark_cxr.metrics.records import Interval, Metrics
 from spark_cxr.metrics.results import PartTable
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
+from spark_cxr.metrics.subgroup_wording import gaps_in_words, judged
 from spark_cxr.metrics.wording import (
     counted,
     decimal,
@@ -117,7 +119,26 @@ def part_blocks(card: ModelCard) -> tuple[Block, ...]:
     """Give the figures by source, view, and whatever else the films name."""
     if not card.parts:
         return (Paragraph("The test films name no two sources, views or other kinds."),)
-    return tuple(map(_part_table, card.parts))
+    return (*map(_part_table, card.parts), *_missed(card.missed))
+
+
+def _missed(found: SubgroupGaps | None) -> tuple[Block, ...]:
+    """Give how much disease is missed in each group."""
+    if found is None or not found.rows:
+        return ()
+    rows = tuple(
+        (
+            Cell(f"{row.by}: {row.name}"),
+            _share(row.missed.value, row.missed.interval),
+            Cell(judged(row)),
+            Cell(f"{row.positives:,}"),
+            Cell(f"{row.patients:,}"),
+        )
+        for row in found.rows
+    )
+    headings = ("Group", "Missed", "Against the others", "Films", "Patients")
+    caption = f"Films with {found.label} that are missed, by group"
+    return Paragraph(gaps_in_words(found)), DocumentTable(caption, headings, rows)
 
 
 def _part_table(each: PartTable | FindingPartTable) -> DocumentTable:

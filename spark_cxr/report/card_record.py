@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spark_cxr.metrics import FindingMetrics, Metrics, Overlap
+from spark_cxr.metrics.evaluation_results import EvaluationReport
+from spark_cxr.metrics.evaluation_wording import figure_of, left_out, refusals, verdict
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_results import FindingsReport, OmittedFinding
 from spark_cxr.metrics.finding_wording import finding_caveats
@@ -24,8 +26,10 @@ from spark_cxr.metrics.results import (
     SplitSummary,
     TrainingReport,
 )
+from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.settings import Gate
 
+EVALUATION = "evaluation.json"
 METRICS, MODEL, RUN, PAGE = "metrics.json", "model/model.json", "run.json", "report.html"
 """The files of a training that a sheet points into, as they are called in its folder."""
 CARD, SHEETS = "card.html", "sheets.html"
@@ -86,10 +90,12 @@ class ModelCard:
     metrics: Metrics | FindingMetrics
     data: DataSummary
     run: RunSummary
-    gate: Gate
+    gate: Gate | None
+    """None where only the model's own files know it."""
     figures: Mapping[str, Any]
     """The content of `figures_file`, which the sheets point into."""
     figures_file: str = METRICS
+    model_file: str = MODEL
     split: SplitSummary | None = None
     """None where all films test."""
     overlap: Overlap | None = None
@@ -100,6 +106,8 @@ class ModelCard:
     learned: LearningSummary | None = None
     heat: str = ""
     """How the films were drawn on which decisions are shown; empty where none were."""
+    missed: SubgroupGaps | None = None
+    """Missed disease by group."""
     external: tuple[ExternalTest, ...] = ()
 
     @property
@@ -142,4 +150,36 @@ def of_training(
         audit=report.audit,
         learned=report.learned,
         heat=report.heat,
+        missed=report.missed,
+    )
+
+
+def of_evaluation(report: EvaluationReport, model: ModelSummary) -> ModelCard:
+    """Take from an evaluation what the card and the sheets of a test elsewhere say.
+
+    Args:
+        report: As its page shows it.
+        model: The one that was tested.
+    """
+    found = report.metrics
+    more = finding_caveats(found) if isinstance(found, FindingMetrics) else ()
+    aside = (refusals(report.counts), left_out(report.counts))
+    said = (("Figure", verdict(found)), *((figure_of(t), t.sentence) for t in report.transfers))
+    test = ExternalTest(report.data.name, found.n, found.groups, said, EVALUATION)
+    return ModelCard(
+        title=report.title,
+        job=report.job,
+        model=model,
+        metrics=found,
+        data=report.data,
+        run=report.run,
+        gate=None,
+        figures=report.to_json(),
+        figures_file=EVALUATION,
+        model_file="model.json",
+        overlap=report.overlap,
+        parts=(*report.parts, *report.finding_parts),
+        caveats=(*filter(None, aside), *report.caveats, *more),
+        missed=report.missed,
+        external=(test,),
     )

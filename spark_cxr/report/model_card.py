@@ -8,6 +8,7 @@ from spark_cxr.metrics.checks import FAIL, WARN
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.finding_wording import macro_range, macro_verdict
 from spark_cxr.metrics.results import Row
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.wording import (
     counted,
     leak,
@@ -141,6 +142,8 @@ def _identity(card: ModelCard) -> tuple[Row, ...]:
 
 
 def _gate(card: ModelCard) -> tuple[Block, ...]:
+    if card.gate is None:
+        return (Paragraph("As the card of its training says."),)
     gate = card.gate
     counts = (
         "The figures above count every film of the test: they are those of the head. In use, a "
@@ -197,7 +200,11 @@ def _split(card: ModelCard) -> tuple[Block, ...]:
 
 def limits(card: ModelCard) -> tuple[str, ...]:
     """Say what is known to be wrong, missing or not looked at."""
-    return (*_unknown(card), *(check.sentence for check in checks_of(card, WARN)))
+    return (
+        *gap_warnings(card.missed),
+        *_unknown(card),
+        *(check.sentence for check in checks_of(card, WARN)),
+    )
 
 
 def _unknown(card: ModelCard) -> list[str]:
@@ -213,6 +220,8 @@ def _unknown(card: ModelCard) -> list[str]:
         )
     if card.overlap is None or card.overlap.learned is None:
         lines.append("Which films the network was trained on is not known.")
+    if card.missed is None or not card.missed.rows:
+        lines.append("Whether disease is missed more often in one group was not measured.")
     lines += [f"{each.finding} has no head: {each.reason}." for each in card.omitted]
     if not card.external:
         lines.append("It has not been tested on films of another place.")
@@ -225,7 +234,7 @@ def _has(known: set[str], name: str) -> bool:
 
 def _external(card: ModelCard) -> tuple[Block, ...]:
     how = Paragraph("To test it on labelled films of your own place:")
-    command = "spark-cxr evaluate --model MODEL --images FILMS --labels LABELS.csv --out E"
+    command = "spark-cxr evaluate --model model --images FILMS --labels LABELS.csv --out E"
     if not card.external:
         nothing = Paragraph("Not done. A figure from home says little about another hospital.")
         return nothing, how, Commands((command,))

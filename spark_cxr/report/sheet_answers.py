@@ -13,6 +13,7 @@ from typing import Any
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.results import PartTable
+from spark_cxr.metrics.subgroup_wording import gaps_in_words
 from spark_cxr.metrics.wording import (
     audit_in_words,
     counted,
@@ -24,7 +25,7 @@ from spark_cxr.metrics.wording import (
     percent_range,
     percent_sign,
 )
-from spark_cxr.report.card_record import MODEL, PAGE, RUN, ModelCard
+from spark_cxr.report.card_record import PAGE, RUN, ModelCard
 from spark_cxr.report.model_card import verdict
 
 MOST_LABELS = 8
@@ -65,8 +66,10 @@ def _in_figures(card: ModelCard, text: str, *paths: str) -> SheetAnswer | None:
     return SheetAnswer(text, tuple(Place(card.figures_file, keys) for keys in split))
 
 
-def _in_model(text: str, *paths: str) -> SheetAnswer:
-    return SheetAnswer(text, tuple(Place(MODEL, tuple(path.split("/"))) for path in paths))
+def _in_model(card: ModelCard, text: str, *paths: str) -> SheetAnswer:
+    return SheetAnswer(
+        text, tuple(Place(card.model_file, tuple(path.split("/"))) for path in paths)
+    )
 
 
 def _on_page(text: str, heading: str) -> SheetAnswer:
@@ -159,13 +162,13 @@ def cutoffs(card: ModelCard) -> SheetAnswer | None:
     model = card.model
     if model.decision:
         text = "Operating points, recalibration and sets as the model carries them (see the card)."
-        return _in_model(text, "decision")
+        return _in_model(card, text, "decision")
     if model.thresholds:
         points = [f"{name} {decimal(model.thresholds[name])}" for name in model.labels]
         text = f"Yes from a probability of: {_few(points)}. Set before the test, without its films."
-        return _in_model(text, "thresholds")
+        return _in_model(card, text, "thresholds")
     text = f"The most probable of {len(model.labels)} classes is the answer; there is no threshold."
-    return _in_model(text, "labels")
+    return _in_model(card, text, "labels")
 
 
 def data(card: ModelCard) -> SheetAnswer | None:
@@ -173,7 +176,7 @@ def data(card: ModelCard) -> SheetAnswer | None:
     given = card.data
     people = "patients not known" if given.patients is None else counted(given.patients, "patient")
     text = f"Data: {given.name}, {given.images:,} films of {given.files:,} files, {people}."
-    return _in_figures(card, text, "data", "images", "files")
+    return _in_figures(card, text, "data", "images", "files") or _on_page(text, "Data")
 
 
 def origin(card: ModelCard) -> SheetAnswer | None:
@@ -187,7 +190,7 @@ def missing(card: ModelCard) -> SheetAnswer | None:
     found, aside = card.metrics, sum(each.count for each in card.data.quarantined)
     text = f"{counted(aside, 'file')} set aside, each with its reason."
     if not isinstance(found, FindingMetrics):
-        return _in_figures(card, text, "quarantined")
+        return _in_figures(card, text, "quarantined") or _on_page(text, "Data")
     unknown = sum(row.unknowns for row in found.rows)
     text += f" {unknown:,} unknown answers of the test counted neither for nor against a finding."
     return _in_figures(card, text, "quarantined", "by_finding")
@@ -199,7 +202,7 @@ def preprocessing(card: ModelCard) -> SheetAnswer | None:
         f"Each film is decoded, resized and normalised by recipe {card.model.preprocessing} of "
         f"spark_cxr {card.model.version}, the same in training and in use."
     )
-    return _in_model(text, "preprocessing", "versions/spark_cxr")
+    return _in_model(card, text, "preprocessing", "versions/spark_cxr")
 
 
 def model(card: ModelCard) -> SheetAnswer | None:
@@ -209,14 +212,14 @@ def model(card: ModelCard) -> SheetAnswer | None:
         f"Head {each.head} on {each.features:,} features a film of {each.network} ({each.weights}, "
         f"SHA-256 {each.weights_sha256[:12]}…); {each.identity}."
     )
-    return _in_model(text, "head", "backbone", "weights/origin", "weights/sha256", "features")
+    return _in_model(card, text, "head", "backbone", "weights/origin", "weights/sha256", "features")
 
 
 def software(card: ModelCard) -> SheetAnswer | None:
     """Name the versions that ran."""
     text = ", ".join(f"{name} {version}" for name, version in card.run.versions)
     return SheetAnswer(
-        f"Versions: {text}.", (Place(MODEL, ("versions",)), Place(RUN, ("versions",)))
+        f"Versions: {text}.", (Place(card.model_file, ("versions",)), Place(RUN, ("versions",)))
     )
 
 
@@ -304,14 +307,14 @@ def initial(card: ModelCard) -> SheetAnswer | None:
     """Say which weights the network began with."""
     if card.learned:
         return _in_figures(card, f"From {_at(card, 'started_from')}.", "started_from")
-    return _in_model(f"Weights of the network: {card.model.weights}.", "weights/origin")
+    return _in_model(card, f"Weights of the network: {card.model.weights}.", "weights/origin")
 
 
 def ensemble(card: ModelCard) -> SheetAnswer | None:
     """Say whether answers of several are combined."""
     if card.model.head in TREES:
-        return _in_model("The head combines trees; their number is in its settings.", "head")
-    return _in_model("One network and one head: no models are combined.", "head")
+        return _in_model(card, "The head combines trees; their number is in its settings.", "head")
+    return _in_model(card, "One network and one head: no models are combined.", "head")
 
 
 def parts(card: ModelCard) -> SheetAnswer | None:
@@ -322,6 +325,13 @@ def parts(card: ModelCard) -> SheetAnswer | None:
 def people(card: ModelCard) -> SheetAnswer | None:
     """Give the same by sex and age alone."""
     return _by(card, "sex", "age")
+
+
+def missed(card: ModelCard) -> SheetAnswer | None:
+    """Say whether disease is missed more often in one group than in others."""
+    if card.missed is None or not card.missed.rows:
+        return None
+    return _in_figures(card, gaps_in_words(card.missed), "subgroups")
 
 
 def places(card: ModelCard) -> SheetAnswer | None:
@@ -382,6 +392,9 @@ def external(card: ModelCard) -> SheetAnswer | None:
 
 def gate(card: ModelCard) -> SheetAnswer | None:
     """Say which films get no answer, and how they count."""
+    if card.gate is None:
+        text = "Films without an answer in use are counted; the figures here count every film."
+        return _in_figures(card, text, "films/refused", "as_answered")
     text = (
         f"In use, no answer where more than {percent(card.gate.colour)} of a picture is coloured "
         f"or it lies beyond {card.gate.far:g} times the limit of the training; the figures here "
@@ -408,7 +421,7 @@ def outputs(card: ModelCard) -> SheetAnswer | None:
         "Every answer about a test film is a row of predictions/; model.json has the digest of "
         "each file of the model."
     )
-    return SheetAnswer(text, (Place("predictions/", ()), Place(MODEL, ("files",))))
+    return SheetAnswer(text, (Place("predictions/", ()), Place(card.model_file, ("files",))))
 
 
 def licence(card: ModelCard) -> SheetAnswer | None:
@@ -416,7 +429,7 @@ def licence(card: ModelCard) -> SheetAnswer | None:
     if not card.model.licence:
         return None
     text = f"Weights of {card.model.network}: {card.model.licence}. spark_cxr: Apache-2.0."
-    return _in_model(text, "weights/licence")
+    return _in_model(card, text, "weights/licence")
 
 
 def use(card: ModelCard) -> SheetAnswer | None:
@@ -425,7 +438,7 @@ def use(card: ModelCard) -> SheetAnswer | None:
         "The directory model/ is the whole recipe: spark_cxr.load_model, score and serve run it "
         "on new films."
     )
-    return _in_model(text, "files", "name")
+    return _in_model(card, text, "files", "name")
 
 
 ANSWERS: Mapping[str, Callable[[ModelCard], SheetAnswer | None]] = {
@@ -433,7 +446,19 @@ ANSWERS: Mapping[str, Callable[[ModelCard], SheetAnswer | None]] = {
     for function in (
         *(headline, by_label, confusion, statistics, measures, calibration, cutoffs),
         *(data, origin, missing, preprocessing, model, software, split, overlap, sizes, counts),
-        *(balance, training, selection, initial, ensemble, parts, people, places, audit, heat),
+        *(
+            balance,
+            training,
+            selection,
+            initial,
+            ensemble,
+            parts,
+            people,
+            missed,
+            places,
+            audit,
+            heat,
+        ),
         *(curve, external, gate, caveats, command, outputs, licence, use),
     )
 }

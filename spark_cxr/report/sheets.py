@@ -28,7 +28,8 @@ NAMES = ("stard_ai", "tripod_ai", "claim_2024")
 FILLED, YOURS, UNDONE = "filled", "for you to write", "not done"
 STATES = {FILLED: ("✓ filled", "pass"), YOURS: ("✎ for you", ""), UNDONE: ("✕ not done", "warn")}
 """What a reader sees, which says it without colour, and the class of the style sheet."""
-HEADINGS = ("Item", "State", "SheetAnswer", "Where it stands")
+SILENT = "This run has left nothing that answers it."
+HEADINGS = ("Item", "State", "Answer", "Where it stands")
 CHECK = (
     "Numbers and subjects follow the published lists as we know them, at second hand and in words "
     "of our own: before you send a sheet anywhere, go through the publisher’s own form. A filled "
@@ -158,7 +159,7 @@ def _entry(filled: FilledItem) -> Entry:
         state=sign,
         tone=tone,
         name=f"{filled.item.number}. {filled.item.asks}",
-        text=filled.item.write or said or filled.item.undone,
+        text=filled.item.write or said or filled.item.undone or SILENT,
         known=said if filled.item.write else "",
         place="; ".join(_place(file, list(filter(None, keys))) for file, keys in places.items()),
     )

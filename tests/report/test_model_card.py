@@ -15,7 +15,7 @@ from tests.report.finding_fields import FindingFilms, findings_report
 from tests.report.outline import read, rendered
 
 DECISION = {
-    "recalibration": {"kind": "temperature", "values": [1.31]},
+    "recalibration": {"kind": "temperature", "temperature": [1.31], "shift": [], "steps": []},
     "points": [
         {
             "label": "Pneumonia",
@@ -25,8 +25,12 @@ DECISION = {
             "groups": None,
         }
     ],
-    "limits": {"Pneumonia": 0.125, "COVID-19": 0.0625},
-    "coverage": 0.9,
+    "sets": {
+        "coverage": 0.9,
+        "limits": {"Pneumonia": 0.125, "COVID-19": None},
+        "counts": {"Pneumonia": 55, "COVID-19": 3},
+        "absent": {},
+    },
     "films": 1310,
     "steps": list(range(20)),
 }
@@ -94,9 +98,17 @@ def test_parts_by_whatever_the_films_name_are_shown_and_not_missed(full):
 
 def test_a_decision_of_any_shape_is_written_out(full):
     for text in both(card_of(full, decision=DECISION)):
-        for words in ("kind: temperature", "1.31", "0.25", "0.9 to 0.99", "0.0625", "1,310"):
+        for words in (
+            "kind: temperature, temperature: 1.31",
+            "0.25",
+            "0.9 to 0.99",
+            "0.125",
+            "1,310",
+        ):
             assert words in text
         assert "20 values" in text
+        assert "Sets that are to hold the truth: coverage" in text
+        assert "shift" not in text
         assert "nothing was recalibrated" not in text
     for text in both(card_of(full)):
         assert "nothing was recalibrated" in text

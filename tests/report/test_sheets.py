@@ -4,10 +4,12 @@ import dataclasses
 
 import pytest
 
+from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.results import EpochPoint, LearningSummary, PartTable
-from spark_cxr.report.card_record import METRICS, MODEL, PAGE, RUN, ExternalTest
+from spark_cxr.report.card_record import METRICS, MODEL, PAGE, RUN, ExternalTest, of_evaluation
 from spark_cxr.report.document import document_page
 from spark_cxr.report.markdown import document_text
+from spark_cxr.report.model_card import card_document
 from spark_cxr.report.sheet_answers import ANSWERS
 from spark_cxr.report.sheets import (
     FILLED,
@@ -18,7 +20,7 @@ from spark_cxr.report.sheets import (
     read_sheets,
     sheets_document,
 )
-from tests.report.card_fields import card_of, places_in
+from tests.report.card_fields import card_of, places_in, summary
 from tests.report.finding_fields import FindingFilms, findings_report
 from tests.report.outline import read, rendered
 
@@ -103,6 +105,32 @@ def test_each_answer_names_a_place_where_its_value_stands(which, request):
             for key in place.keys if place.file == METRICS else ():
                 value = value[key]
             assert value is not None
+
+
+def test_an_evaluation_answers_from_its_own_file(full):
+    report = EvaluationReport(
+        job="evaluate",
+        title="lr elsewhere",
+        metrics=full.metrics,
+        answered=full.metrics,
+        counts=EvaluationCounts(measured=90, refused=7, unreadable=0, exact=2, near=1),
+        training={"accuracy": 0.98},
+        data=full.data,
+        model=(),
+        run=full.run,
+        parts=full.parts,
+    )
+    card = of_evaluation(report, summary(full.metrics.labels))
+    found = states(card)
+    text = document_text(sheets_document(card)).replace("\u202f", " ")
+
+    assert found["CLAIM, update of 2024", "33"] == FILLED
+    assert found["CLAIM, update of 2024", "25"] == UNDONE  # how it was trained
+    assert "evaluation.json: accuracy, intervals.accuracy" in text
+    assert "metrics.json" not in text
+    shown = document_text(card_document(card)).replace("\u202f", " ")
+    assert "7 films (7.8 %) would have had no answer" in shown
+    assert "3 films were left out" in shown
 
 
 @pytest.mark.parametrize("which", ["full", "findings"])

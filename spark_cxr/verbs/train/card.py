@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from spark_cxr.metrics.evaluation_results import EvaluationReport
 from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import TrainingReport
 from spark_cxr.model.manifest import Manifest, read_manifest
 from spark_cxr.output import Output
-from spark_cxr.report.card_record import CARD, SHEETS, ModelCard, ModelSummary, of_training
+from spark_cxr.report.card_record import (
+    CARD,
+    SHEETS,
+    ModelCard,
+    ModelSummary,
+    of_evaluation,
+    of_training,
+)
 from spark_cxr.report.document import document_page
 from spark_cxr.report.markdown import document_text
 from spark_cxr.report.model_card import card_document, front_of
@@ -34,6 +42,11 @@ def write_training_card(
     """
     manifest = read_manifest(Output(output.table("model")))
     write_card(of_training(report, summary_of_model(manifest), gate, figures), output)
+
+
+def write_evaluation_card(report: EvaluationReport, manifest: Manifest, output: Output) -> None:
+    """Write card and sheets of a test elsewhere."""
+    write_card(of_evaluation(report, summary_of_model(manifest)), output)
 
 
 def write_card(card: ModelCard, output: Output) -> None:
