@@ -41,19 +41,7 @@ from spark_cxr.pipeline.vector_rows import (
     usable,
 )
 from spark_cxr.pipeline.vector_table import VectorFacts, VectorSource, VectorTable
-from spark_cxr.schemas import (
-    AGE,
-    DEVICE,
-    FEATURE_ROWS,
-    FEATURES,
-    IMAGES,
-    MAKER,
-    PATH,
-    QUARANTINE,
-    SEX,
-    SHA256,
-    columns,
-)
+from spark_cxr.schemas import FEATURE_ROWS, FEATURES, IMAGES, PATH, QUARANTINE, SHA256, columns
 from spark_cxr.settings import Config, Ingest, few, without_password
 
 LOG = logging.getLogger(__name__)
@@ -290,7 +278,6 @@ def _with_facts(
             # The film's, where the table says it: then splits are those of the films themselves.
             SHA256: F.when(digest.rlike(HEX_DIGEST), digest).otherwise(F.col(DIGEST)),
             "flags": F.array().cast("array<string>"),
-            **{name: F.col(f"file_{name}") for name in (AGE, SEX, MAKER, DEVICE)},
         }
     )
     group = F.coalesce(pseudonym(own("own_group")), F.col("patient_id"), F.col(DIGEST))

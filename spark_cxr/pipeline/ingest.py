@@ -325,10 +325,12 @@ def images_of(files: DataFrame, labels: DataFrame, settings: Ingest) -> DataFram
     The folder is the source only where the label file names none at all: else a film on which the
     file is silent would look like one of yet another hospital.
     """
-    good = files.where(F.col("reason").isNull()).join(labels, on=PATH, how="left")
+    known = (AGE, SEX, MAKER, DEVICE)
+    films = files.withColumnsRenamed({name: f"film_{name}" for name in known})
+    good = films.where(F.col("reason").isNull()).join(labels, on=PATH, how="left")
     source = F.col("file_source")
     patient = F.coalesce(F.col("file_patient"), F.col("patient_id"))
-    age = F.coalesce(F.col("file_age"), F.col(AGE))
+    age = F.coalesce(F.col(AGE), F.col("film_age"))
     sets = sets_of(settings)
     if len(sets) > 1:
         source = F.coalesce(*(source_of_films(one) for one in sets))
@@ -341,11 +343,8 @@ def images_of(files: DataFrame, labels: DataFrame, settings: Ingest) -> DataFram
             "patient_id": patient,
             "group_id": F.coalesce(patient, F.col("pixels_sha256")),
             "flags": _flags(age),
-            AGE: age,
-            **{
-                name: F.coalesce(F.col(f"file_{name}"), F.col(name))
-                for name in ("view", SEX, MAKER, DEVICE)
-            },
+            "view": F.coalesce(F.col("file_view"), F.col("view")),
+            **{name: F.coalesce(F.col(name), F.col(f"film_{name}")) for name in known},
         }
     ).select(*columns(IMAGES))
 

@@ -22,7 +22,7 @@ from spark_cxr.pipeline.label_match import check_labels, check_one_label, find_u
 from spark_cxr.pipeline.label_matrix import NAMES, names_said, of_names
 from spark_cxr.pipeline.label_table import label_from_path, read_labels
 from spark_cxr.pipeline.sources import is_below
-from spark_cxr.schemas import AGE, DEVICE, LABEL, MAKER, PATH, SEX
+from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Ingest, named_folders, nearest
 
 FROM_LABELS = {
@@ -32,10 +32,10 @@ FROM_LABELS = {
     "file_view": "string",
     "file_source": "string",
     "findings": "map<string,boolean>",
-    "file_age": "int",
-    "file_sex": "string",
-    "file_maker": "string",
-    "file_device": "string",
+    "age": "int",
+    "sex": "string",
+    "maker": "string",
+    "device": "string",
 }
 """What a label file or a folder name may say of an image, beside what the file itself says."""
 NO_FILE = ("folder", "none")
@@ -190,8 +190,7 @@ def _labels_of_one(
     if rows is None:
         return _of_folders(files, settings, may_lack)
     matched = match(files, rows, _dataset_of_one(settings).key_of)
-    renamed = {"patient_id": "file_patient"}
-    renamed |= {name: f"file_{name}" for name in ("view", "source", AGE, SEX, MAKER, DEVICE)}
+    renamed = {"patient_id": "file_patient", "view": "file_view", "source": "file_source"}
     return matched.withColumnsRenamed(renamed).select(PATH, "key", *FROM_LABELS)
 
 

@@ -78,7 +78,7 @@ def test_every_check_of_the_issue_is_there_once(faulty_run, found):
     assert set(found) == {
         *("duplicates", "label_conflicts", "split_twins"),
         *("patients_known", "patients_in_classes", "split_patients"),
-        *("source_label", "source_told"),
+        *("source_label", "demographics_label", "source_told"),
         *("border_only", "centre_only", "lungs_hidden"),
         *("histogram_only", "small_only", "metadata_only"),
         *("heat_lungs", "heat_corners", "heat_border", "heat_shuffled"),
