@@ -41,6 +41,8 @@ EXTRAS = {
         # The resources of a Databricks bundle as types, to check ours against.
         "databricks-bundles>=1",
         "hypothesis>=6.100",
+        # Conformal sets, to hold ours against.
+        "mapie>=1.0",
         "mypy>=1.11",
         "pytest>=8.3",
         "pytest-timeout>=2.3",
