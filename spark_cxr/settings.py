@@ -333,6 +333,23 @@ class Score:
 
 
 @dataclass(frozen=True)
+class WatchScores:
+    """Section [watch]: which table of scores is watched, against what, and how strictly."""
+
+    table: str
+    films: str
+    labels: str
+    key_column: str
+    label_column: str
+    model: str
+    by: str = setting(choices=("week", "day"))
+    time: str = setting(choices=("scored_at", "modified"))
+    reference: int = setting(least=2, most=104)
+    false_alarms: float = setting(least=0.0001, most=0.5)
+    fail_on_alarm: bool = setting()
+
+
+@dataclass(frozen=True)
 class Drift:
     """Section [drift]: how far films may move from those of the training without a warning."""
 
@@ -403,6 +420,7 @@ class Config:
     explain: Explain
     similar: Similar
     drift: Drift
+    watch: WatchScores
     serve: Serve
     load: Load
 
