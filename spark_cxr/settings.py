@@ -40,7 +40,10 @@ LONGEST = 32
 
 
 def setting(**limits: Any) -> Any:
-    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean."""
+    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean.
+
+    `words` stand for values that no number says.
+    """
     return field(metadata=limits)
 
 
@@ -227,8 +230,15 @@ class Compare:
 
     backbones: Names
     heads: Names
-    folds: int = setting(least=2, most=20)
-    splits: Names = setting(choices=("patient", "image"), others=("column:*",))
+    folds: int = setting(least=2, most=20, words={"source": 0})
+    splits: Names = setting(choices=("source", "patient", "image"), others=("column:*",))
+
+    def __post_init__(self) -> None:
+        """Read --folds source as folds by source before all others, whose number stays."""
+        if self.folds == 0:
+            others = tuple(by for by in self.splits if by != "source")
+            object.__setattr__(self, "folds", 5)
+            object.__setattr__(self, "splits", ("source", *others))
 
 
 @dataclass(frozen=True)

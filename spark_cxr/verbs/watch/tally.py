@@ -144,6 +144,8 @@ class FilmTally:
         _count(self.totals[family], days)
 
     def _add_refused(self, days: Array, reason: str) -> None:
+        if not len(days):
+            return
         _count(self.counts[REFUSALS, ""], days)
         _count(self.counts[REASONS, reason], days)
         self._check(REASONS)
