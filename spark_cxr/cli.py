@@ -21,7 +21,7 @@ from spark_cxr.settings import Config, nearest
 JOBS = (
     *("phantoms", "ingest", "featurize"),
     *("train_lr", "train_rf", "train_dt", "train", "finetune"),
-    *("compare", "evaluate", "score", "explain", "similar", "audit", "bench"),
+    *("compare", "evaluate", "score", "watch", "explain", "similar", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
 OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "spark_cxr.cli:LOAD"}
@@ -111,6 +111,7 @@ train = partial(_run, "train")
 finetune = partial(_run, "finetune")
 compare = partial(_run, "compare")
 score = partial(_run, "score")
+watch = partial(_run, "watch")
 explain = partial(_run, "explain")
 evaluate = partial(_run, "evaluate")
 similar = partial(_run, "similar")

@@ -233,6 +233,8 @@ def flagged_items(sections: Sequence[str]) -> Iterator[tuple[str, Field[Any]]]:
 def checked(section: str, item: Field[Any], raw: Any) -> Any:
     """Read one value as its field wants it, or say what was expected."""
     key = f"{section}.{item.name}"
+    if isinstance(raw, str) and raw in item.metadata.get("words", ()):
+        return item.metadata["words"][raw]
     try:
         value = _READERS[str(item.type)](raw)
     except (TypeError, ValueError):

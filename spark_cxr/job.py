@@ -67,6 +67,8 @@ class Job:
     """Tells whether a run starts without a session, to open one where it turns out to need it."""
     opens: Callable[[Config], AbstractContextManager[Output]] | None = None
     """Where the record of a run goes that has no --out: claimed for as long as the run lasts."""
+    code: Callable[[Config, Mapping[str, Any]], int] = lambda _, __: 0
+    """Gives the exit code of a run that ended well, from its settings and what it said."""
     goes_on: str = ""
     """Goes on with what the same command has left in --out, where that was cut off or failed.
     Another command does not take the place of that once this file or folder lies there."""
@@ -92,7 +94,9 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
             from spark_cxr.pipeline.session import open_session
 
             spark = open_session(job.name)
-        print(json.dumps(_run(job, spark, cfg)), flush=True)
+        ended = _run(job, spark, cfg)
+        print(json.dumps(ended), flush=True)
+        return job.code(cfg, ended)
     except SparkCxrError as error:
         return refuse(job.name, error)
     except _spark_errors() as error:
@@ -101,7 +105,6 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
     except OSError as error:
         expected, way_out = "files that can be read and written", "Correct that and run again"
         return refuse(job.name, SparkCxrError(expected, str(error), way_out))
-    return 0
 
 
 def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
@@ -311,6 +314,7 @@ def _inputs(cfg: Config) -> tuple[str, ...]:
         *(cfg.evaluate.model, cfg.evaluate.table),
         cfg.explain.boxes,
         *(cfg.features.table, cfg.train.features, cfg.similar.model, cfg.similar.features),
+        *(cfg.watch.table, cfg.watch.films, cfg.watch.labels, cfg.watch.model),
     )
     folders = (
         *(*cfg.ingest.images, *cfg.train.test_images),

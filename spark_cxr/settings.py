@@ -42,7 +42,10 @@ LONGEST = 32
 
 
 def setting(**limits: Any) -> Any:
-    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean."""
+    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean.
+
+    `words` stand for values that no number says.
+    """
     return field(metadata=limits)
 
 
@@ -235,8 +238,15 @@ class Compare:
 
     backbones: Names
     heads: Names
-    folds: int = setting(least=2, most=20)
-    splits: Names = setting(choices=("patient", "image"), others=("column:*",))
+    folds: int = setting(least=2, most=20, words={"source": 0})
+    splits: Names = setting(choices=("source", "patient", "image"), others=("column:*",))
+
+    def __post_init__(self) -> None:
+        """Read --folds source as folds by source before all others, whose number stays."""
+        if self.folds == 0:
+            others = tuple(by for by in self.splits if by != "source")
+            object.__setattr__(self, "folds", 5)
+            object.__setattr__(self, "splits", ("source", *others))
 
 
 @dataclass(frozen=True)
@@ -354,6 +364,23 @@ class Score:
 
 
 @dataclass(frozen=True)
+class WatchScores:
+    """Section [watch]: which table of scores is watched, against what, and how strictly."""
+
+    table: str
+    films: str
+    labels: str
+    key_column: str
+    label_column: str
+    model: str
+    by: str = setting(choices=("week", "day"))
+    time: str = setting(choices=("scored_at", "modified"))
+    reference: int = setting(least=2, most=104)
+    false_alarms: float = setting(least=0.0001, most=0.5)
+    fail_on_alarm: bool = setting()
+
+
+@dataclass(frozen=True)
 class Drift:
     """Section [drift]: how far films may move from those of the training without a warning."""
 
@@ -425,6 +452,7 @@ class Config:
     evaluate: Evaluate
     similar: Similar
     drift: Drift
+    watch: WatchScores
     serve: Serve
     load: Load
 

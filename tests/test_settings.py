@@ -204,6 +204,8 @@ LEAST_AND_MOST = {
     "finetune.workers": (0, 1024, 1),
     "audit.examples": (0, 100, 1),
     "gate.false_alarms": (0.0001, 0.5, 0.00005),
+    "watch.false_alarms": (0.0001, 0.5, 0.00005),
+    "watch.reference": (2, 104, 1),
     "gate.colour": (0, 1, 0.5),
     "score.max_files_per_trigger": (1, 1_000_000, 1),
     "score.max_bytes": (1, 2_000_000_000, 1),

@@ -6,7 +6,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from spark_cxr.datasets import PublishedResult
-from spark_cxr.metrics import Metrics, Overlap, Paired
+from spark_cxr.metrics import Metrics, Overlap, Paired, Part
 from spark_cxr.metrics.results import (
     AuditSummary,
     DataSummary,
@@ -112,6 +112,62 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True)
+class SourceRow:
+    """One backbone and head, each film tested by a head that has learned from other sources."""
+
+    backbone: str
+    head: str
+    metrics: Metrics
+    """Of the films of all sources together."""
+    sources: tuple[Part, ...]
+
+    @property
+    def name(self) -> str:
+        """Name it in a sentence."""
+        return f"{self.head} on {self.backbone}"
+
+    @property
+    def macro_accuracy(self) -> float | None:
+        """Average the sources that have a figure, each counting the same."""
+        found = [each.accuracy for each in self.sources if each.accuracy is not None]
+        return mean(found) if found else None
+
+    @property
+    def macro_auc(self) -> float | None:
+        """Do the same with the AUC."""
+        found = [each.auc_macro for each in self.sources if each.auc_macro is not None]
+        return mean(found) if found else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything for comparison.json."""
+        return {
+            "backbone": self.backbone,
+            "head": self.head,
+            **self.metrics.to_json(),
+            "sources": [each.to_json() for each in self.sources],
+            "macro_accuracy": self.macro_accuracy,
+            "macro_auc": self.macro_auc,
+        }
+
+
+@dataclass(frozen=True)
+class SourceComparison:
+    """What the heads are worth on a source that they have not learned from."""
+
+    rows: tuple[SourceRow, ...]
+    """The best over all films first."""
+    left_out: tuple[str, ...] = ()
+    """Labels that cannot be tested elsewhere, and films without a source, in sentences."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content for comparison.json."""
+        return {
+            "ranking": [row.to_json() for row in self.rows],
+            "left_out": list(self.left_out),
+        }
+
+
+@dataclass(frozen=True)
 class ComparisonReport:
     """All that the page of a comparison shows: several classifiers on the same films."""
 
@@ -137,6 +193,8 @@ class ComparisonReport:
     """Of each network, with the mistakes of the best head on it; as the ranking has them."""
     missed: SubgroupGaps | None = None
     """Of the best: disease that it misses, by group."""
+    by_source: SourceComparison | None = None
+    """Stands before all else."""
 
     @property
     def best(self) -> ComparisonRow:
@@ -161,7 +219,9 @@ class ComparisonReport:
 
     def to_json(self) -> dict[str, Any]:
         """Give the content of comparison.json."""
+        by_source = {"by_source": self.by_source.to_json()} if self.by_source else {}
         return {
+            **by_source,
             "best": self.best.name,
             "split": asdict(self.split),
             "image_split": self.image_split and asdict(self.image_split),

@@ -20,6 +20,7 @@ from spark_cxr.report import comparison_wording as words
 from spark_cxr.report import dots, sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
 from spark_cxr.report.sections import NOTHING, with_small
+from spark_cxr.report.sources import by_source
 from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.vector_maps import vector_maps
 
@@ -33,6 +34,7 @@ def comparison_page(report: ComparisonReport) -> str:
         element("p", f"spark_cxr · {report.job} · {report.data.name}", class_="eyebrow"),
         element("h1", report.title),
         sections.overlaps(report.overlaps),
+        by_source(report.by_source),
         _verdict(report),
         sections.caveats(report.caveats, report.audit),
         _ranking(report),

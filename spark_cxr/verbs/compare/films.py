@@ -19,7 +19,7 @@ from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.phantom_films import with_phantoms
 from spark_cxr.pipeline.splits import FOLD, folds, with_values
 from spark_cxr.pipeline.vector_table import is_vector_table
-from spark_cxr.schemas import GROUP, PATH
+from spark_cxr.schemas import GROUP, PATH, SOURCE
 from spark_cxr.settings import Config, Features
 
 Vectors = list[tuple[str, FeatureResult]]
@@ -38,8 +38,11 @@ def compared_films(
 
 
 def check_splits(splits: tuple[str, ...]) -> None:
-    """Refuse folds of several kinds that keep films apart."""
-    apart = [by for by in splits if by != "image"]
+    """Refuse folds of several kinds that keep films apart; those by source come beside any."""
+    if splits == (SOURCE,):
+        way_out = "Write --splits source,patient,image, or --folds source"
+        raise ConfigError("other folds beside source in --splits", SOURCE, way_out)
+    apart = [by for by in splits if by not in ("image", SOURCE)]
     if len(apart) > 1:
         way_out = "Compare once for each of them"
         raise ConfigError("one kind of folds beside image in --splits", ", ".join(apart), way_out)

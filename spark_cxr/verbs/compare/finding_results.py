@@ -14,7 +14,13 @@ from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import compare_findings as paired_findings
 from spark_cxr.metrics.comparison_results import FoldSummary
-from spark_cxr.metrics.finding_results import FindingsComparison, FindingsRow, ranked_findings
+from spark_cxr.metrics.finding_parts import FindingPartTable
+from spark_cxr.metrics.finding_results import (
+    FindingsComparison,
+    FindingsRow,
+    OmittedFinding,
+    ranked_findings,
+)
 from spark_cxr.metrics.finding_wording import findings_ranking_table
 from spark_cxr.metrics.results import RunSummary
 from spark_cxr.pipeline.data_summary import (
@@ -27,6 +33,7 @@ from spark_cxr.pipeline.data_summary import (
 )
 from spark_cxr.pipeline.finding_trial import FindingPredictions
 from spark_cxr.pipeline.partition import split_words, unit_of
+from spark_cxr.schemas import SOURCE
 from spark_cxr.settings import FLAGS_OF
 from spark_cxr.verbs.compare.findings import FindingEntrants
 from spark_cxr.verbs.train.finding_results import omitted
@@ -36,6 +43,7 @@ from spark_cxr.verbs.train.results import vectors_entry
 def findings_comparison(spark: SparkSession, done: FindingEntrants) -> FindingsComparison:
     """Gather the content of the page."""
     cfg, drawn = done.cfg, are_drawn(done.featurized[0][1].rows)
+    rows = _rows(done)
     caveats = (
         f"{PurePosixPath(name).stem}: {caveat}"
         for name, features in done.featurized
@@ -44,13 +52,17 @@ def findings_comparison(spark: SparkSession, done: FindingEntrants) -> FindingsC
     return FindingsComparison(
         job="compare",
         title=f"{len(done.entrants)} classifiers of {len(done.counts)} findings on the same films",
-        rows=_rows(done),
+        rows=rows,
         data=data_summary(cfg, done.ingested, drawn),
         split=_folds(done),
         run=_run(done, spark),
         setup=tuple(_setup(done)),
-        omitted=omitted(done.left_out, cfg.train.least_positives),
-        caveats=(*data_caveats(done.ingested, drawn), *caveats),
+        omitted=(
+            *omitted(done.left_out, cfg.train.least_positives),
+            *(OmittedFinding(name, reason) for name, reason in done.alone.items()),
+        ),
+        caveats=(*data_caveats(done.ingested, drawn), *caveats, *filter(None, [done.missing])),
+        parts=_parts(done, rows[0]) if done.by == SOURCE else (),
         audit=audit_of(spark, cfg, done.ingested),
     )
 
@@ -75,6 +87,16 @@ def _rows(done: FindingEntrants) -> tuple[FindingsRow, ...]:
     shown = own.measured(cfg.run.seed, cfg.train.resamples)  # with bands
     behind = (_behind(row, own, answers[row.name], done) for row in others)
     return replace(best, metrics=shown), *behind
+
+
+def _parts(done: FindingEntrants, best: FindingsRow) -> tuple[FindingPartTable, ...]:
+    """Measure the best on each source."""
+    named = {
+        (PurePosixPath(each.backbone).stem, heads.get(each.head).title): each.answers
+        for each in done.entrants
+    }
+    answers = named[best.backbone, best.head]
+    return answers.parts(done.cfg.run.seed, done.cfg.train.resamples)
 
 
 def _behind(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import PurePosixPath
 
@@ -38,9 +38,14 @@ from spark_cxr.pipeline.heads import HeadRecipe, settle
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, people_of
 from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds
-from spark_cxr.schemas import FEATURES, FINDINGS, GROUP, PATH, TEST_FINDINGS
+from spark_cxr.schemas import FEATURES, FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS
 from spark_cxr.settings import Config
 from spark_cxr.verbs.compare.films import compared_films, count_shared_in_folds, folds_of
+from spark_cxr.verbs.compare.sources import (
+    finding_folds,
+    finding_sources,
+    missing_figure,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -77,32 +82,43 @@ class FindingEntrants:
     shared: int
     """Films tested with their patient or a twin in training."""
     people: People
+    alone: Mapping[str, str] = field(default_factory=dict)
+    """Findings that folds by source cannot test, and why."""
+    missing: str = ""
+    """Which figure could be had, where the folds are others."""
 
 
 def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingEntrants:
     """Ingest once, featurize once a network, and fit each head for each finding on each fold."""
-    given, by = cfg, min(cfg.compare.splits, key=lambda by: by == "image")
+    given = cfg
+    by = min(cfg.compare.splits, key=lambda by: (by == "image", by != SOURCE))
     cfg, ingested, vectors = compared_films(spark, cfg, output)
     images = ingested.images
     films = vectors[-1][1].rows.drop(FEATURES)
     films = films.join(images.select(PATH, FINDINGS), on=PATH, how="inner")
     films = films.where(F.size(FINDINGS) > 0)
     counts = count_findings(films)
-    compared = enough_of(counts, cfg.train.least_positives)
-    strata = with_strata(films, compared, cfg.compare.folds)
-    folded = folds_of(strata, images, by, cfg, output).join(
-        films.select(PATH, FINDINGS), on=PATH, how="inner"
-    )
+    compared, alone = enough_of(counts, cfg.train.least_positives), dict[str, str]()
+    if by == SOURCE:
+        alone = finding_sources(films, [each.finding for each in compared])
+        compared = testable(compared, alone)
+        by_path, sources = finding_folds(films, output)
+        cfg = replace(cfg, compare=replace(cfg.compare, folds=len(sources)))
+    else:
+        strata = with_strata(films, compared, cfg.compare.folds)
+        by_path = folds_of(strata, images, by, cfg, output)
+    folded = by_path.join(films.select(PATH, FINDINGS), on=PATH, how="inner")
     entrants, shared = list[FindingsEntrant](), 0
     for backbone, features in vectors:
         rows = _prepared(features, folded).persist()
-        if can_cross(by) and cfg.train.crossing == "error":
+        if can_cross(by) and by != SOURCE and cfg.train.crossing == "error":
             check_folds(rows)
         for name in cfg.compare.heads:
             entrant = _entrant(backbone, heads.get(name), rows, compared, by, cfg, output)
             entrants.append(entrant)
             LOG.info(f"compare: {entrant.name}, {entrant.seconds:.1f} s")
-        shared = count_shared_in_folds(rows)
+        # Folds by source leave those out of the training.
+        shared = 0 if by == SOURCE else count_shared_in_folds(rows)
         rows.unpersist()
     return FindingEntrants(
         given,
@@ -111,11 +127,27 @@ def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Findin
         tuple(vectors),
         tuple(entrants),
         compared,
-        tuple(count for count in counts if count not in compared),
+        tuple(c for c in counts if c not in compared and c.finding not in alone),
         by,
         shared,
         people_of(images.join(films.select(PATH), on=PATH, how="left_semi")),
+        alone,
+        "" if by == SOURCE else missing_figure(films.withColumn(LABEL, F.lit("findings")), 1),
     )
+
+
+def testable(counts: Sequence[FindingTally], alone: Mapping[str, str]) -> tuple[FindingTally, ...]:
+    """Keep the findings that every source can test by what the others have.
+
+    Raises:
+        InputError: There is none.
+    """
+    found = tuple(each for each in counts if each.finding not in alone)
+    if not found:
+        received = "; ".join(f"{name}: {reason}" for name, reason in alone.items())
+        way_out = "Add films of other sources, or take --splits patient"
+        raise InputError("a finding that comes from two sources", received, way_out)
+    return found
 
 
 def _prepared(features: FeatureResult, folded: DataFrame) -> DataFrame:
@@ -152,7 +184,7 @@ def _scored(
     head: Head, rows: DataFrame, counts: Sequence[FindingTally], by: str, cfg: Config
 ) -> DataFrame:
     """Fit on all folds but one and score that one, for each in turn."""
-    drop = can_cross(by) and cfg.train.crossing == "drop"
+    drop = by == SOURCE or (can_cross(by) and cfg.train.crossing == "drop")
     recipe = HeadRecipe(cfg.run.seed, balance=cfg.train.balance)
     wanted = {each.finding for each in counts}
 

@@ -12,14 +12,17 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
-from spark_cxr.metrics import Metrics, Overlap, Paired, compare_paired
+from spark_cxr.metrics import Metrics, Overlap, Paired, compare_paired, measure, measure_parts
 from spark_cxr.metrics.comparison_results import (
     ComparisonOutcome,
     ComparisonReport,
     ComparisonRow,
     FoldSummary,
+    SourceComparison,
+    SourceRow,
 )
 from spark_cxr.metrics.results import RunSummary
+from spark_cxr.metrics.source_wording import source_lines
 from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.vector_map import VectorMap
 from spark_cxr.metrics.wording import overlap_in_words, overlap_warning
@@ -42,8 +45,9 @@ from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words, unit_of
 from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.vector_maps import map_of_vectors
-from spark_cxr.schemas import TEST_PREDICTIONS
+from spark_cxr.schemas import SOURCE, TEST_PREDICTIONS
 from spark_cxr.settings import FLAGS_OF, Config
+from spark_cxr.verbs.compare.sources import SourceFolds
 from spark_cxr.verbs.train.results import LEARNED, vectors_entry
 
 SECTIONS = FLAGS_OF["compare"]
@@ -79,6 +83,14 @@ class Result:
 
 
 @dataclass(frozen=True)
+class ElsewhereResult:
+    """What an entrant answers about the films of each source, having learned from all others."""
+
+    entrant: Entrant
+    answers: TestAnswers
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All that a comparison has found."""
 
@@ -94,11 +106,20 @@ class Comparison:
     results: tuple[Result, ...]
     people: People
     """The patients of the films of these classes."""
+    by_source: SourceFolds | None = None
+    elsewhere: tuple[ElsewhereResult, ...] = ()
+    """With these folds."""
+    missing: str = ""
+    """Which figure could be had, where there are no folds by source."""
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Give the kinds of folds, by image last: it only shows what a leak is worth."""
-        return tuple(sorted(self.cfg.compare.splits, key=lambda by: by == "image"))
+        """Give the kinds of folds, by image last: it only shows what a leak is worth.
+
+        Those by source are apart: they test other films, and have a figure of their own.
+        """
+        kinds = (by for by in self.cfg.compare.splits if by != SOURCE)
+        return tuple(sorted(kinds, key=lambda by: by == "image"))
 
     def find(self, entrant: Entrant) -> Result:
         """Find the result of an entrant."""
@@ -139,13 +160,33 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         run=_run(done, spark),
         image_split=_folds(done.splits[1], done, mine) if done.splits[1:] else None,
         setup=tuple(_setup(done)),
-        caveats=(*data_caveats(done.ingested, drawn), *caveats),
+        caveats=(*data_caveats(done.ingested, drawn), *caveats, *filter(None, [done.missing])),
         audit=audit_of(spark, cfg, done.ingested),
         published=published_of(cfg),
         parts=parts_of(mine, names, cfg, subgroups),
         missed=missed_by_group(mine, names, subgroups, cfg),
         mistakes=mistakes_of(predictions_of(best.entrant), has_films=done.ingested.has_films),
         maps=tuple(_maps(done, order, predictions_of)),
+        by_source=_by_source(done, done.by_source) if done.by_source else None,
+    )
+
+
+def _by_source(done: Comparison, folds: SourceFolds) -> SourceComparison:
+    """Measure each entrant on all films together and on each source, the best over all first."""
+    rows = [_source_row(result, done, folds.classes.names) for result in done.elsewhere]
+    rows.sort(key=lambda row: (-row.metrics.accuracy, row.name))
+    return SourceComparison(tuple(rows), folds.left_out)
+
+
+def _source_row(result: ElsewhereResult, done: Comparison, names: tuple[str, ...]) -> SourceRow:
+    mine, cfg = result.answers, done.cfg
+    given = (mine.truth, mine.probabilities, names, mine.groups)
+    seed, resamples = cfg.run.seed, cfg.train.resamples
+    return SourceRow(
+        backbone=PurePosixPath(result.entrant.backbone).stem,
+        head=heads.get(result.entrant.head).title,
+        metrics=measure(*given, seed=seed, resamples=resamples),
+        sources=measure_parts(*given, mine.sources, seed=seed, resamples=resamples),
     )
 
 
@@ -251,10 +292,14 @@ def counts_of(done: Comparison, report: ComparisonReport) -> dict[str, Any]:
         "images": best.n,
         "files": done.ingested.files,
         "quarantined": done.ingested.quarantined,
-        "fits": len(done.results) * done.cfg.compare.folds,
+        "fits": len(done.results) * done.cfg.compare.folds + _fits_by_source(done),
         **vectors_entry(done.featurized[-1][1]),
         **done.ingested.pass_counts(),
     }
+
+
+def _fits_by_source(done: Comparison) -> int:
+    return len(done.elsewhere) * len(done.by_source.sources) if done.by_source else 0
 
 
 def summary_of(done: Comparison, report: ComparisonReport, page: str) -> str:
@@ -266,6 +311,7 @@ def _lines(done: Comparison, report: ComparisonReport, page: str) -> Iterator[st
     how = split_words(done.splits[0], done.people, done.shared[done.splits[0]])
     yield from (f"warning: {overlap_warning(each)}" for each in report.overlaps if each.learned)
     yield from (f"warning: {report.best.name}: {said}" for said in gap_warnings(report.missed))
+    yield from source_lines(report.by_source)
     yield f"{'':<4}{'accuracy (95 % interval)':<28}{'by image':>9}{'f1':>7}{'auc':>7}{'fit s':>8}"
     for place, row in enumerate(report.rows, 1):
         found, image = row.outcome.metrics, row.by_image

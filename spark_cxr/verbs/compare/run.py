@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
@@ -20,13 +21,19 @@ from spark_cxr.heads import catalog as heads
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline import heads as training
 from spark_cxr.pipeline.classes import Classes, choose_classes
-from spark_cxr.pipeline.evaluate import marked, measure_predictions, mllib_metrics, overlap_of
+from spark_cxr.pipeline.evaluate import (
+    answers_of,
+    marked,
+    measure_predictions,
+    mllib_metrics,
+    overlap_of,
+)
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.partition import people_of
 from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.report.findings_comparison import findings_comparison_page
-from spark_cxr.schemas import FEATURES, GROUP, PATH, TEST_PREDICTIONS
+from spark_cxr.schemas import FEATURES, GROUP, PATH, SOURCE, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 from spark_cxr.verbs.compare.films import (
     check_splits,
@@ -42,6 +49,7 @@ from spark_cxr.verbs.compare.finding_results import (
 from spark_cxr.verbs.compare.findings import compare_findings
 from spark_cxr.verbs.compare.results import (
     Comparison,
+    ElsewhereResult,
     Entrant,
     Result,
     comparison_report,
@@ -49,6 +57,7 @@ from spark_cxr.verbs.compare.results import (
     json_of,
     summary_of,
 )
+from spark_cxr.verbs.compare.sources import SourceFolds, missing_figure, source_folds
 
 LOG = logging.getLogger(__name__)
 
@@ -93,13 +102,18 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     classes = choose_classes(ingested.images, cfg.train.classes)
     # A table of vectors, which comes last, may not have all films: all are compared on its own.
     films = classes.take(vectors[-1][1].rows).drop(FEATURES)
-    folds_by = {by: folds_of(films, ingested.images, by, cfg, output) for by in cfg.compare.splits}
+    splits = tuple(by for by in cfg.compare.splits if by != SOURCE)
+    folds_by = {by: folds_of(films, ingested.images, by, cfg, output) for by in splits}
+    by_source = source_folds(films, classes, output) if SOURCE in cfg.compare.splits else None
+    elsewhere = list[ElsewhereResult]()
     results, shared = list[Result](), dict[str, int]()
     for backbone, featurized in vectors:
         network = featurized.plan.network
         marks = marked(ingested.images, classes.take(featurized.rows), network)
         tested = _Tested(network, marks.persist() if marks else None)
-        for by in cfg.compare.splits:
+        if by_source:
+            elsewhere += _elsewhere(backbone, featurized, by_source, chosen, cfg, output)
+        for by in splits:
             rows = _prepared(featurized, classes, folds_by[by]).persist()
             if can_cross(by) and cfg.train.crossing == "error":
                 check_folds(rows)
@@ -113,8 +127,42 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
             rows.unpersist()
         if marks:
             marks.unpersist()
-    people = people_of(classes.take(ingested.images))
-    return Comparison(given, cfg, ingested, tuple(vectors), classes, shared, tuple(results), people)
+    return Comparison(
+        command=given,
+        cfg=cfg,
+        ingested=ingested,
+        featurized=tuple(vectors),
+        classes=classes,
+        shared=shared,
+        results=tuple(results),
+        people=people_of(classes.take(ingested.images)),
+        by_source=by_source,
+        elsewhere=tuple(elsewhere),
+        missing="" if by_source else missing_figure(films),
+    )
+
+
+def _elsewhere(
+    backbone: str,
+    featurized: FeatureResult,
+    folds: SourceFolds,
+    chosen: Sequence[heads.Head],
+    cfg: Config,
+    output: Output,
+) -> Iterator[ElsewhereResult]:
+    """Test each source by heads that have learned from all others.
+
+    Films of a patient or a near-duplicate of a tested one never train, whatever --crossing says.
+    """
+    rows = _prepared(featurized, folds.classes, folds.rows).persist()
+    for head in chosen:
+        entrant = Entrant(backbone, head.name, SOURCE)
+        scored = _scored(head, rows, cfg, True, len(folds.sources))
+        table, names = f"predictions/{entrant.name}", folds.classes.names
+        output.write_table(training.predictions_of(scored, names, entrant.name), table)
+        predictions = rows.sparkSession.read.schema(TEST_PREDICTIONS).parquet(output.table(table))
+        yield ElsewhereResult(entrant, answers_of(predictions, names))
+    rows.unpersist()
 
 
 def _recipe(cfg: Config) -> training.HeadRecipe:
@@ -160,7 +208,9 @@ def _result(
         scored.unpersist()
 
 
-def _scored(head: heads.Head, rows: DataFrame, cfg: Config, drop: bool) -> DataFrame:
+def _scored(
+    head: heads.Head, rows: DataFrame, cfg: Config, drop: bool, folds: int = 0
+) -> DataFrame:
     """Fit on all folds but one and score that one, for each in turn.
 
     With `drop` a training is without those films whose group is in the fold that is scored.
@@ -174,4 +224,4 @@ def _scored(head: heads.Head, rows: DataFrame, cfg: Config, drop: bool) -> DataF
         return training.fit(head, trained, _recipe(cfg)).transform(tested).drop(FEATURES)
 
     with ThreadPoolExecutor(cfg.train.parallelism) as threads:
-        return reduce(DataFrame.unionByName, threads.map(fold, range(cfg.compare.folds)))
+        return reduce(DataFrame.unionByName, threads.map(fold, range(folds or cfg.compare.folds)))
