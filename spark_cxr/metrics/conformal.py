@@ -17,7 +17,7 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.metrics.counts import ratio
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.intervals import HAIR, share_interval
-from spark_cxr.metrics.resample import CHUNK_CELLS, draws
+from spark_cxr.metrics.resample import draw_sums
 from spark_cxr.metrics.sample import Flags, Floats, Ints, encode_groups
 
 RULE_IN, RULE_OUT, UNSURE = "rule in", "rule out", "unsure"
@@ -214,8 +214,7 @@ def _share(
     )
     if not whole.any():
         return Estimate(None)
-    width = max(1, CHUNK_CELLS // n_groups)
-    drawn = np.concatenate([w.T @ sums for w in draws(n_groups, resamples, width, seed)])
+    drawn = draw_sums(sums, resamples, seed)
     between = share_interval(ratio(drawn[:, 0], drawn[:, 1]), int((sums[:, 1] > 0).sum()))
     return Estimate(float(part.sum() / whole.sum()), between)
 

@@ -37,7 +37,7 @@ from spark_cxr.metrics.finding_resample import (
     rank_findings,
 )
 from spark_cxr.metrics.intervals import LEVEL, percentile_interval, share_interval
-from spark_cxr.metrics.paired import Difference
+from spark_cxr.metrics.paired import defined_difference
 from spark_cxr.metrics.resample import CHUNK_CELLS, draws
 from spark_cxr.metrics.sample import Flags, Floats, encode_groups
 
@@ -150,9 +150,9 @@ def compare_findings(
         n=both[0].n,
         groups=both[0].n_groups,
         findings=both[0].findings,
-        auc=tuple(_difference(*each) for each in zip(whole[0], drawn[:, 0].T, strict=True)),
-        auc_macro=_difference(means[0][0], means[1][:, 0]),
-        average_precision_macro=_difference(means[0][1], means[1][:, 1]),
+        auc=tuple(defined_difference(*each) for each in zip(whole[0], drawn[:, 0].T, strict=True)),
+        auc_macro=defined_difference(means[0][0], means[1][:, 0]),
+        average_precision_macro=defined_difference(means[0][1], means[1][:, 1]),
         level=LEVEL,
         resamples=resamples,
         seed=seed,
@@ -255,13 +255,6 @@ def _co_occurrence(flags: Flags, known: Flags) -> CoOccurrence:
     together, given = (has.T @ each for each in (has, known.astype(np.float64)))
     counts, of = (each.astype(int).tolist() for each in (together, given))
     return CoOccurrence(tuple(map(tuple, counts)), tuple(map(tuple, of)))
-
-
-def _difference(value: float, drawn: Floats) -> Difference | None:
-    if np.isnan(value):
-        return None
-    defined = drawn[~np.isnan(drawn)]
-    return Difference(float(value), percentile_interval(drawn), float((defined > 0).mean()))
 
 
 def _check_resamples(resamples: int) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.intervals import HAIR, RESAMPLES, difference_interval, middle
 from spark_cxr.metrics.records import Band, Interval
-from spark_cxr.metrics.resample import CHUNK_CELLS, draws
-from spark_cxr.metrics.sample import Floats, encode_groups
+from spark_cxr.metrics.resample import draw_sums
+from spark_cxr.metrics.sample import Floats, encode_scores
 from spark_cxr.metrics.scaling import from_log_odds
 
 THRESHOLDS: Floats = np.arange(1, 100) / 100
@@ -83,26 +83,18 @@ def decision_curve(
         ConfigError: A threshold is out of range.
         InputError: The arrays do not fit together.
     """
-    positive, stated = np.asarray(is_positive, dtype=bool), np.asarray(scores, dtype=np.float64)
+    positive, stated, codes, n_groups = encode_scores(is_positive, scores, groups)
     at = np.asarray(thresholds, dtype=np.float64)
     if not ((at > 0) & (at < 1)).all():
         raise ConfigError("Thresholds above 0 and below 1", f"{at.tolist()[:5]}", "0.01 to 0.99")
-    if not len(positive) == len(stated) == len(groups):
-        raise InputError(
-            f"A truth, a score and a patient for each of {len(groups)} films",
-            f"{len(positive)} truths, {len(stated)} scores",
-            "Hand over one of each",
-        )
     if not len(positive):
         return None
-    codes, n_groups = encode_groups(groups)
     price = at / (1 - at)
     yes = stated[:, None] >= at
     worth = yes * np.where(positive[:, None], 1.0, -price)
     sums = np.zeros((n_groups, len(at) + 1))
     np.add.at(sums, codes, np.column_stack([worth, np.ones(len(stated))]))
-    width = max(1, CHUNK_CELLS // n_groups)
-    drawn = np.concatenate([w.T @ sums for w in draws(n_groups, resamples, width, seed)])
+    drawn = draw_sums(sums, resamples, seed)
     share = float(positive.mean())
     return DecisionCurve(
         label=label,

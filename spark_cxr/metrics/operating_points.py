@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.intervals import HAIR, share_interval, weigh
 from spark_cxr.metrics.resample import CHUNK_CELLS, draws
-from spark_cxr.metrics.sample import Flags, Floats, Ints, encode_groups
+from spark_cxr.metrics.sample import Flags, Floats, Ints, encode_scores
 
 SENSITIVITY, SPECIFICITY = "sensitivity", "specificity"
 
@@ -85,16 +85,9 @@ def operating_point(
         InputError: The arrays do not fit together.
     """
     target, wanted = _target(sensitivity, specificity)
-    positive, stated = np.asarray(is_positive, dtype=bool), np.asarray(scores, dtype=np.float64)
-    if not len(positive) == len(stated) == len(groups):
-        raise InputError(
-            f"A truth, a score and a patient for each of {len(groups)} films",
-            f"{len(positive)} truths, {len(stated)} scores",
-            "Hand over one of each",
-        )
+    positive, stated, codes, n_groups = encode_scores(is_positive, scores, groups)
     if positive.all() or not positive.any():
         return None
-    codes, n_groups = encode_groups(groups)
     ladder = _Ladder.of(positive, stated, codes, n_groups)
     whole = ladder.rates(np.ones((n_groups, 1)))
     place = int(_places(whole, target, wanted)[0])

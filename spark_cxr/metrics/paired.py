@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spark_cxr.errors import InputError
-from spark_cxr.metrics import counts
+from spark_cxr.metrics import counts, ranks
 from spark_cxr.metrics.intervals import LEVEL, percentile_interval
 from spark_cxr.metrics.records import Interval
 from spark_cxr.metrics.resample import CHUNK_CELLS, draws, sum_cells
@@ -42,10 +42,15 @@ class Paired:
     level: float
     resamples: int
     seed: int
+    auc_macro: Difference | None = None
+    """Of the mean AUC over the labels that have one."""
+    auc: tuple[Difference | None, ...] = ()
+    """Of each label against the rest, in the order of the labels; None where it has no AUC."""
 
     def to_json(self) -> dict[str, Any]:
         """Give all numbers by name."""
-        return asdict(self)
+        found = asdict(self)
+        return found | {"auc": list(found["auc"])}
 
 
 def compare_paired(
@@ -91,6 +96,7 @@ def compare_paired(
         level=LEVEL,
         resamples=resamples,
         seed=seed,
+        **_auc_differences(a, b, resamples, seed),
     )
 
 
@@ -125,6 +131,44 @@ def _ahead(cells: tuple[Floats, Floats], weights: Floats) -> Floats:
         for each in confusions
     )
     return first - second
+
+
+def _auc_differences(a: Sample, b: Sample, resamples: int, seed: int) -> dict[str, Any]:
+    """Give the difference of each label's AUC, and of their mean, under the same draws."""
+    ranked = [
+        [
+            ranks.rank(each.truth == place, each.probabilities[:, place], each.groups)
+            for each in (a, b)
+        ]
+        for place in range(len(a.labels))
+    ]
+
+    def ahead(weights: Floats) -> Floats:
+        return np.stack(
+            [
+                ranks.weighted_auc(first, weights) - ranks.weighted_auc(second, weights)
+                for first, second in ranked
+            ],
+            axis=1,
+        )
+
+    width = max(1, CHUNK_CELLS // a.n)
+    whole = ahead(np.ones((a.n_groups, 1)))[0]
+    drawn = np.concatenate([ahead(each) for each in draws(a.n_groups, resamples, width, seed)])
+    return {
+        "auc_macro": defined_difference(
+            float(counts.mean_defined(whole)), counts.mean_defined(drawn)
+        ),
+        "auc": tuple(defined_difference(*each) for each in zip(whole, drawn.T, strict=True)),
+    }
+
+
+def defined_difference(value: float, drawn: Floats) -> Difference | None:
+    """Give a difference over the draws in which it is defined; None where it is not at all."""
+    if np.isnan(value):
+        return None
+    defined = drawn[~np.isnan(drawn)]
+    return Difference(float(value), percentile_interval(drawn), float((defined > 0).mean()))
 
 
 def _difference(value: float, drawn: Floats) -> Difference:

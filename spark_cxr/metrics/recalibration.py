@@ -15,7 +15,7 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.metrics.calibration import FLOOR, honest_ece, reliability
 from spark_cxr.metrics.intervals import percentile_interval
 from spark_cxr.metrics.isotonic import UNCHANGED, Steps, isotonic
-from spark_cxr.metrics.resample import CHUNK_CELLS, draws
+from spark_cxr.metrics.resample import draw_sums
 from spark_cxr.metrics.sample import Flags, Floats, Ints, encode_groups
 from spark_cxr.metrics.scaling import best_line, best_temperature, from_log_odds, heat, log_odds
 
@@ -226,9 +226,7 @@ def _cross_fit(films: _Films, kind: str, due: Flags, seed: int) -> Floats:
 def _is_beyond_chance(films: _Films, gain: Floats, seed: int, resamples: int) -> bool:
     """Say whether the mean gain is above 0 in at least 97.5 % of the draws of patients."""
     sums = np.bincount(films.groups, weights=gain, minlength=films.n_groups)
-    width = max(1, CHUNK_CELLS // films.n_groups)
-    drawn = [weights.T @ sums for weights in draws(films.n_groups, resamples, width, seed)]
-    between = percentile_interval(np.concatenate(drawn))
+    between = percentile_interval(draw_sums(sums, resamples, seed))
     return between is not None and between.low > 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spark_cxr.metrics import calibration, counts, ranks
-from spark_cxr.metrics.sample import Floats, Sample
+from spark_cxr.metrics.sample import Floats, Ints, Sample
 
 CHUNK_CELLS = 1_000_000
 """Weights held at a time: 8 MB, so that the running sums stay near the processor's cache."""
@@ -115,3 +115,9 @@ def draws(n_groups: int, resamples: int, width: int, seed: int) -> Iterator[Floa
         picks = rng.integers(0, n_groups, (many, n_groups)) * many + np.arange(many)[:, None]
         drawn = np.bincount(picks.ravel(), minlength=n_groups * many)
         yield drawn.reshape(n_groups, many).astype(np.float64)
+
+
+def draw_sums(sums: Floats | Ints, resamples: int, seed: int) -> Floats:
+    """Sum up what each draw of groups brings: (groups, …) → (resamples, …)."""
+    width = max(1, CHUNK_CELLS // len(sums))
+    return np.concatenate([each.T @ sums for each in draws(len(sums), resamples, width, seed)])

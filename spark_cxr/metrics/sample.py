@@ -122,3 +122,21 @@ def encode_groups(groups: Sequence[str]) -> tuple[Ints, int]:
         )
     names, codes = np.unique(np.asarray(list(groups), dtype=np.str_), return_inverse=True)
     return codes.astype(np.int64), len(names)
+
+
+def encode_scores(
+    is_positive: ArrayLike, scores: ArrayLike, groups: Sequence[str]
+) -> tuple[Flags, Floats, Ints, int]:
+    """Check one question of yes or no: truth and score of each film, its group, and their number.
+
+    Raises:
+        InputError: The parts do not fit together.
+    """
+    positive, stated = np.asarray(is_positive, dtype=bool), np.asarray(scores, dtype=np.float64)
+    if not positive.shape == stated.shape == (len(groups),):
+        raise InputError(
+            f"A truth, a score and a patient for each of {len(groups)} films",
+            f"truths {positive.shape}, scores {stated.shape}",
+            "Hand over one of each",
+        )
+    return positive, stated, *encode_groups(groups)

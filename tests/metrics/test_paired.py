@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.errors import InputError
-from spark_cxr.metrics import compare_paired, mcnemar, measure
+from spark_cxr.metrics import area_under_roc, compare_paired, mcnemar, measure
 
 
 def stated(named, labels="ab"):
@@ -143,3 +143,67 @@ def test_too_few_resamples_are_refused():
 def test_rows_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match=r"Probabilities \(8, 2\)"):
         compare_paired(TRUTH, stated(FIRST), stated(SECOND)[:-1], "ab", GROUPS)
+
+
+# AUC
+
+
+def drawn_pair(n=300, seed=0, sharper=1.5):
+    """Draw two classifiers of three classes with errors of their own; the first is the sharper."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, n)
+    both = []
+    for strength in (sharper, 1.0):
+        margins = rng.normal(0, 1, (n, 3))
+        margins[np.arange(n), truth] += strength
+        powers = np.exp(margins)
+        both.append(powers / powers.sum(axis=1, keepdims=True))
+    return ["abc"[i] for i in truth], *both, [f"p{i // 2}" for i in range(n)]
+
+
+def test_the_difference_in_auc_is_that_of_the_two_measured_alone():
+    truth, first, second, groups = drawn_pair()
+    found = compare_paired(truth, first, second, "abc", groups)
+    alone = [measure(truth, each, "abc", groups) for each in (first, second)]
+
+    assert found.auc_macro.value == pytest.approx(alone[0].auc_macro - alone[1].auc_macro)
+    for place, each in enumerate(found.auc):
+        assert each.value == pytest.approx(alone[0].auc[place] - alone[1].auc[place])
+    assert found.auc_macro.interval.low <= found.auc_macro.value <= found.auc_macro.interval.high
+    assert found.auc_macro.ahead > 0.9
+
+
+def test_the_interval_of_the_auc_is_that_of_draws_one_by_one():
+    truth, first, second, groups = drawn_pair(60)
+    found = compare_paired(truth, first, second, "abc", groups, resamples=2000)
+    rng, drawn, named = np.random.default_rng(1), [], np.array(truth)
+    for _ in range(150):
+        rows = [
+            2 * pick + film for pick in rng.integers(0, 30, 30) for film in (0, 1)
+        ]  # two films a patient
+        areas = [
+            np.mean([area_under_roc(named[rows] == x, each[rows, i]) for i, x in enumerate("abc")])
+            for each in (first, second)
+        ]
+        drawn.append(areas[0] - areas[1])
+
+    assert (found.auc_macro.interval.low, found.auc_macro.interval.high) == pytest.approx(
+        np.quantile(drawn, [0.025, 0.975]), abs=0.03
+    )
+
+
+def test_two_equal_classifiers_differ_in_auc_about_once_in_twenty():
+    apart = 0
+    for seed in range(60):
+        truth, first, second, groups = drawn_pair(seed=seed, sharper=1.0)
+        between = compare_paired(truth, first, second, "abc", groups, resamples=200).auc_macro
+        apart += not between.interval.low <= 0 <= between.interval.high
+
+    assert apart <= 9
+
+
+def test_a_label_that_is_absent_has_no_difference_in_auc():
+    found = compare_paired(TRUTH, stated(FIRST, "abc"), stated(SECOND, "abc"), "abc", GROUPS)
+
+    assert found.auc[2] is None
+    assert found.auc_macro.value == pytest.approx((found.auc[0].value + found.auc[1].value) / 2)
