@@ -17,6 +17,7 @@ from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_pa
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.model.decision import NO_DECISION, Decision
+from spark_cxr.output import Output
 from spark_cxr.pipeline.decision_trial import TestFilms, figures_of_findings, recalibrated_findings
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
@@ -48,10 +49,7 @@ def try_out_findings(
     print_ = fingerprint(partition.rows.withColumn(LABEL, known_text(F.col(FINDINGS))))
     scored = fitted.model.transform(trial.prepared.where(F.col(IS_TEST)))
     scored = recalibrated_findings(scored, decision).persist()
-    rows = finding_predictions(scored, thresholds, f"{head.name}-{print_}")
-    trial.output.write_table(rows, "predictions")
-    table = trial.output.table("predictions")
-    predictions = scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
+    predictions = _written(scored, thresholds, f"{head.name}-{print_}", trial.output)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
     answers = predictions_of_findings(predictions, thresholds)
@@ -77,6 +75,15 @@ def try_out_findings(
     scored.unpersist()
     _keep(fitted, result, trial, predictions)
     return result
+
+
+def _written(
+    scored: DataFrame, thresholds: Mapping[str, float], model: str, output: Output
+) -> DataFrame:
+    """Leave the table of predictions, and read it."""
+    output.write_table(finding_predictions(scored, thresholds, model), "predictions")
+    table = output.table("predictions")
+    return scored.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
 
 
 def _keep(

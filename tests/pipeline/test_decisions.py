@@ -94,7 +94,7 @@ def test_limits_are_not_chosen_on_the_curves_own_films():
         verdicts = found.sets.verdicts(found.probabilities(new.probabilities, False))
         own = verdicts[np.arange(1500), new.truth.astype(int)]
         kept.append((own != RULE_OUT).mean())
-    assert np.mean(kept) > 0.88
+    assert np.mean(kept) > 0.9
 
 
 def test_findings_that_need_no_curve_keep_their_probabilities():
