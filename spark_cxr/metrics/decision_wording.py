@@ -24,8 +24,8 @@ def decision_lines(found: DecisionFigures | None) -> Iterator[str]:
             key=lambda each: each.covered.value or 0.0,
             default=None,
         )
-        least = f", at least {percent(worst.covered.value)} ({worst.label})" if worst else ""
-        yield f"verdicts at {percent(found.coverage)} coverage: on the test{least} kept"
+        least = f", least {worst.label}, {percent(worst.covered.value)}" if worst else ""
+        yield f"verdicts at {percent(found.coverage)} coverage: kept on the test{least}"
 
 
 def kind_in_words(found: DecisionFigures) -> str:

@@ -143,9 +143,16 @@ def _point_figures(
     points = decision.thresholds
     if not rows:
         places = [films.labels.index(label) for label in points]
-        has = (films.truth[:, None] == np.array(places)).astype(np.float64)
+        of_classes = films.truth.ndim == 1
+        has = films.truth[:, None] == np.array(places) if of_classes else films.truth[:, places]
         rows = measure_findings(
-            *(has, films.answered[:, places], tuple(points), films.groups, tuple(points.values())),
+            *(
+                has.astype(np.float64),
+                films.answered[:, places],
+                tuple(points),
+                films.groups,
+                tuple(points.values()),
+            ),
             seed=seed,
             resamples=train.resamples,
             bands=False,

@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from spark_cxr.metrics.conformal import ConformalSets, conformal_sets
+from spark_cxr.metrics.isotonic import UNCHANGED
 from spark_cxr.metrics.operating_points import (
     SENSITIVITY,
     SPECIFICITY,
     OperatingPoint,
     operating_point,
 )
-from spark_cxr.metrics.recalibration import Recalibration, recalibrate
+from spark_cxr.metrics.recalibration import TEMPERATURE, Recalibration, recalibrate
 from spark_cxr.model.decision import Decision
 from spark_cxr.pipeline.held_out import (
     HeldOut,
@@ -131,20 +133,32 @@ def _recalibrated(
     train: Train,
     seed: int,
 ) -> HeldOut:
-    """Recalibrate films by what the patients of other folds show."""
+    """Recalibrate the films on which points and limits are chosen.
+
+    A curve follows its own films, so each fold of patients gets those that the others show. A
+    temperature hardly does.
+    """
     if found is None:
         return films
-    names = sorted(set(films.groups))
-    dealt = np.random.default_rng(seed).permutation(len(names)) % FOLDS
-    fold_of = dict(zip(names, dealt.tolist(), strict=True))
-    folds = np.array([fold_of[group] for group in films.groups])
-    shares, independent = films.probabilities.copy(), films.truth.ndim == 2
+    stated, independent = films.probabilities, films.truth.ndim == 2
+    if found.kind == TEMPERATURE:
+        return replace(films, probabilities=found.apply(stated, independent))
+    shares, as_it_was = stated.copy(), [steps == UNCHANGED for steps in found.steps]
+    folds = _folds(films.groups, seed)
     for fold in range(FOLDS):
         rows = folds == fold
-        rest = films.part(~rows)
-        own = _recalibration(rest, labels, found.kind, train, seed) or found
-        shares[rows] = own.apply(films.probabilities[rows], independent)
-    return HeldOut(films.truth, shares, films.groups)
+        own = _recalibration(films.part(~rows), labels, found.kind, train, seed) or found
+        curves = (
+            UNCHANGED if is_kept else steps
+            for is_kept, steps in zip(as_it_was, own.steps, strict=True)
+        )
+        shares[rows] = replace(own, steps=tuple(curves)).apply(stated[rows], independent)
+    return replace(films, probabilities=shares)
+
+
+def _folds(groups: Sequence[str], seed: int) -> NDArray[np.int64]:
+    names, places = np.unique(np.array(groups), return_inverse=True)
+    return np.asarray(np.random.default_rng(seed).permutation(len(names))[places] % FOLDS)
 
 
 def _points(

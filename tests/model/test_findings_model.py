@@ -137,7 +137,8 @@ def test_a_model_of_classes_is_written_as_ever(tmp_path):
         ({"thresholds": {**THRESHOLDS, "Mass": "0.1"}}, "a model.json with all its entries"),
         ({"thresholds": {}}, "format 4 of a model of findings, and of no other"),
         ({"format": 3}, "format 4 of a model of findings, and of no other"),
-        ({"format": 5}, "a model directory of format 3 or 4"),
+        ({"format": 5}, "format 4 of a model of findings, and of no other"),
+        ({"format": 6}, "a model directory of format 3, 4 or 5"),
         (
             {"labels": ["A|B"], "thresholds": {"A|B": 0.5}},
             r"findings that can stand in one text with \| between them",

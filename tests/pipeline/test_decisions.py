@@ -7,6 +7,7 @@ import pytest
 
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.conformal import RULE_OUT
+from spark_cxr.metrics.isotonic import UNCHANGED
 from spark_cxr.pipeline.decisions import decides, learn_decision, undecided
 from spark_cxr.pipeline.held_out import HeldOut
 from spark_cxr.pipeline.point_settings import point_settings
@@ -81,6 +82,30 @@ def test_findings_are_learned_one_by_one_over_what_is_known():
     assert tuple(found.sets.absent) == ("Effusion", "Mass")
     assert list(found.thresholds) == ["Mass"]
     assert found.points[0].positives == np.nansum(truth[:, 1])
+
+
+def test_limits_are_not_chosen_on_the_curves_own_films():
+    """A curve follows its own films: limits from these would keep less than they promise."""
+    train, kept = replace(TRAIN, recalibrate="isotonic"), []
+    for seed in range(8):
+        films = drawn(240, heat=1 / 3, seed=seed)
+        found = learn_decision(films, LABELS, train, seed).decision
+        new = drawn(1500, heat=1 / 3, seed=100 + seed)
+        verdicts = found.sets.verdicts(found.probabilities(new.probabilities, False))
+        own = verdicts[np.arange(1500), new.truth.astype(int)]
+        kept.append((own != RULE_OUT).mean())
+    assert np.mean(kept) > 0.9
+
+
+def test_findings_that_need_no_curve_keep_their_probabilities():
+    films = drawn(heat=1 / 3)
+    truth = np.stack([films.truth == 0, films.truth == 1], axis=1).astype(float)
+    truth[:-4, 1] = np.nan  # too few patients for a curve of their own
+    some = HeldOut(truth, films.probabilities[:, :2], films.groups)
+    train = replace(TRAIN, recalibrate="isotonic", coverage=0.0, sensitivity=("Mass=0.5",))
+    found = learn_decision(some, ("Effusion", "Mass"), train, 0).decision
+    assert found.recalibration.steps[1] == UNCHANGED
+    assert found.thresholds.get("Mass", 0.0) in {0.0, *some.probabilities[-4:, 1].tolist()}
 
 
 def test_too_few_patients_are_said():
