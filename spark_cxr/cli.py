@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from spark_cxr import __version__
 from spark_cxr.config import find_benchmarks
 from spark_cxr.console import Verb
-from spark_cxr.errors import ConfigError
-from spark_cxr.settings import Config, nearest
+from spark_cxr.errors import ConfigError, nearest
+from spark_cxr.settings import Config
 
 JOBS = (
     *("phantoms", "ingest", "featurize"),

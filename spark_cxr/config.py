@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
-from spark_cxr.errors import ConfigError, SetupError
-from spark_cxr.settings import SECTIONS, WITHOUT_OUT, Config, nearest, without_password
+from spark_cxr.errors import ConfigError, SetupError, nearest
+from spark_cxr.settings import SECTIONS, WITHOUT_OUT, Config, without_password
 
 Values = dict[str, dict[str, Any]]
 PACKAGE = Path(__file__).parent

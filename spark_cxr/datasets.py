@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from spark_cxr.config import conf_dir, read_toml
-from spark_cxr.errors import ConfigError
-from spark_cxr.settings import BLANK, UNMATCHED, named_folders, nearest
+from spark_cxr.errors import ConfigError, nearest
+from spark_cxr.settings import BLANK, UNMATCHED, named_folders
 
 JOINED, COLUMNS, ROWS, RUN_LENGTHS = "joined", "columns", "rows", "run lengths"
 FORMS = (JOINED, COLUMNS, ROWS, RUN_LENGTHS)

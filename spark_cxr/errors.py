@@ -9,6 +9,11 @@ SparkCxrError
 └── BadImage          one file that cannot become pixels; goes to the quarantine      (ValueError)
 """
 
+import difflib
+from collections.abc import Sequence
+
+LONGEST = 32
+"""Letters of a word from a user's data that an error shows."""
 REASONS = {
     "empty": "the file has no bytes",
     "truncated": "the file ends before its pixels do",
@@ -76,3 +81,18 @@ class BadImage(SparkCxrError, ValueError):
     def __str__(self) -> str:
         """Read like a line of the quarantine table."""
         return f"{self.reason}: {self.detail}"
+
+
+def nearest(word: str, known: Sequence[str], most: int | None = None) -> str:
+    """Say which known word was probably meant, or list them: all, or the first `most`."""
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"Known are: {', '.join(known) if most is None else few(known, most)}"
+
+
+def few(words: Sequence[str], most: int = 12) -> str:
+    """List the first words, cut short, and count the rest: words of a user's data may be ids."""
+    shown = [word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words[:most]]
+    rest = [f"and {len(words) - most:,} more"] if len(words) > most else []
+    return ", ".join([*shown, *rest])

@@ -5,9 +5,8 @@ Defaults and help texts stand in conf/base.toml and nowhere else; here are types
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -37,8 +36,6 @@ RECALIBRATE = ("auto", "none", "temperature", "isotonic")
 """How probabilities are recalibrated; `auto` does so where it helps beyond chance."""
 REDUCE = ("off", "auto")
 """Whether JPEG 2000 may be decoded at a lower resolution than it has."""
-LONGEST = 32
-"""Letters of a word from a user's data that an error shows."""
 
 
 def setting(**limits: Any) -> Any:
@@ -481,14 +478,6 @@ FLAGS_OF = {
 """The sections that are flags of a job, where reports write its command line out again."""
 
 
-def nearest(word: str, known: Sequence[str], most: int | None = None) -> str:
-    """Say which known word was probably meant, or list them: all, or the first `most`."""
-    close = difflib.get_close_matches(word, known, n=1)
-    if close:
-        return f"Did you mean {close[0]}?"
-    return f"Known are: {', '.join(known) if most is None else few(known, most)}"
-
-
 def without_password(value: T) -> T:
     """Leave out who logs in of every URL in a text, also within lists and mappings.
 
@@ -502,10 +491,3 @@ def without_password(value: T) -> T:
     elif isinstance(value, list | tuple):
         without = type(value)(map(without_password, value))
     return cast("T", without)
-
-
-def few(words: Sequence[str], most: int = 12) -> str:
-    """List the first words, cut short, and count the rest: words of a user's data may be ids."""
-    shown = [word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words[:most]]
-    rest = [f"and {len(words) - most:,} more"] if len(words) > most else []
-    return ", ".join([*shown, *rest])

@@ -5,9 +5,9 @@ import pytest
 
 from spark_cxr import cli
 from spark_cxr.config import checked, defaults, flagged_items
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.phantoms import FORMATS, MARKERS
-from spark_cxr.settings import SECTIONS, Config, nearest
+from spark_cxr.settings import SECTIONS, Config
 
 FIELDS = [(name, item) for name, section in SECTIONS.items() for item in fields(section)]
 
@@ -214,9 +214,6 @@ LEAST_AND_MOST = {
     "score.max_bytes": (1, 2_000_000_000, 1),
     "score.explain": (0, 100_000, 1),
     "train.explained": (0, 20, 1),
-    "train.coverage": (0, 0.999, 0.001),
-    "train.calibration_folds": (2, 20, 1),
-    "train.prevalence": (0, 1, 0.5),
     "explain.shown": (0, 50, 1),
     "similar.count": (1, 50, 1),
     "drift.warn_share": (0, 1, 0.5),

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from spark_cxr.config import folder_of
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.images.fit import FRAMES, RESAMPLERS, Fit
 from spark_cxr.records import read_record
-from spark_cxr.settings import nearest
 
 SECTIONS = ("input", "output", "about")
 """Of a card; what stands in which is for readers, each entry has a name of its own."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from spark_cxr.backbones.card import READERS, Card
-from spark_cxr.errors import ConfigError
-from spark_cxr.settings import nearest
+from spark_cxr.errors import ConfigError, nearest
 
 NORMALISINGS = ("caffe", "tf", "torch", "none", "grey")
 """What Keras calls the ways from grey levels to a network's input; `none` means as they are, and

@@ -31,12 +31,11 @@ from spark_cxr.backbones.keras_model import POOLINGS, build, compose
 from spark_cxr.backbones.openvino_package import import_openvino
 from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.backbones.weights import Weights
-from spark_cxr.errors import ConfigError, SetupError, WeightsError
+from spark_cxr.errors import ConfigError, SetupError, WeightsError, nearest
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.fit import Fit, fitted
 from spark_cxr.images.prepare import in_three_channels
 from spark_cxr.records import read_json, read_record
-from spark_cxr.settings import nearest
 
 PREPROCESSING = 1
 """Goes up when resizing or normalising changes: features of different numbers do not mix."""

@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.heads.portable import PortableHead, Stage
 from spark_cxr.heads.portable.layers import read_perceptron
 from spark_cxr.heads.portable.linear import SVC_SLOPE, read_linear_svc, read_logistic_regression
 from spark_cxr.heads.portable.trees import BOOSTING_SLOPE, read_boosted, read_forest, read_tree
-from spark_cxr.settings import nearest
 
 Setting = tuple[tuple[str, float], ...]
 """Names and values of what can be tuned, in the order of the row's default."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import (
     LONGEST,
@@ -24,7 +24,6 @@ from spark_cxr.images.heat import (
 from spark_cxr.model.attribution import FilmMaps
 from spark_cxr.model.findings import leading
 from spark_cxr.model.predictor import Prediction
-from spark_cxr.settings import nearest
 
 WITHIN = 0.98
 """Share of a map's values that its own scale holds; the rest has the strongest colour too."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.images.boxes import BoxHeat, heat_in_boxes
 from spark_cxr.images.film import Size
 from spark_cxr.images.heat import Grid
@@ -24,7 +24,6 @@ from spark_cxr.metrics.wording import counted
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.pipeline.boxes import BoxFile, DrawnBox
 from spark_cxr.schemas import PATH
-from spark_cxr.settings import few
 
 BOX_HEAT = "box_heat"
 JOINED = "|"

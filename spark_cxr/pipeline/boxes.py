@@ -14,12 +14,11 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError, InputError, few, nearest
 from spark_cxr.images.altered import Box
 from spark_cxr.images.film import Size
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.csv_text import read_csv_text, uncompressed
-from spark_cxr.settings import few, nearest
 
 FILM_COLUMNS = (
     *("path", "filename", "file_name", "file", "image", "image_path", "image index", "image_id"),

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError, InputError, few, nearest
 from spark_cxr.schemas import LABEL
-from spark_cxr.settings import few, nearest
 
 MOST = 12
 """Labels that an error names: a wrong column may have as many as there are films."""

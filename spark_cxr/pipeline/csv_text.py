@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from spark_cxr.errors import InputError
-from spark_cxr.settings import few
+from spark_cxr.errors import InputError, few
 
 UTF_8, UTF_16 = "UTF-8", "UTF-16"
 FIELD = re.compile(r'(?P<quoted>"(?:[^"]|"")*+"[ \t]*+)(?=[,\r\n]|\Z)|(?P<plain>(?!")[^,\r\n]*+)')

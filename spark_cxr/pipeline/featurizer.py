@@ -24,11 +24,11 @@ from spark_cxr.backbones.catalog import NORMALISINGS
 from spark_cxr.backbones.engines.plan import PRECISIONS, Plan
 from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass, vector_pass
 from spark_cxr.backbones.keras_model import POOLINGS
-from spark_cxr.errors import BadImage, InputError
+from spark_cxr.errors import BadImage, InputError, nearest
 from spark_cxr.images.film_pass import Content
 from spark_cxr.images.structs import FIELDS, StructPreparation
 from spark_cxr.pipeline.networks import make_plan, on_this_worker
-from spark_cxr.settings import Features, nearest
+from spark_cxr.settings import Features
 
 Batches = Iterator[pd.Series | pd.DataFrame]
 """What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""

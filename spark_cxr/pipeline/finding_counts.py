@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL
-from spark_cxr.settings import few
 
 NONE = "~"
 """The stratum of films with none of the findings that make one; after all others in order."""

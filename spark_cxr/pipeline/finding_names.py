@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from spark_cxr.config import conf_dir, read_toml
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few, nearest
 from spark_cxr.metrics.wording import printable
 from spark_cxr.model.findings import NO_FINDING, SIGN
-from spark_cxr.settings import few, nearest
 
 ALL = "all"
 """What `--findings` says where it names none."""

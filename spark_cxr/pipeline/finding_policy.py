@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spark_cxr.datasets import Dataset
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.pipeline.finding_names import FindingNames
-from spark_cxr.settings import Ingest, nearest
+from spark_cxr.settings import Ingest
 
 POSITIVE, NEGATIVE, UNKNOWN = "positive", "negative", "unknown"
 WORDS = (UNKNOWN, POSITIVE, NEGATIVE)

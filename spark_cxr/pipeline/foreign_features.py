@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan, Used
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.model.manifest import TABLE
 from spark_cxr.model.model import no_network
 from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
@@ -42,7 +42,7 @@ from spark_cxr.pipeline.vector_rows import (
 )
 from spark_cxr.pipeline.vector_table import VectorFacts, VectorSource, VectorTable
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, IMAGES, PATH, QUARANTINE, SHA256, columns
-from spark_cxr.settings import Config, Ingest, few, without_password
+from spark_cxr.settings import Config, Ingest, without_password
 
 LOG = logging.getLogger(__name__)
 

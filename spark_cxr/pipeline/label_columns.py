@@ -11,9 +11,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from spark_cxr.datasets import COLUMNS, JOINED, ROWS, RUN_LENGTHS, Dataset
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few, nearest
 from spark_cxr.pipeline.finding_names import FindingNames
-from spark_cxr.settings import few, nearest
 
 KEYS = (
     *("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id"),

@@ -14,12 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from spark_cxr.datasets import Dataset, LabelJoin
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.csv_text import UTF_8, is_zip, read_csv_text, uncompressed
 from spark_cxr.pipeline.label_columns import column_or_null
 from spark_cxr.schemas import CONTENT, PATH, columns
-from spark_cxr.settings import few
 
 BATCH = 4096
 """Rows of a packed file that a worker hands over at once."""

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError, InputError, nearest
 from spark_cxr.output import absolute
 from spark_cxr.pipeline.finding_names import ALL, FindingNames
 from spark_cxr.pipeline.finding_policy import policy_of
@@ -23,7 +23,7 @@ from spark_cxr.pipeline.label_matrix import NAMES, names_said, of_names
 from spark_cxr.pipeline.label_table import label_from_path, read_labels
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import LABEL, PATH
-from spark_cxr.settings import Ingest, named_folders, nearest
+from spark_cxr.settings import Ingest, named_folders
 
 FROM_LABELS = {
     "label": "string",

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones import user_network
 from spark_cxr.backbones.card import Card
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, few
 from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.output import Output
@@ -21,7 +21,7 @@ from spark_cxr.pipeline.finding_counts import FindingTally
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings
 from spark_cxr.pipeline.finding_names import FindingNames
 from spark_cxr.schemas import FEATURES
-from spark_cxr.settings import Features, few
+from spark_cxr.settings import Features
 
 OWN = "own"
 """What `--head` says for it."""

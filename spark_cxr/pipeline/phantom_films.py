@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.model.findings import NO_FINDING
 from spark_cxr.output import Output
 from spark_cxr.phantoms import (
@@ -19,7 +19,7 @@ from spark_cxr.phantoms import (
     manifest_row,
     phantoms,
 )
-from spark_cxr.settings import Config, Phantoms, nearest
+from spark_cxr.settings import Config, Phantoms
 
 BOXES = "boxes.csv"
 """Where the findings lie on the drawn films."""

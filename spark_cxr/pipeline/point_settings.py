@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.metrics.operating_points import SENSITIVITY, SPECIFICITY
-from spark_cxr.settings import Train, nearest
+from spark_cxr.settings import Train
 
 Target = tuple[str, float]
 """What a point has to reach: `sensitivity` or `specificity`, and how much of it."""

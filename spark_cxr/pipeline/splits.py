@@ -10,14 +10,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.datasets import Dataset
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few, nearest
 from spark_cxr.pipeline.label_match import check_labels, match
 from spark_cxr.pipeline.label_table import read_labels
 from spark_cxr.pipeline.labels import NO_FILE, dataset_of, label_path
 from spark_cxr.pipeline.official_split import official_split
 from spark_cxr.pipeline.sources import is_below
 from spark_cxr.schemas import GROUP, IMAGES, LABEL, PATH, SHA256, columns
-from spark_cxr.settings import Ingest, Train, few, nearest
+from spark_cxr.settings import Ingest, Train
 
 IS_TEST = "is_test"
 FOLD = "fold"

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, DoubleType, FloatType
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.output import absolute
 from spark_cxr.pipeline.label_match import shortened
 from spark_cxr.pipeline.vector_arrays import VectorRow, vector_rows
@@ -26,7 +26,6 @@ from spark_cxr.pipeline.vector_table import (
     table_of_files,
 )
 from spark_cxr.schemas import FEATURES
-from spark_cxr.settings import few
 
 KEY, DIGEST, FAULT = "vector_key", "vector_digest", "vector_fault"
 ROWS = f"{KEY} string, {FEATURES} array<float>, {DIGEST} string, {FAULT} string"

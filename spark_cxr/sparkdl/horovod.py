@@ -16,9 +16,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.errors import ConfigError, SetupError
+from spark_cxr.errors import ConfigError, SetupError, nearest
 from spark_cxr.pipeline.session import all_here, gpus_of_a_task
-from spark_cxr.settings import nearest
 
 __all__ = ["HorovodRunner", "LogCallback", "log_to_driver"]
 

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.keras_backend import import_keras
+from spark_cxr.errors import nearest
 from spark_cxr.pipeline.featurizer import one_of
-from spark_cxr.settings import nearest
 from spark_cxr.sparkdl.imageIO import STRUCT, imageArrayToStruct
 from spark_cxr.sparkdl.keras_network import SUFFIXES, Loader, is_keras_file, loading
 

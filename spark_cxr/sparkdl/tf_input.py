@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spark_cxr.errors import InputError
-from spark_cxr.settings import nearest
+from spark_cxr.errors import InputError, nearest
 from spark_cxr.sparkdl.tf_graph import get_op, graph_mode, imported, strip_and_freeze_until
 
 __all__ = ["TFInputGraph"]

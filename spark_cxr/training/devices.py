@@ -11,8 +11,7 @@ from typing import Any
 
 from spark_cxr.backbones.engines.devices import count_gpus
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.errors import ConfigError, SetupError
-from spark_cxr.settings import nearest
+from spark_cxr.errors import ConfigError, SetupError, nearest
 from spark_cxr.training.recipe import PRECISIONS
 
 POLICIES = {"f32": "float32", "bf16": "mixed_bfloat16", "f16": "mixed_float16"}

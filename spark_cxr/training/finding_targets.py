@@ -11,8 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.settings import few
+from spark_cxr.errors import ConfigError, InputError, few
 from spark_cxr.training.cache import CachedFilms
 from spark_cxr.training.targets import check_image
 from spark_cxr.training.task import Task

@@ -14,8 +14,7 @@ from spark_cxr.backbones import keras_model
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.weights import Weights
-from spark_cxr.errors import ConfigError
-from spark_cxr.settings import nearest
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.training import devices, optimisation
 from spark_cxr.training.recipe import Recipe
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from spark_cxr.backbones.keras_backend import import_keras
-from spark_cxr.errors import ConfigError
-from spark_cxr.settings import nearest
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.training.recipe import Recipe
 
 Row = TypeVar("Row")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.settings import few, nearest
+from spark_cxr.errors import ConfigError, InputError, few, nearest
 from spark_cxr.training.cache import CachedFilms
 from spark_cxr.training.recipe import BALANCES
 from spark_cxr.training.task import Task

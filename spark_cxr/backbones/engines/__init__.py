@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.devices import check_device, gpu_present
 from spark_cxr.backbones.engines.plan import INT8, Mapped, Plan, Used
-from spark_cxr.errors import ConfigError, SetupError
-from spark_cxr.settings import nearest
+from spark_cxr.errors import ConfigError, SetupError, nearest
 
 ENGINES = {
     "fake": "spark_cxr.backbones.engines.fake",

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.heads.portable.arrays import check_array
 from spark_cxr.heads.portable.stages import Stage, matrix, vector
-from spark_cxr.settings import nearest
 
 Floats = NDArray[np.float64]
 

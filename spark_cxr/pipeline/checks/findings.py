@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from spark_cxr.errors import few
 from spark_cxr.metrics.checks import (
     FAIL,
     NOT_APPLICABLE,
@@ -19,7 +20,7 @@ from spark_cxr.metrics.counts import cramers_v
 from spark_cxr.metrics.wording import counted, decimal, percent
 from spark_cxr.pipeline.checks.sources import UNKNOWN
 from spark_cxr.schemas import FINDINGS, SOURCE
-from spark_cxr.settings import Audit, few
+from spark_cxr.settings import Audit
 
 MOST = 50
 """Findings that a table shows; the status counts all."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from spark_cxr.errors import few
 from spark_cxr.metrics.checks import (
     FAIL,
     NOT_APPLICABLE,
@@ -25,7 +26,7 @@ from spark_cxr.metrics.checks import (
 )
 from spark_cxr.metrics.finding_records import Estimate, FindingFigures, FindingMetrics
 from spark_cxr.metrics.wording import counted, decimal, decimal_range, percent, percent_range
-from spark_cxr.settings import Audit, few
+from spark_cxr.settings import Audit
 from spark_cxr.verbs.audit.finding_probes import FindingSteadiness
 from spark_cxr.verbs.audit.probe_checks import CHANGES, ENDING, SHORTCUTS, check_name
 from spark_cxr.verbs.audit.probes import way

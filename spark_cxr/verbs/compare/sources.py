@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.metrics.wording import counted
 from spark_cxr.output import Output
 from spark_cxr.pipeline.classes import Classes
 from spark_cxr.pipeline.splits import FOLD
 from spark_cxr.schemas import FINDINGS, LABEL, PATH, SOURCE
-from spark_cxr.settings import few
 
 BY_SOURCE = "folds/by-source"
 Counts = Mapping[str, Mapping[str, int]]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.metrics import (
     FindingMetrics,
     Metrics,
@@ -34,7 +34,6 @@ from spark_cxr.pipeline.subgroups import (
     with_band,
 )
 from spark_cxr.schemas import DEVICE, FINDINGS, GROUP, LABEL, MAKER, PATH, SEX, SOURCE, VIEW
-from spark_cxr.settings import few
 
 if TYPE_CHECKING:
     import pandas as pd

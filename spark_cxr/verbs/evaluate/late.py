@@ -10,7 +10,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.metrics import Overlap
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.output import KEY_VARIABLE, Output, absolute, locate, pseudonym_key
@@ -18,7 +18,7 @@ from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, label
 from spark_cxr.pipeline.sources import source_of
 from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import EVALUATED, LABEL, PATH, SCORE_QUARANTINE, SCORES, SHA256, columns
-from spark_cxr.settings import Ingest, few
+from spark_cxr.settings import Ingest
 from spark_cxr.verbs.evaluate.films import EvaluationSource, with_findings
 
 NOT_LOOKED_FOR = (

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.pipeline.decisions import decides, learn_decision
 from spark_cxr.pipeline.held_out import HeldOut, drawn
 from spark_cxr.pipeline.partition import Partition, people_of
 from spark_cxr.pipeline.splits import IS_TEST, check_split, named_validation, split, with_values
 from spark_cxr.pipeline.trial import UNDECIDED, DecisionStep
 from spark_cxr.schemas import FINDINGS, GROUP, LABEL, PATH, SHA256
-from spark_cxr.settings import Config, few
+from spark_cxr.settings import Config
 
 SIDE = "side"
 TRAIN, VAL = "train", "val"

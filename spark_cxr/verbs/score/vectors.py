@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError, InputError, few
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import Predictor
@@ -41,7 +41,7 @@ from spark_cxr.pipeline.vector_table import (
     table_of_files,
 )
 from spark_cxr.schemas import FEATURES
-from spark_cxr.settings import Score, few
+from spark_cxr.settings import Score
 from spark_cxr.verbs.score.batch import SortedFiles, rows_of
 from spark_cxr.verbs.score.results import Totals
 from spark_cxr.verbs.score.table import QUARANTINED, SCORED, Table

@@ -20,10 +20,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few, nearest
 from spark_cxr.output import Output, absolute, locate
 from spark_cxr.pipeline.csv_text import read_csv_text, uncompressed
-from spark_cxr.settings import few, nearest
 from spark_cxr.verbs.watch.table import ROWS, parquet_files
 
 Codes = NDArray[np.int32]

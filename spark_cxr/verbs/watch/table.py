@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from spark_cxr.errors import InputError
+from spark_cxr.errors import InputError, few
 from spark_cxr.output import Output, absolute, locate
-from spark_cxr.settings import few
 
 SCORED, QUARANTINED, WAITING = "", "_quarantine", "_waiting"
 """Tables of `score` below its directory."""
