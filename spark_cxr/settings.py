@@ -313,6 +313,7 @@ class Evaluate:
     require_signature: str
     table: str
     classes: Names
+    prevalence: float = setting(least=0, most=1)
     resamples: int = setting(least=100)
     batch_size: int = setting(least=1)
     device: str = setting()

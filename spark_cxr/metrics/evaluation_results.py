@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.measure import Overlap
+from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.records import Metrics
 from spark_cxr.metrics.results import DataSummary, Mistake, PartTable, Row, RunSummary
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
@@ -73,6 +75,9 @@ class EvaluationReport:
     finding_parts: tuple[FindingPartTable, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     """Each figure here against that of the model's own test."""
+    decision: DecisionFigures | None = None
+    """What operating points and sets of the model give here."""
+    net_benefit: tuple[DecisionCurve, ...] = ()
     missed: SubgroupGaps | None = None
     """Disease that is missed, group by group."""
     mistakes: tuple[Mistake, ...] = ()
@@ -94,6 +99,8 @@ class EvaluationReport:
             "renamed": dict(self.renamed),
             "untested": list(self.untested),
             "parts": parts,
+            "decision": self.decision and self.decision.to_json(),
+            "net_benefit": {each.label: each.to_json() for each in self.net_benefit},
             "subgroups": self.missed and self.missed.to_json(),
             "overlap": self.overlap and self.overlap.to_json(),
             "model": dict(self.model),

@@ -10,12 +10,15 @@ from numpy.typing import ArrayLike
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.finding_records import Estimate
 from spark_cxr.metrics.intervals import HAIR, RESAMPLES, difference_interval, middle
+from spark_cxr.metrics.measure import LEAST
 from spark_cxr.metrics.records import Band, Interval
 from spark_cxr.metrics.resample import draw_sums
 from spark_cxr.metrics.sample import Floats, encode_scores
 from spark_cxr.metrics.scaling import from_log_odds
 
 THRESHOLDS: Floats = np.arange(1, 100) / 100
+MOST_CURVES = 6
+"""That a page has room for."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,40 @@ def decision_curve(
         groups=n_groups,
         band=middle(drawn[:, :-1] / drawn[:, -1:], at) if n_groups > 1 else None,
     )
+
+
+def decision_curves(
+    truth: ArrayLike,
+    probabilities: ArrayLike,
+    labels: Sequence[str],
+    groups: Sequence[str],
+    *,
+    most: int = MOST_CURVES,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> tuple[DecisionCurve, ...]:
+    """Trace a curve for each of the labels that the most films have, in the order of `labels`.
+
+    Args:
+        truth: (films, labels): 1, 0, or NaN where it is unknown.
+        probabilities: (films, labels).
+        labels: The names of the columns.
+        groups: Patient of each film.
+        most: So many curves; a label with fewer than `LEAST` films, or without it, has none.
+        seed: Of the resampling.
+        resamples: How many.
+    """
+    wanted, shares = (np.asarray(each, dtype=np.float64) for each in (truth, probabilities))
+    have, lack = (wanted == 1).sum(axis=0), (wanted == 0).sum(axis=0)
+    able = [place for place in range(len(labels)) if min(have[place], lack[place]) >= LEAST]
+    kept = sorted(sorted(able, key=lambda place: -have[place])[:most])
+    owners = np.asarray(groups, dtype=object)
+    found = []
+    for place in kept:
+        known = ~np.isnan(wanted[:, place])
+        films = (wanted[known, place] == 1, shares[known, place], owners[known].tolist())
+        found.append(decision_curve(*films, label=labels[place], seed=seed, resamples=resamples))
+    return tuple(curve for curve in found if curve)
 
 
 @dataclass(frozen=True)

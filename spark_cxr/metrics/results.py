@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
 from spark_cxr.metrics.checks import Check
 from spark_cxr.metrics.decision_results import DecisionFigures
+from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.metrics.vector_map import VectorMap
 
@@ -225,3 +226,5 @@ class TrainingReport:
     """Missed disease by group."""
     decision: DecisionFigures | None = None
     """What recalibration, operating points and sets give on the test."""
+    net_benefit: tuple[DecisionCurve, ...] = ()
+    """What acting on the answers would be worth, class by class."""

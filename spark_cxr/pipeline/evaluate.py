@@ -23,6 +23,7 @@ from spark_cxr.backbones.film_list import (
 )
 from spark_cxr.backbones.network import Network
 from spark_cxr.metrics import Metrics, Overlap, Part, measure, measure_parts
+from spark_cxr.metrics.net_benefit import DecisionCurve, decision_curves
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.pipeline.heads import LABEL_INDEX, PREDICTION_INDEX, PROBABILITY
 from spark_cxr.pipeline.splits import IS_TEST
@@ -58,6 +59,12 @@ class TestAnswers:
     from groups in the order of their names must not."""
     sources: list[str | None]
     views: list[str | None]
+
+    def decision_curves(self, labels: tuple[str, ...], cfg: Config) -> tuple[DecisionCurve, ...]:
+        """Trace what acting on the answers would be worth, class by class."""
+        has = np.array(self.truth, object)[:, None] == np.array(labels, object)
+        given = (has.astype(np.float64), self.probabilities, labels, self.groups)
+        return decision_curves(*given, seed=cfg.run.seed, resamples=cfg.train.resamples)
 
 
 def answers_of(predictions: DataFrame, labels: tuple[str, ...]) -> TestAnswers:

@@ -25,6 +25,7 @@ from spark_cxr.metrics.wording import (
     weakest,
 )
 from spark_cxr.report import sections
+from spark_cxr.report.decisions import decision_section
 from spark_cxr.report.finding_sections import (
     curves_section,
     finding_parts,
@@ -33,6 +34,7 @@ from spark_cxr.report.finding_sections import (
     pairs_section,
 )
 from spark_cxr.report.html import Html, element, facts, join, page, section, table
+from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.sections import with_small
 from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.training import data_facts
@@ -53,6 +55,8 @@ def evaluation_page(report: EvaluationReport) -> str:
         _transfers(report),
         *_figures(found),
         _answered(report),
+        decision_section(report.decision),
+        net_benefit_section(report.net_benefit),
         sections.parts(report.parts),
         finding_parts(report.finding_parts),
         missed_by_group(report.missed),

@@ -12,6 +12,7 @@ from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import contact, sections
 from spark_cxr.report.decisions import decision_section
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
 from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.svg import INK, draw
@@ -47,6 +48,7 @@ def training_page(report: TrainingReport) -> str:
         sections.classes(report.metrics),
         sections.pictures(report.metrics),
         decision_section(report.decision),
+        net_benefit_section(report.net_benefit),
         sections.parts(report.parts),
         missed_by_group(report.missed),
         how_it_learned(report.learned),

@@ -7,7 +7,7 @@ import pytest
 
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.metrics.finding_records import Estimate
-from spark_cxr.metrics.net_benefit import decision_curve, predictive_values
+from spark_cxr.metrics.net_benefit import decision_curve, decision_curves, predictive_values
 from spark_cxr.metrics.records import Interval
 
 
@@ -168,3 +168,17 @@ def test_the_interval_of_a_ppv_keeps_its_promise():
 def test_a_prevalence_out_of_range_is_refused(prevalence):
     with pytest.raises(ConfigError, match="above 0 and below 1"):
         predictive_values(Estimate(0.9), Estimate(0.8), prevalence)
+
+
+def test_curves_of_the_commonest_labels_come_in_their_order():
+    rng = np.random.default_rng(3)
+    truth = (rng.random((300, 3)) < [0.5, 0.02, 0.3]).astype(float)
+    truth[:40, 2] = np.nan
+    shares = np.clip(truth * 0.4 + rng.random((300, 3)) * 0.5, 0, 1)
+    shares = np.where(np.isnan(shares), 0.5, shares)
+    groups = [f"p{n}" for n in range(300)]
+    curves = decision_curves(truth, shares, ["a", "rare", "b"], groups, resamples=100)
+    assert [each.label for each in curves] == ["a", "b"], "too few films have the other"
+    assert curves[1].films == 260, "only those of which it is known"
+    (first,) = decision_curves(truth, shares, ["a", "rare", "b"], groups, most=1, resamples=100)
+    assert first == curves[0]

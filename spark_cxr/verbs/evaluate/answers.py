@@ -21,10 +21,13 @@ from spark_cxr.metrics import (
     measure_parts,
 )
 from spark_cxr.metrics.class_alignment import ClassAlignment, Part, align_classes
+from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.results import PartTable
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
+from spark_cxr.model.decision import Decision
 from spark_cxr.model.predictor import NO_XRAY
+from spark_cxr.pipeline.decision_trial import TestFilms, decision_figures
 from spark_cxr.pipeline.subgroups import (
     AGE_BAND,
     Subgroups,
@@ -34,6 +37,7 @@ from spark_cxr.pipeline.subgroups import (
     with_band,
 )
 from spark_cxr.schemas import DEVICE, FINDINGS, GROUP, LABEL, MAKER, PATH, SEX, SOURCE, VIEW
+from spark_cxr.settings import Train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,6 +116,21 @@ class EvaluatedFilms:
                 )
                 classes.append(PartTable(by, each, unknown))
         return tuple(classes), tuple(findings)
+
+    @property
+    def cells(self) -> NDArray[np.float64]:
+        """Say of each label whether a film has it: 1, 0, or NaN where it is unknown."""
+        if self.thresholds:
+            return self.truth.astype(np.float64)
+        return (self.truth[:, None] == np.array(self.labels, object)).astype(np.float64)
+
+    def decided(self, decision: Decision, settings: Train, seed: int) -> DecisionFigures:
+        """Measure what operating points and sets of the model give on these films."""
+        truth = self.cells if self.thresholds else self.cells.argmax(axis=1).astype(np.float64)
+        shares = self.probabilities
+        films = TestFilms(self.labels, truth, shares, shares, list(self.groups))
+        # What the head stated before recalibration is not asked here.
+        return decision_figures(replace(decision, recalibration=None), films, settings, seed)
 
     def missed(self, seed: int, resamples: int) -> SubgroupGaps | None:
         """Hold the share of missed disease in each group against that of the others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,8 +13,11 @@ from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.metrics import FindingMetrics, Metrics
 from spark_cxr.metrics.class_alignment import ClassAlignment
+from spark_cxr.metrics.decision_results import DecisionFigures
+from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.evaluation_wording import evaluation_lines
+from spark_cxr.metrics.net_benefit import decision_curves
 from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, RunSummary
 from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.transfer import transfers
@@ -85,12 +88,28 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         untested=alignment.untested if alignment else (),
         parts=parts,
         finding_parts=finding_parts,
+        decision=_decision(done, whole),
+        net_benefit=decision_curves(
+            *(whole.cells, whole.probabilities, whole.labels, list(whole.groups)),
+            seed=seed,
+            resamples=resamples,
+        ),
         missed=whole.missed(seed, resamples),
         transfers=transfers(manifest.metrics, metrics),
         mistakes=() if films.thresholds else mistakes_of(answered),
         caveats=tuple(_caveats(done, metrics)),
         overlap=done.source.overlap,
     )
+
+
+def _decision(done: EvaluationRun, films: EvaluatedFilms) -> DecisionFigures | None:
+    """Measure the model's decision here, where the classes are still those it was made for."""
+    decision, cfg = done.manifest.decision, done.cfg
+    if decision is None or films.labels != done.manifest.labels:
+        return None
+    prevalence, resamples = cfg.evaluate.prevalence, cfg.evaluate.resamples
+    settings = replace(cfg.train, prevalence=prevalence, resamples=resamples)
+    return films.decided(decision, settings, cfg.run.seed)
 
 
 def headline_of(report: EvaluationReport) -> dict[str, Any]:
@@ -112,7 +131,8 @@ def summary_of(report: EvaluationReport, page: str) -> str:
     """Give the lines for the console."""
     gaps = (f"warning: {sentence}" for sentence in gap_warnings(report.missed))
     notes = (f"note: {caveat}" for caveat in report.caveats)
-    return "\n".join([*evaluation_lines(report), *gaps, *notes, f"report: {page}"])
+    lines = (*evaluation_lines(report), *decision_lines(report.decision))
+    return "\n".join([*lines, *gaps, *notes, f"report: {page}"])
 
 
 def _counts(done: EvaluationRun) -> EvaluationCounts:

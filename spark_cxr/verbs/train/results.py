@@ -148,6 +148,7 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
     cfg, result = done.cfg, done.result
     predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
+    answers = answers_of(predictions, result.labels)
     counts = tuple(ClassCount(label, *result.partition.counts[label]) for label in result.labels)
     return TrainingReport(
         job=done.job,
@@ -167,9 +168,8 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         decision=result.decision_figures,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
-        parts=parts_of(
-            answers_of(predictions, result.labels), result.labels, cfg, result.subgroups
-        ),
+        parts=parts_of(answers, result.labels, cfg, result.subgroups),
+        net_benefit=answers.decision_curves(result.labels, cfg),
         missed=result.gaps,
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
