@@ -67,6 +67,7 @@ class Phantoms:
     marker: str = setting(choices=("side", "class", "none"))
     several_findings: Names = setting(bare="all")
     unknown: float = setting(least=0, most=1)
+    hospital: int = setting(least=1, most=2)
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,7 @@ LEAST_AND_MOST = {
     "score.explain": (0, 100_000, 1),
     "train.explained": (0, 20, 1),
     "explain.shown": (0, 50, 1),
+    "phantoms.hospital": (1, 2, 1),
     "evaluate.prevalence": (0, 1, 0.5),
     "similar.count": (1, 50, 1),
     "drift.warn_share": (0, 1, 0.5),

@@ -22,6 +22,7 @@ from spark_cxr.phantoms.encoding import (
     to_8_bits,
 )
 from spark_cxr.phantoms.findings import CLASSES
+from spark_cxr.phantoms.hospital import HOSPITALS, as_taken_at, seed_at, source_of_hospital
 from spark_cxr.phantoms.several import SHARES, is_positive, is_unknown
 
 FORMATS = {"png": "png", "jpeg": "jpg", "dicom": "dcm"}
@@ -58,6 +59,8 @@ class Series:
     """Several findings a film: each with the share of the patients who have it. None: one label."""
     unknown: float = 0.0
     """Share of the cells of the manifest that say nothing of a finding."""
+    hospital: int = 1
+    """Where the films are taken: from the second on they look otherwise, of other patients."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn, before anything is."""
@@ -68,6 +71,8 @@ class Series:
         known = bool(self.formats) and all(name in FORMATS for name in self.formats)
         _check(f"formats among {', '.join(FORMATS)}", "formats", self.formats, known)
         _check(f"marker among {', '.join(MARKERS)}", "marker", self.marker, self.marker in MARKERS)
+        is_place = self.hospital in HOSPITALS
+        _check(f"a hospital from {HOSPITALS}", "hospital", self.hospital, is_place)
         drawn = {name for name, _ in self.shares} <= set(SHARES)
         _check(f"findings among {', '.join(SHARES)}", "shares", self.shares, drawn)
         is_share = all(0 <= share <= 1 for share in (self.unknown, *dict(self.shares).values()))
@@ -109,6 +114,7 @@ class Phantom:
     boxes: tuple[FindingBox, ...] = ()
     """Of the findings that it is known to have."""
     demographics: Demographics = field(default_factory=Demographics)
+    source: str = "phantom"
 
     @property
     def mask_name(self) -> str:
@@ -127,10 +133,12 @@ def phantoms(
     marker: str = "side",
     shares: Sequence[tuple[str, float]] = (),
     unknown: float = 0.0,
+    hospital: int = 1,
 ) -> Iterator[Phantom]:
     """Draw a set of `count` files, the last `bad` of them broken, one at a time."""
     some = tuple(shares)
-    series = Series(count, seed, size, tuple(formats), bad, masks, marker, some, unknown)
+    given = (count, seed, size, tuple(formats), bad, masks, marker, some, unknown, hospital)
+    series = Series(*given)
     return (make(series, slot) for slot in plan(series))
 
 
@@ -160,7 +168,8 @@ def make(series: Series, slot: Slot) -> Phantom:
     person = sample_demographics(series.seed, slot.patient, slot.film)
     is_good = not slot.expected_reason
     # The seed is part of the name: sets of two seeds share no patient.
-    patient_id = f"s{series.seed}p{slot.patient:04d}"
+    place = "" if series.hospital == 1 else f"h{series.hospital}"
+    patient_id = f"{place}s{series.seed}p{slot.patient:04d}"
     owner = Owner(patient_id, slot.film, person if is_good else None)
     findings = _known(series, slot)
     positive = {name for name, has_it in findings if has_it and is_good}
@@ -177,19 +186,21 @@ def make(series: Series, slot: Slot) -> Phantom:
         findings=findings,
         boxes=tuple(box for box in drawing.boxes if box.finding in positive),
         demographics=person,
+        source=source_of_hospital(series.hospital),
     )
 
 
 def _drawing(series: Series, slot: Slot) -> Drawing:
     """Draw a film of one class, or of several findings."""
-    return draw(
+    drawing = draw(
         slot.findings if series.shares else slot.label,
-        series.seed,
+        seed_at(series.hospital, series.seed),
         patient=slot.patient,
         film=slot.film,
         size=series.size,
         marker=series.marker,
     )
+    return as_taken_at(series.hospital, drawing)
 
 
 def _known(series: Series, slot: Slot) -> tuple[tuple[str, bool | None], ...]:
@@ -207,7 +218,7 @@ def manifest_row(phantom: Phantom) -> tuple[str, ...]:
     cells = [{True: "1", False: "0", None: ""}[has_it] for _, has_it in phantom.findings]
     who = (phantom.name, *(cells or [phantom.label]), phantom.patient_id, phantom.view)
     person = ("" if value is None else str(value) for value in astuple(phantom.demographics))
-    return (*who, "phantom", phantom.expected_reason, phantom.mask_name, *person)
+    return (*who, phantom.source, phantom.expected_reason, phantom.mask_name, *person)
 
 
 def manifest_columns(findings: Sequence[str] = ()) -> tuple[str, ...]:

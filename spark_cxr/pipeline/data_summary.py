@@ -37,7 +37,7 @@ from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config, without_password
 
 PHANTOM = "phantom"
-"""The source that the manifest of phantoms names."""
+"""With this begins the source that the manifest of phantoms names."""
 PHANTOMS = "drawn phantoms"
 THUMBNAIL, QUALITY = 192, 80
 MISTAKES = 8
@@ -67,7 +67,8 @@ class RefusalCheck:
 
 def are_drawn(films: DataFrame) -> bool:
     """Tell whether all films are phantoms."""
-    return films.where(~F.col("source").eqNullSafe(PHANTOM)).limit(1).count() == 0
+    is_drawn = F.coalesce(F.startswith(F.col("source"), F.lit(PHANTOM)), F.lit(False))
+    return films.where(~is_drawn).limit(1).count() == 0
 
 
 def data_summary(

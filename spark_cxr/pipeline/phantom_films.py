@@ -60,6 +60,7 @@ def _drawn(settings: Phantoms, seed: int, shares: Sequence[tuple[str, float]]) -
         marker=settings.marker,
         shares=shares,
         unknown=settings.unknown,
+        hospital=settings.hospital,
     )
 
 
