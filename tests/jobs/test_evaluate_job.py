@@ -98,6 +98,9 @@ def test_predictions_and_page_are_left(at_home):
     page = (out / "report.html").read_text()
     assert "that the model was not trained on" in page
     assert "Which films were measured" in page
+    assert "Does it hold here?" in page
+    assert "Tested elsewhere" in (out / "card.md").read_text()
+    assert (out / "sheets.html").exists()
 
 
 def test_labels_that_come_later_give_the_same(spark, run_dir, films, tmp_path, at_home):

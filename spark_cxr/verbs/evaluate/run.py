@@ -28,6 +28,7 @@ from spark_cxr.verbs.evaluate.results import (
     headline_of,
     summary_of,
 )
+from spark_cxr.verbs.train.card import write_evaluation_card
 
 
 def check_settings(cfg: Config) -> None:
@@ -63,6 +64,7 @@ def evaluate_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     report = evaluation_report(EvaluationRun(cfg, manifest, source, found, seconds, spark.version))
     output.write_json("evaluation.json", report.to_json())
     output.write_text("report.html", evaluation_page(report))
+    write_evaluation_card(report, manifest, output)
     return Outcome(headline_of(report), summary_of(report, output.table("report.html")))
 
 

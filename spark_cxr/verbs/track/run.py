@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 METRICS = "metrics.json"
 COMPARISON = "comparison.json"
 EVALUATION = "evaluation.json"
-FILES = (METRICS, COMPARISON, EVALUATION, "report.html", RECORD)
+FILES = (METRICS, COMPARISON, EVALUATION, "report.html", "card.md", RECORD)
 NETWORK = ("weights.keras", "films.png")
 """What a fine-tuning leaves beside them: the network that learned, and the films as it saw them."""
 MODEL = "model"
