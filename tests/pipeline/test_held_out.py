@@ -56,9 +56,10 @@ def accuracy(found):
 
 def test_a_patient_is_not_answered_by_a_head_that_knows_him(films):
     rows = prepare_rows(films, LABELS)
-    tree = catalog.get("dt")
-    known = answers_of_classes(fit(tree, rows).transform(rows), 2)
-    apart = held_out_classes(tree, rows, HeadRecipe(), 2, 4, TRAIN)
+    tree, by_heart = catalog.get("dt"), (("max_depth", 12.0), ("min_films", 2.0))
+    recipe = HeadRecipe(setting=by_heart)
+    known = answers_of_classes(fit(tree, rows, recipe).transform(rows), 2)
+    apart = held_out_classes(tree, rows, recipe, 2, 4, TRAIN)
     assert accuracy(known) > 0.9
     assert accuracy(apart) < 0.7
     assert len(apart.groups) == 120
