@@ -23,7 +23,7 @@ LEAST_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
-class Course:
+class MeasureCourse:
     """One measure, day by day."""
 
     name: str
@@ -75,7 +75,7 @@ class Usual:
         return found
 
 
-def usual_of(course: Course, first: int, last: int) -> Usual | None:
+def usual_of(course: MeasureCourse, first: int, last: int) -> Usual | None:
     """Describe the reference from one day to another; None where it has no film."""
     films, one, two, three = course.between(first, last)
     if films <= 0:
@@ -99,7 +99,7 @@ def usual_of(course: Course, first: int, last: int) -> Usual | None:
 
 
 def _dispersion(
-    course: Course, first: int, last: int, mean: float, variance: float
+    course: MeasureCourse, first: int, last: int, mean: float, variance: float
 ) -> tuple[float, float]:
     """Hold the weeks against chance, and the days within them once weekdays are taken out."""
     within = (course.days >= first) & (course.days <= last) & (course.sums[:, 0] > 0)

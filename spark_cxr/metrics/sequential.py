@@ -17,7 +17,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from spark_cxr.metrics.course import SHARE, WEEK, Course, Usual
+from spark_cxr.metrics.course import SHARE, WEEK, MeasureCourse, Usual
 from spark_cxr.metrics.sample import Floats, Ints
 
 WINDOWS = {WEEK: 0.25, 2 * WEEK: 0.75}
@@ -47,7 +47,7 @@ class Look:
 class Watched:
     """A measure with all looks at it."""
 
-    course: Course
+    course: MeasureCourse
     usual: Usual
     level: float
     """Its part of the false alarms at each look."""
@@ -70,7 +70,7 @@ class Watched:
         return far * error
 
 
-def levels(courses: Sequence[Course], by: str, false_alarms: float) -> list[float]:
+def levels(courses: Sequence[MeasureCourse], by: str, false_alarms: float) -> list[float]:
     """Divide a look's false alarms among measures."""
     members = Counter(course.family for course in courses)
     whole = sum(WEIGHTS.get(family, 1.0) for family in members)
@@ -80,7 +80,7 @@ def levels(courses: Sequence[Course], by: str, false_alarms: float) -> list[floa
     ]
 
 
-def watch_course(course: Course, usual: Usual, level: float, ends: Ints) -> Watched:
+def watch_course(course: MeasureCourse, usual: Usual, level: float, ends: Ints) -> Watched:
     """Look at a measure at the end of each of some days."""
     looks, alarms = list[Look](), list[Look]()
     for width, part in WINDOWS.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spark_cxr.metrics.course import MEAN, SHARE, WEEK, Course
+from spark_cxr.metrics.course import MEAN, SHARE, WEEK, MeasureCourse
 
 FIRST = 738887
 """A Monday: 1 January 2024."""
@@ -32,7 +32,7 @@ class DrawnCourse:
     distance: float = 0.0
     refusals: float = 0.0
 
-    def courses(self, rng: np.random.Generator) -> list[Course]:
+    def courses(self, rng: np.random.Generator) -> list[MeasureCourse]:
         """Draw a course."""
         days = np.arange(self.weeks * WEEK)
         busy = np.array([1.2, 1.25, 1.2, 1.15, 1.1, 0.6, 0.5])[days % WEEK] / WEEK
@@ -74,7 +74,7 @@ def _course(
     films: np.ndarray,
     value: np.ndarray,
     only_up: bool = False,
-) -> Course:
+) -> MeasureCourse:
     powers = [films * value**power for power in range(4)]
     sums = np.stack([np.bincount(day, weights) for weights in powers], axis=1)
-    return Course(name, family, kind, np.arange(len(sums)) + FIRST, sums, only_up)
+    return MeasureCourse(name, family, kind, np.arange(len(sums)) + FIRST, sums, only_up)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spark_cxr.metrics.course import MEAN, SHARE, WEEK, Course, Usual, usual_of
+from spark_cxr.metrics.course import MEAN, SHARE, WEEK, MeasureCourse, Usual, usual_of
 from spark_cxr.metrics.sequential import (
     WINDOWS,
     YEAR,
@@ -133,9 +133,9 @@ def test_a_planted_shift_is_found_within_two_weeks_95_times_of_100(measure: str)
 # What is usual
 
 
-def course_of(values: np.ndarray, films: float = 100.0, kind: str = SHARE) -> Course:
+def course_of(values: np.ndarray, films: float = 100.0, kind: str = SHARE) -> MeasureCourse:
     sums = np.stack([np.full(len(values), films), *[films * values] * 3], axis=1)
-    return Course("a", "a", kind, FIRST + np.arange(len(values)), sums)
+    return MeasureCourse("a", "a", kind, FIRST + np.arange(len(values)), sums)
 
 
 def test_weeks_that_differ_more_than_chance_have_a_dispersion_above_1() -> None:

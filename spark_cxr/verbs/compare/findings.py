@@ -102,11 +102,7 @@ def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Findin
     if by == SOURCE:
         alone = finding_sources(films, [each.finding for each in compared])
         compared = testable(compared, alone)
-        by_path, sources = finding_folds(films, output)
-        cfg = replace(cfg, compare=replace(cfg.compare, folds=len(sources)))
-    else:
-        strata = with_strata(films, compared, cfg.compare.folds)
-        by_path = folds_of(strata, images, by, cfg, output)
+    cfg, by_path = _dealt(films, images, compared, by, cfg, output)
     folded = by_path.join(films.select(PATH, FINDINGS), on=PATH, how="inner")
     entrants, shared = list[FindingsEntrant](), 0
     for backbone, features in vectors:
@@ -120,20 +116,28 @@ def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Findin
         # Folds by source leave those out of the training.
         shared = 0 if by == SOURCE else count_shared_in_folds(rows)
         rows.unpersist()
-    return FindingEntrants(
-        given,
-        cfg,
-        ingested,
-        tuple(vectors),
-        tuple(entrants),
-        compared,
-        tuple(c for c in counts if c not in compared and c.finding not in alone),
-        by,
-        shared,
-        people_of(images.join(films.select(PATH), on=PATH, how="left_semi")),
-        alone,
-        "" if by == SOURCE else missing_figure(films.withColumn(LABEL, F.lit("findings")), 1),
-    )
+    left_out = tuple(c for c in counts if c not in compared and c.finding not in alone)
+    people = people_of(images.join(films.select(PATH), on=PATH, how="left_semi"))
+    labelled = films.withColumn(LABEL, F.lit("findings"))
+    missing = "" if by == SOURCE else missing_figure(labelled, least=1)
+    done = (given, cfg, ingested, tuple(vectors), tuple(entrants), compared, left_out, by, shared)
+    return FindingEntrants(*done, people, alone, missing)
+
+
+def _dealt(
+    films: DataFrame,
+    images: DataFrame,
+    compared: Sequence[FindingTally],
+    by: str,
+    cfg: Config,
+    output: Output,
+) -> tuple[Config, DataFrame]:
+    """Give each film its fold, and settings with as many folds as there are."""
+    if by != SOURCE:
+        strata = with_strata(films, compared, cfg.compare.folds)
+        return cfg, folds_of(strata, images, by, cfg, output)
+    by_path, sources = finding_folds(films, output)
+    return replace(cfg, compare=replace(cfg.compare, folds=len(sources))), by_path
 
 
 def testable(counts: Sequence[FindingTally], alone: Mapping[str, str]) -> tuple[FindingTally, ...]:

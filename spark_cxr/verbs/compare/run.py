@@ -36,6 +36,7 @@ from spark_cxr.report.findings_comparison import findings_comparison_page
 from spark_cxr.schemas import FEATURES, GROUP, PATH, SOURCE, TEST_PREDICTIONS
 from spark_cxr.settings import Config
 from spark_cxr.verbs.compare.films import (
+    Vectors,
     check_splits,
     compared_films,
     count_shared_in_folds,
@@ -105,14 +106,11 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     splits = tuple(by for by in cfg.compare.splits if by != SOURCE)
     folds_by = {by: folds_of(films, ingested.images, by, cfg, output) for by in splits}
     by_source = source_folds(films, classes, output) if SOURCE in cfg.compare.splits else None
-    elsewhere = list[ElsewhereResult]()
     results, shared = list[Result](), dict[str, int]()
     for backbone, featurized in vectors:
         network = featurized.plan.network
         marks = marked(ingested.images, classes.take(featurized.rows), network)
         tested = _Tested(network, marks.persist() if marks else None)
-        if by_source:
-            elsewhere += _elsewhere(backbone, featurized, by_source, chosen, cfg, output)
         for by in splits:
             rows = _prepared(featurized, classes, folds_by[by]).persist()
             if can_cross(by) and cfg.train.crossing == "error":
@@ -127,24 +125,15 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
             rows.unpersist()
         if marks:
             marks.unpersist()
-    return Comparison(
-        command=given,
-        cfg=cfg,
-        ingested=ingested,
-        featurized=tuple(vectors),
-        classes=classes,
-        shared=shared,
-        results=tuple(results),
-        people=people_of(classes.take(ingested.images)),
-        by_source=by_source,
-        elsewhere=tuple(elsewhere),
-        missing="" if by_source else missing_figure(films),
-    )
+    people = people_of(classes.take(ingested.images))
+    elsewhere = tuple(_elsewhere(vectors, by_source, chosen, cfg, output)) if by_source else ()
+    missing = "" if by_source else missing_figure(films)
+    done = (given, cfg, ingested, tuple(vectors), classes, shared, tuple(results), people)
+    return Comparison(*done, by_source, elsewhere, missing)
 
 
 def _elsewhere(
-    backbone: str,
-    featurized: FeatureResult,
+    vectors: Vectors,
     folds: SourceFolds,
     chosen: Sequence[heads.Head],
     cfg: Config,
@@ -154,15 +143,18 @@ def _elsewhere(
 
     Films of a patient or a near-duplicate of a tested one never train, whatever --crossing says.
     """
-    rows = _prepared(featurized, folds.classes, folds.rows).persist()
-    for head in chosen:
-        entrant = Entrant(backbone, head.name, SOURCE)
-        scored = _scored(head, rows, cfg, True, len(folds.sources))
-        table, names = f"predictions/{entrant.name}", folds.classes.names
-        output.write_table(training.predictions_of(scored, names, entrant.name), table)
-        predictions = rows.sparkSession.read.schema(TEST_PREDICTIONS).parquet(output.table(table))
-        yield ElsewhereResult(entrant, answers_of(predictions, names))
-    rows.unpersist()
+    names = folds.classes.names
+    for backbone, featurized in vectors:
+        rows = _prepared(featurized, folds.classes, folds.rows).persist()
+        for head in chosen:
+            entrant = Entrant(backbone, head.name, SOURCE)
+            scored = _scored(head, rows, cfg, True, len(folds.sources))
+            place = f"predictions/{entrant.name}"
+            output.write_table(training.predictions_of(scored, names, entrant.name), place)
+            table = output.table(place)
+            predictions = rows.sparkSession.read.schema(TEST_PREDICTIONS).parquet(table)
+            yield ElsewhereResult(entrant, answers_of(predictions, names))
+        rows.unpersist()
 
 
 def _recipe(cfg: Config) -> training.HeadRecipe:

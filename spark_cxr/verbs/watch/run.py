@@ -12,7 +12,7 @@ import numpy as np
 
 from spark_cxr import __version__
 from spark_cxr.errors import ConfigError, InputError, few
-from spark_cxr.metrics.course import WEEK, Course, Usual, usual_of
+from spark_cxr.metrics.course import WEEK, MeasureCourse, Usual, usual_of
 from spark_cxr.metrics.ranks import area_under_roc
 from spark_cxr.metrics.sample import Flags, Floats
 from spark_cxr.metrics.sequential import Watched, levels, watch_course
@@ -157,7 +157,7 @@ def _measures(
     periods: Sequence[Period],
 ) -> list[Watched]:
     """Hold each measure against the training where that says what it was, else the first weeks."""
-    held = list[tuple[Course, Usual, int]]()
+    held = list[tuple[MeasureCourse, Usual, int]]()
     for course in tally.courses():
         usual = usual_of(course, span.first, span.last)
         trained = usual_at_training(course, usual, *training) if training else None
@@ -174,7 +174,7 @@ def _measures(
 
 
 def usual_at_training(
-    course: Course, usual: Usual | None, known: Reference, films: int
+    course: MeasureCourse, usual: Usual | None, known: Reference, films: int
 ) -> Usual | None:
     """Say what a measure was at the test of the training; None where the model does not say.
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from spark_cxr.errors import InputError
-from spark_cxr.metrics.course import MEAN, SHARE, Course
+from spark_cxr.metrics.course import MEAN, SHARE, MeasureCourse
 from spark_cxr.model.findings import findings_in
 from spark_cxr.model.predictor import NO_XRAY
 
@@ -84,7 +84,7 @@ class FilmTally:
         self._add_total(RIGHT, days)
         _count(self.counts[RIGHT, ""], days[right])
 
-    def courses(self) -> list[Course]:
+    def courses(self) -> list[MeasureCourse]:
         """Give each measure as a course, the most important first."""
         found = [*self._of_family(ANSWERS), *self._of_numbers(), *self._of_family(REFUSALS)]
         others = [name for name in self.totals if name not in (ANSWERS, REFUSALS)]
@@ -104,7 +104,7 @@ class FilmTally:
             return [*self.labels, *sorted(name for name in sums if name not in self.labels)]
         return sorted(sums, key=lambda name: (-sums[name], name))
 
-    def _of_family(self, family: str) -> Iterator[Course]:
+    def _of_family(self, family: str) -> Iterator[MeasureCourse]:
         totals = self.totals[REFUSALS if family == REASONS else family]
         if not totals:
             return
@@ -120,15 +120,15 @@ class FilmTally:
             have = np.array([counts[day] for day in days.tolist()], dtype=np.float64)
             sums = np.stack([films, have, have, have], axis=1)
             name = pattern.format(value)
-            yield Course(name, family, SHARE, days, sums, family in ONLY_UP)
+            yield MeasureCourse(name, family, SHARE, days, sums, family in ONLY_UP)
 
-    def _of_numbers(self) -> Iterator[Course]:
+    def _of_numbers(self) -> Iterator[MeasureCourse]:
         for family in (CONFIDENCE, DISTANCE):
             by_day = self.moments[family]
             if by_day:
                 days = np.array(sorted(by_day), dtype=np.int64)
                 sums = np.stack([by_day[day] for day in days.tolist()])
-                yield Course(f"mean {family}", family, MEAN, days, sums)
+                yield MeasureCourse(f"mean {family}", family, MEAN, days, sums)
 
     def _learn_labels(self, batch: pa.RecordBatch) -> None:
         """Take the names of the labels from the first film that has probabilities."""
