@@ -10,8 +10,7 @@ from spark_cxr.output import Outcome, Output
 from spark_cxr.settings import Config
 
 SUMMARY = "Watch a table of scores week by week, and raise an alarm where something moves"
-ALARM = 3
-"""Exit code with --fail-on-alarm: 1 is what Python gives a program that broke, 2 a refusal."""
+ALARM = 3  # exit code with --fail-on-alarm: 1 is a program that broke, 2 a refusal
 
 
 def run(_: object, cfg: Config, output: Output) -> Outcome:

@@ -18,7 +18,7 @@ from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.evaluation_wording import evaluation_lines
 from spark_cxr.metrics.net_benefit import decision_curves
-from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, RunSummary
+from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, Row, RunSummary
 from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.transfer import transfers
 from spark_cxr.model.manifest import Manifest
@@ -71,18 +71,7 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         counts=_counts(done),
         training=manifest.metrics,
         data=_data(done),
-        model=(
-            ("Name", manifest.name),
-            ("Identity", manifest.identity),
-            ("Head", manifest.head),
-            ("Backbone", manifest.backbone),
-            ("Weights", manifest.weights.origin),
-            (
-                "Trained with",
-                f"spark_cxr {manifest.versions.get('spark_cxr', 'of unknown version')}",
-            ),
-            ("Its own test", str(manifest.split.get("how", "not known"))),
-        ),
+        model=_model(manifest),
         run=_run(done),
         renamed=alignment.renamed if alignment else {},
         untested=alignment.untested if alignment else (),
@@ -99,6 +88,20 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         mistakes=() if films.thresholds else mistakes_of(answered),
         caveats=tuple(_caveats(done, metrics)),
         overlap=done.source.overlap,
+    )
+
+
+def _model(manifest: Manifest) -> tuple[Row, ...]:
+    """Say which model it is."""
+    version = manifest.versions.get("spark_cxr", "of unknown version")
+    return (
+        ("Name", manifest.name),
+        ("Identity", manifest.identity),
+        ("Head", manifest.head),
+        ("Backbone", manifest.backbone),
+        ("Weights", manifest.weights.origin),
+        ("Trained with", f"spark_cxr {version}"),
+        ("Its own test", str(manifest.split.get("how", "not known"))),
     )
 
 
