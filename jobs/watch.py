@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from spark_cxr.job import Job, main
 from spark_cxr.output import Outcome, Output
 from spark_cxr.settings import Config
 
-SUMMARY = "Watch a table of scores week by week, and raise an alarm where something moves"
-ALARM = 3  # exit code with --fail-on-alarm: 1 is a program that broke, 2 a refusal
+ALARM = 3
+"""Exit code with --fail-on-alarm: 1 is what Python gives a program that broke, 2 a refusal."""
 
 
 def run(_: object, cfg: Config, output: Output) -> Outcome:
@@ -20,11 +17,8 @@ def run(_: object, cfg: Config, output: Output) -> Outcome:
     return watch_step(cfg, output)
 
 
-def code(cfg: Config, ended: Mapping[str, Any]) -> int:
-    """Give the exit code of a run that ended well."""
-    return ALARM if cfg.watch.fail_on_alarm and ended["alarms"] else 0
-
-
-JOB = Job("watch", SUMMARY, ("watch",), run, needs_spark=False, code=code)
+SUMMARY = "Watch a table of scores week by week, and raise an alarm where something moves"
+JOB = Job("watch", SUMMARY, ("watch",), run, needs_spark=False,
+          code=lambda c, said: ALARM * bool(c.watch.fail_on_alarm and said["alarms"]))  # fmt: skip
 if __name__ == "__main__":
     main(JOB)
