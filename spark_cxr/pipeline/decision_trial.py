@@ -71,7 +71,7 @@ def _applied(decision: Decision, independent: bool) -> Callable[[Column], Column
 
 
 @dataclass(frozen=True)
-class TestFilms:
+class DecisionFilms:
     """Films of a test on the driver: what they are, what the head states, what the model says."""
 
     labels: tuple[str, ...]
@@ -84,7 +84,7 @@ class TestFilms:
 
 def decision_figures(
     decision: Decision,
-    films: TestFilms,
+    films: DecisionFilms,
     train: Train,
     seed: int,
     rows: Sequence[FindingFigures] = (),
@@ -125,14 +125,14 @@ def decision_figures(
     )
 
 
-def _trust(films: TestFilms, seed: int) -> tuple[Trust, Trust]:
+def _trust(films: DecisionFilms, seed: int) -> tuple[Trust, Trust]:
     measured = trust_of_classes if films.truth.ndim == 1 else trust_of_findings
     return measured(films.truth, films.stated, seed), measured(films.truth, films.answered, seed)
 
 
 def _point_figures(
     decision: Decision,
-    films: TestFilms,
+    films: DecisionFilms,
     train: Train,
     seed: int,
     rows: Sequence[FindingFigures],
@@ -194,14 +194,14 @@ def figures_of_classes(
         columns = [shares[n].alias(f"p{n}") for n in range(len(labels))]
         stated = _in_order(scored, columns)
     truth = np.array([labels.index(label) for label in said.truth], dtype=np.float64)
-    films = TestFilms(labels, truth, stated, said.probabilities, said.groups)
+    films = DecisionFilms(labels, truth, stated, said.probabilities, said.groups)
     return decision_figures(decision, films, cfg.train, cfg.run.seed)
 
 
 def figures_of_findings(
     decision: Decision,
     scored: DataFrame,
-    films: TestFilms,
+    films: DecisionFilms,
     rows: Sequence[FindingFigures],
     cfg: Config,
 ) -> DecisionFigures | None:

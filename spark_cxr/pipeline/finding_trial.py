@@ -18,7 +18,11 @@ from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetri
 from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import NO_DECISION, Decision
-from spark_cxr.pipeline.decision_trial import TestFilms, figures_of_findings, recalibrated_findings
+from spark_cxr.pipeline.decision_trial import (
+    DecisionFilms,
+    figures_of_findings,
+    recalibrated_findings,
+)
 from spark_cxr.pipeline.evaluate import count_shared, marked, overlap_of
 from spark_cxr.pipeline.finding_counts import FindingTally, known_text
 from spark_cxr.pipeline.finding_heads import ANSWERS, FittedFindings, finding_predictions
@@ -155,10 +159,10 @@ class FindingPredictions:
     """Sources and views, and what the table of images knows beside them."""
 
     @property
-    def films(self) -> TestFilms:
+    def films(self) -> DecisionFilms:
         """Give them as a decision is measured on them."""
         shares = self.probabilities
-        return TestFilms(self.findings, self.truth, shares, shares, self.groups)
+        return DecisionFilms(self.findings, self.truth, shares, shares, self.groups)
 
     def measured(self, seed: int, resamples: int, bands: bool = True) -> FindingMetrics:
         """Measure them, with intervals from resampling groups; bands are for curves of a page."""

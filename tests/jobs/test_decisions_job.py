@@ -15,12 +15,13 @@ QUICK = {"resamples": 100, "learning_curve": False, "explained": 0}
 
 
 @pytest.fixture(scope="module")
-def run_dir(spark, films, tmp_path_factory):
+def run_dir(spark, tmp_path_factory):
     out = tmp_path_factory.mktemp("decisions") / "R"
     wanted = {"recalibrate": "temperature", "coverage": 0.7, "sensitivity": "COVID-19=0.9"}
     cfg = defaults(
         run={"out": str(out)},
-        ingest={"images": [str(films)], "labels": str(films / "manifest.csv")},
+        phantoms={"count": 120, "size": 64, "formats": ["png"]},
+        ingest={"likeness": 1.0},
         train={**QUICK, **wanted, "calibration_folds": 2},
     )
     job.run(JOB, spark, cfg)

@@ -7,7 +7,7 @@ import pytest
 
 from spark_cxr.metrics import measure
 from spark_cxr.metrics.decision_wording import decision_lines
-from spark_cxr.pipeline.decision_trial import TestFilms, decision_figures
+from spark_cxr.pipeline.decision_trial import DecisionFilms, decision_figures
 from spark_cxr.report.decisions import decision_section
 from tests.model.decision_by_hand import decision, decision_of_findings
 from tests.model.findings_by_hand import FINDINGS
@@ -27,7 +27,7 @@ def drawn(films=200):
 def figures_of(made, train=TRAIN):
     truth, stated, groups = drawn()
     answered = made.probabilities(stated, False)
-    films = TestFilms(LABELS, truth, stated, answered, groups)
+    films = DecisionFilms(LABELS, truth, stated, answered, groups)
     return decision_figures(made, films, train, 0), films
 
 
@@ -89,7 +89,7 @@ def test_findings_are_measured_in_one_pool_and_one_by_one():
     has = np.column_stack([truth == place for place in (0, 1, 2, 0)]).astype(float)
     has[::7, 1] = np.nan
     made = decision_of_findings()
-    films = TestFilms(FINDINGS, has, shares, made.probabilities(shares, True), groups)
+    films = DecisionFilms(FINDINGS, has, shares, made.probabilities(shares, True), groups)
     figures = decision_figures(made, films, TRAIN, 0)
     assert figures.left == {}
     assert figures.too_few == ("Hernia",)

@@ -27,7 +27,7 @@ from spark_cxr.metrics.results import PartTable
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import Decision
 from spark_cxr.model.predictor import NO_XRAY
-from spark_cxr.pipeline.decision_trial import TestFilms, decision_figures
+from spark_cxr.pipeline.decision_trial import DecisionFilms, decision_figures
 from spark_cxr.pipeline.subgroups import (
     AGE_BAND,
     Subgroups,
@@ -128,7 +128,7 @@ class EvaluatedFilms:
         """Measure what operating points and sets of the model give on these films."""
         truth = self.cells if self.thresholds else self.cells.argmax(axis=1).astype(np.float64)
         shares = self.probabilities
-        films = TestFilms(self.labels, truth, shares, shares, list(self.groups))
+        films = DecisionFilms(self.labels, truth, shares, shares, list(self.groups))
         # What the head stated before recalibration is not asked here.
         return decision_figures(replace(decision, recalibration=None), films, settings, seed)
 
