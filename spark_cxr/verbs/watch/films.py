@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from pyarrow import fs
 
 from spark_cxr.errors import InputError, few, nearest
+from spark_cxr.images.demographics import age_band
 from spark_cxr.output import Output, absolute, locate
 from spark_cxr.pipeline.csv_text import read_csv_text, uncompressed
 from spark_cxr.verbs.watch.table import ROWS, parquet_files
 
 Codes = NDArray[np.int32]
 ATTRIBUTES = ("view", "maker", "sex", "age")
-AGE_BANDS = {18: "0-17", 40: "18-39", 65: "40-64", 1000: "65+"}
-"""By the age that they stay below."""
 KEY_NAMES = (
     *("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id"),
     *("image_id", "imageid", "sha256", "key"),
@@ -151,8 +150,7 @@ def _film_batches(
 def _texts(batch: pa.RecordBatch, name: str) -> list[str]:
     values = batch.column(name).to_pylist()
     if name == "age":
-        return [next((b for top, b in AGE_BANDS.items() if (v or 0) < top), "") if v is not None
-                else "unknown" for v in values]  # fmt: skip
+        return [age_band(value) or "unknown" for value in values]
     return [str(value) if value not in (None, "") else "unknown" for value in values]
 
 
