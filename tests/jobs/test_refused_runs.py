@@ -103,7 +103,9 @@ def steps(out):
 
 def test_label_file_is_read_once_by_an_ingest(spark, films, tmp_path, monkeypatch):
     reads, read = [], label_table.read_rows
-    monkeypatch.setattr(label_table, "read_rows", lambda *a: reads.append(a[1]) or read(*a))
+    monkeypatch.setattr(
+        label_table, "read_rows", lambda *a, **more: reads.append(a[1]) or read(*a, **more)
+    )
     checked, check = [], labels.check_labels
     monkeypatch.setattr(
         labels,

@@ -13,7 +13,7 @@ from spark_cxr.model.decision import Decision
 from spark_cxr.pipeline import held_out
 from spark_cxr.pipeline.decision_trial import STATED, recalibrated_classes
 from spark_cxr.pipeline.finding_counts import count_findings
-from spark_cxr.pipeline.finding_heads import prepare_findings
+from spark_cxr.pipeline.finding_heads import FindingFitter, prepare_findings
 from spark_cxr.pipeline.heads import HeadRecipe, fit, prepare_rows
 from spark_cxr.pipeline.held_out import (
     HELD_OUT,
@@ -76,7 +76,8 @@ def test_a_patient_is_not_answered_by_a_head_that_knows_him(films):
 def test_findings_are_answered_over_all_films_and_known_on_some(films):
     rows = prepare_findings(films)
     counts = count_findings(films)
-    found = held_out_findings(catalog.get("lr"), rows, counts, {}, HeadRecipe(), 4, TRAIN)
+    head = FindingFitter(catalog.get("lr"), HeadRecipe(), parallelism=1)
+    found = held_out_findings(head, rows, counts, 4, TRAIN, 0)
     assert found.probabilities.shape == found.truth.shape == (120, 1)
     assert np.isnan(found.truth).sum() == 20
     assert ((found.probabilities > 0) & (found.probabilities < 1)).all()

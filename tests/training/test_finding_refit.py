@@ -111,9 +111,9 @@ def test_of_dense_layers_only_the_last_changes():
 def test_training_ends_with_it_on_all_films_as_they_are(tmp_path, body, monkeypatch):
     received = []
 
-    def watched(head, train, val):
+    def watched(head, train, val, first):
         received.append((train, val))
-        return refit_findings_if_better(head, train, val)
+        return refit_findings_if_better(head, train, val, first)
 
     monkeypatch.setattr(epoch, "refit_findings_if_better", watched)
     changes = {"label_smoothing": 0.1, "augment": replace(STILL, erase=1.0)}

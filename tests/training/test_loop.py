@@ -67,8 +67,8 @@ def test_the_weights_are_those_of_the_best_epoch(trained):
 
 
 def test_each_epoch_is_told(lines):
-    assert [line[:8] for line in lines] == [f"epoch {n:<2}" for n in range(1, 11)]
-    assert "validation loss" in lines[0]
+    ends = [line for line in lines if "validation loss" in line]  # a slow one is told of before
+    assert [line[:8] for line in ends] == [f"epoch {n:<2}" for n in range(1, 11)]
 
 
 def test_the_contact_sheet_shows_six_rows_and_the_first_once_more(task, trained):

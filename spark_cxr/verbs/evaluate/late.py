@@ -104,7 +104,7 @@ def _labelled(scores: DataFrame, labels: DataFrame, settings: Ingest) -> DataFra
     known = {
         "source": F.coalesce("file_source", source_of(settings.images, dataset_of(settings).name)),
         "group_id": F.coalesce(patient, F.col(SHA256)),
-        **{name: F.col(f"file_{name}") for name in ("view", "age", "sex", "maker", "device")},
+        "view": F.col("file_view"),
         "learned": F.lit(None).cast("string"),
     }
     return rows.withColumns(known).select(*columns(EVALUATED))
