@@ -7,6 +7,7 @@ from spark_cxr.metrics.evaluation_wording import (
     evaluation_setting,
     figure_of,
     left_out,
+    name_of,
     refusals,
     verdict,
 )
@@ -71,7 +72,8 @@ def evaluation_page(report: EvaluationReport) -> str:
 
 def _verdict(report: EvaluationReport) -> Html:
     found = report.metrics
-    said = (refusals(report.counts), left_out(report.counts), *_remarks(report))
+    held = [f"{name_of(each)}: {each.sentence}." for each in report.transfers[:1]]
+    said = (*held, refusals(report.counts), left_out(report.counts), *_remarks(report))
     setting = element("strong", verdict(found))
     return join(
         [
