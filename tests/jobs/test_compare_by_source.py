@@ -110,6 +110,7 @@ def elsewhere(spark, films, tmp_path_factory):
     return folder / "R", said, json.loads((folder / "R" / "comparison.json").read_text())
 
 
+@pytest.mark.slow
 def test_each_source_has_a_figure_from_heads_of_the_others(elsewhere):
     out, said, kept = elsewhere
     (row,) = kept["by_source"]["ranking"]
@@ -125,12 +126,14 @@ def test_each_source_has_a_figure_from_heads_of_the_others(elsewhere):
     assert said["fits"] == 2 * 5 + 2
 
 
+@pytest.mark.slow
 def test_a_class_of_one_source_has_no_good_number(elsewhere):
     _, _, kept = elsewhere
     (sentence,) = kept["by_source"]["left_out"]
     assert sentence.startswith("COVID-19 comes from east only (")
 
 
+@pytest.mark.slow
 def test_figures_by_patient_and_image_stay_beside_it(elsewhere):
     out, _, kept = elsewhere
     assert kept["split"]["method"] == "patient"
@@ -140,6 +143,7 @@ def test_figures_by_patient_and_image_stay_beside_it(elsewhere):
     }
 
 
+@pytest.mark.slow
 def test_it_stands_first_on_the_page(elsewhere):
     out, _, _ = elsewhere
     page = (Path(out) / "report.html").read_text()

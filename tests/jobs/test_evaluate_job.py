@@ -123,6 +123,7 @@ def test_labels_that_come_later_give_the_same(spark, run_dir, films, tmp_path, a
         assert flat(later[name]) == pytest.approx(flat(at_once[name]), abs=1e-9), name
 
 
+@pytest.mark.slow
 def test_classes_may_go_by_other_names(spark, run_dir, films, tmp_path, at_home):
     found, _ = at_home
     with (films / "manifest.csv").open() as file:
@@ -156,6 +157,7 @@ def test_what_cannot_be_measured_is_said(spark, run_dir, films, tmp_path):
         evaluated(spark, run_dir, tmp_path / "C", labels, table=str(tmp_path / "nothing"))
 
 
+@pytest.mark.slow
 def test_a_model_of_findings_is_measured_finding_by_finding(spark, tmp_path):
     findings = ["Consolidation=0.4", "Effusion=0.4"]
     drawn = {"count": 80, "size": 96, "formats": ["png"], "bad": 0, "several_findings": findings}

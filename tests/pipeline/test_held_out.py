@@ -54,6 +54,7 @@ def accuracy(found):
     return (found.probabilities.argmax(axis=1) == found.truth).mean()
 
 
+@pytest.mark.slow
 def test_a_patient_is_not_answered_by_a_head_that_knows_him(films):
     rows = prepare_rows(films, LABELS)
     tree, by_heart = catalog.get("dt"), (("max_depth", 12.0), ("min_films", 2.0))
@@ -73,6 +74,7 @@ def test_a_patient_is_not_answered_by_a_head_that_knows_him(films):
     )
 
 
+@pytest.mark.slow
 def test_findings_are_answered_over_all_films_and_known_on_some(films):
     rows = prepare_findings(films)
     counts = count_findings(films)
@@ -83,6 +85,7 @@ def test_findings_are_answered_over_all_films_and_known_on_some(films):
     assert ((found.probabilities > 0) & (found.probabilities < 1)).all()
 
 
+@pytest.mark.slow
 def test_no_more_films_than_a_bound_come_to_the_driver(films, monkeypatch):
     monkeypatch.setattr(held_out, "MOST", 30)
     some = {row["path"] for row in drawn(films, 120, 1).collect()}
@@ -90,12 +93,14 @@ def test_no_more_films_than_a_bound_come_to_the_driver(films, monkeypatch):
     assert some == {row["path"] for row in drawn(films.repartition(3), 120, 1).collect()}
 
 
+@pytest.mark.slow
 def test_too_few_patients_for_folds_are_said(films):
     few = held_out_folds(films.limit(2), TRAIN, 0)
     assert few.rows is None
     assert "at least 2 patients or images of each label for 2 folds" in few.obstacle
 
 
+@pytest.mark.slow
 def test_isotonic_probabilities_may_name_another_class_in_spark_too(films):
     rows = prepare_rows(films, LABELS)
     scored = fit(catalog.get("lr"), rows).transform(rows)
