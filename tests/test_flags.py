@@ -10,7 +10,7 @@ from spark_cxr.settings import SECTIONS, Config
 ALL_FLAGS = (
     "-h, --help, --conf, --set, --out, --overwrite, --no-overwrite, --seed, --count, --size, "
     "--formats, --bad, --masks, --no-masks, --marker, "
-    "--several-findings, --unknown"
+    "--several-findings, --unknown, --hospital"
 )
 
 

@@ -151,6 +151,7 @@ def matrix(spark, tmp_path, text, wanted=("all",), dataset=None, **policy):
     return {row["key"]: row["findings"] for row in rows.collect()}
 
 
+@pytest.mark.slow
 def test_numbers_and_words_are_read_however_they_are_written(spark, tmp_path):
     text = (
         "image,Edema,Effusion,Mass\na,1.0,TRUE, 1 \nb,-1.0,false,0.\nc,nan,NaN,null\n"
@@ -171,17 +172,20 @@ def test_a_number_that_is_no_answer_is_refused(spark, tmp_path, cell):
         matrix(spark, tmp_path, f"image,Edema,Effusion\na,1,{cell}\nb,0,0\n")
 
 
+@pytest.mark.slow
 def test_nothing_is_no_finding_in_a_list_either(spark, tmp_path):
     text = "image,findings\na,Edema|nan\nb,NaN\nc,null\nd,Edema|\ne,\n"
     found = matrix(spark, tmp_path, text)
     assert found == {"a": {"Edema": True}, "b": None, "c": None, "d": {"Edema": True}, "e": None}
 
 
+@pytest.mark.slow
 def test_a_column_without_a_name_is_no_finding(spark, tmp_path):
     found = matrix(spark, tmp_path, ",image,Edema,\n0,a,1,1\n1,b,0,0\n")
     assert found == {"a": {"Edema": True}, "b": {"Edema": False}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "said"),
     [
@@ -197,6 +201,7 @@ def test_a_name_that_no_label_can_hold_is_refused(spark, tmp_path, header, said)
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_name_is_a_name_whatever_it_would_do_elsewhere(spark, tmp_path):
     text = 'image,=cmd(),<b>x</b>,"Pleural\nEffusion",a`b.c\na,1,0,1,0\nb,0,1,,1\n'
     found = matrix(spark, tmp_path, text)
@@ -204,18 +209,21 @@ def test_a_name_is_a_name_whatever_it_would_do_elsewhere(spark, tmp_path):
     assert found["b"] == {"=cmd()": False, "<b>x</b>": True, "a`b.c": True}
 
 
+@pytest.mark.slow
 def test_a_bar_within_a_name_of_a_list_is_refused(spark, tmp_path):
     dataset = Dataset("x", between=";")
     with pytest.raises(InputError, match=r"without \| in them. Received: A\|B"):
         matrix(spark, tmp_path, "image,findings\na,A|B;C\nb,C\n", dataset=dataset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["557 2 1015", "557 x", "5-7 2", "1e3 4", "mask"])
 def test_run_lengths_that_are_broken_are_refused(spark, tmp_path, cell):
     with pytest.raises(InputError, match=r"pairs of numbers as run lengths.*with 1 others"):
         matrix(spark, tmp_path, f"ImageId,EncodedPixels\na,-1\nb,{cell}\n", ("Pneumothorax",))
 
 
+@pytest.mark.slow
 def test_rows_of_boxes_count_whatever_their_numbers_are(spark, tmp_path):
     text = (
         "image_id,class_name,rad_id,x_min\na,Edema,R1,12\na,Edema,R2,1x\na,Edema,R3,\n"

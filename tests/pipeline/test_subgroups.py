@@ -78,6 +78,7 @@ def test_a_film_without_a_header_has_what_the_label_file_says(labelled):
     assert [row[name] for name in WHO] == [None, "F", "GE", None]
 
 
+@pytest.mark.slow
 def test_a_table_of_before_is_read_with_nobody_known(spark, labelled, tmp_path):
     done, images = labelled
     output = Output(str(tmp_path / "T"))
@@ -88,6 +89,7 @@ def test_a_table_of_before_is_read_with_nobody_known(spark, labelled, tmp_path):
     assert read.images.where("maker is null and device is null").count() == len(images)
 
 
+@pytest.mark.slow
 def test_groups_are_in_the_order_of_paths(spark, labelled):
     done, images = labelled
     strange = spark.createDataFrame([("file:/nowhere.png",)], "path string")
@@ -103,6 +105,7 @@ def test_groups_are_in_the_order_of_paths(spark, labelled):
     assert makers == [row["maker"] for row in rows]
 
 
+@pytest.mark.slow
 def test_bands_in_a_table_are_those_of_the_function(spark):
     ages = spark.createDataFrame([(age,) for age in (*range(91), None)], "age int")
     rows = ages.withColumn("band", band_of(F.col("age"))).collect()

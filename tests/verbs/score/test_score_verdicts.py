@@ -74,6 +74,7 @@ def test_a_csv_has_a_column_for_each_verdict(tmp_path, model, films):
     assert {row[f"verdict_{LABELS[0]}"] for row in rows} <= {"rule in", "rule out", "unsure"}
 
 
+@pytest.mark.slow
 def test_sql_says_the_verdicts(spark, model, films):
     register_scorer(spark, "decided", model)
     table = (
