@@ -11,6 +11,8 @@ from spark_cxr import job, load_model
 from spark_cxr.metrics.conformal import VERDICTS
 from tests.quick import defaults
 
+pytestmark = pytest.mark.slow
+"""Trainings from the command line, in other tests, decide too."""
 QUICK = {"resamples": 100, "learning_curve": False, "explained": 0}
 
 

@@ -104,6 +104,7 @@ def test_predictions_and_page_are_left(at_home):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_labels_that_come_later_give_the_same(spark, run_dir, films, tmp_path, at_home):
     found, _ = at_home
     score = {"model": str(run_dir / "model"), "images": [str(films)], "table": str(tmp_path / "S")}

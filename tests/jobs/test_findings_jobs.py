@@ -157,6 +157,7 @@ def test_explain_draws_the_finding_that_was_asked_for(spark, run_dir, films, tmp
     assert {(row["target"], row["contrast"]) for row in rows} == {("Effusion", "no Effusion")}
 
 
+@pytest.mark.slow
 def test_learning_curve_of_tuned_heads_ends_at_the_whole_training(spark, run_dir, tmp_path):
     out = tmp_path / "R"
     changed = {"learning_curve": True, "tune": True, "tune_folds": 2, "explained": 0}
