@@ -29,6 +29,13 @@ OURS = ("name", "optional_columns")
 """Fields that no description sets."""
 PATTERNS = ("label_regex", "patient_regex", "leave_out", "split_regex")
 """The keys that hold regular expressions."""
+KEYS = (
+    *("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id"),
+    *("image_id", "imageid"),
+)
+LABEL_NAMES = ("label", "labels", "class", "finding", "finding labels", "diagnosis", "target")
+FILE_LABEL_NAMES = (*LABEL_NAMES, "findings", "finding label", "class_name")
+"""What columns of label files are called that name a film, and what it has."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan, Used
+from spark_cxr.datasets import LABEL_NAMES
 from spark_cxr.errors import InputError, few
 from spark_cxr.model.manifest import TABLE
 from spark_cxr.model.model import no_network
@@ -22,7 +23,7 @@ from spark_cxr.pipeline.feature_cache import FeatureCache
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.few_near_duplicates import FEW
 from spark_cxr.pipeline.ingest import IngestResult, account_of, ingest_step
-from spark_cxr.pipeline.label_columns import LABEL_NAMES, PATIENTS
+from spark_cxr.pipeline.label_columns import PATIENTS
 from spark_cxr.pipeline.label_match import EXAMPLES, keys_of, shortened
 from spark_cxr.pipeline.label_table import normal_key, normal_view
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files

@@ -10,16 +10,18 @@ from functools import partial
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from spark_cxr.datasets import COLUMNS, JOINED, ROWS, RUN_LENGTHS, Dataset
+from spark_cxr.datasets import (
+    COLUMNS,
+    FILE_LABEL_NAMES,
+    JOINED,
+    KEYS,
+    ROWS,
+    RUN_LENGTHS,
+    Dataset,
+)
 from spark_cxr.errors import InputError, few, nearest
 from spark_cxr.pipeline.finding_names import FindingNames
 
-KEYS = (
-    *("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id"),
-    *("image_id", "imageid"),
-)
-LABEL_NAMES = ("label", "labels", "class", "finding", "finding labels", "diagnosis", "target")
-FILE_LABEL_NAMES = (*LABEL_NAMES, "findings", "finding label", "class_name")
 PATIENTS = ("patient_id", "patientid", "patient id", "patient")
 AGES = ("age", "patient age", "patient_age", "age_years")
 SEXES = ("sex", "gender", "patient gender", "patient sex", "patient_sex")

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
 
+from spark_cxr.datasets import FILE_LABEL_NAMES, KEYS
 from spark_cxr.errors import InputError, few, nearest
 from spark_cxr.images.demographics import age_band
 from spark_cxr.output import Output, absolute, locate
@@ -28,15 +29,8 @@ from spark_cxr.verbs.watch.table import ROWS, parquet_files
 
 Codes = NDArray[np.int32]
 ATTRIBUTES = ("view", "maker", "sex", "age")
-KEY_NAMES = (
-    *("path", "filename", "file_name", "file", "image", "image_path", "image index", "name", "id"),
-    *("image_id", "imageid", "sha256", "key"),
-)
-LABEL_NAMES = (
-    *("label", "labels", "class", "finding", "finding labels", "diagnosis", "target"),
-    *("findings", "finding label", "class_name"),
-)
-"""Columns of a label file, as `ingest` knows them, and a digest."""
+KEY_NAMES = (*KEYS, "sha256", "key")
+"""Columns of a label file that name a film, as `ingest` knows them, and a digest."""
 MOST_COLUMNS = 12
 MOST_LABELS = 1000
 
@@ -173,7 +167,7 @@ def read_late_labels(address: str, key_column: str = "", label_column: str = "")
     rows = csv.reader(io.StringIO(read_csv_text(uncompressed(data, address), address).text))
     header = next(rows, [])
     key = _column(header, address, key_column, KEY_NAMES, "that names the film")
-    label = _column(header, address, label_column, LABEL_NAMES, "with the label")
+    label = _column(header, address, label_column, FILE_LABEL_NAMES, "with the label")
     pairs = [
         (unicodedata.normalize("NFC", row[key].strip()), row[label].strip())
         for row in rows
