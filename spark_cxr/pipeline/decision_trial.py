@@ -28,7 +28,7 @@ from spark_cxr.metrics.findings import measure_findings
 from spark_cxr.metrics.net_benefit import predictive_values
 from spark_cxr.metrics.operating_points import OperatingPoint
 from spark_cxr.model.decision import Decision
-from spark_cxr.pipeline.evaluate import answers_of
+from spark_cxr.pipeline.evaluate import TestAnswers
 from spark_cxr.pipeline.finding_heads import ANSWERS
 from spark_cxr.pipeline.heads import BEST, PREDICTION_INDEX, PROBABILITY
 from spark_cxr.schemas import PATH
@@ -172,22 +172,21 @@ def _worth(point: OperatingPoint, row: FindingFigures, train: Train) -> PointFig
 def figures_of_classes(
     decision: Decision,
     scored: DataFrame,
-    predictions: DataFrame,
+    said: TestAnswers,
     labels: tuple[str, ...],
     cfg: Config,
 ) -> DecisionFigures | None:
-    """Bring the predictions of a test to the driver, and measure the decision on them.
+    """Measure a decision on the answers to the films of a test.
 
     Args:
         decision: Of the model.
         scored: As `recalibrated_classes` gave it.
-        predictions: `schemas.TEST_PREDICTIONS`.
+        said: The predictions.
         labels: In the order of the probabilities.
         cfg: Seed, resamples, prevalence.
     """
     if not decision:
         return None
-    said = answers_of(predictions, labels)
     stated = said.probabilities
     if decision.recalibration:
         shares = vector_to_array(F.col(STATED))

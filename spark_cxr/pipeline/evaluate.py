@@ -60,6 +60,11 @@ class TestAnswers:
     sources: list[str | None]
     views: list[str | None]
 
+    def measured(self, labels: tuple[str, ...], seed: int, resamples: int) -> Metrics:
+        """Measure them, with intervals from resampling groups."""
+        given = (self.truth, self.probabilities, labels, self.groups)
+        return measure(*given, seed=seed, resamples=resamples)
+
     def decision_curves(self, labels: tuple[str, ...], cfg: Config) -> tuple[DecisionCurve, ...]:
         """Trace what acting on the answers would be worth, class by class."""
         has = np.array(self.truth, object)[:, None] == np.array(labels, object)
@@ -84,8 +89,7 @@ def measure_predictions(
     predictions: DataFrame, labels: tuple[str, ...], seed: int, resamples: int
 ) -> Metrics:
     """Measure test predictions, with intervals from resampling groups."""
-    got = answers_of(predictions, labels)
-    return measure(got.truth, got.probabilities, labels, got.groups, seed=seed, resamples=resamples)
+    return answers_of(predictions, labels).measured(labels, seed, resamples)
 
 
 def missed_by_group(

@@ -48,7 +48,6 @@ from spark_cxr.pipeline.evaluate import (
     count_shared,
     list_films,
     marked,
-    measure_predictions,
     missed_by_group,
     mllib_metrics,
     overlap_of,
@@ -105,10 +104,10 @@ def try_out(
     cfg, labels = trial.cfg, trial.partition.labels
     print_ = fingerprint(trial.partition.rows)
     scored, predictions = _scored(model, trial, f"{head.name}-{print_}", step)
-    metrics = measure_predictions(predictions, labels, cfg.run.seed, cfg.train.resamples)
+    answers, subgroups = answers_of(predictions, labels), subgroups_of(predictions, trial.images)
+    metrics = answers.measured(labels, cfg.run.seed, cfg.train.resamples)
     network = trial.features.plan.network
     marks = marked(trial.images, predictions, network)
-    answers, subgroups = answers_of(predictions, labels), subgroups_of(predictions, trial.images)
     result = TrainingResult(
         head=head,
         partition=trial.partition,
@@ -121,10 +120,11 @@ def try_out(
         tuned=tuned,
         learning=learning(metrics),
         seconds=time.monotonic() - started,
+        answers=answers,
         subgroups=subgroups,
         gaps=missed_by_group(answers, labels, subgroups, cfg),
         decision=step,
-        decision_figures=figures_of_classes(step.decision, scored, predictions, labels, cfg),
+        decision_figures=figures_of_classes(step.decision, scored, answers, labels, cfg),
     )
     scored.unpersist()
     trained = trial.prepared.where(~F.col(IS_TEST))

@@ -17,6 +17,7 @@ from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetri
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.output import Output
+from spark_cxr.pipeline.evaluate import TestAnswers
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.finding_counts import FindingTally
 from spark_cxr.pipeline.ingest import IngestResult
@@ -99,6 +100,8 @@ class TrainingResult:
     """What `--tune` tried; None without it."""
     learning: tuple[LearningPoint, ...]
     seconds: float
+    answers: TestAnswers
+    """To the films that test, in the order of paths."""
     subgroups: Subgroups = field(default_factory=Subgroups)
     """Of the films that test, in the order of paths."""
     gaps: SubgroupGaps | None = None

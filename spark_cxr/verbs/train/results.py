@@ -29,7 +29,6 @@ from spark_cxr.pipeline.data_summary import (
     network_line,
     parts_of,
 )
-from spark_cxr.pipeline.evaluate import answers_of
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.splits import is_drawn
 from spark_cxr.pipeline.trial import FindingsRun, TrainingRun
@@ -148,7 +147,6 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
     cfg, result = done.cfg, done.result
     predictor, network = read_predictor(model, read_manifest(model)), done.featurized.plan.network
     check = RefusalCheck(predictor, done.featurized.rows, network.size_hw)
-    answers = answers_of(predictions, result.labels)
     counts = tuple(ClassCount(label, *result.partition.counts[label]) for label in result.labels)
     return TrainingReport(
         job=done.job,
@@ -168,8 +166,8 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         decision=result.decision_figures,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
-        parts=parts_of(answers, result.labels, cfg, result.subgroups),
-        net_benefit=answers.decision_curves(result.labels, cfg),
+        parts=parts_of(result.answers, result.labels, cfg, result.subgroups),
+        net_benefit=result.answers.decision_curves(result.labels, cfg),
         missed=result.gaps,
         learning=result.learning,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
