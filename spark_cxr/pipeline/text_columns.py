@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from pyspark.sql import Column
@@ -20,13 +20,7 @@ from spark_cxr.pipeline.pseudonyms import check_key, pseudonym
 def pseudonymised(key: bytes) -> Callable[..., Any]:
     """Make `pseudonym` a column function; the key travels in it, and stands in no query plan."""
     check_key(key)
-
-    @pandas_udf("string")
-    def replace(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        for identifiers in batches:
-            yield identifiers.map(lambda each: pseudonym(key, each)).astype(object)
-
-    return replace
+    return _of_texts(lambda each: pseudonym(key, each))
 
 
 def composed(text: Column) -> Column:
@@ -34,35 +28,28 @@ def composed(text: Column) -> Column:
 
     Some systems name files with the accent apart; people see no difference, a join does.
     """
-
-    @pandas_udf("string")
-    def compose(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        for texts in batches:
-            yield texts.map(_nfc).astype(object)
-
-    return compose(text)
+    return cast(Column, _of_texts(_nfc)(text))
 
 
 def maker_names(text: Column) -> Column:
     """Give one name for each maker (`normal_maker`), as a column function."""
-
-    @pandas_udf("string")
-    def name(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        for texts in batches:
-            yield texts.map(normal_maker).astype(object)
-
-    return name(text)
+    return cast(Column, _of_texts(normal_maker)(text))
 
 
 def device_names(text: Column) -> Column:
     """Give names of one printable line (`normal_name`), as a column function."""
+    return cast(Column, _of_texts(normal_name)(text))
+
+
+def _of_texts(function: Callable[[str | None], str | None]) -> Callable[..., Any]:
+    """Make a column function of one that takes a text."""
 
     @pandas_udf("string")
-    def name(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    def named(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
         for texts in batches:
-            yield texts.map(normal_name).astype(object)
+            yield texts.map(function).astype(object)
 
-    return name(text)
+    return named
 
 
 def _nfc(text: str | None) -> str | None:
