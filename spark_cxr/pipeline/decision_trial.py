@@ -171,7 +171,7 @@ def _worth(point: OperatingPoint, row: FindingFigures, train: Train) -> PointFig
 
 def figures_of_classes(
     decision: Decision,
-    scored: DataFrame,
+    scored: DataFrame | None,
     said: TestAnswers,
     labels: tuple[str, ...],
     cfg: Config,
@@ -180,7 +180,7 @@ def figures_of_classes(
 
     Args:
         decision: Of the model.
-        scored: As `recalibrated_classes` gave it.
+        scored: As `recalibrated_classes` gave it; None: what the head stated is not asked.
         said: The predictions.
         labels: In the order of the probabilities.
         cfg: Seed, resamples, prevalence.
@@ -188,7 +188,7 @@ def figures_of_classes(
     if not decision:
         return None
     stated = said.probabilities
-    if decision.recalibration:
+    if decision.recalibration and scored is not None:
         shares = vector_to_array(F.col(STATED))
         columns = [shares[n].alias(f"p{n}") for n in range(len(labels))]
         stated = _in_order(scored, columns)

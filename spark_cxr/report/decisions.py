@@ -32,6 +32,9 @@ def decision_section(found: DecisionFigures | None) -> Html:
 
 def _recalibration(found: DecisionFigures) -> Html:
     if not (found.before and found.after):
+        if found.kind:
+            how = kind_in_words(found)
+            return element("p", f"Probabilities are recalibrated as in the training ({how}).")
         return element("p", "Probabilities are those of the head: no recalibration.")
     rows = (_trust_row("Stated by the head", found.before), _trust_row("Recalibrated", found.after))
     headings = ("Probabilities", "Calibration error (ECE)", "by chance, up to", "Log loss", "Brier")

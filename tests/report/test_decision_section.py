@@ -103,3 +103,10 @@ def test_console_says_it_in_a_line_each(found):
     assert lines[1].startswith("COVID-19 from 40.0")
     assert lines[2].startswith("verdicts at 90.0")
     assert list(decision_lines(None)) == []
+
+
+def test_films_of_another_place_are_not_said_to_be_stated_by_the_head():
+    figures, _ = figures_of(decision(recalibration=None))
+    page = decision_section(replace(figures, kind="temperature", temperature=(1.5,)))
+    assert "recalibrated as in the training (temperature 1.500)" in page
+    assert "no recalibration" not in page

@@ -12,32 +12,22 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import InputError, few
-from spark_cxr.metrics import (
-    FindingMetrics,
-    Metrics,
-    measure,
-    measure_finding_parts,
-    measure_findings,
-    measure_parts,
-)
+from spark_cxr.metrics import FindingMetrics, Metrics
 from spark_cxr.metrics.class_alignment import ClassAlignment, Part, align_classes
 from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
+from spark_cxr.metrics.net_benefit import DecisionCurve, decision_curves
 from spark_cxr.metrics.results import PartTable
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import Decision
 from spark_cxr.model.predictor import NO_XRAY
-from spark_cxr.pipeline.decision_trial import DecisionFilms, decision_figures
-from spark_cxr.pipeline.subgroups import (
-    AGE_BAND,
-    Subgroups,
-    common,
-    missed_disease,
-    missed_findings,
-    with_band,
-)
+from spark_cxr.pipeline.data_summary import parts_of
+from spark_cxr.pipeline.decision_trial import decision_figures, figures_of_classes
+from spark_cxr.pipeline.evaluate import TestAnswers, missed_by_group
+from spark_cxr.pipeline.finding_trial import FindingPredictions
+from spark_cxr.pipeline.subgroups import AGE_BAND, Subgroups, common, with_band
 from spark_cxr.schemas import DEVICE, FINDINGS, GROUP, LABEL, MAKER, PATH, SEX, SOURCE, VIEW
-from spark_cxr.settings import Train
+from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,75 +74,70 @@ class EvaluatedFilms:
             subgroups=self.subgroups.where(chosen.tolist()),
         )
 
-    def measured(self, seed: int, resamples: int) -> Metrics | FindingMetrics:
+    def measured(self, cfg: Config) -> Metrics | FindingMetrics:
         """Measure them as the test of a training is measured."""
+        seed, resamples = cfg.run.seed, cfg.train.resamples
         if self.thresholds:
-            return measure_findings(
-                *(self.truth, self.probabilities, self.labels, list(self.groups)),
-                [self.thresholds[label] for label in self.labels],
-                seed=seed,
-                resamples=resamples,
-            )
-        return measure(
-            *(list(self.truth), self.probabilities, self.labels, list(self.groups)),
-            seed=seed,
-            resamples=resamples,
-        )
+            return self._findings.measured(seed, resamples)
+        return self._classes.measured(self.labels, seed, resamples)
 
     def part_tables(
-        self, seed: int, resamples: int
+        self, cfg: Config
     ) -> tuple[tuple[PartTable, ...], tuple[FindingPartTable, ...]]:
         """Measure by source, view and subgroup, where the films have several of them."""
-        given = (self.truth, self.probabilities, self.labels, list(self.groups))
-        classes, findings = list[PartTable](), list[FindingPartTable]()
-        for by, names in self.subgroups.several().items():
-            unknown = names.count(None)
-            if self.thresholds:
-                found = measure_finding_parts(*given, names, seed=seed, resamples=resamples)
-                findings.append(FindingPartTable(by, found, unknown))
-            else:
-                each = measure_parts(
-                    list(self.truth), *given[1:], names, seed=seed, resamples=resamples
-                )
-                classes.append(PartTable(by, each, unknown))
-        return tuple(classes), tuple(findings)
+        if self.thresholds:
+            return (), self._findings.parts(cfg.run.seed, cfg.train.resamples)
+        return parts_of(self._classes, self.labels, cfg, self.subgroups), ()
+
+    def net_benefit(self, cfg: Config) -> tuple[DecisionCurve, ...]:
+        """Trace what acting on the answers would be worth, label by label."""
+        if not self.thresholds:
+            return self._classes.decision_curves(self.labels, cfg)
+        found = self._findings
+        return decision_curves(
+            *(found.truth, found.probabilities, found.findings, found.groups),
+            seed=cfg.run.seed,
+            resamples=cfg.train.resamples,
+        )
+
+    def decided(self, decision: Decision, cfg: Config) -> DecisionFigures | None:
+        """Measure what operating points and sets of the model give on these films."""
+        # Probabilities are recalibrated already; what the head stated before is not known here.
+        plain, done = replace(decision, recalibration=None), decision.recalibration
+        if not plain:
+            return None
+        found: DecisionFigures | None
+        if self.thresholds:
+            found = decision_figures(plain, self._findings.films, cfg.train, cfg.run.seed)
+        else:
+            found = figures_of_classes(plain, None, self._classes, self.labels, cfg)
+        if found is None or done is None:
+            return found
+        return replace(found, kind=done.kind, temperature=done.temperature)
+
+    def missed(self, cfg: Config) -> SubgroupGaps | None:
+        """Hold the share of missed disease in each group against that of the others."""
+        if self.thresholds:
+            return self._findings.missed_by_group(cfg.run.seed, cfg.train.resamples)
+        return missed_by_group(self._classes, self.labels, self.subgroups, cfg)
 
     @property
-    def cells(self) -> NDArray[np.float64]:
-        """Say of each label whether a film has it: 1, 0, or NaN where it is unknown."""
-        if self.thresholds:
-            return self.truth.astype(np.float64)
-        return (self.truth[:, None] == np.array(self.labels, object)).astype(np.float64)
-
-    def decided(self, decision: Decision, settings: Train, seed: int) -> DecisionFigures:
-        """Measure what operating points and sets of the model give on these films."""
-        truth = self.cells if self.thresholds else self.cells.argmax(axis=1).astype(np.float64)
-        shares = self.probabilities
-        films = DecisionFilms(self.labels, truth, shares, shares, list(self.groups))
-        # What the head stated before recalibration is not asked here.
-        return decision_figures(replace(decision, recalibration=None), films, settings, seed)
-
-    def missed(self, seed: int, resamples: int) -> SubgroupGaps | None:
-        """Hold the share of missed disease in each group against that of the others."""
+    def _classes(self) -> TestAnswers:
+        """Give them as films of a test, each of one class."""
+        places = (self.subgroups.by[name] for name in (SOURCE, VIEW))
         groups = list(self.groups)
-        if self.thresholds:
-            return missed_findings(
-                self.truth,
-                self.probabilities,
-                [self.thresholds[label] for label in self.labels],
-                groups,
-                self.subgroups,
-                seed=seed,
-                resamples=resamples,
-            )
-        return missed_disease(
-            list(self.truth),
-            self.probabilities,
-            self.labels,
-            groups,
-            self.subgroups,
-            seed=seed,
-            resamples=resamples,
+        return TestAnswers(list(self.truth), self.probabilities, groups, *map(list, places))
+
+    @property
+    def _findings(self) -> FindingPredictions:
+        """Give them as films of a test, each of several findings."""
+        return FindingPredictions(
+            findings=self.labels,
+            thresholds=tuple(self.thresholds[label] for label in self.labels),
+            truth=self.truth.astype(np.float64),
+            probabilities=self.probabilities,
+            groups=tuple(self.groups),
+            subgroups=self.subgroups,
         )
 
 

@@ -13,11 +13,9 @@ from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.metrics import FindingMetrics, Metrics
 from spark_cxr.metrics.class_alignment import ClassAlignment
-from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.evaluation_wording import evaluation_lines
-from spark_cxr.metrics.net_benefit import decision_curves
 from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, Row, RunSummary
 from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.transfer import transfers
@@ -55,19 +53,20 @@ class EvaluationRun:
 
 def evaluation_report(done: EvaluationRun) -> EvaluationReport:
     """Measure, and gather what the page says."""
-    cfg, manifest, films = done.cfg, done.manifest, done.found.films
-    seed, resamples = cfg.run.seed, cfg.evaluate.resamples
+    cfg, manifest, films = _as_tested(done.cfg), done.manifest, done.found.films
     answered = films.where(films.answered)
     whole = films if films.are_known else answered
-    metrics = whole.measured(seed, resamples)
+    metrics = whole.measured(cfg)
     is_part = 0 < len(answered) < len(whole)
     alignment = done.found.alignment
-    parts, finding_parts = whole.part_tables(seed, resamples)
+    parts, finding_parts = whole.part_tables(cfg)
+    # A decision is of the classes that it was made for.
+    decision, is_same = manifest.decision, films.labels == manifest.labels
     return EvaluationReport(
         job="evaluate",
         title=f"{manifest.name} on films of another place",
         metrics=metrics,
-        answered=answered.measured(seed, resamples) if is_part else None,
+        answered=answered.measured(cfg) if is_part else None,
         counts=_counts(done),
         training=manifest.metrics,
         data=_data(done),
@@ -77,13 +76,9 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         untested=alignment.untested if alignment else (),
         parts=parts,
         finding_parts=finding_parts,
-        decision=_decision(done, whole),
-        net_benefit=decision_curves(
-            *(whole.cells, whole.probabilities, whole.labels, list(whole.groups)),
-            seed=seed,
-            resamples=resamples,
-        ),
-        missed=whole.missed(seed, resamples),
+        decision=whole.decided(decision, cfg) if is_same and decision else None,
+        net_benefit=whole.net_benefit(cfg),
+        missed=whole.missed(cfg),
         transfers=transfers(manifest.metrics, metrics),
         mistakes=() if films.thresholds else mistakes_of(answered),
         caveats=tuple(_caveats(done, metrics)),
@@ -105,14 +100,11 @@ def _model(manifest: Manifest) -> tuple[Row, ...]:
     )
 
 
-def _decision(done: EvaluationRun, films: EvaluatedFilms) -> DecisionFigures | None:
-    """Measure the model's decision here, where the classes are still those it was made for."""
-    decision, cfg = done.manifest.decision, done.cfg
-    if decision is None or films.labels != done.manifest.labels:
-        return None
-    prevalence, resamples = cfg.evaluate.prevalence, cfg.evaluate.resamples
-    settings = replace(cfg.train, prevalence=prevalence, resamples=resamples)
-    return films.decided(decision, settings, cfg.run.seed)
+def _as_tested(cfg: Config) -> Config:
+    """Put what an evaluation says of resamples and prevalence where a training has it."""
+    wanted = cfg.evaluate
+    settings = replace(cfg.train, prevalence=wanted.prevalence, resamples=wanted.resamples)
+    return replace(cfg, train=settings)
 
 
 def headline_of(report: EvaluationReport) -> dict[str, Any]:
