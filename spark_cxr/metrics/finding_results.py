@@ -9,6 +9,7 @@ from spark_cxr.metrics.comparison_results import FoldSummary
 from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingLearningPoint
+from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.results import (
     AuditSummary,
     ClassPanels,
@@ -87,6 +88,8 @@ class FindingsReport:
     """Films with a finding of which none is named, by group."""
     decision: DecisionFigures | None = None
     """What recalibration, operating points and sets give on the test."""
+    net_benefit: tuple[DecisionCurve, ...] = ()
+    """What acting on the answers would be worth, of the commonest findings."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from spark_cxr.metrics import Overlap
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
 from spark_cxr.metrics.findings import measure_findings
+from spark_cxr.metrics.net_benefit import DecisionCurve, decision_curves
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.pipeline.decision_trial import (
@@ -84,6 +85,7 @@ def try_out_findings(
         learning=learning(metrics),
         seconds=time.monotonic() - started,
         gaps=answers.missed_by_group(seed, resamples),
+        net_benefit=answers.decision_curves(seed, resamples),
         decision=step,
         decision_figures=figures_of_findings(decision, scored, answers.films, metrics.rows, cfg),
     )
@@ -184,6 +186,11 @@ class FindingPredictions:
             )
             tables.append(FindingPartTable(by, parts, names.count(None)))
         return tuple(tables)
+
+    def decision_curves(self, seed: int, resamples: int) -> tuple[DecisionCurve, ...]:
+        """Trace what acting on the answers would be worth, finding by finding."""
+        given = (self.truth, self.probabilities, self.findings, self.groups)
+        return decision_curves(*given, seed=seed, resamples=resamples)
 
     def missed_by_group(self, seed: int, resamples: int) -> SubgroupGaps | None:
         """Hold the missed films of each subgroup, source and view against those of the others."""

@@ -14,6 +14,7 @@ from spark_cxr.metrics import LearningPoint, Metrics, Overlap
 from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingLearningPoint, FindingMetrics
+from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.output import Output
@@ -147,6 +148,7 @@ class FindingResult:
     seconds: float
     gaps: SubgroupGaps | None = None
     """Films with a finding of which none is named, by group."""
+    net_benefit: tuple[DecisionCurve, ...] = ()
     decision: DecisionStep = UNDECIDED
     decision_figures: DecisionFigures | None = None
     """What that gives on the test; None where it says nothing."""

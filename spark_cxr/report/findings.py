@@ -30,6 +30,7 @@ from spark_cxr.report.finding_sections import (
     pairs_section,
 )
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.sections import NOTHING
 from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.training import data_facts, how_it_learned, split_section
@@ -54,6 +55,7 @@ def findings_page(report: FindingsReport) -> str:
         missed_by_group(report.missed),
         curves_section(found, report.split.unit),
         decision_section(report.decision),
+        net_benefit_section(report.net_benefit),
         pairs_section(found),
         contact.training_panels(report.panels, report.heat, is_of_findings=True),
         omitted_findings(report.omitted),

@@ -64,10 +64,14 @@ def metrics(run_dir):
     return json.loads((run_dir / "metrics.json").read_text())
 
 
+def test_page_says_what_acting_on_each_finding_is_worth(run_dir):
+    page = (run_dir / "report.html").read_text()
+    assert "Decision curve of " in page
+
+
 def test_page_shows_test_films_with_the_heat_of_their_leading_finding(run_dir):
     page = (run_dir / "report.html").read_text()
     assert page.count("<h2>Where decisions come from</h2>") == 1
-    assert "Where decisions come from" in page
     assert "blue is evidence against it" in page
     assert [name for name in NAMES if f"{name} rather than no {name}" in page]
     assert "its operating point of" in page

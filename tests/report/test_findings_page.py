@@ -11,6 +11,7 @@ from spark_cxr.metrics import measure_findings
 from spark_cxr.metrics.finding_parts import FindingPartTable, measure_finding_parts
 from spark_cxr.metrics.finding_records import finding_learning_curve
 from spark_cxr.metrics.finding_results import FindingsReport
+from spark_cxr.metrics.net_benefit import decision_curves
 from spark_cxr.report.finding_sections import curves_section, findings_section, pairs_section
 from spark_cxr.report.findings import findings_page
 from tests.report.finding_fields import FindingFilms, findings_report
@@ -228,3 +229,13 @@ def test_one_size_of_training_is_no_learning_curve(findings: FindingsReport) -> 
     assert curve[0].to_json()["auc_macro"] == findings.metrics.macro.auc.value
     page = findings_page(dataclasses.replace(findings, learning=curve))
     assert "Would more films" not in page
+
+
+def test_what_acting_on_findings_is_worth_has_a_curve_for_each(findings: FindingsReport) -> None:
+    films = FindingFilms()
+    given = (films.known(), films.answers(), films.findings, films.groups)
+    curves = decision_curves(*given, resamples=200, most=2)
+    page = findings_page(dataclasses.replace(findings, net_benefit=curves))
+    assert "What acting on the answers is worth" in read(page).text
+    drawn = {finding for finding in films.findings if f"Decision curve of {finding}" in page}
+    assert drawn == {curve.label for curve in curves} == {"Effusion", "Atelectasis"}

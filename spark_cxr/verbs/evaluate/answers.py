@@ -16,7 +16,7 @@ from spark_cxr.metrics import FindingMetrics, Metrics
 from spark_cxr.metrics.class_alignment import ClassAlignment, Part, align_classes
 from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
-from spark_cxr.metrics.net_benefit import DecisionCurve, decision_curves
+from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.results import PartTable
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import Decision
@@ -91,14 +91,9 @@ class EvaluatedFilms:
 
     def net_benefit(self, cfg: Config) -> tuple[DecisionCurve, ...]:
         """Trace what acting on the answers would be worth, label by label."""
-        if not self.thresholds:
-            return self._classes.decision_curves(self.labels, cfg)
-        found = self._findings
-        return decision_curves(
-            *(found.truth, found.probabilities, found.findings, found.groups),
-            seed=cfg.run.seed,
-            resamples=cfg.train.resamples,
-        )
+        if self.thresholds:
+            return self._findings.decision_curves(cfg.run.seed, cfg.train.resamples)
+        return self._classes.decision_curves(self.labels, cfg)
 
     def decided(self, decision: Decision, cfg: Config) -> DecisionFigures | None:
         """Measure what operating points and sets of the model give on these films."""

@@ -31,7 +31,6 @@ from spark_cxr.pipeline.film_pass import arrow_schema
 from spark_cxr.pipeline.ingest import IngestResult, Reasons, ingesting
 from spark_cxr.pipeline.networks import used_by_workers
 from spark_cxr.pipeline.reading import Copies
-from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.schemas import EVALUATED, FEATURES, LABEL, PATH, columns
 from spark_cxr.settings import Config, Ingest
 
@@ -68,15 +67,16 @@ class EvaluationSource:
 
 
 def evaluated_films(
-    spark: SparkSession, cfg: Config, place: Output, output: Output
+    spark: SparkSession,
+    cfg: Config,
+    model: Model,
+    lists: tuple[FilmList, ...] | None,
+    output: Output,
 ) -> EvaluationSource:
     """Ingest films and let a model look at each: leave `images/`, `quarantine/`, `predictions/`.
 
-    Films without a label get no row in `predictions`.
+    Films without a label get no row in `predictions`. `lists` has the films of its training.
     """
-    settings = cfg.evaluate
-    model = open_scorer(spark, settings.model, settings.batch_size, settings.device)
-    lists = training_films(place, model)
     ingest = with_findings(cfg.ingest, model.manifest)
     cache = FeatureCache(model.plan, used_by_workers(spark, model.plan))
     sight = Copies(SIGHT, partial(_sight, fit=model.plan.network.fit))
@@ -129,11 +129,11 @@ def _overlap(
     return overlap_of(marked(ingested.images, new, network), new, (), network, cfg)
 
 
-def training_films(place: Output, model: Model) -> tuple[FilmList, ...] | None:
+def training_films(place: Output, manifest: Manifest) -> tuple[FilmList, ...] | None:
     """Give the list of the films that a model was trained on; None: an older one has none."""
-    if FILMS not in model.manifest.files:
+    if FILMS not in manifest.files:
         return None
-    return unpack(read_member(place, model.manifest, FILMS))
+    return unpack(read_member(place, manifest, FILMS))
 
 
 def _sight(pixels: Pixels, fit: Fit) -> dict[str, Any]:

@@ -11,15 +11,16 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.film_list import EXACT, NEAR
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.model.manifest import Manifest, check_takes_films, read_manifest
+from spark_cxr.model.manifest import Manifest, read_manifest
 from spark_cxr.model.model import open_manifest
 from spark_cxr.output import Outcome, Output, absolute
 from spark_cxr.pipeline.classes import read_classes
+from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.report.evaluation import evaluation_page
 from spark_cxr.schemas import EVALUATED
 from spark_cxr.settings import Config
 from spark_cxr.verbs.evaluate.answers import evaluated_classes, evaluated_findings
-from spark_cxr.verbs.evaluate.films import evaluated_films, with_findings
+from spark_cxr.verbs.evaluate.films import evaluated_films, training_films, with_findings
 from spark_cxr.verbs.evaluate.late import evaluated_scores
 from spark_cxr.verbs.evaluate.results import (
     Evaluation,
@@ -53,12 +54,15 @@ def evaluate_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     check_settings(cfg)
     started = time.monotonic()
     place = Output(absolute(cfg.evaluate.model).rstrip("/"))
-    manifest = open_manifest(place, cfg.evaluate.require_signature)
-    if cfg.evaluate.table:
-        source = evaluated_scores(spark, cfg.ingest, cfg.evaluate.table, manifest, output)
+    settings = cfg.evaluate
+    if settings.table:
+        manifest = open_manifest(place, settings.require_signature)
+        source = evaluated_scores(spark, cfg.ingest, settings.table, manifest, output)
     else:
-        check_takes_films(manifest)
-        source = evaluated_films(spark, cfg, place, output)
+        how = (settings.batch_size, settings.device, settings.require_signature)
+        model = open_scorer(spark, settings.model, *how)
+        manifest = model.manifest
+        source = evaluated_films(spark, cfg, model, training_films(place, manifest), output)
     found = _measured(spark, cfg, manifest, output)
     seconds = time.monotonic() - started
     report = evaluation_report(EvaluationRun(cfg, manifest, source, found, seconds, spark.version))

@@ -129,6 +129,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         decision=result.decision_figures,
         parts=result.parts,
         learning=result.learning,
+        net_benefit=result.net_benefit,
         missed=result.gaps,
         audit=audit_of(predictions.sparkSession, cfg, done.ingested),
     )
