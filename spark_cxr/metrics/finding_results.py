@@ -144,6 +144,8 @@ class FindingsComparison:
     caveats: tuple[str, ...] = ()
     parts: tuple[FindingPartTable, ...] = ()
     """Of the best."""
+    missed: SubgroupGaps | None = None
+    """Films with a finding of which the best names none, by group."""
     audit: AuditSummary | None = None
 
     @property
@@ -159,6 +161,7 @@ class FindingsComparison:
             "ranking": [row.to_json() for row in self.rows],
             "left_out": {each.finding: each.reason for each in self.omitted},
             "parts": {t.by: [part.to_json() for part in t.parts] for t in self.parts},
+            **({"subgroups": self.missed.to_json()} if self.missed else {}),
             "caveats": list(self.caveats),
             "audit": [check.to_json() for check in self.audit.checks] if self.audit else [],
         }

@@ -26,6 +26,7 @@ from spark_cxr.report.finding_sections import (
 )
 from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
 from spark_cxr.report.sections import NOTHING, with_small
+from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.training import data_facts
 
 
@@ -47,6 +48,7 @@ def findings_comparison_page(report: FindingsComparison) -> str:
         curves_section(best, report.split.unit, f"Curves{of_best}"),
         pairs_section(best),
         finding_parts(report.parts),
+        missed_by_group(report.missed),
         omitted_findings(report.omitted),
         meanings(),
         _data(report),

@@ -14,7 +14,6 @@ from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import compare_findings as paired_findings
 from spark_cxr.metrics.comparison_results import FoldSummary
-from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_results import (
     FindingsComparison,
     FindingsRow,
@@ -23,6 +22,7 @@ from spark_cxr.metrics.finding_results import (
 )
 from spark_cxr.metrics.finding_wording import findings_ranking_table
 from spark_cxr.metrics.results import RunSummary
+from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.pipeline.data_summary import (
     are_drawn,
     audit_of,
@@ -33,9 +33,8 @@ from spark_cxr.pipeline.data_summary import (
 )
 from spark_cxr.pipeline.finding_trial import FindingPredictions
 from spark_cxr.pipeline.partition import split_words, unit_of
-from spark_cxr.schemas import SOURCE
 from spark_cxr.settings import FLAGS_OF
-from spark_cxr.verbs.compare.findings import FindingEntrants
+from spark_cxr.verbs.compare.findings import FindingEntrants, FindingsEntrant
 from spark_cxr.verbs.train.finding_results import omitted
 from spark_cxr.verbs.train.results import vectors_entry
 
@@ -43,7 +42,8 @@ from spark_cxr.verbs.train.results import vectors_entry
 def findings_comparison(spark: SparkSession, done: FindingEntrants) -> FindingsComparison:
     """Gather the content of the page."""
     cfg, drawn = done.cfg, are_drawn(done.featurized[0][1].rows)
-    rows = _rows(done)
+    rows, best = _rows(done)
+    answers = best.with_subgroups(spark, done.ingested.images)
     caveats = (
         f"{PurePosixPath(name).stem}: {caveat}"
         for name, features in done.featurized
@@ -62,15 +62,16 @@ def findings_comparison(spark: SparkSession, done: FindingEntrants) -> FindingsC
             *(OmittedFinding(name, reason) for name, reason in done.alone.items()),
         ),
         caveats=(*data_caveats(done.ingested, drawn), *caveats, *filter(None, [done.missing])),
-        parts=_parts(done, rows[0]) if done.by == SOURCE else (),
+        parts=answers.parts(cfg.run.seed, cfg.train.resamples),
+        missed=answers.missed_by_group(cfg.run.seed, cfg.train.resamples),
         audit=audit_of(spark, cfg, done.ingested),
     )
 
 
-def _rows(done: FindingEntrants) -> tuple[FindingsRow, ...]:
+def _rows(done: FindingEntrants) -> tuple[tuple[FindingsRow, ...], FindingsEntrant]:
     """Measure each classifier, rank them, and hold the best against every other."""
     cfg, speeds = done.cfg, dict(done.featurized)
-    answers = dict[str, FindingPredictions]()
+    entrants = dict[str, FindingsEntrant]()
     rows = list[FindingsRow]()
     for entrant in done.entrants:
         row = FindingsRow(
@@ -80,23 +81,13 @@ def _rows(done: FindingEntrants) -> tuple[FindingsRow, ...]:
             fit_seconds=entrant.seconds,
             images_per_second=speeds[entrant.backbone].images_per_second,
         )
-        answers[row.name] = entrant.answers
+        entrants[row.name] = entrant
         rows.append(row)
     best, *others = ranked_findings(rows)
-    own = answers[best.name]
-    shown = own.measured(cfg.run.seed, cfg.train.resamples)  # with bands
-    behind = (_behind(row, own, answers[row.name], done) for row in others)
-    return replace(best, metrics=shown), *behind
-
-
-def _parts(done: FindingEntrants, best: FindingsRow) -> tuple[FindingPartTable, ...]:
-    """Measure the best on each source."""
-    named = {
-        (PurePosixPath(each.backbone).stem, heads.get(each.head).title): each.answers
-        for each in done.entrants
-    }
-    answers = named[best.backbone, best.head]
-    return answers.parts(done.cfg.run.seed, done.cfg.train.resamples)
+    first = entrants[best.name]
+    shown = first.answers.measured(cfg.run.seed, cfg.train.resamples)  # with bands
+    behind = (_behind(row, first.answers, entrants[row.name].answers, done) for row in others)
+    return (replace(best, metrics=shown), *behind), first
 
 
 def _behind(
@@ -171,6 +162,7 @@ def summary_of_comparison(done: FindingEntrants, report: FindingsComparison, pag
     """Give the ranking for the console."""
     best = report.best.metrics
     lines = [
+        *(f"warning: {report.best.name}: {said}" for said in gap_warnings(report.missed)),
         *findings_ranking_table(report.rows),
         f"{best.n:,} films of {best.groups:,} groups in {report.split.folds} folds,"
         f" {split_words(done.by, done.people, done.shared)}",

@@ -59,11 +59,19 @@ class FindingsEntrant:
     answers: FindingPredictions
     seconds: float
     """Of all its fits together, side by side or not."""
+    table: str
+    """Of its answers."""
 
     @property
     def name(self) -> str:
         """Name it for people."""
         return f"{PurePosixPath(self.backbone).stem}-{self.head}"
+
+    def with_subgroups(self, spark: SparkSession, images: DataFrame) -> FindingPredictions:
+        """Give its answers with all that the table of images knows of the films."""
+        predictions = spark.read.schema(TEST_FINDINGS).parquet(self.table)
+        thresholds = dict(zip(self.answers.findings, self.answers.thresholds, strict=True))
+        return predictions_of_findings(predictions, thresholds, images)
 
 
 @dataclass(frozen=True)
@@ -177,9 +185,8 @@ def _entrant(
         seconds = time.monotonic() - started
         table = output.table(f"predictions/{name}")
         predictions = rows.sparkSession.read.schema(TEST_FINDINGS).parquet(table)
-        return FindingsEntrant(
-            backbone, head.name, predictions_of_findings(predictions, points), seconds
-        )
+        answers = predictions_of_findings(predictions, points)
+        return FindingsEntrant(backbone, head.name, answers, seconds, table)
     finally:
         scored.unpersist()
 
