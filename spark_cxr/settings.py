@@ -237,12 +237,13 @@ class Compare:
     backbones: Names
     heads: Names
     folds: int = setting(least=2, most=20, words={"source": 0})
-    splits: Names = setting(choices=("source", "patient", "image"), others=("column:*",))
+    splits: Names = setting(choices=("auto", "source", "patient", "image"), others=("column:*",))
 
     def __post_init__(self) -> None:
         """Read --folds source as folds by source before all others, whose number stays."""
         if self.folds == 0:
-            others = tuple(by for by in self.splits if by != "source")
+            plain = ("patient", "image") if self.splits == ("auto",) else self.splits
+            others = tuple(by for by in plain if by != "source")
             object.__setattr__(self, "folds", 5)
             object.__setattr__(self, "splits", ("source", *others))
 

@@ -69,10 +69,7 @@ def try_out_findings(
     answers = predictions_of_findings(predictions, thresholds, trial.images)
     metrics = answers.measured(seed, resamples)
     result = FindingResult(
-        head=head,
-        partition=partition,
-        fingerprint=print_,
-        metrics=metrics,
+        *(head, partition, print_, metrics),
         parts=answers.parts(seed, resamples),
         mllib=mllib_metrics_of(scored, thresholds, metrics),
         shared=count_shared(partition.rows),

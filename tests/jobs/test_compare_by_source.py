@@ -15,7 +15,14 @@ from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import Output
 from spark_cxr.pipeline.classes import Classes
 from spark_cxr.verbs.compare.films import check_splits
-from spark_cxr.verbs.compare.sources import finding_sources, missing_figure, source_folds
+from spark_cxr.verbs.compare.sources import (
+    MOST_SOURCES,
+    finding_sources,
+    missing_figure,
+    source_folds,
+    sources_apart,
+    with_splits,
+)
 from tests.quick import defaults
 
 FILMS = "path string, label string, source string, group_id string"
@@ -56,11 +63,12 @@ def test_labels_that_all_have_a_source_of_their_own_give_no_figure(spark, tmp_pa
     films = rows_of(spark, {("N", "a"): 3, ("P", "b"): 3})
     with pytest.raises(InputError, match="N comes from a only"):
         source_folds(films, by_name("N", "P"), Output(str(tmp_path)))
-    assert missing_figure(films) == ""
+    assert sources_apart(films) == ()
+    assert missing_figure(()) == ""
 
 
 def test_a_figure_that_could_be_had_is_named(confounded):
-    assert missing_figure(confounded) == (
+    assert missing_figure(sources_apart(confounded)) == (
         "The films come from 2 sources (a, b), and no figure says what the heads are worth on a "
         "source that they have not learned from. Add --folds source to get it"
     )
@@ -81,6 +89,26 @@ def test_folds_by_source_come_before_all_others():
     found = defaults(compare={"folds": "source"}).compare
     assert (found.splits, found.folds) == (("source", "patient", "image"), 5)
     check_splits(found.splits)
+
+
+@pytest.mark.parametrize(
+    ("splits", "sources", "expected"),
+    [
+        (["auto"], 0, ("patient", "image")),
+        (["auto"], 2, ("source", "patient", "image")),
+        (["auto"], MOST_SOURCES + 1, ("patient", "image")),
+        (["patient", "image"], 2, ("patient", "image")),
+    ],
+)
+def test_sources_that_are_known_are_tested_unasked_where_they_are_few(splits, sources, expected):
+    cfg = defaults(compare={"splits": splits})
+    names = [f"hospital {number}" for number in range(sources)]
+    assert with_splits(cfg, names).compare.splits == expected
+
+
+def test_auto_stands_for_itself():
+    with pytest.raises(ConfigError, match="auto, image"):
+        check_splits(("auto", "image"))
 
 
 def test_by_source_alone_is_refused():
@@ -104,7 +132,7 @@ def elsewhere(spark, films, tmp_path_factory):
         run={"out": str(folder / "R")},
         ingest={"images": [str(films)], "labels": str(manifest), "unmatched": "keep"},
         train={"resamples": 200},
-        compare={"heads": ["lr"], "folds": "source"},
+        compare={"heads": ["lr"]},
     )
     said = job.run(JOB, spark, cfg)
     return folder / "R", said, json.loads((folder / "R" / "comparison.json").read_text())

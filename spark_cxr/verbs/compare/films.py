@@ -21,6 +21,7 @@ from spark_cxr.pipeline.splits import FOLD, folds, with_values
 from spark_cxr.pipeline.vector_table import is_vector_table
 from spark_cxr.schemas import GROUP, PATH, SOURCE
 from spark_cxr.settings import Config, Features
+from spark_cxr.verbs.compare.sources import AUTO
 
 Vectors = list[tuple[str, FeatureResult]]
 """By the name of the network."""
@@ -39,6 +40,9 @@ def compared_films(
 
 def check_splits(splits: tuple[str, ...]) -> None:
     """Refuse folds of several kinds that keep films apart; those by source come beside any."""
+    if AUTO in splits and len(splits) > 1:
+        received = ", ".join(splits)
+        raise ConfigError("auto by itself in --splits, or other words", received, "Leave auto out")
     if splits == (SOURCE,):
         way_out = "Write --splits source,patient,image, or --folds source"
         raise ConfigError("other folds beside source in --splits", SOURCE, way_out)

@@ -45,6 +45,8 @@ from spark_cxr.verbs.compare.sources import (
     finding_folds,
     finding_sources,
     missing_figure,
+    sources_apart,
+    with_splits,
 )
 
 LOG = logging.getLogger(__name__)
@@ -98,7 +100,7 @@ class FindingEntrants:
 
 def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> FindingEntrants:
     """Ingest once, featurize once a network, and fit each head for each finding on each fold."""
-    given = cfg
+    given, cfg = cfg, with_splits(cfg, ())
     by = min(cfg.compare.splits, key=lambda by: (by == "image", by != SOURCE))
     cfg, ingested, vectors = compared_films(spark, cfg, output)
     images = ingested.images
@@ -127,7 +129,7 @@ def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Findin
     left_out = tuple(c for c in counts if c not in compared and c.finding not in alone)
     people = people_of(images.join(films.select(PATH), on=PATH, how="left_semi"))
     labelled = films.withColumn(LABEL, F.lit("findings"))
-    missing = "" if by == SOURCE else missing_figure(labelled, least=1)
+    missing = "" if by == SOURCE else missing_figure(sources_apart(labelled, least=1))
     done = (given, cfg, ingested, tuple(vectors), tuple(entrants), compared, left_out, by, shared)
     return FindingEntrants(*done, people, alone, missing)
 

@@ -58,7 +58,13 @@ from spark_cxr.verbs.compare.results import (
     json_of,
     summary_of,
 )
-from spark_cxr.verbs.compare.sources import SourceFolds, missing_figure, source_folds
+from spark_cxr.verbs.compare.sources import (
+    SourceFolds,
+    missing_figure,
+    source_folds,
+    sources_apart,
+    with_splits,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -103,6 +109,8 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
     classes = choose_classes(ingested.images, cfg.train.classes)
     # A table of vectors, which comes last, may not have all films: all are compared on its own.
     films = classes.take(vectors[-1][1].rows).drop(FEATURES)
+    sources = sources_apart(films)
+    cfg = with_splits(cfg, sources)
     splits = tuple(by for by in cfg.compare.splits if by != SOURCE)
     folds_by = {by: folds_of(films, ingested.images, by, cfg, output) for by in splits}
     by_source = source_folds(films, classes, output) if SOURCE in cfg.compare.splits else None
@@ -127,7 +135,7 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
             marks.unpersist()
     people = people_of(classes.take(ingested.images))
     elsewhere = tuple(_elsewhere(vectors, by_source, chosen, cfg, output)) if by_source else ()
-    missing = "" if by_source else missing_figure(films)
+    missing = "" if by_source else missing_figure(sources)
     done = (given, cfg, ingested, tuple(vectors), classes, shared, tuple(results), people)
     return Comparison(*done, by_source, elsewhere, missing)
 

@@ -7,7 +7,7 @@ name the source and look as if it named the label: its films are left out, and t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -18,8 +18,14 @@ from spark_cxr.output import Output
 from spark_cxr.pipeline.classes import Classes
 from spark_cxr.pipeline.splits import FOLD
 from spark_cxr.schemas import FINDINGS, LABEL, PATH, SOURCE
+from spark_cxr.settings import Config
 
 BY_SOURCE = "folds/by-source"
+AUTO = "auto"
+"""Of `--splits`: by patient and by image, and before both by source, where films tell."""
+PLAIN = ("patient", "image")
+MOST_SOURCES = 10
+"""That are tested unasked: each head is fitted once for each of them."""
 Counts = Mapping[str, Mapping[str, int]]
 """Films by label or finding, and by source."""
 
@@ -88,8 +94,8 @@ def alone(label: str, sources: Mapping[str, int]) -> str:
     )
 
 
-def missing_figure(films: DataFrame, least: int = 2) -> str:
-    """Say which figure is missing where sources are known and no folds by source were made.
+def sources_apart(films: DataFrame, least: int = 2) -> tuple[str, ...]:
+    """Name the sources that can be tested by heads of the others; none where labels forbid it.
 
     Args:
         films: With label and source.
@@ -97,11 +103,23 @@ def missing_figure(films: DataFrame, least: int = 2) -> str:
     """
     counts, _ = count_labels(films)
     kept = [of for of in counts.values() if len(of) > 1]
-    sources = {source for of in kept for source in of}
-    if len(kept) < least:
+    return tuple(sorted({name for of in kept for name in of})) if len(kept) >= least else ()
+
+
+def with_splits(cfg: Config, sources: Sequence[str]) -> Config:
+    """Say for --splits auto which folds there are: by source first, where these can be tested."""
+    if cfg.compare.splits != (AUTO,):
+        return cfg
+    by_source = (SOURCE,) if 0 < len(sources) <= MOST_SOURCES else ()
+    return replace(cfg, compare=replace(cfg.compare, splits=(*by_source, *PLAIN)))
+
+
+def missing_figure(sources: Sequence[str]) -> str:
+    """Say which figure is missing where sources could be tested and are not."""
+    if not sources:
         return ""
     return (
-        f"The films come from {counted(len(sources), 'source')} ({few(sorted(sources), 4)}), and "
+        f"The films come from {counted(len(sources), 'source')} ({few(sources, 4)}), and "
         "no figure says what the heads are worth on a source that they have not learned from. Add "
         "--folds source to get it"
     )
