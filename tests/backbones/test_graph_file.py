@@ -47,7 +47,8 @@ def write(tmp_path):
 def plan_of(name, engine="openvino", **words):
     pytest.importorskip(engine)
     row = find(name, **words)
-    return Plan(network.prepare(row, weights.resolve("", row), engine))
+    prepared = network.prepare(row, weights.resolve("", row), engine)
+    return Plan(prepared, precision="f32")  # also on a processor that would take bf16
 
 
 def vectors(name, films, engine="openvino", **words):

@@ -245,7 +245,7 @@ def made(images):
 
 
 def test_features_equal_the_network_run_without_spark(spark, folder, made):
-    asked = wanted("ResNet50", weights="random:0", precision="f32")
+    asked = wanted("ResNet50", weights="random:0")
     engine = engines.load(make_plan(spark, asked))
     names = ["dark0.png", "light1.png", "grey.png"]
     films = [to_network(np.asarray(Image.open(folder / name)), (224, 224)) for name in names]
