@@ -3,6 +3,7 @@
 Needs Python, Keras and PyTorch (and filelock, which comes with it), so that any machine with a GPU
 will do; where Keras has another backend and there is no PyTorch, nothing stands beside. First
 it holds the vectors of the GPU against those of the CPU; then both take turns, and medians count.
+With Pillow it also runs the pass of a worker from PNG files to vectors, on all cores.
 
     python -m benchmarks.gpu_speed
 """
@@ -11,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,12 +30,15 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.network import Network, prepare
 from spark_cxr.backbones.weights import resolve
 from spark_cxr.errors import SparkCxrError
+from spark_cxr.images import clock
 
 Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 """Of ResNet50: channels of the narrow layers, blocks, stride of the first one."""
 WIDER = 4
 LEAST_COSINE = 0.99
+FILMS, BATCHES = 64, 16
+"""Drawn films, and how many batches of copies of them go through a pass that is measured."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,8 +64,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     if beside := rates.get("pytorch"):
         line += f", compiled PyTorch {beside:,.1f} ({rates['spark_cxr'] / beside:.2f} of it)"
     print(line)
+    if find_spec("PIL"):
+        rates["films"] = from_files(Plan(network, device=given.device, batch_size=size))
     print(json.dumps({"device": used, **rates}))
     return 0
+
+
+def from_files(plan: Plan) -> float:
+    """Bring PNG films to vectors as a worker does that has all cores and the device to itself."""
+    from spark_cxr.backbones.featurize import vector_pass
+    from spark_cxr.images.film_pass import Content
+    from spark_cxr.phantoms import phantoms
+
+    plan = replace(plan, threads=len(os.sched_getaffinity(0)))
+    drawn = [Content(each.data) for each in phantoms(FILMS, size=256, formats=("png",))]
+    films = drawn * max(1, round(BATCHES * plan.batch_size / FILMS))
+    pass_ = vector_pass(plan)
+    list(pass_.rows([drawn]))
+    pass_.clock.take()
+    started = time.perf_counter()
+    count = sum(len(rows) for rows in pass_.rows([films]))
+    taken = time.perf_counter() - started
+    spent = dict(zip(clock.STAGES, pass_.clock.take(), strict=True))
+    print(
+        f"PNG films of 256 pixels through {plan.threads} decoding threads: {count / taken:,.1f} "
+        f"films/s; the network waited {spent['waiting'] / taken:.0%} of the time"
+    )
+    return count / taken
 
 
 def check_vectors(network: Network, device: str) -> None:

@@ -1,14 +1,14 @@
 """Write the figures of `benchmarks/results/` into docs and README: python -m benchmarks.tables.
 
 Between `<!-- figures: NAME -->` and `<!-- end of figures -->` stands what this file makes of the
-newest results; a test holds the pages against it.
+newest results of each machine, the newest of all first; a test holds the pages against it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n)(.*?)(<!-- end of figures -->)",
 HEADLINE = "ResNet50, PNG of 256 pixels"
 PRICE = 0.05
 """US dollars a core hour: what clouds ask for a general-purpose virtual core, roughly."""
-Row = dict[str, Any]
+Results = dict[str, Any]
+"""Of one machine and day."""
 COLUMNS = {
     "recipe": "recipe",
     "predict_batch": "`predict_batch_udf`",
@@ -28,14 +29,21 @@ COLUMNS = {
 }
 
 
-def newest() -> dict[str, Any]:
-    """Read the newest results."""
-    found: dict[str, Any] = json.loads(max(RESULTS.glob("*.json")).read_text())
-    return found
+def newest() -> list[Results]:
+    """Read the newest results of each machine, the newest of all first."""
+    found = dict[str, Results]()
+    for path in sorted(RESULTS.glob("*.json"), reverse=True):
+        results: Results = json.loads(path.read_text())
+        found.setdefault(results["machine"]["processor"], results)
+    return list(found.values())
 
 
-def vectors(results: dict[str, Any]) -> str:
-    """Draw the table of films a second beside the usual ways."""
+def vectors(machines: Sequence[Results]) -> str:
+    """Draw the tables of films a second beside the usual ways."""
+    return "\n".join(map(_vectors, machines))
+
+
+def _vectors(results: Results) -> str:
     names = [name for name in COLUMNS if any(name in row["ratios"] for row in results["rows"])]
     head = [
         "films/s, medians",
@@ -56,8 +64,12 @@ def vectors(results: dict[str, Any]) -> str:
     return "\n".join(["", *lines, "", _machine(results), ""])
 
 
-def cost(results: dict[str, Any]) -> str:
+def cost(machines: Sequence[Results]) -> str:
     """Draw what a film takes, and what a million films cost."""
+    return "\n".join(map(_cost, machines))
+
+
+def _cost(results: Results) -> str:
     steps = ("decoding", "prints", "resizing", "engine", "spark", "rest")
     head = ["core milliseconds a film", "all", *steps, "core hours a million films", "US dollars"]
     lines = [_line(head), "|---" * len(head) + "|"]
@@ -68,11 +80,12 @@ def cost(results: dict[str, Any]) -> str:
         hours = spent["all"] * 1e6 / 1000 / 3600
         each = [f"{spent.get(step, 0):.1f}" for step in ("all", *steps)]
         lines.append(_line([row["name"], *each, f"{hours:.1f}", f"{hours * PRICE:.2f}"]))
-    return "\n".join(["", *lines, ""])
+    return "\n".join(["", *lines, "", _machine(results), ""])
 
 
-def headline(results: dict[str, Any]) -> str:
-    """Say the speed in a sentence."""
+def headline(machines: Sequence[Results]) -> str:
+    """Say the speed on the newest machine in a sentence."""
+    results = machines[0]
     rows = {row["name"]: row for row in results["rows"]}
     plain, short = rows[HEADLINE], rows[f"{HEADLINE}, int8"]
     rates = [row["contestants"]["product"]["median"] for row in (plain, short)]
@@ -86,18 +99,18 @@ def headline(results: dict[str, Any]) -> str:
     )
 
 
-MADE: dict[str, Callable[[dict[str, Any]], str]] = {
+MADE: dict[str, Callable[[Sequence[Results]], str]] = {
     "vectors": vectors,
     "cost": cost,
     "headline": headline,
 }
 
 
-def rendered(text: str, results: dict[str, Any]) -> str:
+def rendered(text: str, machines: Sequence[Results]) -> str:
     """Give a page with the figures of these results."""
 
     def block(found: re.Match[str]) -> str:
-        return f"{found[1]}{MADE[found[2]](results)}{found[4]}"
+        return f"{found[1]}{MADE[found[2]](machines)}{found[4]}"
 
     return BLOCK.sub(block, text)
 
@@ -106,7 +119,7 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _machine(results: dict[str, Any]) -> str:
+def _machine(results: Results) -> str:
     machine, versions = results["machine"], results["versions"]
     able = ", ".join(machine["instructions"])
     return (
@@ -117,10 +130,10 @@ def _machine(results: dict[str, Any]) -> str:
 
 def main() -> None:
     """Write the figures into the pages."""
-    results = newest()
+    machines = newest()
     for name in PAGES:
         page = ROOT / name
-        page.write_text(rendered(page.read_text(), results))
+        page.write_text(rendered(page.read_text(), machines))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,14 @@ def test_vectors_that_differ_from_the_cpu_are_refused(monkeypatch):
         gpu_speed.check_vectors(fake_plan().network, "gpu")
 
 
+def test_the_pass_of_a_worker_is_measured_from_files(capsys):
+    from tests.quick import fake_plan
+
+    assert gpu_speed.from_files(fake_plan(batch_size=8)) > 0
+    said = capsys.readouterr().out
+    assert "decoding threads: " in said and said.endswith("% of the time\n")
+
+
 @pytest.mark.skipif(find_spec("torch") is None, reason="no PyTorch")
 def test_the_network_of_pytorch_has_the_size_of_ours():
     network = gpu_speed.resnet50()

@@ -1,4 +1,4 @@
-"""The figures of docs and README are those of the newest file in benchmarks/results."""
+"""The figures of docs and README are those of the newest files in benchmarks/results."""
 
 import json
 from pathlib import Path
@@ -35,22 +35,34 @@ def test_pages_show_the_newest_results(page: str) -> None:
 
 
 def test_a_table_has_rates_ratios_and_shares() -> None:
-    drawn = tables.vectors(RESULTS)
+    drawn = tables.vectors([RESULTS])
     expected = f"| {tables.HEADLINE} | 1,200 | f32 | **40** | 10 (4.0 x) | 50 (0.80) |"
     assert expected in drawn.splitlines()
     assert "2026-01-31, 2 cores of Xeon (avx2)" in drawn
 
 
+def test_each_machine_has_its_newest_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day, processor in (("01-01", "A"), ("01-02", "A"), ("01-03", "B")):
+        machine = {**RESULTS["machine"], "processor": processor}
+        text = json.dumps({**RESULTS, "date": day, "machine": machine})
+        (tmp_path / f"{day}-{processor}.json").write_text(text)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    found = [(each["date"], each["machine"]["processor"]) for each in tables.newest()]
+    assert found == [("01-03", "B"), ("01-02", "A")]
+
+
 def test_a_million_films_cost_their_core_hours() -> None:
-    assert "| 13.9 | 0.69 |" in tables.cost(RESULTS)
+    assert "| 13.9 | 0.69 |" in tables.cost([RESULTS])
 
 
 def test_only_what_stands_between_marks_is_written() -> None:
     page = "Before.\n<!-- figures: headline -->\nold\n<!-- end of figures -->\nAfter.\n"
-    again = tables.rendered(page, RESULTS)
+    again = tables.rendered(page, [RESULTS])
     assert again.startswith("Before.\n<!-- figures: headline -->\nSpeed: 40 films/s")
     assert again.endswith("<!-- end of figures -->\nAfter.\n")
-    assert tables.rendered(again, RESULTS) == again
+    assert tables.rendered(again, [RESULTS]) == again
 
 
 def test_a_row_of_the_same_name_is_replaced(tmp_path: Path) -> None:

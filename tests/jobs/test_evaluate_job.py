@@ -77,10 +77,15 @@ def test_its_own_test_films_give_the_figures_of_the_training(at_home, run_dir):
     assert found["films"]["measured"] == trained["n_test"] - found["films"]["near"] > 5
     tested = {row["path"] for row in pq.read_table(run_dir / "predictions").to_pylist()}
     assert figures_of_training(run_dir, tested)["intervals"] == trained["intervals"]
+    check_figures(found, out, run_dir)
+    assert found["training"]["accuracy"] == trained["accuracy"]
+
+
+def check_figures(found, out, run_dir):
+    """Hold an evaluation against the same films in the test of the training."""
     wanted = figures_of_training(run_dir, measured_paths(out))
     for name in FIGURES:
         assert flat(found[name]) == pytest.approx(flat(wanted[name]), abs=1e-9), name
-    assert found["training"]["accuracy"] == trained["accuracy"]
 
 
 def flat(value):
@@ -103,7 +108,6 @@ def test_predictions_and_page_are_left(at_home):
     assert (out / "sheets.html").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_labels_that_come_later_give_the_same(spark, run_dir, films, tmp_path, at_home):
     found, _ = at_home
