@@ -92,6 +92,7 @@ def _by_udf(vectors: Callable[..., Any], slots: int) -> Callable[[DataFrame], Da
 def _on_spark(arena: Arena, name: str, rows: Callable[[DataFrame], DataFrame]) -> Contestant:
     def run(films: BenchFilms) -> Pass:
         started = time.monotonic()
+        arena.spark.sparkContext.environment[OWN_WORKERS] = name
         most, reader = arena.cfg.ingest.max_bytes, SPARK
         listing = list_files(arena.spark, [films.folder])
         if name in OURS:
@@ -103,6 +104,9 @@ def _on_spark(arena: Arena, name: str, rows: Callable[[DataFrame], DataFrame]) -
     return run
 
 
+OWN_WORKERS = "SPARK_CXR_CONTESTANT"
+"""Spark keeps Python workers apart by their environment: what one contestant has loaded there, as
+TensorFlow with its millions of objects, slows no other down."""
 OURS = (PRODUCT, "spark_alone")
 """Who has the films read as the jobs do."""
 

@@ -82,6 +82,7 @@ def read_csv(
     options = {"header": str(not header).lower(), "multiLine": "true", "escape": '"'}
     try:
         if path.removesuffix(".gz").endswith(".json"):
+            _check_text(spark, path, of_findings, is_csv=False)
             rows = spark.read.json(absolute(path))
             if BROKEN in rows.columns:
                 way_out = "Correct the lines that are no JSON, or fetch it again"
@@ -135,10 +136,13 @@ def _records(width: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Recor
         yield pa.RecordBatch.from_arrays(arrays, [f"c{n}" for n in range(width)])
 
 
-def _check_text(spark: SparkSession, path: str, of_findings: bool) -> str:
-    """Name the encoding of a label file; refuse one that Spark would not read as it is meant."""
+def _check_text(spark: SparkSession, path: str, of_findings: bool, is_csv: bool = True) -> str:
+    """Name the encoding of a label file; refuse one that Spark would not read as it is meant.
+
+    Of what is no CSV, only whether all of it can be unpacked.
+    """
     files = spark.read.format("binaryFile").load(absolute(path)).select(CONTENT, PATH)
-    found = files.mapInArrow(partial(_texts, path, of_findings), CHECKED).collect()
+    found = files.mapInArrow(partial(_texts, path, of_findings, is_csv), CHECKED).collect()
     for row in found:
         if row["expected"]:
             raise InputError(row["expected"], row["received"], row["way_out"])
@@ -150,7 +154,7 @@ def _check_text(spark: SparkSession, path: str, of_findings: bool) -> str:
 
 
 def _texts(
-    name: str, of_findings: bool, batches: Iterator[pa.RecordBatch]
+    name: str, of_findings: bool, is_csv: bool, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Check on a worker, where any store of Spark's can be read."""
     for batch in batches:
@@ -158,8 +162,8 @@ def _texts(
         for number, row in enumerate(batch.to_pylist()):
             try:
                 content = uncompressed(row[CONTENT], row[PATH])
-                text = read_csv_text(content, name, of_findings)
-                rows[number] = (text.encoding, "", "", "")
+                is_read = is_csv and read_csv_text(content, name, of_findings)
+                rows[number] = (is_read.encoding if is_read else UTF_8, "", "", "")
             except InputError as error:
                 rows[number] = ("", *error.args)
         columns_ = zip(*rows, strict=True)

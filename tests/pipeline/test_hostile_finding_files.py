@@ -12,6 +12,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.pipeline import csv_text
 from spark_cxr.pipeline.csv_text import read_csv_text, uncompressed
 from spark_cxr.pipeline.finding_policy import FindingPolicy
+from spark_cxr.pipeline.label_file import read_csv
 from spark_cxr.pipeline.label_match import check_labels
 from spark_cxr.pipeline.label_table import read_labels
 
@@ -230,3 +231,15 @@ def test_rows_of_boxes_count_whatever_their_numbers_are(spark, tmp_path):
         "b,No finding,R1,nan\n"
     )
     assert matrix(spark, tmp_path, text) == {"a": {"Edema": True}, "b": {"Edema": False}}
+
+
+@pytest.mark.slow
+def test_packed_json_that_is_cut_is_refused_in_one_line(spark, tmp_path):
+    whole = gzip.compress(b"".join(b'{"path": "f%d.png", "Edema": 1}\n' % n for n in range(900)))
+    path = tmp_path / "labels.json.gz"
+    path.write_bytes(whole)
+    assert read_csv(spark, str(path)).count() == 900
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError) as caught:
+        read_csv(spark, str(path))
+    assert "labels.json.gz" in str(caught.value) and "\n" not in str(caught.value)
