@@ -76,6 +76,7 @@ def test_laptop_runs(spark: Any, tmp_path: Path) -> None:
     assert (tmp_path / "work" / "overlay.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_databricks_runs(spark: Any, films: Path, tmp_path: Path) -> None:
     """With the fake network: the shipped one runs in the notebook of the laptop."""
     parameters = {

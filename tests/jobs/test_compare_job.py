@@ -140,6 +140,7 @@ def test_several_backbones_share_one_ingest_and_one_reading_of_the_split(
     assert len(valued) == 1
 
 
+@pytest.mark.slow
 def test_folds_can_hold_the_films_of_one_value_of_a_column(spark, films, tmp_path):
     chosen = {"heads": ["lr"], "folds": 2, "splits": ["column:format"]}
     with pytest.raises(InputError, match=r"patients and twins in one fold. Received: \d+ groups"):

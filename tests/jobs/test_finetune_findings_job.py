@@ -18,6 +18,8 @@ from spark_cxr.verbs.finetune.request import recipe_of
 from tests.report.card_fields import missing_places
 from tests.training.training_tasks import save_body
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"warm_epochs": 1, "epochs": 1, "calm_epochs": 0, "train_batch_size": 8}
 DRAWN = {"count": 90, "size": 64, "formats": ("png",), "unknown": 0.1}
 

@@ -67,6 +67,7 @@ def test_a_network_without_a_list_is_not_known_to_know(unknown):
     assert "this figure says nothing" not in page
 
 
+@pytest.mark.slow
 def test_training_says_it_above_the_figure(spark, unknown, films, network, capsys):
     file, learned, tested = network
     capsys.readouterr()

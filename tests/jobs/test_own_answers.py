@@ -64,7 +64,7 @@ def settings(films, path, out, **ingest):
     )
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "none"])
+@pytest.mark.parametrize("activation", ["sigmoid", pytest.param("none", marks=pytest.mark.slow)])
 def test_answers_of_the_network_are_the_probabilities(spark, films, tmp_path, activation):
     path = network(tmp_path, activation)
     done = job.run(JOB, spark, settings(films, path, tmp_path / "R"))
@@ -99,6 +99,7 @@ def test_answers_of_which_one_only_can_hold_are_refused(spark, films, tmp_path):
         job.run(JOB, spark, settings(films, path, tmp_path / "R"))
 
 
+@pytest.mark.slow
 def test_findings_that_the_films_do_not_have_are_refused(spark, films, tmp_path):
     path = network(tmp_path, labels='["Hernia", "Mass"]')
     with pytest.raises(ConfigError, match="a finding that films and network share"):

@@ -41,7 +41,10 @@ def predictions(out):
     return {row["path"].removeprefix("file:"): dict(row["probabilities"]) for row in rows}
 
 
-@pytest.fixture(scope="module", params=["lr", "dt", pytest.param("svc", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=["lr", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dt", "svc"))],
+)
 def run_dir(spark, films, tmp_path_factory, request):
     return trained(spark, tmp_path_factory.mktemp("heads") / "R", films, request.param)
 

@@ -116,6 +116,7 @@ def compared(spark, out, features, /, **changes):
     return job.run(COMPARE, spark, cfg)
 
 
+@pytest.mark.slow
 def test_vectors_alone_are_compared(spark, exported, tmp_path):
     said = compared(spark, tmp_path / "C", exported / "fake.parquet")
     assert (said["best"], said["images"]) == ("Decision tree on fake", 60)

@@ -94,6 +94,7 @@ def test_weighed_films_raise_the_answers_of_a_rare_finding(prepared, scored):
     assert (answers_of(weighed)[:, 1] > answers_of(scored)[:, 1]).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_tuning_finds_a_setting_for_each_finding(prepared):
     folded = prepared.withColumn("fold", F.pmod(F.xxhash64("sha256"), F.lit(2)).cast("int"))
     found = fitted("dt", folded, folds=2)
@@ -101,6 +102,7 @@ def test_tuning_finds_a_setting_for_each_finding(prepared):
     assert all(tuned.best in heads.get("dt").grid for tuned in found.tuned.values())
 
 
+@pytest.mark.slow
 def test_a_head_keeps_what_tuning_has_found_for_each_finding(prepared):
     folded = prepared.withColumn("fold", F.pmod(F.xxhash64("sha256"), F.lit(2)).cast("int"))
     counts = count_findings(folded)
