@@ -36,19 +36,23 @@ def intervals(drawn: Statistics, prepared: Prepared, resamples: int, seed: int) 
     n_groups, k = len(prepared.sums), len(prepared.rankings)
     # Which groups have an image in which cell of the confusion matrix.
     groups = prepared.sums[:, : k * k].reshape(-1, k, k) > 0
+    present = groups.any(axis=2)
+    # No more is known of an AUC than the side of fewer groups can tell.
+    others = (present.sum(axis=1, keepdims=True) > present).sum(axis=0)
+    sides = np.minimum(present.sum(axis=0), others)
     return Intervals(
         level=LEVEL,
         resamples=resamples,
         seed=seed,
         accuracy=share_interval(drawn.accuracy, n_groups),
         f1_macro=percentile_interval(drawn.f1_macro),
-        auc_macro=percentile_interval(drawn.auc_macro),
+        auc_macro=share_interval(drawn.auc_macro, int(min(sides[sides > 0], default=0))),
         log_loss=percentile_interval(drawn.log_loss),
         brier=percentile_interval(drawn.brier),
         precision=_share_intervals(drawn.precision, groups.any(axis=1).sum(axis=0)),
-        recall=_share_intervals(drawn.recall, groups.any(axis=2).sum(axis=0)),
+        recall=_share_intervals(drawn.recall, present.sum(axis=0)),
         f1=tuple(percentile_interval(drawn.f1[:, label]) for label in range(k)),
-        auc=tuple(percentile_interval(drawn.auc[:, label]) for label in range(k)),
+        auc=_share_intervals(drawn.auc, sides),
         average_precision=tuple(
             percentile_interval(drawn.average_precision[:, label]) for label in range(k)
         ),
@@ -67,7 +71,8 @@ def percentile_interval(drawn: Floats) -> Interval | None:
 def share_interval(drawn: Floats, n_groups: int) -> Interval | None:
     """Give the percentile interval of a share, or Wilson's where all resamples are 0 or all 1.
 
-    Ten patients without a mistake do not prove that there are none: 10 of 10 is 72 to 100 %.
+    So also of an AUC, which is a share of pairs. Ten patients without a mistake do not prove that
+    there are none: 10 of 10 is 72 to 100 %.
     """
     found = percentile_interval(drawn)
     defined = drawn[~np.isnan(drawn)]

@@ -112,7 +112,8 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(films, tmp_path
             assert found == keys
 
 
-OF_TIME = {"seconds", "times", "resumed", "read", "scored_at", "created", "out", "started"}
+OF_TIME = {"seconds", "seconds_training", "images_per_second", "times", "resumed", "read"}
+OF_TIME |= {"scored_at", "created", "out", "started"}
 """What of a run says when and how it was done."""
 
 
@@ -160,14 +161,15 @@ def test_a_training_of_findings_that_is_killed_reads_no_finished_film_again(tmp_
         return run, time.monotonic()
 
     run, since = begun(tmp_path / "whole")
-    assert run.wait() == 0
+    run.communicate()
+    assert run.returncode == 0
     took, draw, resumed = time.monotonic() - since, random.Random(22), list[int]()
     for number in range(4):
         out = tmp_path / f"killed{number}"
         run, _ = begun(out)
         time.sleep(draw.uniform(0.0, 1.0) * took)
         os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        run.communicate()
         finished = finished_films(out)
         again = started(out)
         said = again.communicate()[0].decode().splitlines()

@@ -12,8 +12,6 @@ from tests.jobs.test_finetune_job import HOW
 from tests.quick import defaults
 from tests.training.training_tasks import save_body
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(autouse=True)
 def same_pseudonyms(monkeypatch):
@@ -29,6 +27,7 @@ def check(spark, run_dir, films, out):
     check_figures(found, out, run_dir)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "decision"),
     [

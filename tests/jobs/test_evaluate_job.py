@@ -151,6 +151,7 @@ def test_classes_may_go_by_other_names(spark, run_dir, films, tmp_path, at_home)
     support = dict(zip(found["labels"], map(sum, found["confusion"]), strict=True))
     assert ill["films"]["strangers"] == {"healthy": support["No_findings"]}
     assert ill["films"]["measured"] == support["COVID-19"] + support["Pneumonia"]
+    assert ill["overlap"]["test_films"] == ill["films"]["measured"], "no film without a class"
 
 
 def test_what_cannot_be_measured_is_said(spark, run_dir, films, tmp_path):

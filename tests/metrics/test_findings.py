@@ -231,7 +231,9 @@ def test_a_share_without_mistakes_gets_an_interval_that_counts_patients() -> Non
     shares = [[0.9], [0.8], [0.7], [0.1], [0.2], [0.3]]
     groups = ["p1", "p1", "p2", "p3", "p4", "p5"]
     figures = measure_findings(truth, shares, ["Mass"], groups, [0.5]).rows[0].figures
-    assert figures.auc.interval is None
+    assert figures.auc.interval is not None
+    assert figures.auc.interval.high == 1
+    assert figures.auc.interval.low == pytest.approx(0.342, abs=1e-3)  # 2 against 3: 2 of 2
     assert figures.sensitivity.interval is not None
     assert figures.specificity.interval is not None
     assert figures.sensitivity.interval.high == 1

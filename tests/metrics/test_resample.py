@@ -119,7 +119,8 @@ def test_ten_patients_without_a_mistake_leave_room_for_one():
     assert found.intervals.accuracy.high == 1
     assert found.intervals.accuracy.low == pytest.approx(0.7225, abs=1e-4)
     assert found.intervals.recall[0].low == pytest.approx(0.7225, abs=1e-4)
-    assert found.intervals.auc == (None, None)
+    assert found.intervals.auc[0].low == pytest.approx(0.7225, abs=1e-4)
+    assert found.intervals.auc_macro == found.intervals.auc[0]
 
 
 def test_a_class_that_is_never_found_may_still_be_found_sometimes():

@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.film_list import FilmList, find, unpack
-from spark_cxr.backbones.network import Network
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.fit import Fit
 from spark_cxr.metrics import Overlap
+from spark_cxr.metrics.class_alignment import align_classes
 from spark_cxr.metrics.results import Row
 from spark_cxr.model.manifest import FILMS, Manifest, read_member
 from spark_cxr.model.model import Model
 from spark_cxr.model.predictor import INVERTED, NO_XRAY, Picture, look_at_film
 from spark_cxr.output import Output
+from spark_cxr.pipeline.classes import read_classes
 from spark_cxr.pipeline.data_summary import are_drawn, data_caveats
 from spark_cxr.pipeline.evaluate import marked, overlap_of
 from spark_cxr.pipeline.feature_cache import FeatureCache
@@ -31,7 +32,7 @@ from spark_cxr.pipeline.film_pass import arrow_schema
 from spark_cxr.pipeline.ingest import IngestResult, Reasons, ingesting
 from spark_cxr.pipeline.networks import used_by_workers
 from spark_cxr.pipeline.reading import Copies
-from spark_cxr.schemas import EVALUATED, FEATURES, LABEL, PATH, columns
+from spark_cxr.schemas import EVALUATED, FEATURES, FINDINGS, LABEL, PATH, columns
 from spark_cxr.settings import Config, Ingest
 
 SIGHT = "coloured double, is_inverted boolean"
@@ -98,7 +99,7 @@ def evaluated_films(
         unreadable=ingested.quarantined,
         reasons=ingested.reasons,
         knows_training=lists is not None,
-        overlap=_overlap(spark, ingested, model.plan.network, cfg, output),
+        overlap=_overlap(spark, ingested, model, cfg, output),
         caveats=tuple(_caveats(ingested, are_drawn(known))),
         counts=ingested.pass_counts(),
         lines=tuple(ingested.times.lines),
@@ -121,12 +122,25 @@ def with_findings(settings: Ingest, manifest: Manifest) -> Ingest:
 
 
 def _overlap(
-    spark: SparkSession, ingested: IngestResult, network: Network, cfg: Config, output: Output
+    spark: SparkSession, ingested: IngestResult, model: Model, cfg: Config, output: Output
 ) -> Overlap:
     """Count the measured films that the network below the head was trained on."""
     rows = spark.read.schema(EVALUATED).parquet(output.table("predictions"))
-    new = rows.where(F.col("learned").isNull())
+    new, network = _measured(rows, model.manifest, cfg), model.plan.network
     return overlap_of(marked(ingested.images, new, network), new, (), network, cfg)
+
+
+def _measured(rows: DataFrame, manifest: Manifest, cfg: Config) -> DataFrame:
+    """Take the films that it has not learned from, and whose labels say something it knows."""
+    new = rows.where(F.col("learned").isNull())
+    if manifest.is_of_findings:
+        known = F.coalesce(*(F.col(FINDINGS)[name] for name in manifest.labels))
+        return new.where(known.isNotNull())
+    labels = [row[LABEL] for row in new.select(LABEL).distinct().collect()]
+    if not labels:
+        return new
+    parts = read_classes(cfg.evaluate.classes).parts
+    return new.where(F.col(LABEL).isin(*align_classes(manifest.labels, labels, parts).of_labels))
 
 
 def training_films(place: Output, manifest: Manifest) -> tuple[FilmList, ...] | None:

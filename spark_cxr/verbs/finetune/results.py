@@ -97,8 +97,7 @@ def write_results(spark: SparkSession, found: FinetuneResult) -> Outcome:
         report = _report(spark, found, done, learning)
         output.write_text("report.html", training_page(report))
         write_training_card(report, figures, done.cfg.gate, output)
-        headline = {name: figures[name] for name in headline_of(done)}
-        summary = summary_of(done, page)
+        headline, summary = headline_of(done), summary_of(done, page)
     headline |= {name: figures[name] for name in ("n_train", *OURS)}
     lines = [*caveats_of(found), f"network: {output.table('weights.keras')}"]
     return Outcome(headline, "\n".join([summary, *lines]))
