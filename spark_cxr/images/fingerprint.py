@@ -28,6 +28,8 @@ BITS = 64
 """Of each of the two hashes."""
 _COARSE = 32
 _PIECE = 16
+_BATCH = 256
+"""Films that are hashed at once: their thumbnails fit into a processor's cache."""
 _STEPS = (1, 13, 29)
 """Odd, so that each step visits all bits of a power of two once."""
 _LOWEST = 2
@@ -107,7 +109,8 @@ def signs(films: Stack, count: int = BITS) -> NDArray[np.bool_]:
 
 def hashes(films: Stack) -> NDArray[np.int64]:
     """Give the two hashes of each film: of coefficients that are even, and odd, across it."""
-    packed = np.packbits(signs(films), axis=2)
+    parts = [films[i : i + _BATCH] for i in range(0, max(len(films), 1), _BATCH)]
+    packed = np.concatenate([np.packbits(signs(part), axis=2) for part in parts])
     return packed.view(">i8")[:, :, 0].astype(np.int64)
 
 
@@ -144,9 +147,10 @@ def _box(films: Stack, reach: int) -> Stack:
         padded = np.pad(films, margins, "reflect")
         # Shifted sums, not differences of running sums: those lose float32's digits.
         length = films.shape[axis]
+        shifted = padded.swapaxes(0, axis)
         total = np.zeros_like(films)
         for start in range(width):
-            total += padded.take(range(start, start + length), axis)
+            total += shifted[start : start + length].swapaxes(0, axis)
         films = total / np.float32(width)
     return films
 
