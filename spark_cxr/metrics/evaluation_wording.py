@@ -49,10 +49,11 @@ def left_out(counts: EvaluationCounts) -> str:
     """Say which films were left out because the model knows them; empty where none was."""
     if not counts.trained_on:
         return ""
-    return (
-        f"{counted(counts.trained_on, 'film')} were left out: the model was trained on "
-        f"{counts.exact:,} of them and on near-duplicates of {counts.near:,}."
-    )
+    why = f"{counts.exact:,} of them and on near-duplicates of {counts.near:,}"
+    if not (counts.exact and counts.near):
+        why = "them" if counts.exact else "near-duplicates of them"
+    films = counted(counts.trained_on, "film")
+    return f"{films} were left out: the model was trained on {why}."
 
 
 def name_of(each: Transfer) -> str:

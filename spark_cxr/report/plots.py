@@ -151,7 +151,10 @@ def _draw_counts(axes: "Axes", edges: tuple[float, ...], counts: tuple[int, ...]
     axes.bar(edges[:-1], counts, 0.9 * width, align="edge", color=COLOURS[0], alpha=0.6)
     axes.set(xlim=(0, 1), xlabel="Confidence in the predicted class", ylabel="Images")
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
-    axes.set_yticks([max(counts)])
+    # Inside: a number of thousands beside the axis would push its name out of the picture.
+    axes.set_yticks([])
+    most = f"highest {max(counts):,}"
+    axes.text(0.02, 0.92, most, transform=axes.transAxes, va="top", fontsize="small")
 
 
 def _styles() -> "cycle[dict[str, Any]]":
