@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from spark_cxr.metrics.comparison_results import SourceComparison, SourceRow
 from spark_cxr.metrics.measure import Part
-from spark_cxr.metrics.wording import counted, decimal, percent, percent_range
+from spark_cxr.metrics.wording import (
+    against_majority,
+    counted,
+    decimal,
+    percent,
+    percent_range,
+)
 
 
 def source_lines(found: SourceComparison | None) -> Iterator[str]:
@@ -17,6 +23,7 @@ def source_lines(found: SourceComparison | None) -> Iterator[str]:
     for row in found.rows:
         yield f"  {row.name}: {pooled(row)}; {macro(row)}"
         yield from (f"    {each.name}: {of_source(each)}" for each in row.sources)
+    yield f"  note: {against_majority(found.rows[0].metrics)}"
     yield from (f"  note: {sentence}" for sentence in found.left_out)
 
 

@@ -25,6 +25,7 @@ def by_source(found: SourceComparison | None) -> Html:
     if found is None:
         return NOTHING
     best = found.rows[0]
+    chance = wording.against_majority(best.metrics)
     interval = wording.finding_range(best.metrics)
     headings = ("Head, backbone", "Source", "Accuracy", "Macro AUC", "Classes", "Films", "Groups")
     rows = (cells for row in found.rows for cells in _rows(row))
@@ -33,7 +34,7 @@ def by_source(found: SourceComparison | None) -> Html:
     return join(
         [
             element("p", element("strong", verdict(found)), f" ({interval}).", class_="verdict"),
-            element("p", f"{macro(best)[0].upper()}{macro(best)[1:]}.", class_="remarks"),
+            element("p", f"{macro(best)[0].upper()}{macro(best)[1:]}. {chance}", class_="remarks"),
             section(
                 "On a source that was not in training",
                 element("p", LEAD),

@@ -49,6 +49,7 @@ def test_page_has_a_row_for_each_source_and_one_for_all(found: SourceComparison)
     assert page.text.startswith("On a source that was not in its training, Logistic regression on")
     assert page.tags.count("tr") == 1 + 2 * 5
     assert "too few" in page.text
+    assert "Always naming the commonest class" in page.text
     assert LEFT_OUT in page.text
 
 
@@ -62,6 +63,7 @@ def test_console_has_the_same(found: SourceComparison) -> None:
     assert lines[1].startswith("  Logistic regression on CXRNet: accuracy ")
     assert "mean of 2 sources: accuracy" in lines[1]
     assert any(line.startswith("    east: 10 films of 2 classes, too few") for line in lines)
+    assert lines[-2].startswith("  note: Always naming the commonest class would be right on ")
     assert lines[-1] == f"  note: {LEFT_OUT}"
 
 
