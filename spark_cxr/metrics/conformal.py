@@ -6,7 +6,9 @@ scores below it, whatever the network and the head are like: the films must only
 kind as those that the limits were learned from. At another hospital they need not be.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -41,6 +43,16 @@ class ConformalSets:
     absent: Limits = field(default_factory=dict)
     """Findings: a film may lack it while its probability is up to this. None: never ruled in."""
     absent_counts: dict[str, int] = field(default_factory=dict)
+
+    def renamed(self, names: Mapping[str, str]) -> ConformalSets:
+        """Give the same for labels that go by other names."""
+        return ConformalSets(
+            self.coverage,
+            limits={names[label]: limit for label, limit in self.limits.items()},
+            counts={names[label]: count for label, count in self.counts.items()},
+            absent={names[label]: limit for label, limit in self.absent.items()},
+            absent_counts={names[label]: count for label, count in self.absent_counts.items()},
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ each label of a film is ruled in, ruled out, or neither.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,11 @@ class Decision:
     def __bool__(self) -> bool:
         """Tell whether it says anything."""
         return bool(self.recalibration or self.points or self.sets)
+
+    def renamed(self, names: Mapping[str, str]) -> Decision:
+        """Give the same for labels that go by other names."""
+        points = tuple(replace(point, label=names[point.label]) for point in self.points)
+        return replace(self, points=points, sets=self.sets.renamed(names) if self.sets else None)
 
     def probabilities(self, stated: Floats, independent: bool) -> Floats:
         """Recalibrate what a head says (films, labels); `independent`: of findings."""

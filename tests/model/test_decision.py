@@ -51,6 +51,24 @@ def test_json_gives_the_record_again(made):
     assert read_record(Decision, json.loads(json.dumps(asdict(made)))) == made
 
 
+@pytest.mark.parametrize(
+    ("made", "labels", "independent"),
+    [(decision(), LABELS, False), (decision_of_findings(), tuple(FINDINGS), True)],
+)
+def test_labels_that_go_by_other_names_are_decided_on_alike(made, labels, independent):
+    other = {label: f"{label} elsewhere" for label in labels}
+    named = made.renamed(other)
+    stated = np.random.default_rng(2).dirichlet(np.ones(len(labels)))[None]
+    (shares,) = made.probabilities(stated, independent)
+    (again,) = named.probabilities(stated, independent)
+    verdicts = made.verdicts(shares, labels)
+    assert named.verdicts(again, tuple(other.values())) == {
+        other[label]: said for label, said in verdicts.items()
+    }
+    assert named.thresholds == {other[label]: at for label, at in made.thresholds.items()}
+    assert named.renamed({new: label for label, new in other.items()}) == made
+
+
 def test_a_model_without_one_is_written_as_before(folders, models):
     assert "decision" not in entries_of(folders["plain"])
     assert entries_of(folders["plain"])["format"] == 3

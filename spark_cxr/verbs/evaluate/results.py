@@ -19,6 +19,7 @@ from spark_cxr.metrics.evaluation_wording import evaluation_lines
 from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, Row, RunSummary
 from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.transfer import transfers
+from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.pipeline.data_summary import MISTAKES, PHANTOMS, thumbnail
 from spark_cxr.settings import FLAGS_OF, Config
@@ -60,8 +61,7 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
     is_part = 0 < len(answered) < len(whole)
     alignment = done.found.alignment
     parts, finding_parts = whole.part_tables(cfg)
-    # A decision is of the classes that it was made for.
-    decision, is_same = manifest.decision, films.labels == manifest.labels
+    decision = _decision_of(manifest, films.labels)
     return EvaluationReport(
         job="evaluate",
         title=f"{manifest.name} on films of another place",
@@ -76,7 +76,7 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         untested=alignment.untested if alignment else (),
         parts=parts,
         finding_parts=finding_parts,
-        decision=whole.decided(decision, cfg) if is_same and decision else None,
+        decision=whole.decided(decision, cfg) if decision else None,
         net_benefit=whole.net_benefit(cfg),
         missed=whole.missed(cfg),
         transfers=transfers(manifest.metrics, metrics),
@@ -84,6 +84,13 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         caveats=tuple(_caveats(done, metrics)),
         overlap=done.source.overlap,
     )
+
+
+def _decision_of(manifest: Manifest, labels: tuple[str, ...]) -> Decision:
+    """Give the model's decision under the names of here; none where several classes are one."""
+    if manifest.decision is None or len(labels) < len(manifest.labels):
+        return NO_DECISION
+    return manifest.decision.renamed(dict(zip(manifest.labels, labels, strict=True)))
 
 
 def _model(manifest: Manifest) -> tuple[Row, ...]:
@@ -196,6 +203,9 @@ def _caveats(done: EvaluationRun, found: Metrics | FindingMetrics) -> Iterator[s
             f"Here {len(alignment.names)} classes are told apart, in training "
             f"{len(done.manifest.labels)} were: its figure is of another question."
         )
+        decision = done.manifest.decision or NO_DECISION
+        if decision.points or decision.sets:
+            yield "Its operating points and verdicts are of those, and are not measured here."
     if done.manifest.weights.caveat:
         yield f"{done.manifest.weights.caveat}."
 
