@@ -159,9 +159,14 @@ def test_what_cannot_be_measured_is_said(spark, run_dir, films, tmp_path):
         evaluated(spark, run_dir, tmp_path / "A", ingest_of(films), classes=["Pneumonia=grippe"])
     with pytest.raises(ConfigError, match="--images or --table"):
         evaluated(spark, run_dir, tmp_path / "B", ingest_of(films), table="somewhere")
-    with pytest.raises(InputError, match=r"a table of scores|scores of"):
-        labels = {"labels": str(films / "manifest.csv")}
-        evaluated(spark, run_dir, tmp_path / "C", labels, table=str(tmp_path / "nothing"))
+    labels = {"labels": str(films / "manifest.csv")}
+    for table, expected in (
+        (tmp_path / "nothing", "a directory as --table"),
+        (films, "scores in --table"),
+        (run_dir / "images", "a table with the columns"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            evaluated(spark, run_dir, tmp_path / "C", labels, table=str(table))
 
 
 @pytest.mark.slow

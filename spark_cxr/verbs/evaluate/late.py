@@ -6,7 +6,6 @@ import os
 from dataclasses import replace
 
 from pyarrow import fs
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -20,6 +19,7 @@ from spark_cxr.pipeline.staging import staged
 from spark_cxr.schemas import EVALUATED, LABEL, PATH, SCORE_QUARANTINE, SCORES, SHA256, columns
 from spark_cxr.settings import Ingest
 from spark_cxr.verbs.evaluate.films import EvaluationSource, with_findings
+from spark_cxr.verbs.watch.table import DELTA_LOG, check_scores
 
 NOT_LOOKED_FOR = (
     "A score table has no fingerprints of films, so films of the training and their "
@@ -72,7 +72,9 @@ def evaluated_scores(
 
 def _scores_of(spark: SparkSession, table: str, manifest: Manifest) -> DataFrame:
     """Take the newest score of each film by this model."""
-    rows = _read(spark, table, SCORES, "--table")
+    if not _is_delta(table):
+        check_scores(table)
+    rows = _read(spark, table, SCORES)
     mine = rows.where(F.col("model") == manifest.identity)
     if not mine.limit(1).count():
         others = [row["model"] for row in rows.select("model").distinct().limit(20).collect()]
@@ -83,18 +85,16 @@ def _scores_of(spark: SparkSession, table: str, manifest: Manifest) -> DataFrame
     return mine.groupBy(PATH).agg(newest).select("row.*")
 
 
-def _read(spark: SparkSession, table: str, ddl: str, flag: str) -> DataFrame:
+def _read(spark: SparkSession, table: str, ddl: str) -> DataFrame:
     address = absolute(table).rstrip("/")
-    store, place = locate(f"{address}/_delta_log")
-    is_delta = store.get_file_info(place).type == fs.FileType.Directory
-    try:
-        if is_delta:
-            return spark.read.format("delta").load(address).select(*columns(ddl))
-        return spark.read.schema(ddl).parquet(address)
-    except AnalysisException as error:
-        received = f"{table} ({str(error).splitlines()[0]})"
-        way_out = "Name the directory that score writes to"
-        raise InputError(f"a table of scores in {flag}", received, way_out) from None
+    if _is_delta(address):
+        return spark.read.format("delta").load(address).select(*columns(ddl))
+    return spark.read.schema(ddl).parquet(address)
+
+
+def _is_delta(table: str) -> bool:
+    store, place = locate(f"{absolute(table).rstrip('/')}/{DELTA_LOG}")
+    return bool(store.get_file_info(place).type == fs.FileType.Directory)
 
 
 def _labelled(scores: DataFrame, labels: DataFrame, settings: Ingest) -> DataFrame:
@@ -116,5 +116,5 @@ def _quarantined(spark: SparkSession, table: str, model: str) -> DataFrame | Non
     store, place = locate(address)
     if store.get_file_info(place).type == fs.FileType.NotFound:
         return None
-    rows = _read(spark, address, SCORE_QUARANTINE, "--table")
+    rows = _read(spark, address, SCORE_QUARANTINE)
     return rows.where(F.col("model") == model).select(PATH).distinct()

@@ -73,6 +73,17 @@ def batches_of(
             raise InputError("whole Parquet files in --table", received, way_out) from None
 
 
+def check_scores(address: str) -> None:
+    """Look into a table of scores before somebody else reads it.
+
+    Raises:
+        InputError: It has no Parquet files, or the first of them is of another table.
+    """
+    output = open_scores(address)
+    if next(batches_of(output, SCORED, SCORE_COLUMNS), None) is None:
+        raise InputError("scores in --table", f"--table={address}: none", WAY_OUT)
+
+
 def _batches(
     store: fs.FileSystem, path: str, columns: Mapping[str, pa.DataType]
 ) -> Iterator[pa.RecordBatch]:
