@@ -3,6 +3,7 @@
 import csv
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -127,6 +128,18 @@ def test_labels_that_come_later_give_the_same(spark, run_dir, films, tmp_path, a
     at_once = found["as_answered"] or found
     for name in FIGURES:
         assert flat(later[name]) == pytest.approx(flat(at_once[name]), abs=1e-9), name
+    refuse_all(tmp_path / "S")
+    with pytest.raises(InputError, match="takes them all for no X-rays"):
+        evaluated(spark, run_dir, tmp_path / "N", ingest, table=str(tmp_path / "S"))
+
+
+def refuse_all(table):
+    """Make of each score one of a film that the model takes for no X-ray."""
+    unsaid = {"prediction": None, "confidence": None, "probabilities": None}
+    for path in table.glob("scored_on=*/*.parquet"):
+        whole = pq.ParquetFile(path).read()
+        rows = [{**row, **unsaid, "flags": ["not_an_xray"]} for row in whole.to_pylist()]
+        pq.write_table(pa.Table.from_pylist(rows, whole.schema), path)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import numpy as np
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
+from spark_cxr.errors import InputError
 from spark_cxr.metrics import FindingMetrics, Metrics
 from spark_cxr.metrics.class_alignment import ClassAlignment
 from spark_cxr.metrics.decision_wording import decision_lines
@@ -57,6 +58,10 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
     cfg, manifest, films = _as_tested(done.cfg), done.manifest, done.found.films
     answered = films.where(films.answered)
     whole = films if films.are_known else answered
+    if not len(whole):  # only a table can leave it open what refused films would have been called
+        received = f"none of {len(films):,}: the model takes them all for no X-rays"
+        way_out = "Measure them with --images, which says what they would have been called"
+        raise InputError("films with an answer in --table", received, way_out)
     metrics = whole.measured(cfg)
     is_part = 0 < len(answered) < len(whole)
     alignment = done.found.alignment
