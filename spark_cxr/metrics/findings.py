@@ -48,8 +48,6 @@ TRIALS = {
     "npv": (TRUE_NEGATIVE, FALSE_NEGATIVE),
 }
 """The answers that each share is a share of."""
-SIDES = (TRIALS["sensitivity"], TRIALS["specificity"])
-"""The films that an AUC holds against each other: with and without the finding."""
 
 
 def measure_findings(
@@ -216,18 +214,17 @@ def _row(
 
 def _figures(values: Floats, drawn: Floats, sums: Floats) -> Figures:
     """Give each figure its interval; Wilson's for a share of which every draw is sure."""
-
-    def groups_with(answers: tuple[int, ...]) -> int:
-        return int((sums[:, answers].sum(axis=1) > 0).sum())
-
+    groups = {
+        name: int((sums[:, answers].sum(axis=1) > 0).sum()) for name, answers in TRIALS.items()
+    }
     # No more is known of an AUC than the side of fewer groups can tell.
-    groups = {name: groups_with(answers) for name, answers in TRIALS.items()}
-    groups["auc"] = min(map(groups_with, SIDES))
+    groups["auc"] = min(groups["sensitivity"], groups["specificity"])
     found = {}
     for place, name in enumerate(FIGURES):
         column, value = drawn[:, place], _optional(values[place])
-        between = share_interval(column, groups[name]) if name in groups else None
-        found[name] = Estimate(value, between or percentile_interval(column))
+        known = name in groups
+        between = share_interval(column, groups[name]) if known else percentile_interval(column)
+        found[name] = Estimate(value, between)
     return Figures(**found)
 
 
