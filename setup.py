@@ -73,6 +73,7 @@ setup(
         "spark_cxr.conf": ["*.toml", "*.conf", "*.sh", "datasets/*", "local/*", "sheets/*"],
         "spark_cxr": ["py.typed"],
         "spark_cxr.backbones": ["embedded/*", "cards/*"],
+        "spark_cxr.images": ["embedded/*"],
         "spark_cxr.serve": ["static/*"],
     },
     install_requires=[

@@ -21,6 +21,8 @@ BLANK = ("unknown", "negative")
 """What an empty cell of a label file says of a finding."""
 AGREEMENT = ("majority", "any", "all")
 """How many of several readers must name a finding."""
+REFUSED = ("unlike",)
+"""What may be refused besides pictures that are no chest films."""
 READERS = ("auto", "worker", "spark")
 """Who reads the bytes of films: the workers, Spark, or the workers where they can."""
 EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
@@ -193,11 +195,12 @@ class Finetune:
 
 @dataclass(frozen=True)
 class Gate:
-    """Section [gate]: from where on a film is unlike those of the training."""
+    """Section [gate]: from where on a film is unlike the training, and what gets no answer."""
 
     false_alarms: float = setting(least=0.0001, most=0.5)
     far: float = setting(least=1.0)
     colour: float = setting(least=0, most=1)
+    refuse: Names = setting(choices=("", *REFUSED))
 
 
 @dataclass(frozen=True)
@@ -359,6 +362,7 @@ class Score:
     explain: int = setting(least=0, most=100_000)
     reduce: str = setting(choices=REDUCE)
     precision: str = setting(choices=("", "int8"))
+    refuse: Names = setting(choices=("", *REFUSED))
     batch_size: int = setting(least=1)
     device: str = setting()
 
@@ -413,6 +417,7 @@ class Serve:
     seconds: float = setting(least=0.1, most=3600)
     uncertain: float = setting(least=0, most=1)
     reduce: str = setting(choices=REDUCE)
+    refuse: Names = setting(choices=("", *REFUSED))
     neighbours: str = setting()
 
 

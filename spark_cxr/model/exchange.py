@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Sequence
 
 from spark_cxr.errors import BadImage
-from spark_cxr.model.predictor import FLAGS, NO_XRAY, Prediction
+from spark_cxr.model.predictor import FLAGS, Prediction, refusal_of
 
 IMAGE = "image"
 LABEL = "label"
@@ -60,8 +60,8 @@ def kinds(labels: Sequence[str], has_verdicts: bool = False) -> dict[str, str]:
 def row(prediction: Prediction, labels: Sequence[str], has_verdicts: bool = False) -> list[Value]:
     """Give the values of those columns: all but the reason are null where no class is named."""
     reason = str(prediction.bad) if prediction.bad else None
-    if NO_XRAY in prediction.flags:
-        reason = f"{NO_XRAY}: {FLAGS[NO_XRAY]}"
+    if name := refusal_of(prediction.flags):
+        reason = f"{name}: {FLAGS[name]}"
     shares = (prediction.probabilities.get(label) for label in labels)
     verdicts = (prediction.verdicts.get(label) for label in labels if has_verdicts)
     return [prediction.label or None, prediction.confidence, *shares, reason, *verdicts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from spark_cxr.model.manifest import (
     read_manifest,
     read_member,
 )
-from spark_cxr.model.predictor import NO_XRAY, Prediction, Predictor, look_at_film, prediction_pass
+from spark_cxr.model.predictor import Prediction, Predictor, look_at_film, prediction_pass
 from spark_cxr.output import Output, absolute, locate
 
 
@@ -52,6 +52,10 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         """Name the labels that it tells apart."""
         return self.manifest.labels
+
+    def refusing(self, what: Collection[str]) -> Model:
+        """Refuse also what it only warns of: `unlike`, films that are unlike its training."""
+        return replace(self, predictor=self.predictor.refusing(what))
 
     def predict(self, images: bytes | Sequence[bytes]) -> list[Prediction]:
         """Look at encoded images: one prediction for each, in order; a bad one says why.
@@ -85,7 +89,8 @@ class Model:
         wanted = label or target_of(found[0].prediction, self.manifest.thresholds)
         if not wanted:
             expected = "a film for which the model names a class"
-            raise InputError(expected, f"a film with the flag {NO_XRAY}", "Name a label")
+            flags = ", ".join(found[0].prediction.flags)
+            raise InputError(expected, f"a film with the flags {flags}", "Name a label")
         return found[place_of(wanted, self.labels)]
 
     def explain_labels(

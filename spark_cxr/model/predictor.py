@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from spark_cxr.heads.portable import PortableHead
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.images.fit import Fit, fitted
+from spark_cxr.images.gate import is_chest_film
 from spark_cxr.images.prepare import in_three_channels
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.findings import joined, positives
@@ -22,10 +23,14 @@ from spark_cxr.model.reference import Reference
 
 UNLIKE = "not_like_training"
 NO_XRAY = "not_an_xray"
+TOO_UNLIKE = "refused_as_unlike"
 INVERTED = "looks_inverted"
+REFUSALS = (NO_XRAY, TOO_UNLIKE)
+"""Flags of a film for which no class is named."""
 FLAGS = {
     UNLIKE: "further from the training films than all but a few of them were from each other",
-    NO_XRAY: "coloured, or so far from the training films that no class is named",
+    NO_XRAY: "no frontal chest film, as far as its picture tells, so that no class is named",
+    TOO_UNLIKE: "so far from the training films that this model was told to name no class",
     INVERTED: "darker along the spine than beside it: a negative, or no frontal film",
 }
 """Beside those of `images.film.FLAGS`."""
@@ -41,8 +46,8 @@ CHROMA = 40
 class Prediction:
     """What a model says about one image, or why it says nothing.
 
-    No class is named for a bad image, nor for a picture that is no X-ray (the flag `not_an_xray`):
-    then there is no label, no confidence and no probability either.
+    No class is named for a bad image, nor for one with a flag of `REFUSALS`, such as a picture that
+    is no chest film: then there is no label, no confidence and no probability either.
     """
 
     label: str = ""
@@ -66,7 +71,9 @@ class Prediction:
 class Picture:
     """What is known of an image before the network has seen it."""
 
-    coloured: float
+    is_chest_film: bool = True
+    """As far as its picture tells (`images.gate`)."""
+    coloured: float = 0.0
     """Share of clearly coloured pixels."""
     flags: tuple[str, ...] = ()
     """What its file says, and what it looks like."""
@@ -83,6 +90,12 @@ class Predictor:
     """Of a model of findings: the operating point of each."""
     decision: Decision = NO_DECISION
 
+    def refusing(self, what: Collection[str]) -> Predictor:
+        """Refuse also what the model only warns of: `unlike`."""
+        if "unlike" not in what:
+            return self
+        return replace(self, reference=replace(self.reference, refuses_unlike=1.0))
+
     def probabilities(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give (films, labels): what the head says, recalibrated where the model does so."""
         return self.decision.probabilities(self.head.probabilities(vectors), bool(self.thresholds))
@@ -91,8 +104,8 @@ class Predictor:
         """Say what a film is; one at a time, so that its neighbours do not touch its last bits."""
         row = np.asarray(vector, dtype=np.float64)
         distance = self.reference.measure(row)
-        flags = self._flags(distance, picture or Picture(0.0))
-        named = Prediction() if NO_XRAY in flags else self.answer(row)
+        flags = self._flags(distance, picture or Picture())
+        named = Prediction() if refusal_of(flags) else self.answer(row)
         return replace(named, distance=distance, flags=flags)
 
     def answer(self, vector: NDArray[np.float64]) -> Prediction:
@@ -110,10 +123,18 @@ class Predictor:
         )
 
     def _flags(self, distance: float, picture: Picture) -> tuple[str, ...]:
-        unlike, known = distance > 1, self.reference
-        no_xray = distance > known.far or picture.coloured > known.colour
-        found = ((UNLIKE, unlike), (NO_XRAY, no_xray))
-        return (*picture.flags, *(name for name, holds in found if holds))
+        known = self.reference
+        found = {
+            UNLIKE: distance > 1,
+            NO_XRAY: not picture.is_chest_film or picture.coloured > known.most_colour,
+            TOO_UNLIKE: bool(known.refuses_unlike) and distance > known.far,
+        }
+        return (*picture.flags, *(name for name, holds in found.items() if holds))
+
+
+def refusal_of(flags: Collection[str]) -> str:
+    """Give the flag for which no class is named for a film; empty where one is."""
+    return next((name for name in REFUSALS if name in flags), "")
 
 
 def prediction_pass(
@@ -138,7 +159,8 @@ def look_at_film(pixels: Pixels, flags: tuple[str, ...], fit: Fit) -> tuple[Pict
     """Say of a film what its pixels and its file say, and give it as the network takes it."""
     shown = in_three_channels(fitted(pixels, fit))
     inverted = (INVERTED,) if looks_inverted(shown) else ()
-    return Picture(coloured_share(shown, pixels.ndim == 2), (*flags, *inverted)), shown
+    colour = coloured_share(shown, pixels.ndim == 2)
+    return Picture(is_chest_film(pixels), colour, (*flags, *inverted)), shown
 
 
 def looks_inverted(pixels: Pixels) -> bool:

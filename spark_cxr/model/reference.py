@@ -62,9 +62,7 @@ class Reference:
     they were too few to say."""
     false_alarms: float
     far: float
-    """Times the limit from which a picture is taken for no film of this kind at all."""
-    colour: float
-    """Share of clearly coloured pixels from which a picture is no X-ray."""
+    """Times the limit from which a model that refuses films unlike its training does."""
     distance: float
     """Mean over the training's films, each measured without its patient."""
     distance_spread: float
@@ -73,6 +71,10 @@ class Reference:
     confidence: float
     """Mean over the test."""
     confidence_spread: float
+    refuses_unlike: float = 0.0
+    """1: no class is named for a film beyond `far`."""
+    most_colour: float = 1.0
+    """Share of clearly coloured pixels beyond which no class is named; 1: colour is no reason."""
 
     def measure(self, vector: Numbers) -> float:
         """Give the distance of a vector; 0 where the training cannot say."""
@@ -105,7 +107,8 @@ def unpack(data: bytes) -> Reference:
         arrays = read_arrays(data)
         mean, axes, variances = (arrays[name].astype(np.float64) for name in _ARRAYS)
         shares = zip(arrays["labels"].tolist(), arrays["shares"].tolist(), strict=True)
-        plain = {name: float(arrays[name]) for name in _plain()}
+        # Models of before 2026-12 have `colour`, which refused tinted films, and lack the last two.
+        plain = {name: float(arrays[name]) for name in _plain() if name in arrays}
         cloud = Cloud(mean, axes, variances, float(arrays["rest"]))
         return Reference(cloud, shares=dict(shares), **plain)
     except (ValueError, TypeError, KeyError) as error:
@@ -140,7 +143,8 @@ _TINY, _ONE = np.nextafter(0, 1), 1 + 1e-6
 _RANGES = {
     "false_alarms": (0, _ONE),
     "far": (0, np.inf),
-    "colour": (0, _ONE),
+    "refuses_unlike": (0, _ONE),
+    "most_colour": (0, _ONE),
     "distance": (0, np.inf),
     "distance_spread": (0, np.inf),
     "confidence": (0, _ONE),

@@ -25,7 +25,7 @@ from spark_cxr.metrics.wording import counted
 from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
 from spark_cxr.model.explanation import Explanation, explanations, scale_of, target_of
 from spark_cxr.model.model import Model
-from spark_cxr.model.predictor import NO_XRAY, Picture, Predictor, look_at_film
+from spark_cxr.model.predictor import Picture, Predictor, look_at_film, refusal_of
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.box_heat import BOX_HEAT, FilmBoxes, film_boxes, read_film_boxes
 from spark_cxr.pipeline.boxes import BoxFile
@@ -162,7 +162,9 @@ def _explained(
 
 
 def _drawn(why: Explanation, path: str, task: ExplainTask) -> str:
-    name = overlay_name(path, why.label if why.prediction.label else NO_XRAY)
+    name = overlay_name(
+        path, why.label if why.prediction.label else refusal_of(why.prediction.flags)
+    )
     Output(task.folder).write_bytes(name, why.overlay_png(task.scale, longest=0))
     return name
 

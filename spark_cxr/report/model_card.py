@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from spark_cxr.metrics.checks import FAIL, WARN
@@ -32,6 +33,7 @@ from spark_cxr.report.document import (
     Paragraph,
     grid_rows,
 )
+from spark_cxr.settings import Gate
 
 LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "BSD-3-Clause": "bsd-3-clause"}
 """The licences of networks of the catalog, as model hubs call them."""
@@ -150,14 +152,23 @@ def _gate(card: ModelCard) -> tuple[Block, ...]:
         "refused film gets no answer, and it counts as none."
     )
     lines = (
-        f"A picture of which more than {percent(gate.colour)} is clearly coloured gets no answer.",
-        f"Nor does one that lies more than {gate.far:g} times as far from the training films as "
-        f"all but {percent(gate.false_alarms)} of these lie from the others.",
-        "Between once and that many times that distance the answer carries the flag "
+        "A picture that is no frontal chest film gets no answer (not_an_xray). This is asked of "
+        "the picture alone, by a network that ships with spark_cxr: its card, GATE.md, says what "
+        "it was learned from, and how often it errs on sources that it has not learned.",
+        "A film that lies further from the training films than all but "
+        f"{percent(gate.false_alarms)} of these lie from the others is answered, and marked: "
         "not_like_training.",
-        "It does not notice every picture that is no chest film, and it refuses some that are.",
+        *_refused(gate),
     )
     return Bullets(lines), Paragraph(counts)
+
+
+def _refused(gate: Gate) -> Iterator[str]:
+    """Say what the settings of the training refuse besides."""
+    if "unlike" in gate.refuse:
+        yield f"From {gate.far:g} times that distance it gets no answer (refused_as_unlike)."
+    if gate.colour < 1:
+        yield f"Nor does a picture of which more than {percent(gate.colour)} is clearly coloured."
 
 
 def _data(card: ModelCard) -> tuple[Block, ...]:

@@ -395,12 +395,16 @@ def gate(card: ModelCard) -> SheetAnswer | None:
     if card.gate is None:
         text = "Films without an answer in use are counted; the figures here count every film."
         return _in_figures(card, text, "films/refused", "as_answered")
+    unlike = (
+        f", or that lies beyond {card.gate.far:g} times the limit of the training"
+        if "unlike" in card.gate.refuse
+        else ""
+    )
     text = (
-        f"In use, no answer where more than {percent(card.gate.colour)} of a picture is coloured "
-        f"or it lies beyond {card.gate.far:g} times the limit of the training; the figures here "
+        f"In use, no answer for a picture that is no frontal chest film{unlike}; the figures here "
         "count every film of the test."
     )
-    keys = ("far", "colour", "false_alarms")
+    keys = ("refuse", "far", "colour", "false_alarms")
     return SheetAnswer(text, tuple(Place(RUN, ("config", "gate", key)) for key in keys))
 
 

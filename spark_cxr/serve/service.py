@@ -22,7 +22,7 @@ from spark_cxr.model.findings import findings_in
 from spark_cxr.model.manifest import check_takes_films
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.neighbours import HeldVectors, check_network, open_vectors
-from spark_cxr.model.predictor import NO_XRAY, Prediction
+from spark_cxr.model.predictor import Prediction, refusal_of
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, named, text_of
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
@@ -166,7 +166,7 @@ def _results(prediction: Prediction, is_of_findings: bool) -> tuple[str, ...]:
     """Name what a film counts as: one of few words, however many findings it may have."""
     if prediction.bad:
         return (prediction.bad.reason,)
-    label = prediction.label or NO_XRAY
+    label = prediction.label or refusal_of(prediction.flags)
     return (findings_in(label) if is_of_findings else ()) or (label,)
 
 

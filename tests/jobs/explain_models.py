@@ -38,7 +38,7 @@ def write_model(folder, trees=False):
     output.write_bytes("head.npz", pack(stump() if trees else linear(rng)))
     cloud = describe(rng.standard_normal((50, DIM)) * 3)
     known = dict.fromkeys(("distance", "distance_spread", "confidence_spread"), 0.1)
-    gate = {"limit": 100.0, "false_alarms": 0.01, "far": 1.3, "colour": 0.1, "confidence": 0.8}
+    gate = {"limit": 100.0, "false_alarms": 0.01, "far": 1.3, "confidence": 0.8}
     shares = dict.fromkeys(LABELS, 1 / 3)
     output.write_bytes("reference.npz", Reference(cloud, shares=shares, **gate, **known).pack())
     manifest = Manifest(

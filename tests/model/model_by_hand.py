@@ -46,7 +46,6 @@ def reference(**changes):
         "limit": 1e6,
         "false_alarms": 0.01,
         "far": 1.5,
-        "colour": 0.1,
         "distance": 0.5,
         "distance_spread": 0.1,
         "shares": dict.fromkeys(LABELS, 1 / 3),

@@ -1,6 +1,7 @@
 """What is said of a film: its class, and where no class may be said."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,11 +44,13 @@ def predictor(head):
     [
         (0.5, (), True),
         (1.2, ("not_like_training",), True),
-        (1.6, ("not_like_training", "not_an_xray"), False),
+        (1.6, ("not_like_training", "refused_as_unlike"), False),
     ],
 )
-def test_the_further_a_film_the_less_is_said(predictor, distance, flags, has_label):
-    told = predictor.predict(ALONG * 20 * distance)
+def test_the_further_a_film_the_less_a_model_says_that_refuses_such(
+    predictor, distance, flags, has_label
+):
+    told = predictor.refusing(("unlike",)).predict(ALONG * 20 * distance)
     assert told.distance == pytest.approx(distance)
     assert told.flags == flags
     assert bool(told.label) is has_label
@@ -55,14 +58,26 @@ def test_the_further_a_film_the_less_is_said(predictor, distance, flags, has_lab
     assert sum(told.probabilities.values()) == pytest.approx(1 if has_label else 0)
 
 
-def test_a_coloured_picture_is_no_xray_however_near_it_is(predictor):
-    told = predictor.predict(np.zeros(DIM), Picture(0.2))
+def test_a_film_unlike_the_training_is_answered_and_marked(predictor):
+    told = predictor.refusing(()).predict(ALONG * 20 * 1.6)
+    assert (told.flags, bool(told.label)) == (("not_like_training",), True)
+
+
+def test_what_is_no_chest_film_has_no_class_however_near_it_is(predictor):
+    told = predictor.predict(np.zeros(DIM), Picture(is_chest_film=False))
     assert (told.label, told.flags) == ("", ("not_an_xray",))
     assert (told.confidence, dict(told.probabilities)) == (None, {})
 
 
+@pytest.mark.parametrize(("most", "has_label"), [(1.0, True), (0.1, False)])
+def test_colour_is_a_reason_only_where_the_training_said_so(head, most, has_label):
+    strict = Predictor(LABELS, head, replace(reference(limit=10.0), most_colour=most))
+    assert bool(strict.predict(np.zeros(DIM), Picture(coloured=0.2)).label) is has_label
+
+
 def test_flags_of_the_file_come_along(predictor):
-    assert predictor.predict(np.zeros(DIM), Picture(0.0, ("lateral",))).flags == ("lateral",)
+    told = predictor.predict(np.zeros(DIM), Picture(flags=("lateral",)))
+    assert told.flags == ("lateral",)
 
 
 def test_a_film_has_the_same_bits_whatever_stands_beside_it(predictor):

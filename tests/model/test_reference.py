@@ -1,5 +1,7 @@
 """The training as a cloud of vectors: distances, limits, what is written."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,6 @@ def known(cloud, **changes):
         "limit": 2.0,
         "false_alarms": 0.01,
         "far": 1.3,
-        "colour": 0.1,
         "distance": 0.5,
         "distance_spread": 0.2,
         "shares": {"a": 0.25, "b": 0.75},
@@ -103,3 +104,13 @@ def test_names_of_groups_do_not_matter():
     patients = [n // 3 for n in range(60)]
     one, other = (own_distances(vectors, [f"{key}{n}" for n in patients]) for key in "ab")
     assert np.array_equal(one, other)
+
+
+def test_a_model_of_before_is_read_and_refuses_no_tinted_film(vectors):
+    written = known(describe(vectors))
+    with np.load(io.BytesIO(written.pack())) as stored:
+        arrays = {k: stored[k] for k in stored.files if k not in ("refuses_unlike", "most_colour")}
+    old = io.BytesIO()
+    np.savez_compressed(old, **arrays, colour=0.1)
+    read = unpack(old.getvalue())
+    assert (read.refuses_unlike, read.most_colour, read.far) == (0.0, 1.0, 1.3)

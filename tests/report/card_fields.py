@@ -9,7 +9,7 @@ from spark_cxr.metrics.results import TrainingReport
 from spark_cxr.report.card_record import ModelCard, ModelSummary, of_training
 from spark_cxr.settings import Gate
 
-GATE = Gate(false_alarms=0.01, far=1.3, colour=0.1)
+GATE = Gate(false_alarms=0.01, far=1.3, colour=1.0, refuse=())
 
 
 def summary(labels: tuple[str, ...], **changes) -> ModelSummary:

@@ -45,7 +45,7 @@ def read_film(content, shows, explains, seconds):
     if content == b"boom":
         raise RuntimeError("patient's name")
     pixels = np.full((1, 1, 3), content[0], np.uint8)
-    return ReadFilm(Picture(0.0), pixels, FileFacts("png", 1, 1, 8, None))
+    return ReadFilm(Picture(), pixels, FileFacts("png", 1, 1, 8, None))
 
 
 @pytest.fixture

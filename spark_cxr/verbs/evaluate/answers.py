@@ -20,7 +20,7 @@ from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.results import PartTable
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.model.decision import Decision
-from spark_cxr.model.predictor import NO_XRAY
+from spark_cxr.model.predictor import REFUSALS
 from spark_cxr.pipeline.data_summary import parts_of
 from spark_cxr.pipeline.decision_trial import decision_figures, figures_of_classes
 from spark_cxr.pipeline.evaluate import TestAnswers, missed_by_group
@@ -166,7 +166,7 @@ def evaluated_findings(rows: DataFrame, thresholds: Mapping[str, float]) -> Eval
 
 def _collected(rows: DataFrame, labels: Sequence[str], more: Mapping[str, Column]) -> pd.DataFrame:
     shares = [F.col("probabilities")[label].alias(f"p{n}") for n, label in enumerate(labels)]
-    refused = F.array_contains("flags", NO_XRAY).alias(REFUSED)
+    refused = F.arrays_overlap("flags", F.lit([*REFUSALS])).alias(REFUSED)
     known = (PATH, LABEL, GROUP, SOURCE, VIEW, AGE_BAND, SEX, MAKER, DEVICE)
     cells = [cell.alias(name) for name, cell in more.items()]
     return with_band(rows).select(*known, refused, *shares, *cells).orderBy(PATH).toPandas()

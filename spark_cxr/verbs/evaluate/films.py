@@ -22,7 +22,7 @@ from spark_cxr.metrics.class_alignment import align_classes
 from spark_cxr.metrics.results import Row
 from spark_cxr.model.manifest import FILMS, Manifest, read_member
 from spark_cxr.model.model import Model
-from spark_cxr.model.predictor import INVERTED, NO_XRAY, Picture, look_at_film
+from spark_cxr.model.predictor import INVERTED, Picture, look_at_film, refusal_of
 from spark_cxr.output import Output
 from spark_cxr.pipeline.classes import read_classes
 from spark_cxr.pipeline.data_summary import are_drawn, data_caveats
@@ -35,7 +35,7 @@ from spark_cxr.pipeline.reading import Copies
 from spark_cxr.schemas import EVALUATED, FEATURES, FINDINGS, LABEL, PATH, columns
 from spark_cxr.settings import Config, Ingest
 
-SIGHT = "coloured double, is_inverted boolean"
+SIGHT = "is_chest_film boolean, coloured double, is_inverted boolean"
 """What a model asks of a film besides its vector."""
 LISTED = ("pixels_sha256", "looks")
 """By these a film is looked up in the list of those that the model was trained on."""
@@ -152,7 +152,11 @@ def training_films(place: Output, manifest: Manifest) -> tuple[FilmList, ...] | 
 
 def _sight(pixels: Pixels, fit: Fit) -> dict[str, Any]:
     picture = look_at_film(pixels, (), fit)[0]
-    return {"coloured": picture.coloured, "is_inverted": INVERTED in picture.flags}
+    return {
+        "is_chest_film": picture.is_chest_film,
+        "coloured": picture.coloured,
+        "is_inverted": INVERTED in picture.flags,
+    }
 
 
 def _looker(
@@ -165,9 +169,10 @@ def _looker(
     def row(film: dict[str, Any], learned: str | None) -> dict[str, Any]:
         vector = np.asarray(film[FEATURES], np.float64)
         flags = (*film["flags"], *((INVERTED,) if film["is_inverted"] else ()))
-        shown = predictor.predict(vector, Picture(film["coloured"], flags))
+        picture = Picture(film["is_chest_film"], film["coloured"], flags)
+        shown = predictor.predict(vector, picture)
         # A film that is refused is answered all the same here, to say what refusing it is worth.
-        found = predictor.answer(vector) if NO_XRAY in shown.flags else shown
+        found = predictor.answer(vector) if refusal_of(shown.flags) else shown
         return {
             **{column: film[column] for column in (PATH, *PLAIN)},
             "prediction": found.label,

@@ -13,7 +13,7 @@ from typing import Any
 
 from spark_cxr.model import findings
 from spark_cxr.model.drift import Measure, Tally, to_json, warnings_of
-from spark_cxr.model.predictor import NO_XRAY, UNLIKE
+from spark_cxr.model.predictor import NO_XRAY, TOO_UNLIKE, UNLIKE
 from spark_cxr.pipeline.folders import PassedOver
 from spark_cxr.pipeline.pass_times import PassTimes
 from spark_cxr.pipeline.sources import Listing
@@ -144,9 +144,10 @@ class Totals:
             yield f"  {count:>8,}  {label}"
         flags = self.tally.flags
         if flags[UNLIKE] or flags[NO_XRAY]:
+            refused = f", {flags[TOO_UNLIKE]:,} of them refused" if flags[TOO_UNLIKE] else ""
             yield (
-                f"{flags[UNLIKE]:,} are not like the training films; {flags[NO_XRAY]:,} are no "
-                "X-rays and got no prediction"
+                f"{flags[UNLIKE]:,} are not like the training films{refused}; {flags[NO_XRAY]:,} "
+                "are no frontal chest films and got no prediction"
             )
         yield from warnings_of(measures)
 

@@ -111,6 +111,7 @@ def score_step(spark: SparkSession | None, cfg: Config, output: Output) -> Outco
     scorer = open_scorer(
         spark, settings.model, settings.batch_size, settings.device, settings.require_signature
     )
+    scorer = scorer.refusing(settings.refuse)
     if settings.precision == INT8 and scorer.manifest.precision != INT8:
         scorer = in_int8(session.get(), scorer, settings.calibrate)
     totals, numbers = _totals(scorer, settings.explain), count(1)
@@ -131,6 +132,7 @@ def _score_vectors(session: LateSession, cfg: Config, output: Output) -> Outcome
     """Score a table of vectors; few rows without a session."""
     settings, name = cfg.score, PurePosixPath(output.address).name
     scorer = load_model(settings.model, public_key=settings.require_signature)
+    scorer = scorer.refusing(settings.refuse)
     totals = _totals(scorer)
     table, place = _open_table(session, settings), _table_of(settings)
     run = VectorRun(

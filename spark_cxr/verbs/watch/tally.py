@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from spark_cxr.errors import InputError
 from spark_cxr.metrics.course import MEAN, SHARE, MeasureCourse
+from spark_cxr.model import predictor
 from spark_cxr.model.findings import findings_in
-from spark_cxr.model.predictor import NO_XRAY
 
 Array = NDArray[np.float64]
 ANSWERS, FLAGS, REFUSALS, REASONS, RIGHT = "answers", "flags", "refusals", "reasons", "right"
@@ -62,9 +62,10 @@ class FilmTally:
         self._add_total(FLAGS, days)
         parents = pc.list_parent_indices(flags).to_numpy(zero_copy_only=False)
         self._add_values(FLAGS, days[parents], pc.list_flatten(flags))
-        refused = pc.equal(pc.list_flatten(flags), NO_XRAY).to_numpy(zero_copy_only=False)
         self._add_total(REFUSALS, days)
-        self._add_refused(days[parents][refused.astype(bool)], NO_XRAY)
+        for name in predictor.REFUSALS:
+            refused = pc.equal(pc.list_flatten(flags), name).to_numpy(zero_copy_only=False)
+            self._add_refused(days[parents][refused.astype(bool)], name)
 
     def add_quarantined(self, days: Array, batch: pa.RecordBatch) -> None:
         """Count rows of the quarantine: files without a score."""

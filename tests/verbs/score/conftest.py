@@ -31,7 +31,6 @@ def write_model(folder, seed=2, name="lr-0123", **changes):
         "limit": 100.0,
         "false_alarms": 0.01,
         "far": 1.3,
-        "colour": 0.1,
         "distance": 0.5,
         "distance_spread": 0.1,
         "shares": dict.fromkeys(LABELS, 1 / 3),
