@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-networks test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet results clean
+.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-networks test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet gate lungs results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -109,6 +109,12 @@ serve-bench: setup ## how fast one film of 1024 pixels is answered, and how many
 
 cxrnet: setup ## train the network of this package anew, on ../shared/data, and put it in its place (half an hour)
 	@conf/local/cxrnet.sh "$(BIN)" demo/cxrnet
+
+gate: setup ## learn anew to tell a chest film from other pictures, on ../shared/data and what packages bring (within an hour)
+	@$(BIN)/python -m benchmarks.gate.train "$${SPARK_CXR_DATA:-../shared/data}" demo/gate
+
+lungs: setup ## learn anew to find lungs, on ../shared/data, and put the network in its place (within an hour)
+	@$(BIN)/python -m benchmarks.lungs.train "$${SPARK_CXR_DATA:-../shared/data}" demo/lungs
 
 results: setup ## the table of the field: heads on our network and others, on ../shared/data (an hour)
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)

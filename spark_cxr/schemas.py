@@ -56,6 +56,13 @@ TWINS = (
 )
 """One row a pair of films that are one. `kind`: bytes, pixels, or a variant of `images.alike`."""
 
+LUNGS_OF_FILM = (
+    "share double, certainty double, top double, bottom double, left double, right double, "
+    "mask binary"
+)
+LUNGS = f"path string, sha256 string, {LUNGS_OF_FILM}"
+"""One row a film: its lungs, all null where they were not found."""
+
 CLUSTERS = "sha256 string, cluster_id string"
 """One row a film that has twins."""
 
@@ -103,13 +110,14 @@ each label; it is empty where a model has no sets, and tables of older versions 
 EXPLANATIONS = (
     f"{PREDICTIONS}, label string, target string, contrast string, margin double, method string, "
     "map array<float>, map_height int, map_width int, map_first double, map_step double, "
-    "scale double, overlay string, "
+    "scale double, overlay string, heat_on_lungs double, lungs_area double, "
     "training_distance double, flags array<string>"
 )
 """One row a film: why `target` and not `contrast`. `map` is in rows, above 0 for the target; its
 cells look at map_first, map_first + map_step … of height and width; null: at equal parts.
 Where the model names no class and no label was asked for, there is no target and no map.
-`label` is the truth where it is known; `overlay` a picture below the same directory."""
+`label` is the truth where it is known; `overlay` a picture below the same directory. The heat on
+the lungs is null where these were not found."""
 
 HEAT_IN_BOXES = (
     "path string, finding string, boxes int, named boolean, hit boolean, inside double, "

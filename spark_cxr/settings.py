@@ -104,6 +104,13 @@ class Ingest:
 
 
 @dataclass(frozen=True)
+class LungSearch:
+    """Section [lungs]: what is said of the lungs of the films that are looked at."""
+
+    lungs: bool
+
+
+@dataclass(frozen=True)
 class Features:
     """Section [features]: how a film becomes a vector."""
 
@@ -440,6 +447,7 @@ class Config:
     run: Run
     phantoms: Phantoms
     ingest: Ingest
+    lungs: LungSearch
     features: Features
     export: Export
     train: Train

@@ -4,12 +4,11 @@ What is taken away becomes black. All work on a film in the size of the network,
 which is cut from the film as it was.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import Box, Pixels
+from spark_cxr.images.lungs import find_lungs
 from spark_cxr.images.prepare import grey, resize, to_network
 
 BORDER = 0.1
@@ -21,21 +20,11 @@ CROP = 0.08
 BINS = 64
 SMALL = 32
 _LUNGS = ((0.5, 0.3), (0.5, 0.7))
-"""Centres (down, across) of the ellipses that stand for lungs where no mask is known."""
+"""Centres (down, across) of the ellipses that stand for lungs where these are not found."""
 _LUNG_REACH = (0.36, 0.19)
 """Their half axes; on drawn films they hide nine tenths of the lungs."""
 
 Vector = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in shares of a film's height and width."""
-
-    top: float
-    bottom: float
-    left: float
-    right: float
 
 
 def border_only(film: Pixels) -> Pixels:
@@ -99,6 +88,12 @@ def small(film: Pixels) -> Vector:
     """Shrink to 32 x 32 greys between 0 and 1, row by row."""
     tiny = _grey(resize(film, (SMALL, SMALL)))
     return np.asarray(tiny.reshape(-1) / np.float32(255), dtype=np.float32)
+
+
+def boxes_of_lungs(film: Pixels) -> tuple[Box, ...]:
+    """Box the lungs of a film; nothing where they are not found."""
+    lungs = find_lungs(film)
+    return lung_boxes(lungs.mask(film.shape[:2]).astype(np.uint8) * 255) if lungs else ()
 
 
 def lung_boxes(mask: Pixels) -> tuple[Box, ...]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.altered import Box
-from spark_cxr.images.film import Size
+from spark_cxr.images.film import Box, Size
 from spark_cxr.images.heat import Grid, place
 
 LONGER = 512

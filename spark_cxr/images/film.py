@@ -18,6 +18,16 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class Box:
+    """A rectangle in shares of a film's height and width."""
+
+    top: float
+    bottom: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True)
 class Limits:
     """What a file may cost before it is refused."""
 

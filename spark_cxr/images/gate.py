@@ -1,9 +1,7 @@
 """Whether a picture is a frontal chest film: asked of the picture alone, whatever the model.
 
-A small network learned it once (`benchmarks/gate`): six convolutions over 64 x 64 greys, spread to
-one mean and contrast, so that tint, tone and size do not count. It is run by numpy, a film at a
-time: then every engine, precision and machine gives one answer, and a film costs half a
-millisecond. What it was learned from and what it is worth stands in `embedded/GATE.md`.
+A small network learned it once (`benchmarks/gate`): six convolutions over 64 x 64 greys, half a
+millisecond a film. What it was learned from and what it is worth stands in `embedded/GATE.md`.
 """
 
 from __future__ import annotations
@@ -16,24 +14,15 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spark_cxr.errors import WeightsError
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.prepare import grey, resize
+from spark_cxr.images.small_network import Floats, as_input, convolved, evened_view
 
 SIDE = 64
 """Of the picture as the gate sees it."""
-MIDDLE, SPREAD = 127.5, 48.0
-"""Mean and standard deviation of the greys it is given."""
-UNIT = 64.0
-"""Greys that are one to the network, as `normalise(films, "grey")` has it."""
-LEAST_SPREAD = 2.0
-"""Standard deviation of greys below which a picture shows nothing."""
 STRIDES = (2, 2, 1, 2, 1, 1)
 FILE = Path(__file__).parent / "embedded" / "gate.npz"
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -50,9 +39,9 @@ class Gate:
 
     def margin(self, view: Pixels) -> float:
         """Say how much speaks for a chest film; `view` is what `gate_view` gives."""
-        maps = ((view.astype(np.float32) - np.float32(MIDDLE)) / np.float32(UNIT))[..., None]
+        maps = as_input(view)
         for kernel, bias, stride in zip(self.kernels, self.biases, STRIDES, strict=True):
-            maps = np.maximum(_convolved(maps, kernel, stride) + bias, 0)
+            maps = np.maximum(convolved(maps, kernel, stride) + bias, 0)
         return float(maps.reshape(-1) @ self.weights) + self.bias
 
     def pack(self) -> bytes:
@@ -97,18 +86,5 @@ def _shipped() -> Gate:
 
 
 def gate_view(pixels: Pixels) -> Pixels:
-    """Give a picture as the gate sees it: 64 x 64 greys of one mean and contrast."""
-    small = resize(pixels, (SIDE, SIDE))
-    levels = (small if small.ndim == 2 else grey(small)).astype(np.float32)
-    away = levels - levels.mean()
-    spread = max(float(levels.std()), LEAST_SPREAD)
-    return np.asarray(np.clip(away * (SPREAD / spread) + MIDDLE, 0, 255), np.uint8)
-
-
-def _convolved(maps: Floats, kernel: Floats, stride: int) -> Floats:
-    height, width, depth, out = kernel.shape
-    windows = np.lib.stride_tricks.sliding_window_view(maps, (height, width), (0, 1))
-    seen = windows[::stride, ::stride].transpose(0, 1, 3, 4, 2)
-    product = seen.reshape(-1, height * width * depth) @ kernel.reshape(-1, out)
-    found: Floats = product.reshape(*seen.shape[:2], out)
-    return found
+    """Give a picture as the gate sees it."""
+    return evened_view(pixels, SIDE)

@@ -23,6 +23,9 @@ from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 
 Heat = NDArray[np.float32]
+Region = NDArray[np.bool_]
+"""Marked pixels of a film."""
+_OUTLINE = (120, 230, 140)
 Span = tuple[float, float]
 WHOLE = (0.0, 1.0)
 STRONGEST = 0.8
@@ -178,14 +181,36 @@ def film_png(film: Pixels) -> bytes:
 
 
 def heat_png(
-    field: NDArray[np.float32], size_hw: tuple[int, int], scale: float, grid: Grid | None = None
+    field: NDArray[np.float32],
+    size_hw: tuple[int, int],
+    scale: float,
+    grid: Grid | None = None,
+    region: Region | None = None,
 ) -> bytes:
-    """Draw heat alone, for a page that lays it over its film."""
-    return encode_png(layer(levels(place(field, size_hw, grid), scale)))
+    """Draw heat alone, and the outline of a region, for a page that lays it over its film."""
+    drawn = layer(levels(place(field, size_hw, grid), scale))
+    if region is not None:
+        drawn[outline(region)] = (*_OUTLINE, 255)
+    return encode_png(drawn)
+
+
+def outline(region: Region) -> Region:
+    """Give the rim of a region, a pixel wide for each 400 of the film."""
+    inside = region
+    for _ in range(1 + max(region.shape) // 400):
+        wide = np.pad(inside, 1)
+        beside = wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
+        inside = inside & beside
+    return region & ~inside
 
 
 def overlay_png(
-    film: Pixels, field: NDArray[np.float32], scale: float, words: Words, grid: Grid | None = None
+    film: Pixels,
+    field: NDArray[np.float32],
+    scale: float,
+    words: Words,
+    grid: Grid | None = None,
+    region: Region | None = None,
 ) -> bytes:
     """Draw a grey film, at the top left and pixel for pixel, with its heat and what it means."""
     height, width = film.shape
@@ -193,6 +218,8 @@ def overlay_png(
     size = (tall + 2 * _GAP + _LINE * len(words.lines), width + _GAP + _room(words, width), 3)
     canvas = np.full(size, _PAPER, np.uint8)
     canvas[:height, :width] = heated(film, field, scale, grid)
+    if region is not None:
+        canvas[:height, :width][outline(region)] = _OUTLINE
     left, top, long = width + _GAP, _LINE + _GAP, tall - 2 * (_LINE + _GAP)
     canvas[top : top + long, left : left + _BAR] = blend(
         np.full((long, _BAR), _UNDER_BAR, np.uint8),

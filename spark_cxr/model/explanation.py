@@ -21,6 +21,8 @@ from spark_cxr.images.heat import (
     overlay_png,
     place,
 )
+from spark_cxr.images.lungs import Lungs
+from spark_cxr.images.regions import LungHeat, heat_on
 from spark_cxr.model.attribution import FilmMaps
 from spark_cxr.model.findings import leading
 from spark_cxr.model.predictor import Prediction
@@ -54,6 +56,13 @@ class Explanation:
     """Where the centres of the map's cells lie on the film; None: in the middle of equal parts."""
     threshold: float | None = None
     """The operating point, if the label is a finding."""
+    lungs: Lungs | None = None
+    """None where they were not found."""
+
+    @property
+    def on_lungs(self) -> LungHeat | None:
+        """Say how much of the heat for the label lies on the lungs; None where that is unknown."""
+        return heat_on(self.lungs, self.map, self.grid)
 
     @property
     def heat(self) -> NDArray[np.float32]:
@@ -74,12 +83,14 @@ class Explanation:
             longest: Pixels of the longer side, at most; 0: as the film is.
         """
         grey = bounded(self.film, longest)
-        return overlay_png(grey, self.map, scale or self.scale, self.words(), self.grid)
+        lungs = self.lungs.mask(grey.shape[:2]) if self.lungs else None
+        return overlay_png(grey, self.map, scale or self.scale, self.words(), self.grid, lungs)
 
     def heat_png(self, scale: float = 0.0, longest: int = LONGEST) -> bytes:
         """Draw the heat alone, transparent where there is none, to be laid over the film."""
-        size = bounded(self.film, longest).shape
-        return heat_png(self.map, (size[0], size[1]), scale or self.scale, self.grid)
+        height, width = bounded(self.film, longest).shape[:2]
+        lungs = self.lungs.mask((height, width)) if self.lungs else None
+        return heat_png(self.map, (height, width), scale or self.scale, self.grid, lungs)
 
     def film_png(self, longest: int = LONGEST) -> bytes:
         """Draw the grey film alone, in the size of `heat_png`."""
@@ -99,6 +110,8 @@ class Explanation:
                 f"rather than {self.contrast} {self.contrast_probability:.1%}"
             )
         second = f"{self.method}, margin {self.margin:+.3g}"
+        if found := self.on_lungs:
+            second += f"; {found.share:.0%} of the heat on the lungs, {found.area:.0%} of the film"
         return Words((first, second, NOTICE), self.label, self.contrast)
 
 
@@ -116,6 +129,7 @@ def explanations(
     labels: Sequence[str] = (),
     grid: Grid | None = None,
     points: Mapping[str, float] | None = None,
+    lungs: Lungs | None = None,
 ) -> tuple[Explanation, ...]:
     """Word what was traced: an explanation for each of the labels, for all `known` by default.
 
@@ -144,6 +158,7 @@ def explanations(
                 prediction=prediction,
                 grid=grid,
                 threshold=(points or {}).get(label),
+                lungs=lungs,
             )
         )
     return tuple(found)

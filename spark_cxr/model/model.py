@@ -20,6 +20,7 @@ from spark_cxr.heads.portable import FindingHeads, check_head, unpack
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.film_pass import Content
+from spark_cxr.images.lungs import find_lungs
 from spark_cxr.model import reference
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.decision import NO_DECISION
@@ -113,6 +114,7 @@ class Model:
             *(pixels, trace, prediction, self.labels, attribution.method, labels),
             grid=attribution.grid,
             points=self.predictor.thresholds,
+            lungs=find_lungs(pixels),
         )
 
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:

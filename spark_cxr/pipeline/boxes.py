@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spark_cxr.errors import ConfigError, InputError, few, nearest
-from spark_cxr.images.altered import Box
-from spark_cxr.images.film import Size
+from spark_cxr.images.film import Box, Size
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.csv_text import read_csv_text, uncompressed
 

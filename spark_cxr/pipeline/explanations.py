@@ -21,6 +21,7 @@ from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film, Limits, Pixels, Size
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.heat import bounded
+from spark_cxr.images.lungs import Lungs, find_lungs
 from spark_cxr.metrics.wording import counted
 from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
 from spark_cxr.model.explanation import Explanation, explanations, scale_of, target_of
@@ -83,6 +84,7 @@ class _Opened:
     picture: Picture
     film: Pixels
     """Small and grey where a picture is wanted, else empty."""
+    lungs: Lungs | None
     size_hw: Size
     """Of the film as it was decoded."""
 
@@ -102,8 +104,9 @@ def explaining_pass(task: ExplainTask) -> TablePass:
         with clock.stage("resizing"):
             picture, pixels = look_at_film(film.pixels, film.flags, plan.network.fit)
             small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
+            lungs = find_lungs(film.pixels)
         size_hw = (film.pixels.shape[0], film.pixels.shape[1])
-        opened = _Opened(_of_file(file, content), picture, small, size_hw)
+        opened = _Opened(_of_file(file, content), picture, small, lungs, size_hw)
         return FilmViews(opened, (View(pixels),))
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> _Opened | Row:
@@ -146,7 +149,9 @@ def _explained(
         *(opened.film, trace, prediction, known, attribution.method, [target]),
         grid=grid,
         points=task.predictor.thresholds,
+        lungs=opened.lungs,
     )
+    on_lungs = why.on_lungs
     return {
         **row,
         "target": why.label,
@@ -157,6 +162,8 @@ def _explained(
         "map_width": why.map.shape[1],
         "map_first": grid.first if grid else None,
         "map_step": grid.step if grid else None,
+        "heat_on_lungs": on_lungs.share if on_lungs else None,
+        "lungs_area": on_lungs.area if on_lungs else None,
         "overlay": _drawn(why, opened.row[PATH], task) if task.folder else None,
     }
 

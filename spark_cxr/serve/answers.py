@@ -11,6 +11,7 @@ from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images import film
 from spark_cxr.model import predictor
 from spark_cxr.model.decision import NO_DECISION, Decision
+from spark_cxr.model.explanation import Explanation
 from spark_cxr.model.findings import certainty, log_odds, positives
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.model.predictor import Prediction
@@ -48,6 +49,10 @@ class Heat:
     """Base64 of a picture with transparency, to lie over the film."""
     overlay_png: str
     """Base64 of film and heat in one picture."""
+    on_lungs: float | None = None
+    """Share of the heat for the label that lies on the lungs; null where these were not found."""
+    lungs_area: float | None = None
+    """Share of the film that they take: what `on_lungs` would be by chance."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,19 @@ def is_uncertain(
 def fault(bad: BadImage) -> Fault:
     """Say why an image has no prediction."""
     return Fault(bad.reason, REASONS[bad.reason], bad.detail)
+
+
+def heat_of(found: Explanation) -> Heat:
+    """Draw where an answer comes from."""
+    on_lungs = found.on_lungs
+    return Heat(
+        label=found.label,
+        method=found.method,
+        png=text_of(found.heat_png()),
+        overlay_png=text_of(found.overlay_png()),
+        on_lungs=on_lungs.share if on_lungs else None,
+        lungs_area=on_lungs.area if on_lungs else None,
+    )
 
 
 def text_of(data: bytes) -> str:

@@ -16,6 +16,7 @@ from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.apart import close_children
 from spark_cxr.images.decode import is_harmless
+from spark_cxr.images.lungs import find_lungs
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.findings import findings_in
@@ -24,7 +25,7 @@ from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.neighbours import HeldVectors, check_network, open_vectors
 from spark_cxr.model.predictor import Prediction, refusal_of
 from spark_cxr.phantoms import phantoms
-from spark_cxr.serve.answers import Heat, named, text_of
+from spark_cxr.serve.answers import Heat, heat_of, named
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
 from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
 from spark_cxr.serve.guard import Gauges
@@ -72,10 +73,9 @@ class Explainer:
             *(film.grey, trace, prediction, labels, attribution.method, (label,)),
             grid=grid,
             points=self._model.predictor.thresholds,
+            lungs=find_lungs(film.grey),
         )
-        return Heat(
-            found.label, found.method, text_of(found.heat_png()), text_of(found.overlay_png())
-        )
+        return heat_of(found)
 
     def warm(self, read_film: Callable[[], ReadFilm | BadImage]) -> None:
         """Have everything ready for the first map, without waiting for it."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.images import altered
-from spark_cxr.images.altered import Box
+from spark_cxr.images.film import Box
 from spark_cxr.phantoms import CLASSES, draw
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spark_cxr.images.altered import Box
 from spark_cxr.images.boxes import OVERLAP_AT, covered, heat_in_boxes
+from spark_cxr.images.film import Box
 from spark_cxr.images.fit import Fit
 from spark_cxr.images.heat import Grid
 

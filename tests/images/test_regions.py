@@ -1,22 +1,10 @@
-"""Regions of a film: corners, border, and the lungs as they are estimated."""
-
-import io
+"""Regions of a film: corners, border and lungs, and the heat in each."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from spark_cxr.images.decode import decode
-from spark_cxr.images.regions import (
-    CORNERS,
-    EDGE,
-    SIDE,
-    areas_of,
-    cells_of,
-    estimate_lungs,
-    shares_of,
-)
-from spark_cxr.phantoms import phantoms
+from spark_cxr.images.lungs import CELLS, Lungs
+from spark_cxr.images.regions import CORNERS, EDGE, SIDE, LungHeat, cells_of, heat_on, shares_of
 
 LEFT_HALF = np.arange(SIDE)[None].repeat(SIDE, 0) < SIDE // 2
 
@@ -27,10 +15,10 @@ def test_areas_are_those_that_the_audit_blackens():
 
 
 def test_even_heat_has_the_shares_of_the_areas():
-    found, areas = shares_of(np.ones((7, 7), np.float32), LEFT_HALF), areas_of(LEFT_HALF)
-    assert found.lungs == pytest.approx(areas.lungs) == pytest.approx(0.5)
-    assert found.corners == pytest.approx(areas.corners, abs=1e-6)
-    assert found.border == pytest.approx(areas.border, abs=1e-6)
+    found = shares_of(np.ones((7, 7), np.float32), LEFT_HALF)
+    assert found.lungs == pytest.approx(0.5)
+    assert found.corners == pytest.approx(CORNERS.mean(), abs=1e-6)
+    assert found.border == pytest.approx(EDGE.mean(), abs=1e-6)
 
 
 def test_heat_of_one_corner_cell_lies_in_corners_and_border():
@@ -54,58 +42,16 @@ def test_mask_is_brought_to_cells_by_its_greater_part():
     np.testing.assert_array_equal(cells_of(np.repeat(mask[..., None], 3, 2)), LEFT_HALF)
 
 
-@pytest.fixture(scope="module")
-def films():
-    drawn = phantoms(36, seed=21, size=128, formats=("png", "dicom"), masks=True)
-    return [
-        (decode(each.data).pixels, cells_of(np.asarray(Image.open(io.BytesIO(each.mask)))))
-        for each in drawn
-    ]
+def test_without_lungs_the_heat_on_them_is_unknown_and_the_rest_is_not():
+    found = shares_of(np.ones((7, 7), np.float32), None)
+    assert found.lungs is None
+    assert found.corners == pytest.approx(CORNERS.mean(), abs=1e-6)
 
 
-def dice(one, other):
-    return 2 * (one & other).sum() / (one.sum() + other.sum())
-
-
-def test_estimates_agree_with_the_lungs_that_were_drawn(films):
-    found = [dice(estimate_lungs(film), truth) for film, truth in films]
-    assert np.mean(found) > 0.88
-    assert min(found) > 0.75
-
-
-def test_what_is_estimated_lies_in_the_lungs(films):
-    inside = [
-        (estimate_lungs(film) & truth).sum() / estimate_lungs(film).sum() for film, truth in films
-    ]
-    assert np.mean(inside) > 0.85
-
-
-def test_corners_are_never_lungs(films):
-    for film, _ in films:
-        found, reach = estimate_lungs(film), SIDE // 12
-        assert not found[:reach, :reach].any()
-        assert not found[:reach, -reach:].any()
-
-
-@pytest.mark.parametrize("scale", [2, 5])
-def test_size_of_the_film_hardly_matters(films, scale):
-    for film, _ in films[:4]:
-        large = np.kron(film, np.ones((scale, scale), np.uint8))
-        assert dice(estimate_lungs(film), estimate_lungs(large)) > 0.97
-
-
-def test_contrast_does_not_matter(films):
-    for film, _ in films[:4]:
-        pale = (60 + film.astype(np.float32) * 0.4).astype(np.uint8)
-        assert dice(estimate_lungs(film), estimate_lungs(pale)) > 0.95
-
-
-def test_colour_is_taken_for_grey(films):
-    film = films[0][0]
-    colour = np.repeat(film[..., None], 3, axis=2)
-    np.testing.assert_array_equal(estimate_lungs(colour), estimate_lungs(film))
-
-
-@pytest.mark.parametrize("film", [np.zeros((64, 64), np.uint8), np.full((64, 80), 255, np.uint8)])
-def test_empty_film_has_the_usual_lungs(film):
-    assert estimate_lungs(film).mean() == pytest.approx(2 * np.pi * 0.33 * 0.17, abs=0.02)
+def test_heat_on_the_lungs_stands_beside_their_area():
+    shares = np.zeros((CELLS, CELLS), np.float32)
+    shares[:, : CELLS // 2] = 1
+    field = LEFT_HALF.astype(np.float32)
+    assert heat_on(Lungs(shares), field) == LungHeat(pytest.approx(1, abs=0.01), 0.5)
+    assert heat_on(None, field) is None
+    assert heat_on(Lungs(shares), -field) is None

@@ -13,8 +13,8 @@ import spark_cxr
 from jobs.explain import JOB
 from spark_cxr import job
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.images.altered import Box
 from spark_cxr.images.boxes import heat_in_boxes
+from spark_cxr.images.film import Box
 from spark_cxr.output import Output
 from spark_cxr.pipeline.phantom_films import phantoms_step
 from spark_cxr.schemas import HEAT_IN_BOXES, columns

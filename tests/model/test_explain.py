@@ -1,6 +1,7 @@
 """Why a model decides as it does: the API of the page, without Spark."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_layers_are_bounded_by_their_longest_side(model, film):
 
 
 def test_overlay_shows_the_film_where_there_is_no_heat(model, film):
-    found = model.explain(film)
+    found = replace(model.explain(film), lungs=None)
     grey = opened(film)
     overlay = opened(found.overlay_png(scale=1e9))
     np.testing.assert_array_equal(
@@ -99,8 +100,24 @@ def test_overlay_shows_the_film_where_there_is_no_heat(model, film):
     )
 
 
-def test_warm_is_for_the_label_and_cold_against_it(model, film):
+def test_lungs_are_outlined_and_their_heat_is_named(model, film):
     found = model.explain(film)
+    bare = replace(found, lungs=None)
+    height, width = opened(film).shape[:2]
+    drawn, plain = (opened(each.overlay_png())[:height, :width] for each in (found, bare))
+    rim = (drawn != plain).any(axis=2)
+    mask = found.lungs.mask((height, width))
+    assert rim.any()
+    assert not rim[~mask].any()
+    assert rim.sum() < 0.4 * mask.sum()
+    assert found.on_lungs.area == pytest.approx(mask.mean(), abs=0.02)
+    assert f"{found.on_lungs.share:.0%} of the heat on the lungs" in found.words().lines[1]
+    assert bare.on_lungs is None
+    assert "lungs" not in bare.words().lines[1]
+
+
+def test_warm_is_for_the_label_and_cold_against_it(model, film):
+    found = replace(model.explain(film), lungs=None)
     layer, heat = opened(found.heat_png()).astype(int), found.heat
     strong = abs(heat) > 0.3 * abs(heat).max()
     warmer = layer[..., 0] > layer[..., 2]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.images.altered import Box
+from spark_cxr.images.film import Box
 from spark_cxr.model.predictor import Prediction
 from spark_cxr.pipeline.box_heat import FilmBoxes, boxed_findings, film_boxes, read_findings
 from spark_cxr.pipeline.boxes import BoxFile, read_boxes

@@ -159,7 +159,13 @@ async function showHeat(entry, label) {
   if (!stillWanted()) return;
   setOpacity();
   at("heat").hidden = false;
-  at("heat-note").textContent = `Warm: for ${heat.label}; cold: against it. Method: ${heat.method}.`;
+  at("heat-note").textContent = `Warm: for ${heat.label}; cold: against it. Method: ${heat.method}. ${lungsNote(heat)}`;
+}
+
+function lungsNote(heat) {
+  if (heat.on_lungs === null) return "The lungs were not found on this film.";
+  const [share, area] = [heat.on_lungs, heat.lungs_area].map((part) => `${Math.round(100 * part)} %`);
+  return `${share} of the heat lies on the lungs (outlined), which are ${area} of the film.`;
 }
 
 async function heatOf(entry, label) {

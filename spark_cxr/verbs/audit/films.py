@@ -19,10 +19,10 @@ from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.images import altered
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import Box, Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, View
 from spark_cxr.images.prepare import resize, to_network
-from spark_cxr.images.regions import estimate_lungs
+from spark_cxr.images.regions import lungs_in_cells
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
@@ -54,7 +54,7 @@ KEPT = (
     "estimate binary"
 )
 """What is kept of a decoded film for all later checks: `cropped` has the shape of the whole,
-`estimate` a bit for each cell of the lungs."""
+`estimate` a bit for each cell of the lungs, null where they were not found."""
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,14 @@ def kept_for_audit(size_hw: tuple[int, int], most: int, seed: int) -> Copies:
     """Keep what the audit needs of films, for up to `most` of each label and some to spare."""
 
     def keep(pixels: Pixels) -> dict[str, Any]:
-        cropped = altered.cropped(pixels, size_hw)
+        cropped, lungs = altered.cropped(pixels, size_hw), lungs_in_cells(pixels)
         return {
             **packed(resize(pixels, size_hw)),
             "cropped": packed(cropped if pixels.ndim == 3 else cropped[..., 0])["pixels"],
             "is_colour": pixels.ndim == 3,
             HISTOGRAM: altered.histogram(pixels),
             SMALL: altered.small(pixels),
-            "estimate": np.packbits(estimate_lungs(pixels)).tobytes(),
+            "estimate": None if lungs is None else np.packbits(lungs).tobytes(),
         }
 
     return Copies(KEPT, keep, (), most, seed)
@@ -193,7 +193,8 @@ def viewing_pass(plan: Plan) -> TablePass:
 
     def open_(file: TableFile) -> FilmViews[TableFile]:
         views = NETWORK if file[IS_TEST] else FOR_ALL
-        film, boxes = film_of_copy(file, here.network.size_hw), unpacked(file[BOXES])
+        film = film_of_copy(file, here.network.size_hw)
+        boxes = unpacked(file[BOXES]) or altered.boxes_of_lungs(film)
         shown = {view: altered_as(film, view, boxes) for view in views if view != "cropped"}
         if file[IS_TEST]:
             shape = file["shape"]
@@ -207,7 +208,7 @@ def viewing_pass(plan: Plan) -> TablePass:
     return FilmPass(open_, row, (vectors_by(here),), here.threads, views=len(NETWORK))
 
 
-def altered_as(film: Pixels, view: str, boxes: tuple[altered.Box, ...] = ()) -> Pixels:
+def altered_as(film: Pixels, view: str, boxes: tuple[Box, ...] = ()) -> Pixels:
     """Alter a film that has the size of the network already."""
     if view == "lungs":
         return altered.without_lungs(film, boxes)

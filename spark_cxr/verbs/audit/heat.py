@@ -24,7 +24,7 @@ from spark_cxr.heads.portable.linear import Floats, Linear
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, Runner, View
 from spark_cxr.images.heat import Grid
-from spark_cxr.images.regions import CORNERS, EDGE, SIDE, areas_of, shares_of
+from spark_cxr.images.regions import CORNERS, EDGE, SIDE, shares_of
 from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, CheckTable, status_of
 from spark_cxr.metrics.wording import percent
 from spark_cxr.pipeline.film_pass import Batches, TableFile, TablePass, arrow_schema, over_films
@@ -142,9 +142,10 @@ def _mapping_pass(head: Linear, plan: Plan, answers: Answers) -> TablePass | Non
 
 
 def _measured(row: Row, usual: Maps, usual_shuffled: Maps, grid: Grid | None) -> Iterator[Row]:
-    packed = np.frombuffer(row[LUNGS], np.uint8)
-    lungs = np.unpackbits(packed).reshape(SIDE, SIDE).astype(bool)
-    area = areas_of(lungs).lungs
+    lungs = None
+    if row[LUNGS]:
+        bits = np.unpackbits(np.frombuffer(row[LUNGS], np.uint8))
+        lungs = bits.reshape(SIDE, SIDE).astype(bool)
     for target, contrast in zip(row["targets"], row["contrasts"], strict=True):
         heat = _own(row, "maps", usual, target, contrast)
         other = _own(row, "shuffled", usual_shuffled, target, contrast)
@@ -157,7 +158,7 @@ def _measured(row: Row, usual: Maps, usual_shuffled: Maps, grid: Grid | None) ->
             "in_lungs": shares.lungs if shares else None,
             "in_corners": shares.corners if shares else None,
             "in_border": shares.border if shares else None,
-            "lungs_area": area,
+            "lungs_area": None if lungs is None else float(lungs.mean()),
             "likeness": abs(float(np.asarray(np.corrcoef(np.stack(ranks)))[0, 1])),
         }
 
@@ -174,6 +175,8 @@ class HeatPart:
 
     name: str
     films: int
+    outlined: int
+    """Films of which it is known where their lungs are."""
     lungs: float
     corners: float
     border: float
@@ -218,10 +221,17 @@ def no_maps() -> Check:
 def _parts(shares: DataFrame, by: Column) -> list[HeatPart]:
     names = ("in_lungs", "in_corners", "in_border", "lungs_area", "likeness")
     means = [F.avg(name).alias(name) for name in names]
-    films = F.count_distinct(F.when(F.col("in_lungs").isNotNull(), F.col(PATH)))
-    rows = shares.groupBy(by.alias("by")).agg(films.alias("n"), *means)
+    films, outlined = (
+        F.count_distinct(F.when(F.col(name).isNotNull(), F.col(PATH)))
+        for name in ("in_corners", "in_lungs")
+    )
+    rows = shares.groupBy(by.alias("by")).agg(films.alias("n"), outlined.alias("m"), *means)
     return [
-        HeatPart(row["by"] or "source unknown", row["n"], *(row[name] or 0.0 for name in names))
+        HeatPart(
+            row["by"] or "source unknown",
+            *(row["n"], row["m"]),
+            *(row[name] or 0.0 for name in names),
+        )
         for row in rows.orderBy("by").collect()
     ]
 
@@ -229,15 +239,16 @@ def _parts(shares: DataFrame, by: Column) -> list[HeatPart]:
 def _lungs(
     flat: tuple[HeatPart, ...], enough: list[HeatPart], masked: int, settings: Audit
 ) -> Check:
+    enough, whole, title = [p for p in enough if p.outlined >= LEAST], flat[0], TITLES["heat_lungs"]
+    if not enough:
+        said = f"Lungs could be found on {whole.outlined:,} of {whole.films:,} test films."
+        return Check("heat_lungs", title, NOT_APPLICABLE, said)
     worst = max(enough, key=lambda part: part.lungs_missed)
     status = status_of(worst.lungs_missed, settings.warn_heat, settings.fail_heat)
-    whole = flat[0]
-    whose = "They are estimated from the films"
-    if masked:
-        whose = f"Masks outline them on {masked:,} of {whole.films:,} films"
     said = (
-        f"Of the evidence for the answers on {whole.films:,} test films, {percent(whole.lungs)} "
-        f"lies on the lungs, which are {percent(whole.lungs_area)} of the picture. {whose}."
+        f"Of the evidence for the answers on {whole.outlined:,} test films, "
+        f"{percent(whole.lungs)} lies on the lungs, which are {percent(whole.lungs_area)} of the "
+        f"picture. {_outlined(whole, masked)}"
     )
     if status != PASS:
         said += (
@@ -253,8 +264,17 @@ def _lungs(
     grid = CheckTable("Where heat lies, in means over films", headings, rows)
     numbers = (("lungs", whole.lungs), ("area", whole.lungs_area), ("worst", worst.lungs))
     brief = f"{percent(whole.lungs)}, area {percent(whole.lungs_area)}"
-    title = TITLES["heat_lungs"]
     return Check("heat_lungs", title, status, said, numbers, grid, brief=brief)
+
+
+def _outlined(whole: HeatPart, masked: int) -> str:
+    """Say who knows where the lungs are, and of how many films nobody does."""
+    said = "A network outlines them."
+    if masked:
+        said = f"Masks outline them on {masked:,} of {whole.outlined:,} films."
+    if lost := whole.films - whole.outlined:
+        said += f" On {lost:,} more they could not be found."
+    return said
 
 
 def _edge(name: str, enough: list[HeatPart], settings: Audit) -> Check:

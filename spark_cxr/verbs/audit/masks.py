@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.images import regions
-from spark_cxr.images.altered import Box, lung_boxes
-from spark_cxr.images.film import Film, Pixels
+from spark_cxr.images.altered import lung_boxes
+from spark_cxr.images.film import Box, Film, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, opener
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films

@@ -86,12 +86,15 @@ def not_checked(reason: str) -> Check:
     return Check("network", title, NOT_APPLICABLE, reason)
 
 
+_FOUND = "a network finds the lungs, and where it does not, two ellipses stand for them"
+
+
 def masks_in_words(shown: AuditFilms) -> str:
     """Say where the lungs come from that are hidden."""
     if not shown.masked:
-        return " No masks are given, so two ellipses stand for the lungs."
+        return f" No masks are given: {_FOUND}."
     rest = shown.films - shown.masked
-    others = f"; on {rest:,} films without a mask two ellipses stand for them" if rest else ""
+    others = f"; on {rest:,} films without a mask {_FOUND}" if rest else ""
     return f" Masks outline the lungs of {shown.masked:,} films{others}."
 
 

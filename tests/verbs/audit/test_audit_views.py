@@ -4,6 +4,7 @@ import pytest
 from spark_cxr.backbones.engines import load
 from spark_cxr.images import altered
 from spark_cxr.images.decode import decode
+from spark_cxr.images.film import Box
 from spark_cxr.images.prepare import to_network
 from spark_cxr.phantoms import phantoms
 from spark_cxr.verbs.audit.films import FOR_ALL, FOR_TEST, featurize_views, kept_for_audit
@@ -79,7 +80,7 @@ def test_the_crop_is_cut_from_the_film_as_it_was(rows, films):
 
 
 def test_lungs_are_hidden_under_the_mask_where_there_is_one(rows, films):
-    boxes = (altered.Box(*BOXES[:4]), altered.Box(*BOXES[4:]))
+    boxes = (Box(*BOXES[:4]), Box(*BOXES[4:]))
     expected = vector(altered.without_lungs(prepared(films["1"]), boxes))
     assert np.allclose(rows["1"]["lungs"], expected, atol=1e-6)
 
