@@ -22,9 +22,11 @@ from spark_cxr.schemas import CONTENT, PATH, columns
 
 BATCH = 4096
 """Rows of a packed file that a worker hands over at once."""
+LOT = 2**24
+"""Bytes of text for a task. Spark reads such a file as one, for a field may hold a line's end."""
 BROKEN = "_corrupt_record"
 """Column that Spark adds where a line of JSON is none."""
-CHECKED = "encoding string, expected string, received string, way_out string"
+CHECKED = "encoding string, size bigint, expected string, received string, way_out string"
 
 
 def read_rows(
@@ -89,9 +91,9 @@ def read_csv(
                 raise InputError("a JSON object in each line", path, way_out)
             return rows.select(*(column_or_null(name).cast("string") for name in rows.columns))
         # Rows of a file that names no columns, or has other signs than commas, are not counted.
-        encoding = _check_text(spark, path, of_findings and not header and not delimiter)
+        encoding, lots = _check_text(spark, path, of_findings and not header and not delimiter)
         if is_zip(path):
-            return _of_archive(spark, path)
+            return _dealt(_of_archive(spark, path), lots)
         reader = spark.read.options(**options, encoding=encoding, sep=delimiter or ",")
         rows = reader.csv(absolute(path))
         if not rows.columns:
@@ -102,7 +104,12 @@ def read_csv(
     if header and len(header) != len(rows.columns):
         received = f"{path} with {len(rows.columns):,}"
         raise InputError(f"{len(header):,} columns", received, "Check --labels")
-    return rows.toDF(*header) if header else rows
+    return _dealt(rows.toDF(*header) if header else rows, lots)
+
+
+def _dealt(rows: DataFrame, lots: int) -> DataFrame:
+    """Deal the rows of a large file out to several tasks; a small one is done sooner by one."""
+    return rows.repartition(lots) if lots > 1 else rows
 
 
 def _of_archive(spark: SparkSession, path: str) -> DataFrame:
@@ -136,10 +143,15 @@ def _records(width: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Recor
         yield pa.RecordBatch.from_arrays(arrays, [f"c{n}" for n in range(width)])
 
 
-def _check_text(spark: SparkSession, path: str, of_findings: bool, is_csv: bool = True) -> str:
-    """Name the encoding of a label file; refuse one that Spark would not read as it is meant.
+def _check_text(
+    spark: SparkSession, path: str, of_findings: bool, is_csv: bool = True
+) -> tuple[str, int]:
+    """Refuse a label file that Spark would not read as it is meant.
 
-    Of what is no CSV, only whether all of it can be unpacked.
+    Of what is no CSV, only what cannot be unpacked.
+
+    Returns:
+        Its encoding, and how many lots its text is.
     """
     files = spark.read.format("binaryFile").load(absolute(path)).select(CONTENT, PATH)
     found = files.mapInArrow(partial(_texts, path, of_findings, is_csv), CHECKED).collect()
@@ -150,7 +162,7 @@ def _check_text(spark: SparkSession, path: str, of_findings: bool, is_csv: bool 
     if len(encodings) > 1:
         way_out = "Save them as CSV in UTF-8"
         raise InputError("label files of one encoding", f"{path}: {few(encodings)}", way_out)
-    return encodings[0] if encodings else UTF_8
+    return encodings[0] if encodings else UTF_8, sum(row["size"] for row in found) // LOT
 
 
 def _texts(
@@ -158,15 +170,13 @@ def _texts(
 ) -> Iterator[pa.RecordBatch]:
     """Check on a worker, where any store of Spark's can be read."""
     for batch in batches:
-        rows = [("", "", "", "")] * batch.num_rows
+        rows = [("", 0, "", "", "")] * batch.num_rows
         for number, row in enumerate(batch.to_pylist()):
             try:
                 content = uncompressed(row[CONTENT], row[PATH])
                 is_read = is_csv and read_csv_text(content, name, of_findings)
-                rows[number] = (is_read.encoding if is_read else UTF_8, "", "", "")
+                rows[number] = (is_read.encoding if is_read else UTF_8, len(content), "", "", "")
             except InputError as error:
-                rows[number] = ("", *error.args)
-        columns_ = zip(*rows, strict=True)
-        yield pa.RecordBatch.from_arrays(
-            [pa.array(c, pa.string()) for c in columns_], columns(CHECKED)
-        )
+                rows[number] = ("", 0, *error.args)
+        arrays = map(pa.array, zip(*rows, strict=True))
+        yield pa.RecordBatch.from_arrays([*arrays], columns(CHECKED))

@@ -4,9 +4,11 @@ import gzip
 import zipfile
 
 import pytest
+from pyspark.sql import functions as F
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
+from spark_cxr.pipeline import label_file
 from spark_cxr.pipeline.csv_text import uncompressed
 from spark_cxr.pipeline.label_file import read_csv
 from spark_cxr.pipeline.labels import label_rows, labels_of_files
@@ -32,6 +34,31 @@ def test_a_packed_file_is_read_like_a_plain_one(spark, tmp_path):
         rows = read_csv(spark, str(tmp_path / name)).collect()
         assert [tuple(row) for row in rows] == [("a.png", "1"), ("b, c.png", None)]
         assert rows[0].asDict() == {"image": "a.png", "Edema": "1"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.csv.zip"])
+def test_a_large_file_is_dealt_out_to_tasks_and_a_small_one_is_not(
+    spark, tmp_path, monkeypatch, name
+):
+    lines = [f'"film\n{n}.png",Edema|Mass' for n in range(40)]
+    text = "\n".join(["image,label", *lines, ""]).encode()
+    path = tmp_path / name
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.csv", text)
+    else:
+        path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+
+    def rows_by_task():
+        rows = read_csv(spark, str(path)).withColumn("task", F.spark_partition_id()).collect()
+        return sorted((row["image"], row["label"]) for row in rows), {row["task"] for row in rows}
+
+    before, tasks = rows_by_task()
+    assert (len(before), len(tasks)) == (40, 1)
+    monkeypatch.setattr(label_file, "LOT", len(text) // 3)
+    after, tasks = rows_by_task()
+    assert after == before
+    assert len(tasks) == 3
 
 
 def test_an_archive_of_two_files_is_refused(tmp_path):
