@@ -101,6 +101,7 @@ def test_the_page_tells_the_best_and_the_audit(tiny):
     assert re.search(r"spark-submit jobs/compare\.py .*--heads lr,dt", page)
 
 
+@pytest.mark.slow
 def test_labels_can_be_merged_into_one_class(spark, films, tmp_path):
     wanted = ("COVID-19", "other=Pneumonia+No_findings")
     chosen = {"heads": ["lr"], "folds": 2, "splits": ["patient"]}

@@ -48,6 +48,7 @@ def test_figures_of_each_head_are_those_of_its_training(spark, films, tmp_path, 
     check(spark, run_dir, films, tmp_path / "E")
 
 
+@pytest.mark.slow
 def test_figures_of_a_fine_tuned_network_are_those_of_its_training(spark, films, tmp_path):
     network, run_dir = tmp_path / "small.keras", tmp_path / "R"
     save_body(network)

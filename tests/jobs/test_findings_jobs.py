@@ -180,6 +180,7 @@ def test_learning_curve_of_tuned_heads_ends_at_the_whole_training(spark, run_dir
     assert f"to {metrics['n_train']} training images the mean AUC went from" in page
 
 
+@pytest.mark.slow
 def test_findings_can_be_named(spark, films, tmp_path):
     cfg = settings(films, tmp_path / "R")
     wanted = defaults(**{**_sections(cfg), "ingest": {**_ingest(cfg), "findings": ["Effusion"]}})

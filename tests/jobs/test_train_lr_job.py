@@ -197,6 +197,7 @@ def test_the_learning_curve_ends_at_the_whole_training(metrics):
     )
 
 
+@pytest.mark.slow
 def test_films_of_another_folder_can_be_the_test(spark, films, tmp_path):
     for name, patients in (("here", "01234"), ("there", "56789")):
         for film in films.glob("*/s*.*"):
@@ -251,6 +252,7 @@ def test_a_twin_on_both_sides_of_two_folders_is_refused_and_can_be_dropped(spark
     assert said["split"] == "test films given by --test-images: no patient is known"
 
 
+@pytest.mark.slow
 def test_a_column_of_the_label_file_says_who_tests(spark, films, tmp_path):
     lines = (films / "manifest.csv").read_text().splitlines()
     sides = [f"{line},{('train', 'test', '')[n % 3]}" for n, line in enumerate(lines[1:])]

@@ -141,6 +141,7 @@ def tuned(tuner, estimator, grid, table, **options):
     return tuner.fit(table)
 
 
+@pytest.mark.slow
 def test_a_cross_validator_tunes_the_training(estimator, table):
     none, some = {"epochs": 0, "verbose": 0}, {"epochs": 9, "batch_size": BATCH, "verbose": 0}
     estimator.setKerasOptimizer("sgd")
