@@ -18,8 +18,8 @@ MIDDLE, SPREAD = 127.5, 48.0
 UNIT = 64.0
 """Greys that are one to them, as `normalise(films, "grey")` has it."""
 _AT_ONCE = 2**18
-"""Products that OpenBLAS makes in the thread that asks. With more it calls all cores for help, which
-wait for each other longer than they work: 84 ms of a film's lungs instead of 6."""
+"""Products that OpenBLAS makes in the thread that asks. For more it calls all cores, which wait for
+each other longer than they work: lungs took 84 ms of processors instead of 6."""
 LEAST_SPREAD = 2.0
 """Standard deviation of greys below which a picture shows nothing."""
 

@@ -111,7 +111,7 @@ class Explanation:
             )
         second = f"{self.method}, margin {self.margin:+.3g}"
         if found := self.on_lungs:
-            second += f"; {found.share:.0%} of the heat on the lungs, {found.area:.0%} of the film"
+            second += f"; {found.share:.0%} of the heat on the lungs ({found.area:.0%} of the film)"
         return Words((first, second, NOTICE), self.label, self.contrast)
 
 

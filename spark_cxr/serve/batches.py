@@ -26,6 +26,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.heat import LONGEST, bounded
+from spark_cxr.images.lungs import Lungs, find_lungs
 from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
@@ -56,6 +57,8 @@ class ReadFilm:
     grey: Pixels | None = None
     """The film as a picture of its heat has it, no larger than a screen; only where that was asked
     for."""
+    lungs: Lungs | None = None
+    """Looked for where heat was asked for."""
 
 
 def read_film(
@@ -80,7 +83,8 @@ def read_film(
         file = FileFacts(film.format, width, height, film.bits, film.view)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
-        return FilmViews(ReadFilm(picture, pixels, file, png, grey))
+        lungs = find_lungs(film.pixels) if explains else None
+        return FilmViews(ReadFilm(picture, pixels, file, png, grey, lungs))
 
     enough_hw = network.enough_hw if reduces and not (shows or explains) else None
     open_ = opener(look_at, lambda _, __, bad: bad, limits, enough_hw=enough_hw)

@@ -16,7 +16,6 @@ from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.apart import close_children
 from spark_cxr.images.decode import is_harmless
-from spark_cxr.images.lungs import find_lungs
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.findings import findings_in
@@ -73,7 +72,7 @@ class Explainer:
             *(film.grey, trace, prediction, labels, attribution.method, (label,)),
             grid=grid,
             points=self._model.predictor.thresholds,
-            lungs=find_lungs(film.grey),
+            lungs=film.lungs,
         )
         return heat_of(found)
 
