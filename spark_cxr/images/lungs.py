@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.errors import WeightsError
 from spark_cxr.images.film import Box, Pixels, Size
+from spark_cxr.images.gate import is_chest_film
 from spark_cxr.images.prepare import resize
 from spark_cxr.images.small_network import (
     Floats,
@@ -128,7 +129,12 @@ def unpack(data: bytes) -> LungNetwork:
 
 
 def find_lungs(pixels: Pixels) -> Lungs | None:
-    """Find the lungs of a film, of any size, grey or in colour; None where none are to be seen."""
+    """Find the lungs of a film, of any size, grey or in colour; None where none are to be seen.
+
+    Nor are they looked for on a picture that is no frontal chest film.
+    """
+    if not is_chest_film(pixels):
+        return None
     lungs = lungs_of(_shipped(), pixels)
     return lungs if lungs.is_sure else None
 
