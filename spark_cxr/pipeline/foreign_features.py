@@ -26,7 +26,13 @@ from spark_cxr.pipeline.ingest import IngestResult, account_of, ingest_step
 from spark_cxr.pipeline.label_columns import PATIENTS
 from spark_cxr.pipeline.label_match import EXAMPLES, keys_of, shortened
 from spark_cxr.pipeline.label_table import normal_key, normal_view
-from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
+from spark_cxr.pipeline.labels import (
+    check_match,
+    dataset_of,
+    label_rows,
+    labels_of_files,
+    labels_of_words,
+)
 from spark_cxr.pipeline.reading import is_wanted
 from spark_cxr.pipeline.session import expect_few
 from spark_cxr.pipeline.splits import SPLIT, column_of
@@ -227,11 +233,14 @@ def _films_of_table(
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
     files = rows.select(F.col(KEY).alias(PATH))
     label_file = label_rows(spark, settings, key)
-    labels = labels_of_files(files, label_file, settings)
-    if remark := check_match(files, labels, label_file, settings):
-        LOG.warning(remark)
-    takes_own = label_file is None and not settings.labels
-    films = _with_facts(rows, labels, table, settings, key, takes_own)
+    if label_file is None and not settings.labels and "own_label" in rows.columns:
+        said = rows.select(F.col(KEY).alias(PATH), "own_label")
+        labels = labels_of_words(said, composed(F.trim("own_label")), settings)
+    else:
+        labels = labels_of_files(files, label_file, settings)
+        if remark := check_match(files, labels, label_file, settings):
+            LOG.warning(remark)
+    films = _with_facts(rows, labels, table, settings, key)
     kinds = dict(word.split() for word in IMAGES.split(", "))
     known = [F.col(n) if n in films.columns else F.lit(None) for n in kinds]
     cast = [column.cast(kinds[n]).alias(n) for n, column in zip(kinds, known, strict=True)]
@@ -255,7 +264,6 @@ def _with_facts(
     table: VectorTable,
     settings: Ingest,
     key: bytes,
-    takes_own: bool,
 ) -> DataFrame:
     """Say of each row what a film's row says, as far as it is known; ids become pseudonyms."""
     pseudonym = pseudonymised(key)
@@ -263,8 +271,6 @@ def _with_facts(
     said = labels.withColumnsRenamed({"label": "file_label", "key": "file_key"})
     films = rows.withColumn(PATH, F.col(KEY)).join(said, on=PATH, how="left")
     label = F.col("file_label")
-    if takes_own and "own_label" in rows.columns:
-        label = composed(F.trim(own("own_label")))
     regex = dataset_of(settings).patient_regex
     in_path = F.regexp_extract(PATH, regex, 1) if regex else F.lit(None).cast("string")
     digest = F.lower(own("own_sha256"))

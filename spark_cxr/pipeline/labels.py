@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr import datasets
@@ -196,14 +196,22 @@ def _labels_of_one(
 
 def _of_folders(files: DataFrame, settings: Ingest, may_lack: bool) -> DataFrame:
     """Take the label off the folders, or none at all where nothing is to say it."""
-    dataset = _dataset_of_one(settings)
-    known = {LABEL: label_from_path(dataset)} if dataset.labels == "folder" else {}
-    found = files.select(PATH).withColumns(
+    is_said = _dataset_of_one(settings).labels == "folder"
+    label = label_from_path(_dataset_of_one(settings)) if is_said else None
+    return labels_of_words(files, label, settings, may_lack)
+
+
+def labels_of_words(
+    files: DataFrame, label: Column | None, settings: Ingest, may_lack: bool = False
+) -> DataFrame:
+    """Take the label, or the findings, of files from words beside them; None: there are none."""
+    known = {} if label is None else {LABEL: label}
+    found = files.withColumns(
         {name: known.get(name, F.lit(None)).cast(kind) for name, kind in FROM_LABELS.items()}
-    )
-    names = FindingNames(dict(dataset.synonyms))
-    policy = policy_of(settings, dataset, names, may_lack)
-    if policy is None or not known:
+    ).select(PATH, *FROM_LABELS)
+    dataset = _dataset_of_one(settings)
+    policy = policy_of(settings, dataset, FindingNames(dict(dataset.synonyms)), may_lack)
+    if policy is None or label is None:
         return found
     named = found.withColumn(NAMES, names_said(F.col(LABEL)))
     return of_names(named, policy).select(PATH, *FROM_LABELS)

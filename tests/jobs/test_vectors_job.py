@@ -82,6 +82,18 @@ def test_vectors_alone_train_and_score(spark, exported, tmp_path):
     assert scored["scored"] == 60
 
 
+def test_findings_stand_in_the_table_of_vectors(spark, exported, tmp_path):
+    table = pq.read_table(exported / "fake.parquet").to_pandas()
+    table["label"] = ["|".join(("Effusion", "Mass")[n % 2 :: 1 + n % 3]) for n in range(len(table))]
+    table.to_parquet(tmp_path / "some.parquet")
+    found = {"findings": ["all"]}
+    _, _, model = trained(spark, tmp_path / "R", tmp_path / "some.parquet", found)
+    assert model["labels"] == ["Effusion", "Mass"]
+    told = dict(zip(table["path"], table["label"], strict=True))
+    for row in pq.read_table(tmp_path / "R" / "images").to_pylist():
+        assert dict(row["findings"]) == {f: f in told[row["path"]] for f in ("Effusion", "Mass")}
+
+
 def check_said(said, figures, has_films):
     """Hold what a training says of its vectors against whether films lay beside them."""
     assert said["vectors"] == figures["vectors"]
