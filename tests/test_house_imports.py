@@ -11,15 +11,16 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "spark_cxr"
 FILES = [*sorted(LIBRARY.rglob("*.py")), *sorted((ROOT / "jobs").glob("*.py"))]
 
-BASE = {"errors", "records", "settings", "config", "schemas", "datasets", "output"}
+BASE = {"errors", "records", "choices", "settings", "config", "schemas", "datasets", "output"}
 MAY_USE = {
     "errors": set[str](),
     "records": set[str](),
     "schemas": set[str](),
-    "settings": {"errors"},
+    "choices": set[str](),
+    "settings": {"errors", "choices"},
     "config": {"errors", "settings"},
     "console": {"errors", "settings", "config"},
-    "datasets": {"errors", "settings", "config"},
+    "datasets": {"errors", "choices", "settings", "config"},
     "output": {"errors"},
     "images": {"errors", "records", "settings"},
     "phantoms": {"errors", "images"},

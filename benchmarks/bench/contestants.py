@@ -16,6 +16,7 @@ from benchmarks.bench.films import BenchFilms
 from benchmarks.bench.results import PRODUCT, Pass
 from spark_cxr.backbones import catalog
 from spark_cxr.backbones import user_network as own
+from spark_cxr.choices import PEERS
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.output import locate
 from spark_cxr.pipeline.film_run import limits_of, reading_of
@@ -23,7 +24,7 @@ from spark_cxr.pipeline.readers import SPARK, choose_reader, read_files
 from spark_cxr.pipeline.reading import Viewer, look
 from spark_cxr.pipeline.sources import list_files
 from spark_cxr.schemas import CONTENT, FEATURES, PATH
-from spark_cxr.settings import PEERS, Config
+from spark_cxr.settings import Config
 
 OF_KERAS = ("recipe", "predict_batch", "keras_process", *frameworks.FRAMEWORKS)
 RECIPE_RECORDS = "1024"
@@ -191,4 +192,4 @@ CONTESTANTS: dict[str, Callable[[Arena], Contestant]] = {
     "spark_alone": _spark_alone,
     "engine_alone": _engine_alone,
 }
-"""The names of settings.PEERS, and what starts each."""
+"""The names of choices.PEERS, and what starts each."""

@@ -21,9 +21,10 @@ from benchmarks.bench.contestants import CONTESTANTS, OF_KERAS, names_of
 from benchmarks.bench.films import BenchFilms, copied
 from benchmarks.bench.results import Benched, Pass, Scale
 from benchmarks.bench.scaling import scales
+from spark_cxr.choices import PEERS
 from spark_cxr.output import Output
 from spark_cxr.pipeline.networks import used_by_workers
-from spark_cxr.settings import PEERS, Config
+from spark_cxr.settings import Config
 
 LOG = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.gate.films import Grey, chest_films, group_of
 from benchmarks.gate.pictures import Pictures
-from spark_cxr.images.gate import Gate, gate_view
+from spark_cxr.images.gate import GateNetwork, gate_view
 from spark_cxr.images.prepare import resize
 
 LARGE, LARGE_ONE_IN = 4000, 100
@@ -43,7 +43,7 @@ class Judged:
     others: Mapping[str, Count]
 
 
-def judge(shown: Pictures, gates: Mapping[int, Gate], data: Path) -> Judged:
+def judge(shown: Pictures, gates: Mapping[int, GateNetwork], data: Path) -> Judged:
     """Ask each gate about the pictures that it has not learned."""
     refused, asked = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for number, film in enumerate(chest_films(data)):
@@ -60,12 +60,12 @@ def judge(shown: Pictures, gates: Mapping[int, Gate], data: Path) -> Judged:
     return Judged(films, _others(shown, gates))
 
 
-def passes(gate: Gate, pixels: Grey) -> bool:
+def passes(gate: GateNetwork, pixels: Grey) -> bool:
     """Tell whether a gate takes a picture for a chest film."""
     return gate.margin(gate_view(pixels)) >= gate.limit
 
 
-def _others(shown: Pictures, gates: Mapping[int, Gate]) -> dict[str, Count]:
+def _others(shown: Pictures, gates: Mapping[int, GateNetwork]) -> dict[str, Count]:
     found: dict[str, Count] = {}
     for fold, gate in gates.items():
         rows = (shown.folds == fold) & ~shown.is_film

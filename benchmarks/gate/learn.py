@@ -17,7 +17,7 @@ from spark_cxr.backbones import weights
 from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.backbones.keras_model import load
 from spark_cxr.heads.portable.linear import Linear
-from spark_cxr.images.gate import SIDE, STRIDES, Gate
+from spark_cxr.images.gate import SIDE, STRIDES, GateNetwork
 from spark_cxr.training.cache import CachedFilms, open_cache
 from spark_cxr.training.loop import train
 from spark_cxr.training.recipe import Augment, Recipe
@@ -69,7 +69,7 @@ RECIPE = Recipe(
 )
 
 
-def learned_gate(shown: Pictures, rows: NDArray[np.bool_], folder: Path) -> Gate:
+def learned_gate(shown: Pictures, rows: NDArray[np.bool_], folder: Path) -> GateNetwork:
     """Train on these pictures, and set the limit on the tenth of them that validates."""
     folder.mkdir(parents=True, exist_ok=True)
     begin = folder / "begin.keras"
@@ -95,10 +95,10 @@ def learned_gate(shown: Pictures, rows: NDArray[np.bool_], folder: Path) -> Gate
     gate = _gate(load(str(trained.weights)), trained.head)
     films = shown.views[rows & validates & shown.is_film]
     limit = float(np.quantile(margins(gate, films), ALLOWED))
-    return Gate(gate.kernels, gate.biases, gate.weights, gate.bias, min(0.0, limit))
+    return GateNetwork(gate.kernels, gate.biases, gate.weights, gate.bias, min(0.0, limit))
 
 
-def margins(gate: Gate, views: NDArray[np.uint8]) -> NDArray[np.float64]:
+def margins(gate: GateNetwork, views: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Ask a gate about many pictures."""
     return np.array([gate.margin(view) for view in views])
 
@@ -131,11 +131,11 @@ def _cached(shown: Pictures, rows: NDArray[np.bool_], folder: Path) -> CachedFil
     return open_cache(str(folder))
 
 
-def _gate(body: Any, head: Linear) -> Gate:
+def _gate(body: Any, head: Linear) -> GateNetwork:
     """Take the arrays out of the network."""
     layers = [body.get_layer(f"layer{i}").get_weights() for i in range(len(STRIDES))]
     apart = head.weights[1] - head.weights[0]
-    return Gate(
+    return GateNetwork(
         kernels=tuple(kernel for kernel, _ in layers),
         biases=tuple(bias for _, bias in layers),
         weights=apart.astype(np.float32),

@@ -26,7 +26,7 @@ FILE = Path(__file__).parent / "embedded" / "gate.npz"
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateNetwork:
     """The network: convolutions without padding, and one margin at the end."""
 
     kernels: tuple[Floats, ...]
@@ -56,12 +56,12 @@ class Gate:
         return stream.getvalue()
 
 
-def unpack(data: bytes) -> Gate:
+def unpack(data: bytes) -> GateNetwork:
     """Read what `pack` has written."""
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = {name: stored[name].astype(np.float32) for name in stored.files}
     layers = range(len(STRIDES))
-    return Gate(
+    return GateNetwork(
         kernels=tuple(arrays[f"kernel{i}"] for i in layers),
         biases=tuple(arrays[f"bias{i}"] for i in layers),
         weights=arrays["weights"],
@@ -77,7 +77,7 @@ def is_chest_film(pixels: Pixels) -> bool:
 
 
 @cache
-def _shipped() -> Gate:
+def _shipped() -> GateNetwork:
     try:
         return unpack(FILE.read_bytes())
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:

@@ -25,7 +25,7 @@ from spark_cxr.images.raster import encode_png
 Heat = NDArray[np.float32]
 Region = NDArray[np.bool_]
 """Marked pixels of a film."""
-_OUTLINE = (120, 230, 140)
+OUTLINE = (120, 230, 140)
 Span = tuple[float, float]
 WHOLE = (0.0, 1.0)
 STRONGEST = 0.8
@@ -190,7 +190,7 @@ def heat_png(
     """Draw heat alone, and the outline of a region, for a page that lays it over its film."""
     drawn = layer(levels(place(field, size_hw, grid), scale))
     if region is not None:
-        drawn[outline(region)] = (*_OUTLINE, 255)
+        drawn[outline(region)] = (*OUTLINE, 255)
     return encode_png(drawn)
 
 
@@ -219,7 +219,7 @@ def overlay_png(
     canvas = np.full(size, _PAPER, np.uint8)
     canvas[:height, :width] = heated(film, field, scale, grid)
     if region is not None:
-        canvas[:height, :width][outline(region)] = _OUTLINE
+        canvas[:height, :width][outline(region)] = OUTLINE
     left, top, long = width + _GAP, _LINE + _GAP, tall - 2 * (_LINE + _GAP)
     canvas[top : top + long, left : left + _BAR] = blend(
         np.full((long, _BAR), _UNDER_BAR, np.uint8),

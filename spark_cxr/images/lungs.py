@@ -44,11 +44,11 @@ LEAST_SHARE, MOST_SHARE = 0.08, 0.75
 SPECK = 0.2
 """Of the largest part that is marked, below which another is no lung."""
 LEAST_CERTAINTY = 0.85
-"""See `Lungs.is_sure`."""
+"""See `LungFields.is_sure`."""
 
 
 @dataclass(frozen=True)
-class Lungs:
+class LungFields:
     """The lungs of a film, on `CELLS` x `CELLS` cells that cover all of it."""
 
     shares: Floats
@@ -128,7 +128,7 @@ def unpack(data: bytes) -> LungNetwork:
     )
 
 
-def find_lungs(pixels: Pixels) -> Lungs | None:
+def find_lungs(pixels: Pixels) -> LungFields | None:
     """Find the lungs of a film, of any size, grey or in colour; None where none are to be seen.
 
     Nor are they looked for on a picture that is no frontal chest film.
@@ -139,9 +139,9 @@ def find_lungs(pixels: Pixels) -> Lungs | None:
     return lungs if lungs.is_sure else None
 
 
-def lungs_of(network: LungNetwork, pixels: Pixels) -> Lungs:
+def lungs_of(network: LungNetwork, pixels: Pixels) -> LungFields:
     """Say what a network takes for the lungs of a film, sure or not."""
-    return Lungs(_without_specks(network.shares(lung_view(pixels))))
+    return LungFields(_without_specks(network.shares(lung_view(pixels))))
 
 
 def _without_specks(shares: Floats) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spark_cxr.images.altered import border_only, without_corners
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import Grid, place
-from spark_cxr.images.lungs import Lungs, find_lungs
+from spark_cxr.images.lungs import LungFields, find_lungs
 from spark_cxr.images.prepare import resize
 
 SIDE = 80
@@ -50,7 +50,7 @@ class LungHeat:
 
 
 def heat_on(
-    lungs: Lungs | None, field: NDArray[np.float32], grid: Grid | None = None
+    lungs: LungFields | None, field: NDArray[np.float32], grid: Grid | None = None
 ) -> LungHeat | None:
     """Measure the heat above 0 on the lungs; None without lungs, or without heat."""
     cells = lungs.mask((SIDE, SIDE)) if lungs else None

@@ -17,6 +17,7 @@ from spark_cxr.backbones.engines import Mapper, load, load_mapper
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector
 from spark_cxr.backbones.maps import occlude, rise
+from spark_cxr.choices import EXPLAIN_METHODS
 from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.heads.portable import FindingHeads, PortableHead
 from spark_cxr.heads.portable.findings import parts_of
@@ -24,7 +25,6 @@ from spark_cxr.heads.portable.linear import Linear
 from spark_cxr.heads.portable.trees import Trees
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.heat import Grid
-from spark_cxr.settings import EXPLAIN_METHODS
 
 Numbers = NDArray[np.float64]
 Maps = NDArray[np.float32]

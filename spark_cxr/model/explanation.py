@@ -21,7 +21,7 @@ from spark_cxr.images.heat import (
     overlay_png,
     place,
 )
-from spark_cxr.images.lungs import Lungs
+from spark_cxr.images.lungs import LungFields
 from spark_cxr.images.regions import LungHeat, heat_on
 from spark_cxr.model.attribution import FilmMaps
 from spark_cxr.model.findings import leading
@@ -56,7 +56,7 @@ class Explanation:
     """Where the centres of the map's cells lie on the film; None: in the middle of equal parts."""
     threshold: float | None = None
     """The operating point, if the label is a finding."""
-    lungs: Lungs | None = None
+    lungs: LungFields | None = None
     """None where they were not found."""
 
     @property
@@ -129,7 +129,7 @@ def explanations(
     labels: Sequence[str] = (),
     grid: Grid | None = None,
     points: Mapping[str, float] | None = None,
-    lungs: Lungs | None = None,
+    lungs: LungFields | None = None,
 ) -> tuple[Explanation, ...]:
     """Word what was traced: an explanation for each of the labels, for all `known` by default.
 

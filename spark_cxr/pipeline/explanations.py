@@ -21,7 +21,7 @@ from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film, Limits, Pixels, Size
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
 from spark_cxr.images.heat import bounded
-from spark_cxr.images.lungs import Lungs, find_lungs
+from spark_cxr.images.lungs import LungFields, find_lungs
 from spark_cxr.metrics.wording import counted
 from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
 from spark_cxr.model.explanation import Explanation, explanations, scale_of, target_of
@@ -84,7 +84,7 @@ class _Opened:
     picture: Picture
     film: Pixels
     """Small and grey where a picture is wanted, else empty."""
-    lungs: Lungs | None
+    lungs: LungFields | None
     size_hw: Size
     """Of the film as it was decoded."""
 

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.lungs import Lungs, find_lungs
+from spark_cxr.images.lungs import LungFields, find_lungs
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.ingest import ingesting
 from spark_cxr.pipeline.reading import Copies
@@ -53,7 +53,7 @@ def _row(film: Pixels) -> dict[str, Any]:
     }
 
 
-def png_of(lungs: Lungs, film: Pixels) -> bytes:
+def png_of(lungs: LungFields, film: Pixels) -> bytes:
     """Write the mask of a film as PNG of one bit, in the film's size."""
     marked = lungs.mask(film.shape[:2])
     stream = io.BytesIO()

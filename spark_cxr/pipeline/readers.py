@@ -16,6 +16,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr.choices import READERS
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import is_here
 from spark_cxr.pipeline.folders import FoundFile
@@ -31,7 +32,6 @@ from spark_cxr.pipeline.sources import (
 )
 from spark_cxr.pipeline.worker_files import open_whole
 from spark_cxr.schemas import CONTENT, FILES, PATH, columns
-from spark_cxr.settings import READERS
 
 AUTO, WORKER, SPARK = READERS
 TRIES = 5

@@ -26,7 +26,7 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.heat import LONGEST, bounded
-from spark_cxr.images.lungs import Lungs, find_lungs
+from spark_cxr.images.lungs import LungFields, find_lungs
 from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
@@ -57,7 +57,7 @@ class ReadFilm:
     grey: Pixels | None = None
     """The film as a picture of its heat has it, no larger than a screen; only where that was asked
     for."""
-    lungs: Lungs | None = None
+    lungs: LungFields | None = None
     """Looked for where heat was asked for."""
 
 

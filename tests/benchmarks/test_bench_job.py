@@ -14,9 +14,9 @@ from benchmarks.bench.results import Benched, Pass, Scale, Spent, report, table
 from jobs.bench import JOB
 from spark_cxr import job
 from spark_cxr.backbones.engines.plan import Used
+from spark_cxr.choices import PEERS
 from spark_cxr.errors import ConfigError, SetupError
 from spark_cxr.job import exit_code
-from spark_cxr.settings import PEERS
 from tests.quick import defaults
 
 pytestmark = pytest.mark.slow

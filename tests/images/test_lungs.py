@@ -1,4 +1,4 @@
-"""Lungs are found where they are, and nowhere where none are."""
+"""LungFields are found where they are, and nowhere where none are."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from PIL import Image
 from spark_cxr.errors import WeightsError
 from spark_cxr.images import lungs
 from spark_cxr.images.decode import decode
-from spark_cxr.images.lungs import CELLS, FILE, Lungs, find_lungs, lung_view, lungs_of, unpack
+from spark_cxr.images.lungs import CELLS, FILE, LungFields, find_lungs, lung_view, lungs_of, unpack
 from spark_cxr.phantoms import phantoms
 
 
@@ -80,10 +80,10 @@ def test_no_lungs_are_invented(name):
 def test_an_outline_that_is_hardly_likely_or_no_lung_is_not_sure():
     shares = np.zeros((CELLS, CELLS), np.float32)
     shares[16:48, 8:24] = shares[16:48, 40:56] = 0.95
-    assert Lungs(shares).is_sure
-    assert not Lungs(shares * np.float32(0.7)).is_sure
-    assert not Lungs(np.full_like(shares, 0.95)).is_sure
-    assert not Lungs(np.zeros_like(shares)).is_sure
+    assert LungFields(shares).is_sure
+    assert not LungFields(shares * np.float32(0.7)).is_sure
+    assert not LungFields(np.full_like(shares, 0.95)).is_sure
+    assert not LungFields(np.zeros_like(shares)).is_sure
 
 
 def test_specks_beside_the_lungs_are_left_out():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spark_cxr.images.lungs import CELLS, Lungs
+from spark_cxr.images.lungs import CELLS, LungFields
 from spark_cxr.images.regions import CORNERS, EDGE, SIDE, LungHeat, cells_of, heat_on, shares_of
 
 LEFT_HALF = np.arange(SIDE)[None].repeat(SIDE, 0) < SIDE // 2
@@ -52,6 +52,6 @@ def test_heat_on_the_lungs_stands_beside_their_area():
     shares = np.zeros((CELLS, CELLS), np.float32)
     shares[:, : CELLS // 2] = 1
     field = LEFT_HALF.astype(np.float32)
-    assert heat_on(Lungs(shares), field) == LungHeat(pytest.approx(1, abs=0.01), 0.5)
+    assert heat_on(LungFields(shares), field) == LungHeat(pytest.approx(1, abs=0.01), 0.5)
     assert heat_on(None, field) is None
-    assert heat_on(Lungs(shares), -field) is None
+    assert heat_on(LungFields(shares), -field) is None

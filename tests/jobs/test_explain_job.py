@@ -15,7 +15,8 @@ from jobs.score import JOB as SCORE
 from spark_cxr import job
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.images.decode import decode
-from spark_cxr.images.heat import blend, bounded, levels, place
+from spark_cxr.images.heat import OUTLINE, blend, bounded, levels, outline, place
+from spark_cxr.images.lungs import find_lungs
 from spark_cxr.schemas import EXPLANATIONS, columns
 from tests.quick import defaults
 
@@ -79,8 +80,12 @@ def test_overlay_is_film_and_heat_in_the_scale_of_the_run(run):
         film = bounded(decode(plain(path).read_bytes()).pixels, 80)
         field = np.asarray(row["map"]).reshape(row["map_height"], row["map_width"])
         expected = blend(film, levels(place(field, film.shape), row["scale"]))
-        drawn = np.asarray(Image.open(out / row["overlay"]))
-        np.testing.assert_array_equal(drawn[: film.shape[0], : film.shape[1]], expected)
+        drawn = np.asarray(Image.open(out / row["overlay"]))[: film.shape[0], : film.shape[1]]
+        lungs = find_lungs(decode(plain(path).read_bytes()).pixels)
+        if lungs:
+            expected[outline(lungs.mask(film.shape))] = OUTLINE
+        np.testing.assert_array_equal(drawn, expected)
+        assert (row["heat_on_lungs"] is None) == (lungs is None)
 
 
 def test_nothing_but_overlays_lies_among_the_overlays(run):

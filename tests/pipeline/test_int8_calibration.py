@@ -71,7 +71,7 @@ def model_of(folder, network, precision, **changes):
     output.write_bytes("head.npz", pack(head))
     cloud = describe(draw.standard_normal((50, network.dim)) * 3)
     shares = dict.fromkeys(LABELS, 1 / 3)
-    known = Reference(cloud, 1e6, 0.01, 1.3, 0.1, 0.5, 0.1, shares, 0.8, 0.1)
+    known = Reference(cloud, 1e6, 0.01, 1.3, 0.5, 0.1, shares, 0.8, 0.1)
     output.write_bytes("reference.npz", known.pack())
     weights = network.weights
     manifest = Manifest(

@@ -62,7 +62,7 @@ def test_every_film_is_one_row(rows, films):
         ("plain", lambda film: film),
         ("border", altered.border_only),
         ("centre", altered.centre_only),
-        ("lungs", altered.without_lungs),
+        ("lungs", lambda film: altered.without_lungs(film, altered.boxes_of_lungs(film))),
         ("corners", altered.without_corners),
         ("mirrored", altered.mirrored),
         ("inverted", altered.inverted),

@@ -43,7 +43,7 @@ def reference(dim):
     """Describe a training so wide that no film lies outside it."""
     cloud = Cloud(np.zeros(dim), np.eye(dim)[:2], np.ones(2), 1.0)
     shares = dict.fromkeys(LABELS, 1 / 3)
-    return Reference(cloud, 1e6, 0.01, 1.5, 0.1, 0.5, 0.1, shares, 0.8, 0.1)
+    return Reference(cloud, 1e6, 0.01, 1.5, 0.5, 0.1, shares, 0.8, 0.1)
 
 
 def write_model(output):
