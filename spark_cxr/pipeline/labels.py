@@ -196,8 +196,8 @@ def _labels_of_one(
 
 def _of_folders(files: DataFrame, settings: Ingest, may_lack: bool) -> DataFrame:
     """Take the label off the folders, or none at all where nothing is to say it."""
-    is_said = _dataset_of_one(settings).labels == "folder"
-    label = label_from_path(_dataset_of_one(settings)) if is_said else None
+    dataset = _dataset_of_one(settings)
+    label = label_from_path(dataset) if dataset.labels == "folder" else None
     return labels_of_words(files, label, settings, may_lack)
 
 
