@@ -110,16 +110,19 @@ class FilmCount:
 @contextmanager
 def progress(spark: SparkSession, what: str, films: int) -> Iterator[Watch]:
     """Log a line every few seconds until the block ends, and one at its end."""
-    is_one_host = all_here(spark) and not is_connect(spark)
-    with _watched(spark) as share_done, counted(what, films, share_done) as folder:
-        yield Watch(spark, folder if is_one_host else "")
+    if all_here(spark) and not is_connect(spark):
+        with counted(what, films) as folder:  # tasks say nothing of films: a shuffle has some too
+            yield Watch(spark, folder)
+        return
+    with _watched(spark) as share_done, counted(what, films, share_done):
+        yield Watch(spark, "")
 
 
 @contextmanager
 def counted(what: str, films: int, share: Callable[[], float] = lambda: 0.0) -> Iterator[str]:
     """Log the same of workers that count (`FilmCount`) below the folder that this gives.
 
-    Until they do, another share counts.
+    Where none does, another share counts.
     """
     started = time.monotonic()
     furthest = 0.0  # a later stage starts at nothing, but no film is done twice

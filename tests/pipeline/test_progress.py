@@ -23,9 +23,10 @@ def test_a_block_ends_with_a_line_for_all_images(spark, caplog):
     assert caplog.messages[-1].startswith("counting: 100 of 100 images")
 
 
-def test_lines_come_while_spark_works(spark, monkeypatch, caplog):
+def test_lines_of_a_cluster_count_its_tasks(spark, monkeypatch, caplog):
     from spark_cxr.pipeline import progress as module
 
+    monkeypatch.setattr(module, "all_here", lambda _: False)
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.05)
     caplog.set_level(logging.INFO, "spark_cxr")
 
@@ -41,3 +42,20 @@ def test_lines_come_while_spark_works(spark, monkeypatch, caplog):
     shares = [int(line.split()[1]) for line in caplog.messages]
     assert shares == sorted(shares)
     assert any(0 < share < 80 for share in shares)
+
+
+def test_a_shuffle_on_one_host_counts_no_films(spark, monkeypatch, caplog):
+    from spark_cxr.pipeline import progress as module
+
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.05)
+    caplog.set_level(logging.INFO, "spark_cxr")
+
+    def slow(batches):
+        import time
+
+        time.sleep(0.2)
+        yield from batches
+
+    with progress(spark, "x", 80):
+        spark.range(80, numPartitions=8).mapInPandas(slow, "id bigint").repartition(2).count()
+    assert {line.split()[1] for line in caplog.messages[:-1]} == {"0"}

@@ -30,7 +30,7 @@ from spark_cxr.pipeline.film_run import FilmRun, reading_of
 from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting
 from spark_cxr.pipeline.labels import dataset_of
 from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
-from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.progress import Watch, progress
 from spark_cxr.pipeline.reading import COPY, Copies, film_of_copy, lot_of, packed
 from spark_cxr.pipeline.sources import list_files
 from spark_cxr.pipeline.splits import IS_TEST, split
@@ -152,8 +152,8 @@ def show_films(
     ).collect()[0]
     known = F.broadcast(chosen.select(PATH, IS_TEST, BOXES))
     copies = copies_of(chosen).join(known, on=PATH, how="inner")
-    with progress(spark, "looking at films whole and altered", films):
-        views = keep(featurize_views(copies, plan))
+    with progress(spark, "looking at films whole and altered", films) as watch:
+        views = keep(featurize_views(copies, plan, watch))
     plain = copies.select(PATH, "is_colour", HISTOGRAM, SMALL)
     rows = views.join(plain, on=PATH, how="inner")
     rows = rows.join(F.broadcast(chosen), on=PATH, how="inner")
@@ -178,13 +178,13 @@ def kept_for_audit(size_hw: tuple[int, int], most: int, seed: int) -> Copies:
     return Copies(KEPT, keep, (), most, seed)
 
 
-def featurize_views(films: DataFrame, plan: Plan) -> DataFrame:
+def featurize_views(films: DataFrame, plan: Plan, watch: Watch | None = None) -> DataFrame:
     """Show copies (`KEPT`, with path, is_test and boxes) to the network in all views (`VIEWS`)."""
     wanted = films.select(
         *(PATH, "shape", F.col("pixels").alias(CONTENT), "cropped", BOXES),
         F.coalesce(IS_TEST, F.lit(False)).alias(IS_TEST),
     )
-    return over_films(wanted, lambda: viewing_pass(plan), VIEWS)
+    return over_films(wanted, lambda: viewing_pass(plan), VIEWS, watch)
 
 
 def viewing_pass(plan: Plan) -> TablePass:

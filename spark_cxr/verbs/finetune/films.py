@@ -163,8 +163,8 @@ def featurize_cached(
     is_grey = F.col("colours").isNull()
     shape = F.when(is_grey, F.col("shape")).otherwise(F.concat("shape", F.array(F.lit(3))))
     shown = films.select(PATH, shape.alias("shape"), F.coalesce("colours", "pixels").alias(CONTENT))
-    with progress(spark, "featurizing", films.count()):
-        vectors = over_films(shown, lambda: _vector_pass(cache.plan), VECTORS)
+    with progress(spark, "featurizing", films.count()) as watch:
+        vectors = over_films(shown, lambda: _vector_pass(cache.plan), VECTORS, watch)
         rows = vectors.join(F.broadcast(images), on=PATH, how="inner")
         output.write_table(rows.select(*columns(FEATURE_ROWS)), FEATURES)
     output.write_json(VECTORS_OF, {"network": cache.key})
