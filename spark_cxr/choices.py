@@ -10,6 +10,8 @@ REFUSED = ("unlike",)
 """What may be refused besides pictures that are no chest films."""
 READERS = ("auto", "worker", "spark")
 """Who reads the bytes of films: the workers, Spark, or the workers where they can."""
+SEE = ("film", "lungs", "lungs-only")
+"""What of a film a network is shown: all, the box of its lungs, or that with all else black."""
 EXPLAIN_METHODS = ("auto", "cam", "gradcam", "gradcam++", "occlusion", "rise")
 """How a decision may be explained; `auto` takes what fits network and head."""
 PEERS = (

@@ -110,6 +110,7 @@ each label; it is empty where a model has no sets, and tables of older versions 
 EXPLANATIONS = (
     f"{PREDICTIONS}, label string, target string, contrast string, margin double, method string, "
     "map array<float>, map_height int, map_width int, map_first double, map_step double, "
+    "map_box array<double>, "
     "scale double, overlay string, heat_on_lungs double, lungs_area double, "
     "training_distance double, flags array<string>"
 )

@@ -10,18 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, get_type_hints
 
-from spark_cxr.choices import (
-    AGREEMENT,
-    BLANK,
-    EXPLAIN_METHODS,
-    EXPORT_FORMATS,
-    PEERS,
-    READERS,
-    RECALIBRATE,
-    REDUCE,
-    REFUSED,
-    UNMATCHED,
-)
+from spark_cxr import choices
 
 T = TypeVar("T")
 Paths = tuple[str, ...]
@@ -75,11 +64,11 @@ class Ingest:
     patient_regex: str
     uncertain: Names
     findings: Names = setting(bare="all")
-    blank: str = setting(choices=("", *BLANK))
-    agreement: str = setting(choices=AGREEMENT)
-    unmatched: str = setting(choices=("", *UNMATCHED))
+    blank: str = setting(choices=("", *choices.BLANK))
+    agreement: str = setting(choices=choices.AGREEMENT)
+    unmatched: str = setting(choices=("", *choices.UNMATCHED))
     max_bad: float = setting(least=0, most=1)
-    read: str = setting(choices=READERS)
+    read: str = setting(choices=choices.READERS)
     max_bytes: int = setting(least=1, most=2_000_000_000)
     max_pixels: int = setting(least=1)
     max_seconds: float = setting(least=0.1)
@@ -114,6 +103,7 @@ class Features:
     calibrate: str
     card: str
     normalising: str = setting(choices=("", "caffe", "tf", "torch", "none", "grey"))
+    see: str = setting(choices=("", *choices.SEE))
     network_size: int = setting(least=0, most=16384)
     precision: str = setting(choices=("auto", "f32", "bf16", "f16", "int8"))
     batch_size: int = setting(least=1)
@@ -124,7 +114,7 @@ class Export:
     """Section [export]: where else vectors go, for others to read."""
 
     export: str
-    export_format: str = setting(choices=EXPORT_FORMATS)
+    export_format: str = setting(choices=choices.EXPORT_FORMATS)
 
 
 @dataclass(frozen=True)
@@ -147,7 +137,7 @@ class Train:
     tune: bool = setting()
     tune_folds: int = setting(least=2)
     parallelism: int = setting(least=1)
-    recalibrate: str = setting(choices=RECALIBRATE)
+    recalibrate: str = setting(choices=choices.RECALIBRATE)
     calibration_folds: int = setting(least=2, most=20)
     coverage: float = setting(least=0, most=0.999)
     sensitivity: Names = setting()
@@ -197,7 +187,7 @@ class Gate:
     false_alarms: float = setting(least=0.0001, most=0.5)
     far: float = setting(least=1.0)
     colour: float = setting(least=0, most=1)
-    refuse: Names = setting(choices=("", *REFUSED))
+    refuse: Names = setting(choices=("", *choices.REFUSED))
 
 
 @dataclass(frozen=True)
@@ -252,7 +242,7 @@ class Compare:
 class Bench:
     """Section [bench]: who is measured side by side."""
 
-    peers: Names = setting(choices=("", *PEERS))
+    peers: Names = setting(choices=("", *choices.PEERS))
     rounds: int = setting(least=1)
     limit: int = setting(least=2)
     scaling: bool = setting()
@@ -293,7 +283,7 @@ class Explain:
     table: str
     where: str
     limit: int = setting(least=0)
-    method: str = setting(choices=EXPLAIN_METHODS)
+    method: str = setting(choices=choices.EXPLAIN_METHODS)
     label: str = setting()
     boxes: str = setting()
     boxes_size: int = setting(least=0)
@@ -352,14 +342,14 @@ class Score:
     wait: bool = setting()
     max_files_per_trigger: int = setting(least=1, most=1_000_000)
     max_bytes_per_trigger: int = setting(least=1)
-    read: str = setting(choices=READERS)
+    read: str = setting(choices=choices.READERS)
     max_bytes: int = setting(least=1, most=2_000_000_000)
     format: str = setting(choices=("parquet", "delta"))
     also: str = setting(choices=("", "csv", "jsonl"))
     explain: int = setting(least=0, most=100_000)
-    reduce: str = setting(choices=REDUCE)
+    reduce: str = setting(choices=choices.REDUCE)
     precision: str = setting(choices=("", "int8"))
-    refuse: Names = setting(choices=("", *REFUSED))
+    refuse: Names = setting(choices=("", *choices.REFUSED))
     batch_size: int = setting(least=1)
     device: str = setting()
 
@@ -413,8 +403,8 @@ class Serve:
     allow_host: Names = setting()
     seconds: float = setting(least=0.1, most=3600)
     uncertain: float = setting(least=0, most=1)
-    reduce: str = setting(choices=REDUCE)
-    refuse: Names = setting(choices=("", *REFUSED))
+    reduce: str = setting(choices=choices.REDUCE)
+    refuse: Names = setting(choices=("", *choices.REFUSED))
     neighbours: str = setting()
 
 

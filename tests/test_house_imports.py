@@ -22,7 +22,7 @@ MAY_USE = {
     "console": {"errors", "settings", "config"},
     "datasets": {"errors", "choices", "settings", "config"},
     "output": {"errors"},
-    "images": {"errors", "records", "settings"},
+    "images": {"errors", "records", "choices", "settings"},
     "phantoms": {"errors", "images"},
     "backbones": {*BASE, "images"},
     "heads": {"errors", "settings"},

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from spark_cxr.backbones.card import READERS, Card
 from spark_cxr.errors import ConfigError, nearest
+from spark_cxr.images.sight import FILM
 
 NORMALISINGS = ("caffe", "tf", "torch", "none", "grey")
 """What Keras calls the ways from grey levels to a network's input; `none` means as they are, and
@@ -84,6 +85,8 @@ class Backbone:
     """With the classifier for the 1,000 classes of ImageNet."""
     licence: str = ""
     citation: str = ""
+    see: str = FILM
+    """What of a film it is shown; see `images.sight`."""
 
     @property
     def is_graph(self) -> bool:

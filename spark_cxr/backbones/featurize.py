@@ -15,6 +15,7 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage
 from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, File, FilmPass, FilmViews, Runner, View, opener
+from spark_cxr.images.sight import FILM
 from spark_cxr.images.structs import StructPreparation, to_film
 
 Vector = NDArray[np.float32]
@@ -75,7 +76,7 @@ def struct_pass(
 
     def prepared(image: ImageStruct) -> Pixels:
         """Bring it to the network's size, as old hints say where nothing else is to be done."""
-        if network.card is None:
+        if network.card is None and network.see == FILM:
             return to_film(image.fields, network.size_hw, preparing)
         return network.film(to_film(image.fields, (None, None), preparing))
 

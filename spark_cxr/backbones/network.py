@@ -31,10 +31,12 @@ from spark_cxr.backbones.keras_model import POOLINGS, build, compose
 from spark_cxr.backbones.openvino_package import import_openvino
 from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.backbones.weights import Weights
+from spark_cxr.choices import SEE
 from spark_cxr.errors import ConfigError, SetupError, WeightsError, nearest
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.fit import Fit, fitted
 from spark_cxr.images.prepare import in_three_channels
+from spark_cxr.images.sight import FILM
 from spark_cxr.records import read_json, read_record
 
 PREPROCESSING = 1
@@ -42,8 +44,9 @@ PREPROCESSING = 1
 FORMAT = 1
 """Of the file."""
 META = "meta.json"
-SINCE_FORMAT = ("quantisation", "card")
-"""Entries that are written only where they say something: older versions read all other files."""
+SINCE_FORMAT = {"quantisation": None, "card": None, "see": FILM}
+"""Entries that are written only where they say something else: older versions read all other
+files."""
 MOST_META = 1 << 20
 LARGEST = 1 << 14
 """Pixels of a side."""
@@ -97,11 +100,14 @@ class Network:
     """None: the network computes in whatever precision the plan says."""
     card: Card | None = None
     """What was said of a network that is not of the catalog."""
+    see: str = FILM
+    """What of a film it is shown; see `images.sight`."""
 
     @property
     def fit(self) -> Fit:
         """Say how a film is fitted into the network's input."""
-        return self.card.fit_to(self.size_hw) if self.card else Fit(self.size_hw)
+        fit = self.card.fit_to(self.size_hw) if self.card else Fit(self.size_hw)
+        return replace(fit, see=self.see)
 
     def film(self, pixels: Pixels) -> Pixels:
         """Give a decoded film as the network takes it: in its size, in three channels."""
@@ -133,6 +139,7 @@ def prepare(
         engine=engine,
         weights=weights,
         card=backbone.card,
+        see=backbone.see,
     )
     if engine == "fake":
         return wanted
@@ -164,6 +171,8 @@ def key(network: Network) -> str:
     ]
     if network.card:
         parts.append(network.card.computing)
+    if network.see != FILM:
+        parts.append(network.see)
     if known := network.quantisation:
         parts += [known.calibration, known.constants]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -172,8 +181,8 @@ def key(network: Network) -> str:
 def meta_of(network: Network) -> str:
     """Write what a file says of itself; without what came later, where there is none of it."""
     meta = asdict(network)
-    for name in SINCE_FORMAT:
-        if meta[name] is None:
+    for name, usual in SINCE_FORMAT.items():
+        if meta[name] == usual:
             del meta[name]
     return json.dumps(meta, indent=1)
 
@@ -190,6 +199,8 @@ def read(path: Path) -> Network:
             raise ValueError(f"format {network.format}, this is {FORMAT}")
         if min(*network.size_hw, network.dim) < 1 or max(network.size_hw) > LARGEST:
             raise ValueError(f"{network.size_hw} pixels, {network.dim} numbers")
+        if network.see not in SEE:
+            raise ValueError(f"see = {network.see[:40]}")
         return replace(network, path=str(path))
     # Of a file from elsewhere zipfile and zlib raise anything at all.
     except Exception as error:  # noqa: BLE001

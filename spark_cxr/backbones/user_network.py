@@ -20,7 +20,9 @@ from spark_cxr.backbones import catalog, graph_file
 from spark_cxr.backbones.cache import bring, cache_dir, digest
 from spark_cxr.backbones.card import PROCESSOR, TIMM, Card, find_card
 from spark_cxr.backbones.catalog import KNOWN_FILES, NORMALISINGS, Backbone, KnownFile
+from spark_cxr.choices import SEE
 from spark_cxr.errors import ConfigError, WeightsError
+from spark_cxr.images.sight import FILM
 from spark_cxr.settings import Features
 
 ENGINES = {
@@ -70,8 +72,15 @@ def find(name: str, normalising: str = "", card: str = "", size: int = 0) -> Bac
 
 
 def find_wanted(wanted: Features) -> Backbone:
-    """Find the network of these settings."""
-    return find(wanted.backbone, wanted.normalising, wanted.card, wanted.network_size)
+    """Find the network of these settings, and what it is to see."""
+    row = find(wanted.backbone, wanted.normalising, wanted.card, wanted.network_size)
+    return replace(row, see=wanted.see or _seen_in_training(row.file or wanted.weights))
+
+
+def _seen_in_training(file: str) -> str:
+    """Say what of a film a network saw when it was trained here."""
+    tuned = read_provenance(Path(file)) if file.endswith(".keras") else None
+    return tuned.see if tuned else FILM
 
 
 def _resized(row: Backbone, size: int) -> Backbone:
@@ -221,10 +230,13 @@ class Provenance:
     """What it has learned on, in words, with the licence."""
     labels: tuple[str, ...]
     seed: int
+    see: str = FILM
+    """What of each film."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as JSON knows it."""
-        return asdict(self)
+        """Give it as JSON knows it; older versions read what saw whole films."""
+        said = asdict(self)
+        return {name: each for name, each in said.items() if (name, each) != ("see", FILM)}
 
 
 def without_folder(origin: str) -> str:
@@ -245,7 +257,10 @@ def read_provenance(path: Path) -> Provenance | None:
             return None
         try:
             record = json.loads(archive.read(PROVENANCE))
-            return Provenance(**record | {"labels": tuple(record["labels"])})
+            found = Provenance(**record | {"labels": tuple(record["labels"])})
+            if found.see not in SEE:
+                raise ValueError(f"see = {found.see!r:.40}")
+            return found
         except (ValueError, KeyError, TypeError) as error:
             received = f"{path} ({error})"
             raise WeightsError(f"a network with {PROVENANCE}", received, "Train it again") from None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.images.film import Box, Pixels
-from spark_cxr.images.lungs import find_lungs
+from spark_cxr.images.lungs import LungFields
 from spark_cxr.images.prepare import grey, resize, to_network
 
 BORDER = 0.1
@@ -90,9 +90,8 @@ def small(film: Pixels) -> Vector:
     return np.asarray(tiny.reshape(-1) / np.float32(255), dtype=np.float32)
 
 
-def boxes_of_lungs(film: Pixels) -> tuple[Box, ...]:
-    """Box the lungs of a film; nothing where they are not found."""
-    lungs = find_lungs(film)
+def boxes_of_lungs(lungs: LungFields | None, film: Pixels) -> tuple[Box, ...]:
+    """Box the lungs that were found of a film; nothing where they were not."""
     return lung_boxes(lungs.mask(film.shape[:2]).astype(np.uint8) * 255) if lungs else ()
 
 

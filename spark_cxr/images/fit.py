@@ -13,17 +13,20 @@ came through, for maps and boxes.
 - `pad`: the longer side fills the size, black around the film (open_clip's "longest").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.choices import SEE
 from spark_cxr.errors import ConfigError
 from spark_cxr.images.film import Pixels, Size
 from spark_cxr.images.gaussian import gaussian_levels
+from spark_cxr.images.lungs import find_lungs
 from spark_cxr.images.prepare import resize, resized_levels
+from spark_cxr.images.sight import FILM, sight_of
 
 Levels = NDArray[Any]
 """Grey levels from 0 to 255: uint8, or float32 where they are not rounded."""
@@ -42,10 +45,13 @@ class Fit:
     resample: str = "area"
     rounded: bool = True
     """Whether levels are whole numbers after resizing, as in libraries that resize images."""
+    see: str = FILM
+    """What of a film is fitted; see `sight`."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done, before any film is read."""
         _check("fit", self.how, FRAMES)
+        _check("see", self.see, SEE)
         _check("resample", self.resample, RESAMPLERS)
         if min(self.size_hw) < 1:
             raise ConfigError("a size of at least 1 x 1", f"{self.size_hw}", "Say height and width")
@@ -66,6 +72,13 @@ class Frame:
 
 def fitted(pixels: Pixels, fit: Fit) -> Levels:
     """Give a film as (height, width) or (height, width, 3) of the fit's size; grey stays grey."""
+    if fit.see != FILM:
+        pixels = sight_of(pixels, fit.see, find_lungs(pixels)).pixels
+    return framed(pixels, fit)
+
+
+def framed(pixels: Pixels, fit: Fit) -> Levels:
+    """Give what is seen of a film (`sight.sight_of`) in the fit's size."""
     frame = _frame(fit, pixels.shape[:2])
     resized = RESAMPLERS[fit.resample](pixels[frame.part], frame.resized_hw, fit.rounded)
     return _window(resized, frame.corner, fit.size_hw)
@@ -83,7 +96,7 @@ def shown_box(fit: Fit, film_hw: Size) -> Box:
     return top, left, bottom, right
 
 
-def _check(key: str, name: str, known: dict[str, Any]) -> None:
+def _check(key: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         raise ConfigError(f"{key} to be one of {', '.join(known)}", repr(name), "Choose one")
 

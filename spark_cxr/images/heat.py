@@ -9,7 +9,7 @@ beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, floor, log10
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import Box, Pixels
 from spark_cxr.images.fit import Fit, shown_box
 from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
@@ -57,14 +57,27 @@ class Grid:
     """0: the cells divide the side evenly."""
     fit: Fit | None = None
     """How the film came into the network; None: squashed."""
+    box: Box | None = None
+    """The part of the film that the network was shown (`sight.sight_of`); None: all of it."""
 
     def spans(self, size_hw: tuple[int, int]) -> tuple[Span, Span]:
         """Say from where to where the network sees a film, down and across, as shares of it."""
+        part = self.box or Box(0.0, 1.0, 0.0, 1.0)
+        tall, wide = part.bottom - part.top, part.right - part.left
         if self.fit is None:
-            return WHOLE, WHOLE
-        height, width = size_hw
-        top, left, bottom, right = shown_box(self.fit, size_hw)
-        return (top / height, bottom / height), (left / width, right / width)
+            return (part.top, part.bottom), (part.left, part.right)
+        height, width = (max(1, round(size_hw[0] * tall)), max(1, round(size_hw[1] * wide)))
+        top, left, bottom, right = shown_box(self.fit, (height, width))
+        down, across = tall / height, wide / width
+        return (
+            (part.top + top * down, part.top + bottom * down),
+            (part.left + left * across, part.left + right * across),
+        )
+
+
+def on_part(grid: Grid | None, box: Box | None) -> Grid | None:
+    """Lay cells on the part of a film that the network was shown."""
+    return replace(grid or Grid(), box=box) if box else grid
 
 
 def place(field: NDArray[Any], size_hw: tuple[int, int], grid: Grid | None = None) -> Heat:

@@ -128,12 +128,13 @@ def unpack(data: bytes) -> LungNetwork:
     )
 
 
-def find_lungs(pixels: Pixels) -> LungFields | None:
+def find_lungs(pixels: Pixels, is_film: bool | None = None) -> LungFields | None:
     """Find the lungs of a film, of any size, grey or in colour; None where none are to be seen.
 
-    Nor are they looked for on a picture that is no frontal chest film.
+    Nor are they looked for on a picture that is no frontal chest film: `is_film` says what the gate
+    has said of it, where it was asked before.
     """
-    if not is_chest_film(pixels):
+    if not (is_chest_film(pixels) if is_film is None else is_film):
         return None
     lungs = lungs_of(_shipped(), pixels)
     return lungs if lungs.is_sure else None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from spark_cxr.choices import SEE
 from spark_cxr.errors import InputError
 from spark_cxr.images.film import Limits
 from spark_cxr.model.contents import digest_of, files_in, read_file
@@ -43,7 +44,7 @@ FAKE = "fake"
 TABLE = "table"
 """What stands for the engine where vectors were made elsewhere: nothing here can make more."""
 PRECISIONS = ("auto", "f32", "bf16", "f16", "int8")
-SINCE_INT8 = ("calibration", "allows", "vectors", "thresholds", "decision")
+SINCE_INT8 = ("calibration", "allows", "vectors", "thresholds", "decision", "see")
 """Entries that are written only where they say something: older versions read all other models."""
 MOST_JSON = 16 << 20
 MOST_ARRAYS = 1 << 30
@@ -106,6 +107,8 @@ class Manifest:
     which on a film is said to have it."""
     decision: Decision | None = None
     """How its probabilities become answers; None where they are those of the head."""
+    see: str = ""
+    """What of a film the network is shown (`images.sight`); empty: all of it."""
     format: int = FORMAT
 
     @property
@@ -147,6 +150,8 @@ class Manifest:
             parts.append([[name, self.thresholds[name]] for name in self.labels])
         if self.decision is not None:
             parts.append(asdict(self.decision))
+        if self.see:
+            parts.append(self.see)
         return f"{self.name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]}"
 
 
@@ -237,6 +242,7 @@ CHECKS: dict[str, Callable[[Manifest], bool]] = {
     ),
     f"a model of 1 to {MOST_FEATURES:,} features": lambda m: 0 < m.features <= MOST_FEATURES,
     f"a precision from {', '.join(PRECISIONS)}": lambda m: m.precision in PRECISIONS,
+    f"a network that sees {', '.join(SEE)}": lambda m: m.see in ("", *SEE),
     "other precisions that can be allowed": lambda m: set(m.allows) <= {"int8"},
     "limits of films above 0": lambda m: min(asdict(m.limits).values()) > 0,
     "the digests of files in the model directory": lambda m: (

@@ -20,7 +20,8 @@ from spark_cxr.heads.portable import FindingHeads, check_head, unpack
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Limits, Pixels
 from spark_cxr.images.film_pass import Content
-from spark_cxr.images.lungs import find_lungs
+from spark_cxr.images.heat import on_part
+from spark_cxr.images.sight import FILM
 from spark_cxr.model import reference
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.decision import NO_DECISION
@@ -106,15 +107,16 @@ class Model:
         check_takes_films(self.manifest)
         film = decode(content, self.limits) if isinstance(content, bytes) else None
         pixels = film.pixels if film else _checked_pixels(content)
-        picture, shown = look_at_film(pixels, film.flags if film else (), self.plan.network.fit)
+        flags, fit = film.flags if film else (), self.plan.network.fit
+        picture, shown = look_at_film(pixels, flags, fit, wants_lungs=True)
         attribution = make_attribution(method, self.predictor.head, self.plan, exact)
         trace = attribution.trace(shown[None])[0]
         prediction = self.predictor.predict(trace.vector, picture)
         return explanations(
             *(pixels, trace, prediction, self.labels, attribution.method, labels),
-            grid=attribution.grid,
+            grid=on_part(attribution.grid, picture.box),
             points=self.predictor.thresholds,
-            lungs=find_lungs(pixels),
+            lungs=picture.lungs,
         )
 
     def predict_vectors(self, vectors: ArrayLike) -> list[Prediction]:
@@ -234,10 +236,10 @@ def network_of(place: Output, manifest: Manifest, into_cache: bool = False) -> N
 
 def _checked(found: Network, manifest: Manifest, sha256: str) -> Network:
     """Refuse a network that is another one than model.json speaks of."""
-    spoken = (manifest.engine, manifest.features, manifest.preprocessing)
-    if (found.engine, found.dim, found.preprocessing) != spoken:
+    spoken = (manifest.engine, manifest.features, manifest.preprocessing, manifest.see or FILM)
+    if (found.engine, found.dim, found.preprocessing, found.see) != spoken:
         expected = f"the network of model.json, of {manifest.features} features"
-        received = f"{found.backbone} of {found.dim} for {found.engine}"
+        received = f"{found.backbone} of {found.dim} for {found.engine}, shown {found.see}"
         raise InputError(expected, received, "Copy the model again, or train")
     if (found.quantisation is not None) != (manifest.precision == INT8):
         received = f"{manifest.precision} and another network"
@@ -264,4 +266,5 @@ def _fake(manifest: Manifest) -> Network:
     return Network(
         *(row.name, row.size_hw, manifest.features, row.normalising, "avg", manifest.engine),
         weights,
+        see=manifest.see or FILM,
     )

@@ -12,11 +12,13 @@ from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.errors import BadImage
 from spark_cxr.heads.portable import PortableHead
-from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film import Box, Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
-from spark_cxr.images.fit import Fit, fitted
+from spark_cxr.images.fit import Fit, fitted, framed
 from spark_cxr.images.gate import is_chest_film
+from spark_cxr.images.lungs import LungFields, find_lungs
 from spark_cxr.images.prepare import in_three_channels
+from spark_cxr.images.sight import FILM, sight_of
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.findings import joined, positives
 from spark_cxr.model.reference import Reference
@@ -25,6 +27,7 @@ UNLIKE = "not_like_training"
 NO_XRAY = "not_an_xray"
 TOO_UNLIKE = "refused_as_unlike"
 INVERTED = "looks_inverted"
+NO_LUNGS = "lungs_not_found"
 REFUSALS = (NO_XRAY, TOO_UNLIKE)
 """Flags of a film for which no class is named."""
 FLAGS = {
@@ -32,6 +35,7 @@ FLAGS = {
     NO_XRAY: "no frontal chest film, as far as its picture tells, so that no class is named",
     TOO_UNLIKE: "so far from the training films that this model was told to name no class",
     INVERTED: "darker along the spine than beside it: a negative, or no frontal film",
+    NO_LUNGS: "lungs not found for certain, so that a model that is to see them saw the whole film",
 }
 """Beside those of `images.film.FLAGS`."""
 DARKER = 0.2
@@ -77,6 +81,10 @@ class Picture:
     """Share of clearly coloured pixels."""
     flags: tuple[str, ...] = ()
     """What its file says, and what it looks like."""
+    lungs: LungFields | None = None
+    """None where they were not found, or not looked for."""
+    box: Box | None = None
+    """The part that the network is shown, in shares of the film; None: all of it."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +163,26 @@ def prediction_pass(
     return FilmPass(open_, row, (vectors_by(plan),), plan.threads)
 
 
-def look_at_film(pixels: Pixels, flags: tuple[str, ...], fit: Fit) -> tuple[Picture, Pixels]:
-    """Say of a film what its pixels and its file say, and give it as the network takes it."""
-    shown = in_three_channels(fitted(pixels, fit))
-    inverted = (INVERTED,) if looks_inverted(shown) else ()
-    colour = coloured_share(shown, pixels.ndim == 2)
-    return Picture(is_chest_film(pixels), colour, (*flags, *inverted)), shown
+def look_at_film(
+    pixels: Pixels, flags: tuple[str, ...], fit: Fit, *, wants_lungs: bool = False
+) -> tuple[Picture, Pixels]:
+    """Say of a film what its pixels and its file say, and give it as the network takes it.
+
+    Its lungs are looked for where the network sees nothing else, or somebody wants them.
+    """
+    whole = in_three_channels(fitted(pixels, replace(fit, see=FILM)))
+    is_film, sees_lungs = is_chest_film(pixels), fit.see != FILM
+    lungs = find_lungs(pixels, is_film) if sees_lungs or wants_lungs else None
+    sight = sight_of(pixels, fit.see, lungs)
+    looks = {INVERTED: looks_inverted(whole), NO_LUNGS: sees_lungs and is_film and lungs is None}
+    picture = Picture(
+        is_chest_film=is_film,
+        coloured=coloured_share(whole, pixels.ndim == 2),
+        flags=(*flags, *(name for name, holds in looks.items() if holds)),
+        lungs=lungs,
+        box=sight.box,
+    )
+    return picture, in_three_channels(framed(sight.pixels, fit)) if sight.box else whole
 
 
 def looks_inverted(pixels: Pixels) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,8 +20,7 @@ from spark_cxr.errors import BadImage, InputError
 from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film, Limits, Pixels, Size
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
-from spark_cxr.images.heat import bounded
-from spark_cxr.images.lungs import LungFields, find_lungs
+from spark_cxr.images.heat import bounded, on_part
 from spark_cxr.metrics.wording import counted
 from spark_cxr.model.attribution import Attribution, FilmMaps, make_attribution
 from spark_cxr.model.explanation import Explanation, explanations, scale_of, target_of
@@ -84,7 +83,6 @@ class _Opened:
     picture: Picture
     film: Pixels
     """Small and grey where a picture is wanted, else empty."""
-    lungs: LungFields | None
     size_hw: Size
     """Of the film as it was decoded."""
 
@@ -102,11 +100,12 @@ def explaining_pass(task: ExplainTask) -> TablePass:
 
     def look(file: TableFile, content: Content, film: Film) -> FilmViews[_Opened | Row]:
         with clock.stage("resizing"):
-            picture, pixels = look_at_film(film.pixels, film.flags, plan.network.fit)
+            picture, pixels = look_at_film(
+                film.pixels, film.flags, plan.network.fit, wants_lungs=True
+            )
             small = bounded(film.pixels, task.longest) if task.folder else film.pixels[:0]
-            lungs = find_lungs(film.pixels)
         size_hw = (film.pixels.shape[0], film.pixels.shape[1])
-        opened = _Opened(_of_file(file, content), picture, small, lungs, size_hw)
+        opened = _Opened(_of_file(file, content), picture, small, size_hw)
         return FilmViews(opened, (View(pixels),))
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> _Opened | Row:
@@ -138,7 +137,7 @@ def _explained(
         "scale": task.scale,
     }
     target = task.label or target_of(prediction, task.predictor.thresholds)
-    grid = attribution.grid
+    grid = on_part(attribution.grid, opened.picture.box)
     known = task.predictor.labels
     if task.boxes:
         boxes = task.boxes.of(opened.row[PATH])
@@ -149,7 +148,7 @@ def _explained(
         *(opened.film, trace, prediction, known, attribution.method, [target]),
         grid=grid,
         points=task.predictor.thresholds,
-        lungs=opened.lungs,
+        lungs=opened.picture.lungs,
     )
     on_lungs = why.on_lungs
     return {
@@ -162,6 +161,7 @@ def _explained(
         "map_width": why.map.shape[1],
         "map_first": grid.first if grid else None,
         "map_step": grid.step if grid else None,
+        "map_box": astuple(grid.box) if grid and grid.box else None,
         "heat_on_lungs": on_lungs.share if on_lungs else None,
         "lungs_area": on_lungs.area if on_lungs else None,
         "overlay": _drawn(why, opened.row[PATH], task) if task.folder else None,

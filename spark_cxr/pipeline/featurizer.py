@@ -24,6 +24,7 @@ from spark_cxr.backbones.catalog import NORMALISINGS
 from spark_cxr.backbones.engines.plan import PRECISIONS, Plan
 from spark_cxr.backbones.featurize import ImageStruct, Made, struct_pass, vector_pass
 from spark_cxr.backbones.keras_model import POOLINGS
+from spark_cxr.choices import SEE
 from spark_cxr.errors import BadImage, InputError, nearest
 from spark_cxr.images.film_pass import Content
 from spark_cxr.images.structs import FIELDS, StructPreparation
@@ -34,7 +35,7 @@ Batches = Iterator[pd.Series | pd.DataFrame]
 """What Spark hands to a pandas UDF: a frame for a column of structs, else a series."""
 VECTORS = "vector array<float>, reason string, detail string"
 SAME_NAME = (
-    *("weights", "mirror", "normalising", "card"),
+    *("weights", "mirror", "normalising", "card", "see"),
     *("engine", "precision", "calibrate", "device"),
 )
 """Params that the section [features] calls the same."""
@@ -46,6 +47,7 @@ DEFAULTS = {
     "mirror": "",
     "normalising": "",
     "card": "",
+    "see": "",
     "networkSize": 0,
     "pooling": "avg",
     "engine": "auto",
@@ -164,6 +166,7 @@ class FilmFeaturizer(
     mirror = text("mirror", "folder or URL with the official weight files, tried first")
     normalising = one_of("normalising", ("", *NORMALISINGS), "of a FILE.keras")
     card = text("card", "what a file of yours takes: FILE.toml, a card that ships, or KEY = VALUE")
+    see = one_of("see", ("", *SEE), "what of a film the network is shown")
     networkSize = Param(
         Params._dummy(), "networkSize", "pixels of a side; 0: its own", TypeConverters.toInt
     )
@@ -193,6 +196,7 @@ class FilmFeaturizer(
         mirror: str = "",
         normalising: str = "",
         card: str = "",
+        see: str = "",
         networkSize: int = 0,
         pooling: str = "avg",
         engine: str = "auto",

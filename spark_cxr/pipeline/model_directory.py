@@ -28,6 +28,7 @@ from spark_cxr.backbones.user_network import without_folder
 from spark_cxr.backbones.weights import Weights
 from spark_cxr.heads.catalog import Setting
 from spark_cxr.heads.portable import pack
+from spark_cxr.images.sight import FILM
 from spark_cxr.metrics import Metrics
 from spark_cxr.metrics.finding_records import FindingMetrics
 from spark_cxr.metrics.wording import overlap_in_words
@@ -180,6 +181,7 @@ def write_model(
         versions=_versions(),
         files=digests(directory),
         calibration=network.quantisation.calibration if network.quantisation else "",
+        see=network.see if network.see != FILM else "",
         allows=(INT8,) if cfg.train.allow_int8 else (),
         vectors=trial.features.elsewhere.for_model() if trial.features.elsewhere else {},
         decision=result.decision.decision or None,

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.images.decode import decode
-from spark_cxr.images.film import DEFAULT_LIMITS, Limits, Pixels
+from spark_cxr.images.film import DEFAULT_LIMITS, Box, Limits, Pixels
 from spark_cxr.images.fit import Fit
 from spark_cxr.images.heat import Grid, bounded, heated
 from spark_cxr.images.raster import encode_jpeg
@@ -167,7 +167,8 @@ def _drawn(row: Film, scale: float, limits: Limits, fit: Fit) -> bytes:
         return b""
     film = bounded(pixels, LONGEST)
     field = np.asarray(row["map"], np.float32).reshape(row["map_height"], row["map_width"])
-    grid = Grid(row["map_first"] or 0.0, row["map_step"] or 0.0, fit)
+    box = Box(*row["map_box"]) if row["map_box"] else None
+    grid = Grid(row["map_first"] or 0.0, row["map_step"] or 0.0, fit, box)
     both = film[..., None].repeat(3, 2), heated(film, field, scale, grid)
     return encode_jpeg(np.concatenate(both, axis=1), QUALITY)
 

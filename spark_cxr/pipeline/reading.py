@@ -23,7 +23,8 @@ from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, View, opener
 from spark_cxr.images.fingerprint import fingerprint
-from spark_cxr.images.prepare import resize, to_network
+from spark_cxr.images.fit import Fit, fitted
+from spark_cxr.images.prepare import to_network
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.networks import on_this_worker
 from spark_cxr.pipeline.progress import Watch
@@ -186,9 +187,9 @@ COPY = "shape array<int>, pixels binary"
 """A film in the size of a network: grey levels (height, width), or colours (height, width, 3)."""
 
 
-def small_copies(size_hw: tuple[int, int], labels: tuple[str, ...] | None) -> Copies:
+def small_copies(fit: Fit, labels: tuple[str, ...] | None) -> Copies:
     """Keep films in the size of a network, as `COPY`."""
-    return Copies(COPY, lambda pixels: packed(resize(pixels, size_hw)), labels)
+    return Copies(COPY, lambda pixels: packed(fitted(pixels, fit)), labels)
 
 
 def packed(pixels: Pixels) -> Row:
@@ -196,9 +197,14 @@ def packed(pixels: Pixels) -> Row:
     return {"shape": list(pixels.shape), "pixels": np.ascontiguousarray(pixels).tobytes()}
 
 
+def copied(content: bytes, shape: Sequence[int]) -> Pixels:
+    """Give the pixels of a `COPY`."""
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
 def film_of_copy(file: TableFile, size_hw: tuple[int, int]) -> Pixels:
     """Give a film as a network of this size takes it, from a row with `shape` and its pixels."""
-    return to_network(np.frombuffer(file.read(), np.uint8).reshape(file["shape"]), size_hw)
+    return to_network(copied(file.read(), file["shape"]), size_hw)
 
 
 def _file_row(file: TableFile) -> Row:

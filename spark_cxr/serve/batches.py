@@ -26,7 +26,6 @@ from spark_cxr.errors import BadImage
 from spark_cxr.images.film import Film, Limits, Pixels
 from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.heat import LONGEST, bounded
-from spark_cxr.images.lungs import LungFields, find_lungs
 from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_png
 from spark_cxr.model.predictor import Picture, Prediction, Predictor, look_at_film
@@ -57,8 +56,6 @@ class ReadFilm:
     grey: Pixels | None = None
     """The film as a picture of its heat has it, no larger than a screen; only where that was asked
     for."""
-    lungs: LungFields | None = None
-    """Looked for where heat was asked for."""
 
 
 def read_film(
@@ -78,13 +75,12 @@ def read_film(
     limits = replace(limits, seconds=min(limits.seconds, seconds))
 
     def look_at(_: Content, __: Content, film: Film) -> FilmViews[ReadFilm | BadImage]:
-        picture, pixels = look_at_film(film.pixels, film.flags, network.fit)
+        picture, pixels = look_at_film(film.pixels, film.flags, network.fit, wants_lungs=explains)
         height, width = film.file_hw
         file = FileFacts(film.format, width, height, film.bits, film.view)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
-        lungs = find_lungs(film.pixels) if explains else None
-        return FilmViews(ReadFilm(picture, pixels, file, png, grey, lungs))
+        return FilmViews(ReadFilm(picture, pixels, file, png, grey))
 
     enough_hw = network.enough_hw if reduces and not (shows or explains) else None
     open_ = opener(look_at, lambda _, __, bad: bad, limits, enough_hw=enough_hw)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
+from spark_cxr.images.sight import FILM
 from spark_cxr.model.explanation import target_of
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, NearFilm, answer, named
@@ -169,6 +170,7 @@ def card_of(service: Service) -> dict[str, Any]:
         "decision": _decision_card(manifest),
         "head": manifest.head,
         "backbone": manifest.backbone,
+        "see": manifest.see or FILM,
         "weights": asdict(manifest.weights),
         "caveat": FAKE_CAVEAT if manifest.backbone == "fake" else manifest.weights.caveat,
         "overlap": manifest.overlap,

@@ -16,6 +16,7 @@ from spark_cxr.backbones.engines import Engine
 from spark_cxr.errors import BadImage
 from spark_cxr.images.apart import close_children
 from spark_cxr.images.decode import is_harmless
+from spark_cxr.images.heat import on_part
 from spark_cxr.model.attribution import make_attribution
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.findings import findings_in
@@ -67,12 +68,12 @@ class Explainer:
             raise TypeError("a film that is to be explained was kept")
         attribution = make_attribution("auto", self._model.predictor.head, self._model.plan)
         (trace,) = attribution.trace(film.pixels[None])
-        labels, grid = self._model.labels, attribution.grid
+        labels, picture = self._model.labels, film.picture
         (found,) = explanations(
             *(film.grey, trace, prediction, labels, attribution.method, (label,)),
-            grid=grid,
+            grid=on_part(attribution.grid, picture.box),
             points=self._model.predictor.thresholds,
-            lungs=film.lungs,
+            lungs=picture.lungs,
         )
         return heat_of(found)
 

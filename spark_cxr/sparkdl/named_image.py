@@ -111,6 +111,7 @@ class _OfImages(
             backbone=name,
             normalising="",
             card="",
+            see="",
             network_size=0,
             batch_size=batch_size,
             **given,

@@ -61,6 +61,7 @@ def provenance(task: Task) -> Provenance:
         data=task.data,
         labels=task.labels,
         seed=task.recipe.seed,
+        see=task.backbone.see,
     )
 
 

@@ -21,8 +21,11 @@ from spark_cxr.backbones.featurize import Vector, vectors_by
 from spark_cxr.images import altered
 from spark_cxr.images.film import Box, Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, View
-from spark_cxr.images.prepare import resize, to_network
+from spark_cxr.images.fit import framed
+from spark_cxr.images.lungs import find_lungs
+from spark_cxr.images.prepare import in_three_channels, resize
 from spark_cxr.images.regions import lungs_in_cells
+from spark_cxr.images.sight import FILM, sight_of
 from spark_cxr.output import Output
 from spark_cxr.pipeline.earlier_run import open_earlier, with_its_films
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
@@ -31,7 +34,7 @@ from spark_cxr.pipeline.ingest import IngestResult, account_of, ingesting
 from spark_cxr.pipeline.labels import dataset_of
 from spark_cxr.pipeline.networks import make_plan, on_this_worker, used_by_workers
 from spark_cxr.pipeline.progress import Watch, progress
-from spark_cxr.pipeline.reading import COPY, Copies, film_of_copy, lot_of, packed
+from spark_cxr.pipeline.reading import COPY, Copies, copied, lot_of, packed
 from spark_cxr.pipeline.sources import list_files
 from spark_cxr.pipeline.splits import IS_TEST, split
 from spark_cxr.pipeline.staging import Keep
@@ -43,12 +46,15 @@ LEAST_GROUPS = 10
 """Patients or films of a label below which nothing can be said of it."""
 PLAIN = "plain"
 FOR_ALL = (PLAIN, "border", "centre", "lungs")
-FOR_TEST = ("corners", "cropped", "mirrored", "inverted")
+TURNED = ("mirrored", "inverted")
+FOR_TEST = ("corners", "cropped", *TURNED)
 NETWORK = (*FOR_ALL, *FOR_TEST)
 """What the network is shown of a film."""
 HISTOGRAM, SMALL = "histogram", "small"
 VIEWS = f"{PATH} string, " + ", ".join(f"{name} array<float>" for name in NETWORK)
 """One row a film; views that it was not shown in are null."""
+PART_SCALE = 2
+"""Of the copies of films that a network sees a part of: that is to have about its size."""
 KEPT = (
     f"{COPY}, cropped binary, is_colour boolean, {HISTOGRAM} array<float>, {SMALL} array<float>, "
     "estimate binary"
@@ -108,7 +114,10 @@ def films_to_audit(
 
     A film is decoded once, for all that the audit needs of it.
     """
-    size_hw = own.find_wanted(cfg.features).size_hw
+    row = own.find_wanted(cfg.features)
+    # Of a film of which a part is seen, the part is to have the size of the network.
+    scale = 1 if row.see == FILM else PART_SCALE
+    size_hw = (scale * row.size_hw[0], scale * row.size_hw[1])
     copies = kept_for_audit(size_hw, cfg.audit.films_per_label, cfg.run.seed)
     if not cfg.features.table:
         with ingesting(spark, cfg.ingest, output, copies=copies) as (ingested, looked):
@@ -162,7 +171,10 @@ def show_films(
 
 
 def kept_for_audit(size_hw: tuple[int, int], most: int, seed: int) -> Copies:
-    """Keep what the audit needs of films, for up to `most` of each label and some to spare."""
+    """Keep what the audit needs of films, for up to `most` of each label and some to spare.
+
+    `size_hw` is the size of the copies.
+    """
 
     def keep(pixels: Pixels) -> dict[str, Any]:
         cropped, lungs = altered.cropped(pixels, size_hw), lungs_in_cells(pixels)
@@ -190,17 +202,25 @@ def featurize_views(films: DataFrame, plan: Plan, watch: Watch | None = None) ->
 def viewing_pass(plan: Plan) -> TablePass:
     """Open the pass over copies of films, on the workers."""
     here = on_this_worker(plan)
+    network = here.network
 
     def open_(file: TableFile) -> FilmViews[TableFile]:
+        film = copied(file.read(), file["shape"])
+        lungs = find_lungs(film)
+        boxes = unpacked(file[BOXES]) or altered.boxes_of_lungs(lungs, film)
+
+        def shown(view: str) -> Pixels:
+            if view == "cropped":
+                return network.film(copied(file["cropped"], file["shape"]))
+            other = altered_as(film, view, boxes)
+            if view in TURNED:
+                return network.film(other)
+            # What is hidden may be what lungs are found by: they lie where they lay.
+            part = sight_of(other, network.see, lungs).pixels
+            return in_three_channels(framed(part, network.fit))
+
         views = NETWORK if file[IS_TEST] else FOR_ALL
-        film = film_of_copy(file, here.network.size_hw)
-        boxes = unpacked(file[BOXES]) or altered.boxes_of_lungs(film)
-        shown = {view: altered_as(film, view, boxes) for view in views if view != "cropped"}
-        if file[IS_TEST]:
-            shape = file["shape"]
-            cropped = np.frombuffer(file["cropped"], np.uint8).reshape(shape)
-            shown["cropped"] = to_network(cropped, here.network.size_hw)
-        return FilmViews(file, tuple(View(shown[view]) for view in views))
+        return FilmViews(file, tuple(View(shown(view)) for view in views))
 
     def row(file: TableFile, found: tuple[Vector, ...]) -> dict[str, Any]:
         return {PATH: file[PATH], **dict(zip(NETWORK, found, strict=False))}

@@ -8,7 +8,7 @@ of the test films, and the mean of that difference is, exactly, the margin less 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,19 @@ from spark_cxr.backbones import maps as cam
 from spark_cxr.backbones.engines import load_mapper
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.heads.portable.linear import Floats, Linear
-from spark_cxr.images.film import Pixels
+from spark_cxr.images.film import Box, Pixels
 from spark_cxr.images.film_pass import FilmPass, FilmViews, Runner, View
-from spark_cxr.images.heat import Grid
+from spark_cxr.images.fit import framed
+from spark_cxr.images.heat import Grid, on_part
+from spark_cxr.images.lungs import find_lungs
+from spark_cxr.images.prepare import in_three_channels
 from spark_cxr.images.regions import CORNERS, EDGE, SIDE, shares_of
+from spark_cxr.images.sight import FILM, sight_of
 from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, CheckTable, status_of
 from spark_cxr.metrics.wording import percent
 from spark_cxr.pipeline.film_pass import Batches, TableFile, TablePass, arrow_schema, over_films
 from spark_cxr.pipeline.networks import on_this_worker
-from spark_cxr.pipeline.reading import film_of_copy
+from spark_cxr.pipeline.reading import copied
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import CONTENT, PATH, SOURCE
 from spark_cxr.settings import Audit
@@ -37,9 +41,11 @@ from spark_cxr.verbs.audit.masks import LUNGS
 
 MAPPED = (
     "path string, maps array<float>, shuffled array<float>, height int, width int, "
-    "targets array<int>, contrasts array<int>, lungs binary, is_masked boolean"
+    "targets array<int>, contrasts array<int>, lungs binary, is_masked boolean, "
+    "box array<double>"
 )
-"""One row a film: a map for each label, those of the head with shuffled weights, the answers."""
+"""One row a film: a map for each label, those of the head with shuffled weights, the answers; the
+part that the network saw, null where that was all of the film."""
 SHARES = (
     "path string, target int, in_lungs double, in_corners double, in_border double, "
     "lungs_area double, is_masked boolean, likeness double"
@@ -134,8 +140,11 @@ def _mapping_pass(head: Linear, plan: Plan, answers: Answers) -> TablePass | Non
             }
 
     def open_(file: TableFile) -> FilmViews[Row]:
+        film, network = copied(file.read(), file["shape"]), here.network
+        sight = sight_of(film, network.see, find_lungs(film) if network.see != FILM else None)
         kept = {name: file[name] for name in (PATH, LUNGS, "is_masked")}
-        return FilmViews(kept, (View(film_of_copy(file, here.network.size_hw)),))
+        kept["box"] = astuple(sight.box) if sight.box else None
+        return FilmViews(kept, (View(in_three_channels(framed(sight.pixels, network.fit))),))
 
     runner = Runner(run, here.at_once)
     return FilmPass(open_, lambda kept, found: kept | found[0], (runner,), here.threads)
@@ -146,10 +155,11 @@ def _measured(row: Row, usual: Maps, usual_shuffled: Maps, grid: Grid | None) ->
     if row[LUNGS]:
         bits = np.unpackbits(np.frombuffer(row[LUNGS], np.uint8))
         lungs = bits.reshape(SIDE, SIDE).astype(bool)
+    laid = on_part(grid, Box(*row["box"]) if row["box"] else None)
     for target, contrast in zip(row["targets"], row["contrasts"], strict=True):
         heat = _own(row, "maps", usual, target, contrast)
         other = _own(row, "shuffled", usual_shuffled, target, contrast)
-        shares = shares_of(heat, lungs, grid)
+        shares = shares_of(heat, lungs, laid)
         # Spearman's correlation without its sign: that of the ranks.
         ranks = [each.ravel().argsort().argsort().astype(np.float64) for each in (heat, other)]
         yield {

@@ -22,7 +22,7 @@ from spark_cxr.metrics.class_alignment import align_classes
 from spark_cxr.metrics.results import Row
 from spark_cxr.model.manifest import FILMS, Manifest, read_member
 from spark_cxr.model.model import Model
-from spark_cxr.model.predictor import INVERTED, Picture, look_at_film, refusal_of
+from spark_cxr.model.predictor import Picture, look_at_film, refusal_of
 from spark_cxr.output import Output
 from spark_cxr.pipeline.classes import read_classes
 from spark_cxr.pipeline.data_summary import are_drawn, data_caveats
@@ -35,7 +35,7 @@ from spark_cxr.pipeline.reading import Copies
 from spark_cxr.schemas import EVALUATED, FEATURES, FINDINGS, LABEL, PATH, columns
 from spark_cxr.settings import Config, Ingest
 
-SIGHT = "is_chest_film boolean, coloured double, is_inverted boolean"
+SIGHT = "is_chest_film boolean, coloured double, looks array<string>"
 """What a model asks of a film besides its vector."""
 LISTED = ("pixels_sha256", "looks")
 """By these a film is looked up in the list of those that the model was trained on."""
@@ -155,7 +155,7 @@ def _sight(pixels: Pixels, fit: Fit) -> dict[str, Any]:
     return {
         "is_chest_film": picture.is_chest_film,
         "coloured": picture.coloured,
-        "is_inverted": INVERTED in picture.flags,
+        "looks": list(picture.flags),
     }
 
 
@@ -168,7 +168,7 @@ def _looker(
 
     def row(film: dict[str, Any], learned: str | None) -> dict[str, Any]:
         vector = np.asarray(film[FEATURES], np.float64)
-        flags = (*film["flags"], *((INVERTED,) if film["is_inverted"] else ()))
+        flags = (*film["flags"], *film["looks"])
         picture = Picture(film["is_chest_film"], film["coloured"], flags)
         shown = predictor.predict(vector, picture)
         # A film that is refused is answered all the same here, to say what refusing it is worth.

@@ -12,6 +12,7 @@ import numpy as np
 from spark_cxr import __version__
 from spark_cxr.config import command_line
 from spark_cxr.errors import InputError
+from spark_cxr.images.sight import with_sight
 from spark_cxr.metrics import FindingMetrics, Metrics
 from spark_cxr.metrics.class_alignment import ClassAlignment
 from spark_cxr.metrics.decision_wording import decision_lines
@@ -105,7 +106,7 @@ def _model(manifest: Manifest) -> tuple[Row, ...]:
         ("Name", manifest.name),
         ("Identity", manifest.identity),
         ("Head", manifest.head),
-        ("Backbone", manifest.backbone),
+        ("Backbone", with_sight(manifest.backbone, manifest.see)),
         ("Weights", manifest.weights.origin),
         ("Trained with", f"spark_cxr {version}"),
         ("Its own test", str(manifest.split.get("how", "not known"))),

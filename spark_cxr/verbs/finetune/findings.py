@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.heads.portable import FindingHeads
+from spark_cxr.images.fit import Fit
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.classes import Classes
 from spark_cxr.pipeline.data_summary import are_drawn
@@ -76,7 +77,8 @@ def finetune_findings(
     """
     recipe, start, points = recipe_of(cfg), start_of(cfg), point_settings(cfg.train)
     size_hw = start.backbone.size_hw
-    with films_to_learn(spark, cfg, output, small_copies(size_hw, ())) as films:
+    fit = Fit(size_hw, see=start.backbone.see)
+    with films_to_learn(spark, cfg, output, small_copies(fit, ())) as films:
         plan = FinetunePlan(cfg, recipe, start, films, Classes(), output)
         partition = _partition(plan)
         lessons = _lessons(partition, cfg.train.least_positives)

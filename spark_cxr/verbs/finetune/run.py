@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr import datasets
 from spark_cxr.backbones import film_list
+from spark_cxr.images.fit import Fit
 from spark_cxr.output import Outcome, Output, is_here
 from spark_cxr.pipeline import heads
 from spark_cxr.pipeline.classes import choose_classes, read_classes
@@ -59,8 +60,9 @@ def finetune(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
         return finetune_findings(spark, cfg, output, _trained)
     recipe, start = recipe_of(cfg), start_of(cfg)
     labels, size_hw = read_classes(cfg.train.classes).labels, start.backbone.size_hw
+    fit = Fit(size_hw, see=start.backbone.see)
     points = point_settings(cfg.train)
-    with films_to_learn(spark, cfg, output, small_copies(size_hw, labels)) as films:
+    with films_to_learn(spark, cfg, output, small_copies(fit, labels)) as films:
         classes = choose_classes(films.ingested.images, cfg.train.classes)
         plan = FinetunePlan(cfg, recipe, start, films, classes, output)
         points.of(classes.names)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from spark_cxr.images.sight import with_sight
 from spark_cxr.metrics.evaluation_results import EvaluationReport
 from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import TrainingReport
@@ -65,7 +66,7 @@ def summary_of_model(manifest: Manifest) -> ModelSummary:
         identity=manifest.identity,
         labels=manifest.labels,
         head=manifest.head,
-        network=manifest.backbone,
+        network=with_sight(manifest.backbone, manifest.see),
         weights=manifest.weights.origin,
         weights_sha256=manifest.weights.sha256,
         licence=manifest.weights.licence,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from spark_cxr.images.sight import with_sight
 from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.finding_results import FindingCount, FindingsReport, OmittedFinding
 from spark_cxr.metrics.finding_wording import findings_table
@@ -112,7 +113,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         split=split_summary(done),
         model=(
             ("Head", f"{result.head.title}, one for each of {len(result.labels)} findings"),
-            ("Backbone", cfg.features.backbone),
+            ("Backbone", with_sight(cfg.features.backbone, network.see)),
             ("Weights", network.weights.origin),
             ("Engine", engine_line(done.featurized)),
             ("Operating point", _operating_point(cfg.train.balance, result)),

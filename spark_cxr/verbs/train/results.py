@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr import __version__
 from spark_cxr.config import command_line
+from spark_cxr.images.sight import with_sight
 from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.results import ClassCount, RunSummary, SplitSummary, TrainingReport
 from spark_cxr.metrics.subgroup_wording import gap_warnings
@@ -156,7 +157,7 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         split=split_summary(done),
         model=(
             ("Head", result.head.title),
-            ("Backbone", cfg.features.backbone),
+            ("Backbone", with_sight(cfg.features.backbone, network.see)),
             ("Weights", network.weights.origin),
             ("Engine", engine_line(done.featurized)),
             ("Name", f"{result.head.name}-{result.fingerprint}"),
