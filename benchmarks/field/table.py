@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,10 @@ FOLDS = 5
 TRAINING_RATE = "images_per_second_training"
 """What the job finetune says of its training; frozen networks have the rate of their features."""
 MISSING = "not run"
+SEEN = {"film": "the whole film", "lungs": "the box of the lungs", "lungs-only": "the lungs alone"}
+SOURCES = ("Radiography", "Kermany", "NIH", "Cohen")
+"""Of the test elsewhere; see `benchmarks/field/sources.py`."""
+AT_HOME = "At home: heads learn from films of the very sources that test them."
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,45 @@ class Task:
     title: str
     lines: tuple[Line, ...]
     published: tuple[PublishedResult, ...]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A share of films, and of how many."""
+
+    accuracy: float
+    interval: Interval | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Logistic regression on a frozen network, each source tested by what learned on the others."""
+
+    network: str
+    see: str
+    whole: Accuracy
+    """Of the films of all sources."""
+    sources: Mapping[str, Accuracy]
+
+
+def elsewhere(folder: Path) -> Iterator[Elsewhere]:
+    """Read the comparisons by source below a folder."""
+    for see in SEEN:
+        found = (_read(folder / "elsewhere" / see / "comparison.json") or {}).get("by_source")
+        rows = {row["backbone"]: row for row in found["ranking"]} if found else {}
+        for network, title in FROZEN.items():
+            if row := rows.get(network):
+                whole = _accuracy(row["accuracy"], row["intervals"]["accuracy"], row["n"])
+                parts = {
+                    part["name"]: _accuracy(part["accuracy"], part["accuracy_interval"], part["n"])
+                    for part in row["sources"]
+                }
+                yield Elsewhere(title, see, whole, parts)
+
+
+def _accuracy(share: float, ends: Sequence[float] | None, n: int) -> Accuracy:
+    return Accuracy(share, Interval(*ends) if ends else None, n)
 
 
 def tasks(folder: Path) -> Iterator[Task]:
@@ -183,7 +226,7 @@ def _read(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
-def to_markdown(found: tuple[Task, ...], ran_on: str) -> str:
+def to_markdown(found: tuple[Task, ...], others: tuple[Elsewhere, ...], ran_on: str) -> str:
     """Write the page."""
     missing = sum(line.outcome is None for task in found for line in task.lines)
     lines = [
@@ -200,7 +243,30 @@ def to_markdown(found: tuple[Task, ...], ran_on: str) -> str:
         ran_on,
         *(f"{missing} lines were not run." for _ in range(missing > 0)),
     ]
-    return "\n".join([*lines, *(row for task in found for row in _rows(task)), ""])
+    at_home = (row for task in found for row in _rows(task))
+    return "\n".join([*lines, *_others(others), "", AT_HOME, *at_home, ""])
+
+
+def _others(found: tuple[Elsewhere, ...]) -> Iterator[str]:
+    yield from ("", "## Elsewhere: each source tested by a head that has learned on the others", "")
+    yield (
+        "Normal, pneumonia and COVID, as far as a source has them; logistic regression on frozen"
+        " networks. CXRNet itself has learned from films of Radiography, and Kermany's viral ones."
+    )
+    if not found:
+        yield from ("", f"{MISSING.capitalize()}.")
+        return
+    yield from ("", f"| network | shown | all | {' | '.join(SOURCES)} |")
+    yield f"|{'---|' * (3 + len(SOURCES))}"
+    for row in found:
+        cells = (_share(row.sources.get(name)) for name in SOURCES)
+        yield f"| {row.network} | {SEEN[row.see]} | {_share(row.whole)} | {' | '.join(cells)} |"
+
+
+def _share(found: Accuracy | None) -> str:
+    if found is None:
+        return ""
+    return f"{percent(found.accuracy)} ({percent_range(found.interval)}) of {found.n:,}"
 
 
 def _rows(task: Task) -> Iterator[str]:
@@ -242,10 +308,11 @@ def _ran_on(folder: Path) -> str:
 def main() -> None:
     """Write the table of the runs below a folder."""
     folder = Path(sys.argv[1])
-    found = tuple(tasks(folder))
-    page = to_markdown(found, _ran_on(folder))
+    found, others = tuple(tasks(folder)), tuple(elsewhere(folder))
+    page = to_markdown(found, others, _ran_on(folder))
     (folder / "field.md").write_text(page, encoding="utf-8")
-    (folder / "field.json").write_text(json.dumps([asdict(task) for task in found], indent=1))
+    told = {"elsewhere": [*map(asdict, others)], "at_home": [*map(asdict, found)]}
+    (folder / "field.json").write_text(json.dumps(told, indent=1))
     print(page)
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # results.sh BIN FOLDER [PART...]: the runs behind the table of the field, and the table.
 #
-# PARTs: frozen (heads on CXRNet, SqueezeNet and EfficientNet-Lite0), tuned (CXRNet trained further), large (ResNet50 and
-# VGG16 trained further, from ImageNet weights, for a machine with a GPU); frozen and tuned when none
-# is named. Networks are trained on the films that `frozen` ingested, so it comes before the others.
+# PARTs: frozen (heads on CXRNet, SqueezeNet and EfficientNet-Lite0), elsewhere (logistic regression on them, tested on the
+# source that was left out, on whole films and on lungs), tuned (CXRNet trained further), large (ResNet50 and VGG16 trained
+# further, from ImageNet weights, for a machine with a GPU); all but large when none is named. Networks are trained on the films that `frozen` ingested, so it comes before the others.
 # A run that is there already is not made again, so this can be stopped and started anew.
 # Films and weights lie in SPARK_CXR_DATA, else ../shared/data, and in weights/ beside that.
 set -euo pipefail
@@ -61,6 +61,16 @@ frozen() {
   run ozturk-two/frozen compare "${ozturk[@]}" "${two[@]}" --backbones "CXRNet,$squeezenet,$efficientnet" --heads "${heads// /,}"
 }
 
+elsewhere() {
+  local see
+  [ -f "$out/sources.csv" ] || "$bin/python" -m benchmarks.field.sources "$data" "$out/sources.csv"
+  for see in film lungs lungs-only; do
+    run "elsewhere/$see" compare --images "$data/radiography/COVID" "$data/radiography/Normal" "$data/kermany" "$data/ozturk" \
+      --labels "$out/sources.csv" --unmatched keep --backbones "CXRNet,$squeezenet,$efficientnet" --heads lr \
+      --folds source --splits patient --see "$see"
+  done
+}
+
 # How a network learns from thousands of films, and how from hundreds.
 many=(--val-fraction 0.03 --dropout 0 --balance-by none --label-smoothing 0.1 --augment 0.5 --learning-rate 0.0004 --epochs 9 --calm-epochs 2 --best-by last)
 few=(--mirror-films --balance-by none --best-by last --label-smoothing 0.1 --augment 0.4 --layers 0.5 --learning-rate 0.0003 --epochs 7)
@@ -84,12 +94,13 @@ tuned() {
 }
 
 mkdir -p "$out"
-for part in ${parts:-frozen tuned}; do
+for part in ${parts:-frozen elsewhere tuned}; do
   case "$part" in
     frozen) frozen ;;
+    elsewhere) elsewhere ;;
     tuned) tuned CXRNet ;;
     large) tuned ResNet50; tuned VGG16 ;;
-    *) echo "results: Expected frozen, tuned or large. Received: $part. Leave it out." >&2; exit 2 ;;
+    *) echo "results: Expected frozen, elsewhere, tuned or large. Received: $part. Leave it out." >&2; exit 2 ;;
   esac
 done
 "$bin/python" -m benchmarks.field.table "$out"

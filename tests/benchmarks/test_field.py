@@ -118,7 +118,7 @@ def test_groups_are_what_is_resampled(runs):
 
 def test_page_holds_every_line_and_says_which_were_not_run(runs):
     found = tuple(field.tasks(runs))
-    page = field.to_markdown(found, "Ran here.")
+    page = field.to_markdown(found, (), "Ran here.")
     row = "| CXRNet | Logistic regression | 96.5 % | 94.5 to 98.5 % | 200 | 0.955 | 0.990 | 12.5 |"
     assert row in page.replace("\u202f", " ")
     assert page[page.index("| CXRNet | Logistic regression") :].splitlines()[0].endswith("| 31 |")
@@ -127,8 +127,24 @@ def test_page_holds_every_line_and_says_which_were_not_run(runs):
     assert f"{lines - 4} lines were not run." in page
 
 
+def test_page_has_what_heads_are_worth_on_a_source_that_was_left_out(runs):
+    part = {"accuracy": 0.61, "accuracy_interval": [0.58, 0.64], "n": 1000, "name": "NIH"}
+    row = told(0.55) | {"backbone": "CXRNet", "sources": [part]}
+    found = {"ranking": [], "by_source": {"ranking": [row], "left_out": []}}
+    leave(runs / "elsewhere/lungs/comparison.json", found)
+    others = tuple(field.elsewhere(runs))
+    page = field.to_markdown((), others, "").replace("\u202f", " ")
+    assert (
+        "| CXRNet | the box of the lungs | 55.0 % (53.0 to 57.0 %) of 200 |  |  "
+        "| 61.0 % (58.0 to 64.0 %) of 1,000 |  |"
+    ) in page
+    assert page.index("Elsewhere") < page.index("At home")
+
+
 def test_published_figures_stand_beside_those_by_image(runs):
-    page = field.to_markdown(tuple(field.tasks(runs)), "").replace("\u202f", " ")
+    page = field.to_markdown(tuple(field.tasks(runs)), tuple(field.elsewhere(runs)), "").replace(
+        "\u202f", " "
+    )
     assert "| *Ozturk 2020, DarkCovidNet* | *three classes; 5-fold by image* | *87.0 %* |" in page
     assert page.count("DarkCovidNet") == 2
 
@@ -145,5 +161,5 @@ def test_command_leaves_page_and_figures(runs, capsys, monkeypatch):
     page = (runs / "field.md").read_text()
     assert page + "\n" == capsys.readouterr().out
     assert "Ran on cpu (Chip 7), openvino in bf16 (keras 3.1)." in page
-    first = json.loads((runs / "field.json").read_text())[0]
+    first = json.loads((runs / "field.json").read_text())["at_home"][0]
     assert first["lines"][0]["outcome"]["accuracy"] == 0.965

@@ -62,6 +62,35 @@ def test_frozen_networks_are_run_with_every_head(start):
     assert "# The table of the field" in done.stdout
 
 
+def test_each_source_is_left_out_with_films_and_with_lungs(start, tmp_path):
+    (tmp_path / "data/manifest.csv").write_text(
+        "path,source,label,patient_id\n"
+        "radiography/COVID/a.png,radiography,COVID,\n"
+        "radiography/Viral Pneumonia/b.png,radiography,Viral Pneumonia,\n"
+        "radiography/Tuberculosis/c.png,tb-collection,Tuberculosis,\n"
+        "ozturk/No_findings/d.png,nih-chestxray14,No_findings,nih-4\n"
+    )
+    (tmp_path / "data/kermany").mkdir()
+    (tmp_path / "data/kermany/manifest.csv").write_text(
+        "path,label,patient_id\nkermany/Viral Pneumonia/e.png,Viral Pneumonia,person7\n"
+    )
+    done, said = start("elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert [line.partition("--see ")[2].split()[0] for line in said] == [
+        "film",
+        "lungs",
+        "lungs-only",
+    ]
+    assert all("--folds source --splits patient" in line for line in said)
+    with (tmp_path / "out/sources.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["path", "label", "patient_id", "source"],
+            ["radiography/COVID/a.png", "COVID", "", "Radiography"],
+            ["ozturk/No_findings/d.png", "Normal", "nih-4", "NIH"],
+            ["kermany/Viral Pneumonia/e.png", "Pneumonia", "person7", "Kermany"],
+        ]
+
+
 def test_a_run_that_is_there_is_not_made_again(start):
     start("frozen")
     done, said = start("frozen")
@@ -90,7 +119,10 @@ def test_networks_are_not_trained_before_there_are_films_and_folds(start):
 def test_word_that_is_no_part_is_refused(start):
     done, said = start("all")
     assert (done.returncode, said) == (2, [])
-    assert "results: Expected frozen, tuned or large. Received: all. Leave it out." in done.stderr
+    assert (
+        "results: Expected frozen, elsewhere, tuned or large. Received: all. Leave it out."
+        in done.stderr
+    )
 
 
 def test_missing_films_are_told(start, tmp_path):
