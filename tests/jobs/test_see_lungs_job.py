@@ -36,7 +36,9 @@ def trained(spark, out, films, see):
     )
 
 
-@pytest.fixture(scope="module", params=["lungs", "lungs-only"])
+@pytest.fixture(
+    scope="module", params=["lungs", pytest.param("lungs-only", marks=pytest.mark.slow)]
+)
 def run_dir(request, spark, films, tmp_path_factory):
     out = tmp_path_factory.mktemp(request.param) / "R"
     trained(spark, out, films, request.param)

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from spark_cxr.backbones.engines import load
@@ -6,9 +9,17 @@ from spark_cxr.images import altered
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Box
 from spark_cxr.images.lungs import find_lungs
-from spark_cxr.images.prepare import to_network
+from spark_cxr.images.prepare import resize, to_network
+from spark_cxr.images.sight import sight_of
 from spark_cxr.phantoms import phantoms
-from spark_cxr.verbs.audit.films import FOR_ALL, FOR_TEST, featurize_views, kept_for_audit
+from spark_cxr.pipeline.film_pass import TableFile
+from spark_cxr.verbs.audit.films import (
+    FOR_ALL,
+    FOR_TEST,
+    featurize_views,
+    kept_for_audit,
+    viewing_pass,
+)
 from tests.quick import fake_plan
 
 BOXES = (0.2, 0.8, 0.1, 0.45, 0.25, 0.75, 0.55, 0.9)
@@ -94,6 +105,29 @@ def test_films_that_train_have_no_views_for_the_test(rows):
     for name in "234":
         assert all(rows[name][view] is None for view in FOR_TEST)
         assert all(rows[name][view] is not None for view in FOR_ALL)
+
+
+def test_a_network_that_sees_lungs_is_shown_where_they_lay_before_a_part_was_hidden(films):
+    pixels = decode(films["3"]).pixels
+    twice = (2 * SIZE[0], 2 * SIZE[1])
+    copy = resize(pixels, twice)
+    lungs = find_lungs(copy)
+    assert lungs
+    plan = fake_plan()
+    plan = replace(plan, network=replace(plan.network, see="lungs"))
+    kept = kept_for_audit(twice, 0, 0).of(pixels)
+    columns = {"content": kept["pixels"], **{name: kept[name] for name in ("shape", "cropped")}}
+    columns |= {"path": "3", "is_test": True, "boxes": None}
+    ((row,),) = viewing_pass(plan).rows([[TableFile(batch_of(columns), 0)]])
+    for view, film in (("border", altered.border_only(copy)), ("plain", copy)):
+        seen = to_network(sight_of(film, "lungs", lungs).pixels, SIZE)
+        assert np.allclose(row[view], vector(seen), atol=1e-6), view
+    turned = plan.network.film(altered.mirrored(copy))
+    assert np.allclose(row["mirrored"], vector(turned), atol=1e-6)
+
+
+def batch_of(columns):
+    return pa.RecordBatch.from_pylist([columns])
 
 
 def test_histogram_and_thumbnail_come_along(kept, films):
