@@ -40,6 +40,15 @@ def test_file_says_all_of_the_network(tiny_network: Path) -> None:
     assert replace(read(Path(network.path)), sha256=network.sha256) == network
 
 
+def test_file_keeps_what_the_network_is_shown_and_older_versions_read_what_sees_all(
+    tiny_network: Path,
+) -> None:
+    assert "see" not in json.loads(read_member(Path(prepared(tiny_network).path), META))
+    row = replace(find(str(tiny_network), "tf"), see="lungs-only")
+    network = prepare(row, resolve("", row), "openvino", say=lambda _: None)
+    assert read(Path(network.path)).fit.see == "lungs-only"
+
+
 def test_file_is_built_once(tiny_network: Path) -> None:
     first = prepared(tiny_network)
     made = Path(first.path).stat().st_mtime_ns
@@ -64,10 +73,11 @@ def test_key_changes_with_what_changes_the_features(tiny_network: Path) -> None:
         {"pooling": "max"},
         {"engine": "keras"},
         {"preprocessing": 0},
+        {"see": "lungs"},
         {"weights": replace(network.weights, sha256="other")},
     ]
     keys = {key(network), *(key(replace(network, **change)) for change in changes)}  # type: ignore[arg-type]
-    assert len(keys) == 6
+    assert len(keys) == 7
 
 
 def test_key_does_not_change_with_where_the_file_lies(tiny_network: Path) -> None:
@@ -186,6 +196,7 @@ def test_copy_says_not_where_the_network_was_made(tiny_network: Path, tmp_path: 
         {"size_hw": [8, 1 << 20]},
         {"weights": None},
         {"more": 1},
+        {"see": "heart"},
         {"format": 99},
     ],
 )

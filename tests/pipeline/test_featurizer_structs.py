@@ -1,6 +1,7 @@
 """Structs of Spark's image schema instead of encoded images."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,14 @@ def made(table, **params):
 def test_features_of_structs_equal_those_of_files(drawn, table, parts):
     expected = featurize(drawn, fake_plan(4))
     got = made(table.repartition(parts), batchSize=4, handleInvalid="keep")
+    for i, vector in enumerate(expected):
+        np.testing.assert_allclose(got[i]["features"].toArray(), vector, atol=1e-6)
+
+
+def test_a_struct_is_seen_as_its_file_is(drawn, table):
+    plan = fake_plan(4)
+    expected = featurize(drawn, replace(plan, network=replace(plan.network, see="lungs")))
+    got = made(table, see="lungs", handleInvalid="keep")
     for i, vector in enumerate(expected):
         np.testing.assert_allclose(got[i]["features"].toArray(), vector, atol=1e-6)
 

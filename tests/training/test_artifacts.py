@@ -18,6 +18,7 @@ from spark_cxr.training import artifacts
 from spark_cxr.training.artifacts import contact_sheet
 from spark_cxr.training.batches import checking_feed, training_feed
 from spark_cxr.training.recipe import Augment
+from tests.quick import wanted
 
 
 @pytest.fixture
@@ -52,6 +53,21 @@ def test_the_same_network_gives_the_same_bytes(written, task, body, tmp_path):
 def test_the_file_needs_no_normalising_from_its_user(written):
     row = own.find(str(written))
     assert (row.normalising, row.size_hw) == ("tf", (32, 32))
+
+
+def test_a_network_that_learned_from_lungs_is_shown_lungs(task, body, tmp_path):
+    file = tmp_path / "lungs.keras"
+    seen = replace(task, backbone=replace(task.backbone, see="lungs"))
+    artifacts.write_weights(keras_model.load(str(body)), seen, file)
+    assert own.find_wanted(wanted(str(file))).see == "lungs"
+    assert own.find_wanted(wanted("CXRNet", weights=str(file))).see == "lungs"
+    assert own.find_wanted(wanted(str(file), see="film")).see == "film"
+
+
+def test_what_saw_whole_films_is_read_by_older_versions(written):
+    with zipfile.ZipFile(written) as archive:
+        assert "see" not in json.loads(archive.read(own.PROVENANCE))
+    assert own.find_wanted(wanted(str(written))).see == "film"
 
 
 def test_weights_for_a_named_network_keep_their_licence(written, task):
