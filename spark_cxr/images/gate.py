@@ -6,18 +6,23 @@ millisecond a film. What it was learned from and what it is worth stands in `emb
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from spark_cxr.errors import WeightsError
 from spark_cxr.images.film import Pixels
-from spark_cxr.images.small_network import Floats, as_input, convolved, evened_view
+from spark_cxr.images.small_network import (
+    Floats,
+    arrays_of,
+    as_input,
+    convolved,
+    evened_view,
+    packed_arrays,
+    read_shipped,
+)
 
 SIDE = 64
 """Of the picture as the gate sees it."""
@@ -51,16 +56,12 @@ class GateNetwork:
         halves = {name: array.astype(np.float16) for name, array in arrays.items()}
         stored: dict[str, Any] = {**halves, "weights": self.weights}
         stored |= {"bias": np.float32(self.bias), "limit": np.float32(self.limit)}
-        stream = io.BytesIO()
-        np.savez_compressed(stream, **stored)
-        return stream.getvalue()
+        return packed_arrays(stored)
 
 
 def unpack(data: bytes) -> GateNetwork:
     """Read what `pack` has written."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        arrays = {name: stored[name].astype(np.float32) for name in stored.files}
-    layers = range(len(STRIDES))
+    arrays, layers = arrays_of(data), range(len(STRIDES))
     return GateNetwork(
         kernels=tuple(arrays[f"kernel{i}"] for i in layers),
         biases=tuple(arrays[f"bias{i}"] for i in layers),
@@ -78,11 +79,7 @@ def is_chest_film(pixels: Pixels) -> bool:
 
 @cache
 def _shipped() -> GateNetwork:
-    try:
-        return unpack(FILE.read_bytes())
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        expected, way_out = "the gate that ships with spark_cxr", "Install spark_cxr again"
-        raise WeightsError(expected, f"{FILE.name} ({error})", way_out) from None
+    return unpack(read_shipped(FILE, "the gate"))
 
 
 def gate_view(pixels: Pixels) -> Pixels:

@@ -8,27 +8,27 @@ what it is worth stands in `embedded/LUNGS.md`.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_cxr.errors import WeightsError
 from spark_cxr.images.film import Box, Pixels, Size
 from spark_cxr.images.gate import is_chest_film
 from spark_cxr.images.prepare import resize
 from spark_cxr.images.small_network import (
     Floats,
+    arrays_of,
     as_input,
     convolved,
     doubled,
     evened_view,
+    packed_arrays,
     padded,
+    read_shipped,
 )
 
 SIDE, CELLS = 128, 64
@@ -114,15 +114,12 @@ class LungNetwork:
             for name, layer in self.layers.items()
             for part, array in zip(("kernel", "bias"), layer, strict=True)
         }
-        stream = io.BytesIO()
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-        return stream.getvalue()
+        return packed_arrays(arrays)
 
 
 def unpack(data: bytes) -> LungNetwork:
     """Read what `pack` has written."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        arrays = {name: stored[name].astype(np.float32) for name in stored.files}
+    arrays = arrays_of(data)
     return LungNetwork(
         {name: (arrays[f"{name}.kernel"], arrays[f"{name}.bias"]) for name in LAYERS}
     )
@@ -173,8 +170,4 @@ def lung_view(pixels: Pixels) -> Pixels:
 
 @cache
 def _shipped() -> LungNetwork:
-    try:
-        return unpack(FILE.read_bytes())
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        expected, way_out = "the network of lungs that ships with spark_cxr", "Install it again"
-        raise WeightsError(expected, f"{FILE.name} ({error})", way_out) from None
+    return unpack(read_shipped(FILE, "the network of lungs"))

@@ -6,9 +6,16 @@ with one answer whatever the engine and the precision of the model.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_cxr.errors import WeightsError
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.prepare import grey, resize
 
@@ -61,3 +68,31 @@ def padded(maps: Floats, before: int, behind: int) -> Floats:
 def doubled(maps: Floats) -> Floats:
     """Make maps twice as large: each cell becomes four."""
     return maps.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Write the arrays of a network as npz."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+def arrays_of(data: bytes) -> dict[str, Floats]:
+    """Read what `packed_arrays` has written."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}
+
+
+def read_shipped(file: Path, what: str) -> bytes:
+    """Read the file of a network that lies in the package.
+
+    Raises:
+        WeightsError: It is gone, or cut.
+    """
+    try:
+        data = file.read_bytes()
+        arrays_of(data)
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
+        expected = f"{what} that ships with spark_cxr"
+        raise WeightsError(expected, f"{file.name} ({error})", "Install spark_cxr again") from None
+    return data
