@@ -72,8 +72,8 @@ def doubled(maps: Floats) -> Floats:
 
 def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Write the arrays of a network as npz."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
+    stream, named = io.BytesIO(), dict[str, Any](arrays)
+    np.savez_compressed(stream, **named)
     return stream.getvalue()
 
 
