@@ -192,6 +192,12 @@ function withInterval(value, name, measured) {
   return value.toFixed(3) + ends;
 }
 
+// What of a film the network is shown; the whole film needs no word.
+const SEES = {
+  lungs: "the box of the lungs; the whole film where they are not found",
+  "lungs-only": "the lungs, all else black; the whole film where they are not found",
+};
+
 export function cardOf(card) {
   const { n, ...measured } = card.metrics;
   const tested = n ? `on its own test of ${n} films` : "on its own test";
@@ -211,6 +217,7 @@ export function cardOf(card) {
     ["Name", `${card.model.name}, version ${card.model.version}`],
     points,
     ["Network", `${card.backbone}, ${engine.engine} ${engine.precision} on ${engine.device}`],
+    ["Network sees", SEES[card.see]],
     ["Weights", [weights.kind, weights.origin, weights.licence].filter(Boolean).join(", ")],
     ["Head", card.head],
     ["Recalibration", card.decision?.recalibration],
