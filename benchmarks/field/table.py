@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,16 +109,15 @@ def elsewhere(folder: Path) -> Iterator[Elsewhere]:
         rows = {row["backbone"]: row for row in found["ranking"]} if found else {}
         for network, title in FROZEN.items():
             if row := rows.get(network):
-                whole = _accuracy(row["accuracy"], row["intervals"]["accuracy"], row["n"])
-                parts = {
-                    part["name"]: _accuracy(part["accuracy"], part["accuracy_interval"], part["n"])
-                    for part in row["sources"]
-                }
+                ends = row["intervals"]["accuracy"]
+                whole = Accuracy(row["accuracy"], Interval(*ends) if ends else None, row["n"])
+                parts = {part["name"]: _of_source(part) for part in row["sources"]}
                 yield Elsewhere(title, see, whole, parts)
 
 
-def _accuracy(share: float, ends: Sequence[float] | None, n: int) -> Accuracy:
-    return Accuracy(share, Interval(*ends) if ends else None, n)
+def _of_source(part: Mapping[str, Any]) -> Accuracy:
+    ends = part["accuracy_interval"]
+    return Accuracy(part["accuracy"], Interval(**ends) if ends else None, part["n"])
 
 
 def tasks(folder: Path) -> Iterator[Task]:
@@ -233,7 +232,7 @@ def to_markdown(found: tuple[Task, ...], others: tuple[Elsewhere, ...], ran_on: 
         "# The table of the field",
         "",
         "Research use only, not for diagnosis. Intervals are of 95 %, from resampling patients."
-        " PublishedResult figures were found on other splits and versions of the sets: they stand"
+        " Published figures were found on other splits and versions of the sets: they stand"
         " beside, not in the ranking. Trained on: films of the test that the network itself was"
         " trained on, or near-duplicates of such; where there are many the figure is too good."
         " Seconds: fitting the head, or training the network, all"

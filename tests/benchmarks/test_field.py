@@ -128,7 +128,12 @@ def test_page_holds_every_line_and_says_which_were_not_run(runs):
 
 
 def test_page_has_what_heads_are_worth_on_a_source_that_was_left_out(runs):
-    part = {"accuracy": 0.61, "accuracy_interval": [0.58, 0.64], "n": 1000, "name": "NIH"}
+    part = {
+        "accuracy": 0.61,
+        "accuracy_interval": {"low": 0.58, "high": 0.64},
+        "n": 1000,
+        "name": "NIH",
+    }
     row = told(0.55) | {"backbone": "CXRNet", "sources": [part]}
     found = {"ranking": [], "by_source": {"ranking": [row], "left_out": []}}
     leave(runs / "elsewhere/lungs/comparison.json", found)
