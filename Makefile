@@ -116,7 +116,7 @@ gate: setup ## learn anew to tell a chest film from other pictures, on ../shared
 lungs: setup ## learn anew to find lungs, on ../shared/data, and put the network in its place (within an hour)
 	@$(BIN)/python -m benchmarks.lungs.train "$${SPARK_CXR_DATA:-../shared/data}" demo/lungs
 
-results: setup ## the table of the field: heads on our network and others, on ../shared/data (an hour)
+results: setup ## the table of the field: heads on our network and others, on ../shared/data (an hour and more)
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made
