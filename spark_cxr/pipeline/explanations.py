@@ -137,8 +137,7 @@ def _explained(
         "scale": task.scale,
     }
     target = task.label or target_of(prediction, task.predictor.thresholds)
-    grid = on_part(attribution.grid, opened.picture.box)
-    known = task.predictor.labels
+    grid, known = on_part(attribution.grid, opened.picture.box), task.predictor.labels
     if task.boxes:
         boxes = task.boxes.of(opened.row[PATH])
         row[BOX_HEAT] = film_boxes(boxes, trace.maps, known, prediction, opened.size_hw, grid)

@@ -14,6 +14,7 @@ from spark_cxr import job
 from spark_cxr.backbones import user_network as own
 from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
+from spark_cxr.images.fit import Fit
 from spark_cxr.output import Output
 from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.verbs.finetune import films as finetune_films
@@ -226,7 +227,7 @@ def test_other_settings_do_not_go_on_with_what_has_been_learned(
 
 def test_films_of_an_earlier_run_are_taken(spark, run_dir, films, tmp_path):
     asked = defaults(features={"table": str(run_dir)})
-    output, copies = Output(str(tmp_path / "R")), small_copies((224, 224), ())
+    output, copies = Output(str(tmp_path / "R")), small_copies(Fit((224, 224)), ())
     with finetune_films.films_to_learn(spark, asked, output, copies) as found:
         assert (found.ingested.n_images, found.cfg.ingest.images) == (60, (str(films),))
         assert (found.ingested.twins, found.never) == (f"{run_dir}/twins", None)

@@ -19,6 +19,7 @@ def test_heat_of_a_panel_lies_on_what_the_network_has_seen(tmp_path, fit, first,
         "map_height": 2,
         "map_width": 2,
         "map_first": None,
+        "map_box": None,
         "map_step": None,
     }
     both = Image.open(io.BytesIO(_drawn(row, 1.0, DEFAULT_LIMITS, Fit((32, 32), fit))))

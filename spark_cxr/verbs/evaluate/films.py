@@ -35,7 +35,7 @@ from spark_cxr.pipeline.reading import Copies
 from spark_cxr.schemas import EVALUATED, FEATURES, FINDINGS, LABEL, PATH, columns
 from spark_cxr.settings import Config, Ingest
 
-SIGHT = "is_chest_film boolean, coloured double, looks array<string>"
+SIGHT = "is_chest_film boolean, coloured double, picture_flags array<string>"
 """What a model asks of a film besides its vector."""
 LISTED = ("pixels_sha256", "looks")
 """By these a film is looked up in the list of those that the model was trained on."""
@@ -155,7 +155,7 @@ def _sight(pixels: Pixels, fit: Fit) -> dict[str, Any]:
     return {
         "is_chest_film": picture.is_chest_film,
         "coloured": picture.coloured,
-        "looks": list(picture.flags),
+        "picture_flags": list(picture.flags),
     }
 
 
@@ -168,7 +168,7 @@ def _looker(
 
     def row(film: dict[str, Any], learned: str | None) -> dict[str, Any]:
         vector = np.asarray(film[FEATURES], np.float64)
-        flags = (*film["flags"], *film["looks"])
+        flags = (*film["flags"], *film["picture_flags"])
         picture = Picture(film["is_chest_film"], film["coloured"], flags)
         shown = predictor.predict(vector, picture)
         # A film that is refused is answered all the same here, to say what refusing it is worth.

@@ -11,6 +11,7 @@ from spark_cxr.config import defaults
 from spark_cxr.errors import InputError
 from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS
+from spark_cxr.images.fit import Fit
 from spark_cxr.images.prepare import resize
 from spark_cxr.output import Output
 from spark_cxr.pipeline.film_run import reading_of
@@ -59,7 +60,7 @@ def copied(spark, folder, size):
     settings = defaults(ingest={"images": [str(folder)]}).ingest
     files = read_files(spark, settings.images, settings.max_bytes)
     wanted = files.withColumn(WANTED, F.array(F.lit(True)))
-    return copies_of(look(wanted, reading_of(settings, None), copies=small_copies(size, None)))
+    return copies_of(look(wanted, reading_of(settings, None), copies=small_copies(Fit(size), None)))
 
 
 def test_both_sides_have_their_films_decoded_and_resized(spark, folder, learners, out):
