@@ -115,7 +115,8 @@ EXPLANATIONS = (
     "training_distance double, flags array<string>"
 )
 """One row a film: why `target` and not `contrast`. `map` is in rows, above 0 for the target; its
-cells look at map_first, map_first + map_step … of height and width; null: at equal parts.
+cells look at map_first, map_first + map_step … of height and width; null: at equal parts. It covers
+`map_box` (top, bottom, left, right, as shares of the film); null: all of it.
 Where the model names no class and no label was asked for, there is no target and no map.
 `label` is the truth where it is known; `overlay` a picture below the same directory. The heat on
 the lungs is null where these were not found."""

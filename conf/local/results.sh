@@ -3,7 +3,8 @@
 #
 # PARTs: frozen (heads on CXRNet, SqueezeNet and EfficientNet-Lite0), elsewhere (logistic regression on them, tested on the
 # source that was left out, on whole films and on lungs), tuned (CXRNet trained further), large (ResNet50 and VGG16 trained
-# further, from ImageNet weights, for a machine with a GPU); all but large when none is named. Networks are trained on the films that `frozen` ingested, so it comes before the others.
+# further, from ImageNet weights, for a machine with a GPU); all but large when none is named. Networks are trained on the
+# films that `frozen` ingested, so it comes before `tuned` and `large`.
 # A run that is there already is not made again, so this can be stopped and started anew.
 # Films and weights lie in SPARK_CXR_DATA, else ../shared/data, and in weights/ beside that.
 set -euo pipefail
