@@ -23,6 +23,7 @@ MAY_USE = {
     "datasets": {"errors", "choices", "settings", "config"},
     "output": {"errors"},
     "images": {"errors", "records", "choices", "settings"},
+    "archives": {"errors", "output", "images"},
     "phantoms": {"errors", "images"},
     "backbones": {*BASE, "images"},
     "heads": {"errors", "settings"},
@@ -30,10 +31,20 @@ MAY_USE = {
     "model": {*BASE, "images", "phantoms", "backbones", "heads", "metrics"},
     "training": {*BASE, "images", "backbones", "heads"},
     "report": {*BASE, "metrics"},
-    "pipeline": {*BASE, "images", "phantoms", "backbones", "heads", "metrics", "model", "__init__"},
+    "pipeline": {
+        *BASE,
+        "archives",
+        "images",
+        "phantoms",
+        "backbones",
+        "heads",
+        "metrics",
+        "model",
+        "__init__",
+    },
     "verbs": {
         *(*BASE, "images", "phantoms", "backbones", "heads", "metrics", "model", "training"),
-        *("pipeline", "report", "__init__"),
+        *("archives", "pipeline", "report", "__init__"),
     },
     "serve": {
         *(*BASE, "console", "images", "phantoms", "backbones", "heads", "metrics", "model"),
@@ -50,7 +61,7 @@ MAY_USE = {
 MAY_IMPORT_SPARK = {"pipeline", "verbs", "sparkdl"}
 """Where pyspark stands at the top of a file."""
 NEVER_SPARK = {
-    *("images", "phantoms", "backbones", "metrics", "model", "report", "serve"),
+    *("archives", "images", "phantoms", "backbones", "metrics", "model", "report", "serve"),
     *("training", "console", *BASE),
 } - {"output"}
 """Where pyspark does not stand at all, unless for types."""

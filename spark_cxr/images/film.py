@@ -64,7 +64,7 @@ class Film:
 
     pixels: Pixels
     format: str
-    """One of png, jpeg, tiff, bmp, webp, dicom: what the bytes are, whatever the file is called."""
+    """png, jpeg, tiff, bmp, webp, dicom or npy: what the bytes are, whatever the file is called."""
     bits: int
     """Bits a sample in the file; `pixels` always has 8."""
     patient_id: str | None = field(default=None, repr=False)

@@ -194,9 +194,10 @@ def opener(
         read = partial(read, enough_hw=enough_hw)
 
     def open_(file: AnyFile) -> FilmViews[Note]:
-        with clock.stage("reading"):
-            content = Content(file.read())
+        content = Content(b"")
         try:
+            with clock.stage("reading"):
+                content = Content(file.read())
             note = skip(file, content)
             if note is not None:
                 return FilmViews(note)

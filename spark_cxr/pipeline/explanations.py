@@ -15,6 +15,7 @@ from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr.archives import catalog as archives
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.images.clock import Clock
@@ -301,6 +302,8 @@ def films_of(
 
 def _size(path: str) -> int:
     """Look up how many bytes a file has; -1: there is none."""
+    if (size := archives.size_of(path)) is not None:
+        return size
     store, inside = locate(path)
     found = store.get_file_info(inside)
     return int(found.size) if found.type == fs.FileType.File else -1

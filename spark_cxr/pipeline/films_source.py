@@ -21,7 +21,7 @@ from pyspark.sql.datasource import (
     InputPartition,
 )
 
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import BadImage, ConfigError, InputError
 from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.output import is_here, locate
 from spark_cxr.pipeline.film_pass import arrow_schema, on_batches
@@ -260,6 +260,8 @@ def _with_content(file: FoundFile, options: _Options) -> dict[str, Any]:
             return {**row, CONTENT: read_whole(file.path)}
         except FileLost:
             why = GONE
+        except BadImage as bad:
+            why = bad.reason, bad.detail
     return {**row, "reason": why[0], "detail": why[1]}
 
 

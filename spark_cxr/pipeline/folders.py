@@ -13,15 +13,17 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spark_cxr.archives import catalog as archives
+from spark_cxr.archives.member import BadArchive, NoFilms
 from spark_cxr.metrics.wording import counted
 
 SIDE_FILES = frozenset(
     (
-        *("csv", "tsv", "txt", "md", "json", "jsonl", "xml", "yaml", "yml", "toml"),
+        *("csv", "tsv", "txt", "md", "json", "jsonl", "xml", "yaml", "yml", "toml", "cls"),
         *("html", "htm", "css", "js", "log", "parquet", "crc", "key", "ini", "py", "ipynb"),
     )
 )
@@ -54,6 +56,13 @@ class FoundFile:
     bytes: int
     obstacle: str = ""
     """Why Spark cannot open it, where its name says so."""
+    label: str | None = None
+    """What its archive says of it, beside the film."""
+
+    @property
+    def is_member(self) -> bool:
+        """Tell a film in an archive (`archives`) from a file."""
+        return archives.split(self.path) is not None
 
     @property
     def can_be_read(self) -> bool:
@@ -181,9 +190,38 @@ class Walk:
         if not stat.S_ISREG(there.st_mode):
             self.passed_over.add(SPECIAL, here)
             return
-        self.files.append(FoundFile(path, *_time_and_size(there), obstacle_of(here)))
-        if not self.files[-1].obstacle:
+        file = FoundFile(path, *_time_and_size(there), obstacle_of(here))
+        found = list(films_in(file, self.leave_out, self.passed_over))
+        self.files.extend(found)
+        if found == [file] and not file.obstacle:
             folder.files.append(here)
+
+
+def films_in(file: FoundFile, leave_out: str, passed_over: PassedOver) -> Iterator[FoundFile]:
+    """List what is in an archive; any other file, and an archive that is broken, is one itself."""
+    if not (file.can_be_read and archives.kind_of(file.path)):
+        yield file
+        return
+    try:
+        for member in archives.members_of(file.path):
+            path = archives.path_of(file.path, member.name)
+            if kind := _kind_of_member(member.name, path, leave_out):
+                passed_over.add(kind, path)
+                continue
+            time = file.modified if member.bytes else None
+            yield FoundFile(path, time, member.bytes, member.obstacle, member.label)
+    except NoFilms:
+        passed_over.add(SIDE, file.path)
+    except BadArchive as error:
+        yield replace(file, obstacle=str(error))
+    except OSError as error:
+        passed_over.add(LOCKED, f"{file.path}: {error.strerror}")
+
+
+def _kind_of_member(name: str, path: str, leave_out: str) -> str:
+    """Say why a member is passed over for its name alone, or for that of a folder around it."""
+    folders = name.split("/")[:-1]
+    return HIDDEN if any(map(is_hidden, folders)) else kind_by_name(path, leave_out)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -193,12 +231,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def time_and_size(path: str) -> tuple[int | None, int] | None:
-    """Look up a file of this machine as a listing has it; None where it is gone."""
+def is_unchanged(path: str, modified: int | None, size: int) -> bool:
+    """Tell whether a file of this machine, or the archive it lies in, is as it was when listed."""
+    parts = archives.split(path)
+    file = parts[0] if parts else path
     try:
-        return _time_and_size(Path("/" + path.removeprefix("file:").lstrip("/")).stat())
+        time, bytes_ = _time_and_size(Path("/" + file.removeprefix("file:").lstrip("/")).stat())
     except OSError:
-        return None
+        return False
+    return time == modified and (parts is not None or bytes_ == size)
 
 
 def _time_and_size(there: os.stat_result) -> tuple[int | None, int]:
@@ -211,13 +252,16 @@ def kind_by_name(path: str, leave_out: str) -> str:
     name = path.rpartition("/")[2]
     if is_hidden(name):
         return HIDDEN
-    if "." in name and name.rpartition(".")[2].lower() in SIDE_FILES:
+    is_beside = "." in name and name.rpartition(".")[2].lower() in SIDE_FILES
+    if is_beside and not archives.kind_of(name):
         return SIDE
     return LEFT_OUT if leave_out and re.search(leave_out, path) else ""
 
 
 def is_hidden(name: str) -> bool:
     """Tell what Spark's lister leaves out."""
+    if name == "..":
+        return False
     is_private = name.startswith("_") and "=" not in name
     return is_private or name.startswith(".") or name.endswith("._COPYING_")
 

@@ -107,8 +107,8 @@ def _answered(
 ) -> DataFrame:
     """Add `findings` and `label`.
 
-    190 findings of 160,000 films are 30 million cells: no lambda sees each of them, and they are no
-    190 expressions, whose code Java would be too long to compile.
+    190 findings of 160,000 films are 30 million cells; 190 expressions would be code that is too
+    long for Java to compile.
     """
     if not findings:
         nothing = {FINDINGS: F.lit(None).cast(FINDINGS_TYPE), LABEL: F.lit(None).cast("string")}
@@ -119,16 +119,12 @@ def _answered(
     blank = _texts([]) if policy.blank == NEGATIVE else F.lit(None)
     has = F.array_intersect(_texts(findings), named)  # in the order of the findings
     rows = rows.withColumn(HAS, F.when(said, has).otherwise(blank))
-    lacks = F.array_except(_texts(findings), HAS)
-    cells = (
-        F.array_repeat(F.lit(is_so), F.size(names))
-        for is_so, names in ((True, HAS), (False, lacks))
-    )
+    # One map for all films, whose values alone are made anew: Spark looks for doubles in any other.
+    all_of_them = F.map_from_arrays(_texts(findings), F.array_repeat(F.lit(False), len(findings)))
+    answers = F.transform_values(all_of_them, lambda name, _: F.array_contains(HAS, name))
     label = F.coalesce(F.nullif(F.array_join(HAS, BAR), F.lit("")), F.lit(NO_FINDING))
-    found = {
-        FINDINGS: F.map_from_arrays(F.concat(HAS, lacks), F.concat(*cells)),
-        LABEL: F.when(F.col(HAS).isNotNull(), label),
-    }
+    is_known = F.col(HAS).isNotNull()
+    found = {FINDINGS: F.when(is_known, answers), LABEL: F.when(is_known, label)}
     return rows.withColumns(found).drop(HAS)
 
 

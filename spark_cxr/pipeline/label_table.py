@@ -39,6 +39,8 @@ from spark_cxr.pipeline.text_columns import (
 from spark_cxr.schemas import FINDINGS, LABEL, LABELS, PATH, columns
 
 FOLDER_OF_FILE = r"([^/]+)/(?:images/)?[^/]+$"
+OF_ARCHIVE = r"\.[A-Za-z.]+!$"
+"""The end of an archive's name, whose films are those of a class: COVID.zip is of COVID."""
 AGE = r"^(\d{1,4})(?:\.\d*)?([YMWD]?)$"
 YEAR = r"^\s*((?:19|20)\d\d)"
 WHOLE_NUMBER = r"^\s*-?\d{1,9}(\.0*)?\s*$"
@@ -47,6 +49,7 @@ WHOLE_NUMBER = r"^\s*-?\d{1,9}(\.0*)?\s*$"
 def label_from_path(dataset: Dataset) -> Column:
     """Read the label off the path: the folder, or what the data set's expression finds."""
     found = F.regexp_extract(F.col(PATH), dataset.label_regex or FOLDER_OF_FILE, 1)
+    found = F.regexp_replace(found, OF_ARCHIVE, "")
     return _renamed(composed(F.when(found != "", found)), dataset)
 
 

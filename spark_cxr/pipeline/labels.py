@@ -21,7 +21,7 @@ from spark_cxr.pipeline.label_file import found_file
 from spark_cxr.pipeline.label_match import check_labels, check_one_label, find_unmatched, match
 from spark_cxr.pipeline.label_matrix import NAMES, names_said, of_names
 from spark_cxr.pipeline.label_table import label_from_path, read_labels
-from spark_cxr.pipeline.sources import is_below
+from spark_cxr.pipeline.sources import BESIDE, is_below
 from spark_cxr.schemas import LABEL, PATH
 from spark_cxr.settings import Ingest, named_folders
 
@@ -197,7 +197,9 @@ def _labels_of_one(
 def _of_folders(files: DataFrame, settings: Ingest, may_lack: bool) -> DataFrame:
     """Take the label off the folders, or none at all where nothing is to say it."""
     dataset = _dataset_of_one(settings)
-    label = label_from_path(dataset) if dataset.labels == "folder" else None
+    label = None
+    if dataset.labels == "folder":
+        label = F.coalesce(F.col(BESIDE), label_from_path(dataset))
     return labels_of_words(files, label, settings, may_lack)
 
 

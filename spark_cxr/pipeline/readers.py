@@ -22,6 +22,7 @@ from spark_cxr.output import is_here
 from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.session import all_here, is_connect
 from spark_cxr.pipeline.sources import (
+    PLACE,
     Listing,
     binary_files,
     escaped,
@@ -116,7 +117,9 @@ def read_files(
         return _left_to_workers(spark, [file for file in listing.found if file.bytes <= max_bytes])
     files = _load_there(spark, listing.readable).where(F.col("bytes") <= max_bytes)
     listed = listing.table(spark).select(PATH)
-    return files.join(F.broadcast(listed), on=PATH, how="left_semi").select(*columns(FILES))
+    files = files.join(F.broadcast(listed), on=PATH, how="left_semi").select(*columns(FILES))
+    members = [file for file in listing.found if file.is_member and file.bytes <= max_bytes]
+    return files.unionByName(_left_to_workers(spark, members)) if members else files
 
 
 def read_listed(spark: SparkSession, files: Sequence[FoundFile], reader: str) -> DataFrame:
@@ -129,19 +132,28 @@ def read_listed(spark: SparkSession, files: Sequence[FoundFile], reader: str) ->
     Raises:
         AnalysisException: a file that Spark is to read has vanished.
     """
-    if reader == WORKER or not files:
+    paths = [escaped(file.path) for file in files if not file.is_member]
+    if reader == WORKER or not paths:
         return _left_to_workers(spark, files)
-    paths = [escaped(file.path) for file in files]
-    return named(binary_files(spark).load(paths)).select(*columns(FILES))
+    found = named(binary_files(spark).load(paths)).select(*columns(FILES))
+    members = [file for file in files if file.is_member]
+    return found.unionByName(_left_to_workers(spark, members)) if members else found
 
 
 def _left_to_workers(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:
-    """Give the files without their bytes, in tasks that have about the same number of them."""
+    """Give the files without their bytes, in tasks that have about the same number of them.
+
+    Films of an archive stay together and in their order: then each is read on from the last one.
+    """
     can_be_read = [file for file in files if file.can_be_read]
     size = sum(file.bytes for file in can_be_read)
     tasks = max(len(can_be_read) // FILES_A_TASK, size // BYTES_A_TASK, LEAST_TASKS)
+    tasks = max(1, min(tasks, len(can_be_read)))
     table = table_of(spark, can_be_read).withColumn(CONTENT, F.lit(None).cast("binary"))
-    return table.select(*columns(FILES)).repartition(max(1, min(tasks, len(can_be_read))))
+    if not any(file.is_member for file in can_be_read):
+        return table.select(*columns(FILES)).repartition(tasks)
+    table = table.repartitionByRange(tasks, PLACE).sortWithinPartitions(PLACE)
+    return table.select(*columns(FILES))
 
 
 def _load_there(spark: SparkSession, readable: Sequence[str]) -> DataFrame:

@@ -170,7 +170,8 @@ def reading_pass(
         return FilmViews({**row, "seen_by": [view.network for view in views]}, views)
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
-        why = {"sha256": content.sha256, "reason": bad.reason, "detail": bad.detail}
+        digest = None if bad.reason == "unreadable" else content.sha256
+        why = {"sha256": digest, "reason": bad.reason, "detail": bad.detail}
         return {**_file_row(file), **why, "seen_by": []}
 
     def row(note: Row, found: tuple[Any, ...]) -> Row:

@@ -131,7 +131,8 @@ def scoring_pass(
 
     def refuse(file: TableFile, content: Content, bad: BadImage) -> Row:
         why = {"reason": bad.reason, "detail": bad.detail}
-        return {**file.row(), "sha256": content.sha256, "is_same": False, **why}
+        digest = None if bad.reason == "unreadable" else content.sha256
+        return {**file.row(), "sha256": digest, "is_same": False, **why}
 
     def row(note: Row, found: tuple[Vector, ...]) -> Row:
         if not found:

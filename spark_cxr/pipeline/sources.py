@@ -14,14 +14,19 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr.archives import catalog as archives
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.output import absolute, locate
-from spark_cxr.pipeline.folders import FoundFile, PassedOver, Walk, kind_by_name
+from spark_cxr.pipeline.folders import FoundFile, PassedOver, Walk, films_in, kind_by_name
 from spark_cxr.pipeline.globs import expanded
 from spark_cxr.schemas import CONTENT, PATH
 
-LISTED = "path string, modified timestamp, bytes bigint, obstacle string"
-"""One row a file of a listing; `obstacle` says why Spark cannot open it."""
+PLACE, BESIDE = "place", "beside"
+LISTED = (
+    f"path string, modified timestamp, bytes bigint, obstacle string, {BESIDE} string, {PLACE} int"
+)
+"""One row a file of a listing; `obstacle` says why nobody can open it, `beside` the label that an
+archive has beside a film, and `place` where it stands in the listing."""
 Version = tuple[str, int | None, int]
 """A file as it was at one moment: path, microseconds since 1970, bytes."""
 OPEN_COST = "spark.sql.files.openCostInBytes"
@@ -59,13 +64,17 @@ class Listing:
 
     def _of(self, files: Iterable[FoundFile]) -> Listing:
         found = tuple(files)
-        readable = tuple(escaped(file.path) for file in found if file.can_be_read)
+        to_spark = (file for file in found if file.can_be_read and not file.is_member)
+        readable = tuple(escaped(file.path) for file in to_spark)
         return Listing(found, self.passed_over, readable)
 
 
 def table_of(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:
     """Give one row a file (`LISTED`)."""
-    rows = [(file.path, file.modified, file.bytes, file.obstacle or None) for file in files]
+    rows = [
+        (file.path, file.modified, file.bytes, file.obstacle or None, file.label, place)
+        for place, file in enumerate(files)
+    ]
     ddl = LISTED.replace("timestamp", "bigint")
     table = spark.createDataFrame(rows, ddl, verifySchema=False)
     return table.withColumn("modified", F.timestamp_micros("modified"))
@@ -147,7 +156,8 @@ def binary_files(spark: SparkSession) -> DataFrameReader:
 def is_there(path: str) -> bool:
     """Tell whether a file or folder is still there; where nobody can tell, it is."""
     with suppress(OSError, ValueError):
-        store, inside = locate(path)
+        parts = archives.split(path)
+        store, inside = locate(parts[0] if parts else path)
         return store.get_file_info(inside).type != fs.FileType.NotFound
     return True
 
@@ -207,7 +217,8 @@ def _indexed(spark: SparkSession, roots: Sequence[str], leave_out: str) -> Listi
         if kind := kind_by_name(name, leave_out):
             passed_over.add(kind, name)
         else:
-            files.append(found.get(name) or FoundFile(name, None, 0))
+            file = found.get(name) or FoundFile(name, None, 0)
+            files.extend(films_in(file, leave_out, passed_over))
     return Listing(tuple(files), passed_over, tuple(roots))
 
 

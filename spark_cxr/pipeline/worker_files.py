@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from spark_cxr.archives import catalog as archives
+from spark_cxr.archives.member import MemberLost
+from spark_cxr.errors import BadImage
 from spark_cxr.output import locate
 
 MOST = 2**31 - 1
@@ -44,16 +47,21 @@ def open_whole(path: str) -> Iterator[OpenFile]:
 
 
 def read_whole(path: str) -> bytes:
-    """Read a file as it is now.
+    """Read a file, or a film in an archive, as it is now.
 
     Raises:
-        FileLost: it cannot be read.
+        FileLost: there is nothing to read.
+        BadImage: its archive is there, and does not give it.
     """
     try:
+        if parts := archives.split(path):
+            return archives.read_member(*parts)
         with open_whole(path) as file:
             if file.size > MOST:
                 raise FileLost(path)
             with open(file.number, "rb", buffering=0, closefd=False) as stream:
                 return stream.readall()
+    except MemberLost as error:
+        raise BadImage("unreadable", str(error)) from None
     except OSError as error:
         raise FileLost(path) from error

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spark_cxr.output import is_here
-from spark_cxr.pipeline.folders import time_and_size
+from spark_cxr.pipeline.folders import is_unchanged
 from spark_cxr.pipeline.scorer import ScoredFile
 from spark_cxr.pipeline.sources import is_there
 from spark_cxr.schemas import columns
@@ -136,7 +136,7 @@ def _as_read(file: ScoredFile, listed: Arrival) -> ScoredFile:
         detail = f"{listed.bytes} bytes when it was listed, {file.bytes} when it was read"
         was = (listed.path, listed.bytes, None, listed.modified)
         return ScoredFile(*was, reason="truncated", detail=detail, is_unsettled=True)
-    is_changed = is_here(file.path) and time_and_size(file.path) != (file.modified, file.bytes)
+    is_changed = is_here(file.path) and not is_unchanged(file.path, file.modified, file.bytes)
     if is_changed and file.modified is not None:
         return replace(file, modified=file.modified + 1)
     return file

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from spark_cxr.archives import catalog as archives
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.backbones.featurize import featurize
 from spark_cxr.errors import BadImage, InputError
@@ -16,6 +17,7 @@ from spark_cxr.model.neighbours import QueryFilm
 from spark_cxr.output import absolute, is_here, locate
 from spark_cxr.pipeline.folders import Walk
 from spark_cxr.pipeline.globs import expanded
+from spark_cxr.pipeline.worker_files import FileLost, read_whole
 
 MOST_FILMS = 100
 """That are asked for in one run: the page shows each with its neighbours."""
@@ -56,13 +58,15 @@ def read_film_file(path: str) -> bytes:
         BadImage: It is too large, or cannot be read.
     """
     try:
+        if archives.split(path):
+            return read_whole(path)
         store, inside = locate(path)
         size = store.get_file_info(inside).size or 0
         if size > MOST_BYTES:
             raise BadImage("too_large", f"{size} bytes, limit {MOST_BYTES}")
         with store.open_input_stream(inside) as stream:
             return bytes(stream.read())
-    except (OSError, ValueError) as error:
+    except (FileLost, OSError, ValueError) as error:
         if isinstance(error, BadImage):
             raise
         raise BadImage("unreadable", str(error)[:200]) from None

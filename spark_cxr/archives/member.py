@@ -1,0 +1,69 @@
+"""What an archive gives: its members, each with a name of its own, and the bytes of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+Stream = IO[bytes]
+
+
+class BadArchive(Exception):
+    """A file that is no whole archive of its kind: says why, in a few words."""
+
+
+class NoFilms(BadArchive):
+    """A file that is whole and holds no films, such as a Parquet table of labels."""
+
+
+class MemberLost(Exception):
+    """A member that cannot be read, though it was listed: says why, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A film, or something else, in an archive."""
+
+    name: str
+    bytes: int
+    obstacle: str = ""
+    """Why it cannot be read, where the archive's index says so."""
+    label: str | None = None
+    """What the archive says of it beside the film."""
+
+
+class Archive(Protocol):
+    """An open archive; several threads may read from it at the same time."""
+
+    def members(self) -> Iterator[Member]:
+        """Give all members in their order.
+
+        Raises:
+            BadArchive: It ends before its end; what came before was given.
+        """
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Give the bytes of a member.
+
+        Raises:
+            MemberLost: There are none.
+        """
+        ...
+
+
+def obstacle_of_name(name: str) -> str:
+    """Say why nothing is read by this name; empty: it may be."""
+    if name.startswith(("/", "\\")) or name[1:3] in (":\\", ":/"):
+        return "an absolute name in an archive"
+    if ".." in name.replace("\\", "/").split("/"):
+        return "a name that leads out of its archive"
+    return ""
+
+
+def spelled(name: str) -> str:
+    """Write a name as text that any table can hold, in one line."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
