@@ -19,6 +19,9 @@ PEERS = (
     *("keras_process", "engine_process", "spark_alone", "engine_alone"),
 )
 """Whom `bench` lets run side by side."""
+WEBDATASET = "webdataset"
+SHARDS = (WEBDATASET, "parquet")
+"""What `pack` writes."""
 EXPORT_FORMATS = ("parquet", "npy", "lance")
 """How `featurize --export` writes vectors."""
 RECALIBRATE = ("auto", "none", "temperature", "isotonic")

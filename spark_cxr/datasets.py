@@ -14,7 +14,7 @@ from typing import Any
 from spark_cxr.choices import BLANK, UNMATCHED
 from spark_cxr.config import conf_dir, read_toml
 from spark_cxr.errors import ConfigError, nearest
-from spark_cxr.settings import named_folders
+from spark_cxr.film_places import named_folders
 
 JOINED, COLUMNS, ROWS, RUN_LENGTHS = "joined", "columns", "rows", "run lengths"
 FORMS = (JOINED, COLUMNS, ROWS, RUN_LENGTHS)

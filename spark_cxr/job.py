@@ -24,6 +24,7 @@ from spark_cxr import __version__
 from spark_cxr.config import find_benchmarks, flagged_items, resolve
 from spark_cxr.console import lines_on_stderr, refuse, say
 from spark_cxr.errors import OutputError, SetupError, SparkCxrError
+from spark_cxr.film_places import PATHS
 from spark_cxr.output import (
     KEY,
     PARTS,
@@ -320,4 +321,5 @@ def _inputs(cfg: Config) -> tuple[str, ...]:
         *(*cfg.ingest.images, *cfg.train.test_images),
         *(*cfg.finetune.never, *cfg.similar.images),
     )
-    return (*folders, *labels, *filter(None, named))
+    places = (folder.removeprefix(PATHS) for folder in folders)
+    return (*places, *labels, *filter(None, named))

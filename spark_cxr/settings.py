@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, get_type_hints
 
 from spark_cxr import choices
+from spark_cxr.film_places import places
 
 T = TypeVar("T")
 Paths = tuple[str, ...]
@@ -56,6 +57,8 @@ class Ingest:
     """Section [ingest]: which files, and what is known about them."""
 
     images: Paths
+    paths: str
+    new_since: str
     labels: str
     dataset: str
     key_column: str
@@ -76,10 +79,9 @@ class Ingest:
     likeness: float = setting(least=0.8, most=1)
 
     def __post_init__(self) -> None:
-        """Add the folders of --dataset NAME=FOLDER to the images."""
-        folders = [folder for _, folder in named_folders(self.dataset) if folder]
-        more = tuple(folder for folder in folders if folder not in self.images)
-        object.__setattr__(self, "images", (*self.images, *more))
+        """Add the folders of --dataset NAME=FOLDER to the images, and the list of --paths."""
+        images = places(self.images, self.paths, self.new_since, self.dataset)
+        object.__setattr__(self, "images", images)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,14 @@ class LungSearch:
     """Section [lungs]: what is said of the lungs of the films that are looked at."""
 
     lungs: bool
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Section [pack]: what shards films are packed into."""
+
+    format: str = setting(choices=choices.SHARDS)
+    shard_bytes: int = setting(least=1, most=2**40)
 
 
 @dataclass(frozen=True)
@@ -331,6 +341,8 @@ class Score:
     model: str
     require_signature: str
     images: Paths
+    paths: str
+    new_since: str
     features: str
     features_key: str
     features_column: str
@@ -352,6 +364,11 @@ class Score:
     refuse: Names = setting(choices=("", *choices.REFUSED))
     batch_size: int = setting(least=1)
     device: str = setting()
+
+    def __post_init__(self) -> None:
+        """Add the list of --paths to the images."""
+        images = places(self.images, self.paths, self.new_since)
+        object.__setattr__(self, "images", images)
 
 
 @dataclass(frozen=True)
@@ -428,6 +445,7 @@ class Config:
     phantoms: Phantoms
     ingest: Ingest
     lungs: LungSearch
+    pack: Pack
     features: Features
     export: Export
     train: Train
@@ -453,14 +471,6 @@ class Config:
 SECTIONS: dict[str, Any] = get_type_hints(Config)
 WITHOUT_OUT = frozenset(("score", "serve", "load"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
-
-
-def named_folders(text: str) -> tuple[tuple[str, str], ...]:
-    """Take NAME=FOLDER,NAME=FOLDER apart; a name alone is a pair without a folder."""
-    if "=" not in text:
-        return ((text, ""),) if text else ()
-    pairs = (word.partition("=") for word in text.split(",") if word.strip())
-    return tuple((name.strip(), folder.strip()) for name, _, folder in pairs)
 
 
 _TRAIN = ("phantoms", "ingest", "features", "train", "gate")

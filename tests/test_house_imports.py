@@ -11,16 +11,27 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "spark_cxr"
 FILES = [*sorted(LIBRARY.rglob("*.py")), *sorted((ROOT / "jobs").glob("*.py"))]
 
-BASE = {"errors", "records", "choices", "settings", "config", "schemas", "datasets", "output"}
+BASE = {
+    "errors",
+    "film_places",
+    "records",
+    "choices",
+    "settings",
+    "config",
+    "schemas",
+    "datasets",
+    "output",
+}
 MAY_USE = {
     "errors": set[str](),
     "records": set[str](),
     "schemas": set[str](),
     "choices": set[str](),
-    "settings": {"errors", "choices"},
+    "film_places": {"errors"},
+    "settings": {"errors", "choices", "film_places"},
     "config": {"errors", "settings"},
     "console": {"errors", "settings", "config"},
-    "datasets": {"errors", "choices", "settings", "config"},
+    "datasets": {"errors", "film_places", "choices", "settings", "config"},
     "output": {"errors"},
     "images": {"errors", "records", "choices", "settings"},
     "archives": {"errors", "output", "images"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from threading import Lock
 
@@ -70,7 +70,7 @@ class TarFilms:
                     self._take(info, self._found, notes)
             except (tarfile.TarError, OSError, EOFError, ValueError, BadArchive) as error:
                 self._end = f"no whole tar file: {error}"[:200]
-            self._found = [replace(each, label=notes.get(_stem(each.name))) for each in self._found]
+            self._found = [replace(each, label=_of_film(each.name, notes)) for each in self._found]
         return self._found
 
     def _take(self, info: tarfile.TarInfo, found: list[Member], notes: dict[str, str]) -> None:
@@ -81,7 +81,7 @@ class TarFilms:
             place = self._stream.tell()
             self._stream.seek(info.offset_data)
             if label := _label(kind, self._stream.read(info.size)):
-                notes.setdefault(_stem(name), label)
+                notes.setdefault(name.rpartition(".")[0], label)
             self._stream.seek(place)
         found.append(Member(name, info.size, _obstacle(info)))
         self._places.setdefault(name, (info.offset_data, info.size))
@@ -114,10 +114,11 @@ def _obstacle(info: tarfile.TarInfo) -> str:
     return obstacle_of_name(info.name)
 
 
-def _stem(name: str) -> str:
-    """Give what the members of one sample share: all before the first dot of the file's name."""
+def _of_film(name: str, notes: Mapping[str, str]) -> str | None:
+    """Find what stands beside a film: under its name without the suffix, or up to its first dot."""
     folder, slash, file = name.rpartition("/")
-    return f"{folder}{slash}{file.partition('.')[0]}"
+    stems = (name.rpartition(".")[0], f"{folder}{slash}{file.partition('.')[0]}")
+    return next((notes[stem] for stem in stems if stem in notes), None)
 
 
 def _label(kind: str, note: bytes) -> str | None:

@@ -197,6 +197,18 @@ class Walk:
             folder.files.append(here)
 
 
+def film_at(path: str, otherwise: str) -> FoundFile:
+    """Look up one file of this machine; where there is none, give a row with that obstacle."""
+    address = f"file:{spelled(path)}"
+    try:
+        there = Path(path).stat()
+    except OSError:
+        return FoundFile(address, None, 0, otherwise)
+    if not stat.S_ISREG(there.st_mode):
+        return FoundFile(address, None, 0, KINDS[SPECIAL])
+    return FoundFile(address, *_time_and_size(there), obstacle_of(path))
+
+
 def films_in(file: FoundFile, leave_out: str, passed_over: PassedOver) -> Iterator[FoundFile]:
     """List what is in an archive; any other file, and an archive that is broken, is one itself."""
     if not (file.can_be_read and archives.kind_of(file.path)):

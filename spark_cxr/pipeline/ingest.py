@@ -283,14 +283,15 @@ def unseen(listed: DataFrame, found: DataFrame, max_bytes: int) -> DataFrame:
     """Find the listed files that no row was made of, and say why (`schemas.SEEN`)."""
     size = F.col("bytes")
     over = F.concat(size, F.lit(f" bytes, limit {max_bytes}"))
-    why = F.when(size == 0, "empty").when(size > max_bytes, "too_large").otherwise("unreadable")
+    is_empty = (size == 0) & F.col("obstacle").isNull()
+    why = F.when(is_empty, "empty").when(size > max_bytes, "too_large").otherwise("unreadable")
     known = {
         "path": F.col(PATH),
         "bytes": size,
         "modified": F.col("modified"),
-        "sha256": F.when(size == 0, hashlib.sha256(b"").hexdigest()),
+        "sha256": F.when(is_empty, hashlib.sha256(b"").hexdigest()),
         "reason": why,
-        "detail": F.when(size == 0, "0 bytes")
+        "detail": F.when(is_empty, "0 bytes")
         .when(size > max_bytes, over)
         .otherwise(F.coalesce("obstacle", F.lit("the file system gave an error or no file"))),
     }

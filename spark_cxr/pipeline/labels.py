@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError, nearest
+from spark_cxr.film_places import is_list, named_folders
 from spark_cxr.output import absolute
 from spark_cxr.pipeline.finding_names import ALL, FindingNames
 from spark_cxr.pipeline.finding_policy import policy_of
@@ -23,7 +24,7 @@ from spark_cxr.pipeline.label_matrix import NAMES, names_said, of_names
 from spark_cxr.pipeline.label_table import label_from_path, read_labels
 from spark_cxr.pipeline.sources import BESIDE, is_below
 from spark_cxr.schemas import LABEL, PATH
-from spark_cxr.settings import Ingest, named_folders
+from spark_cxr.settings import Ingest
 
 FROM_LABELS = {
     "label": "string",
@@ -45,7 +46,7 @@ NO_FILE = ("folder", "none")
 def label_file(name: str, images: Sequence[str]) -> str:
     """Find the label file of a data set in or above one of the image folders."""
     tried = []
-    for root in (absolute(image) for image in images):
+    for root in (absolute(image) for image in images if not is_list(image)):
         for folder in (root.rstrip("/"), root.rstrip("/").rsplit("/", 1)[0]):
             if found := found_file(folder, name):
                 return found

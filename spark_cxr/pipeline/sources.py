@@ -16,9 +16,11 @@ from pyspark.sql import functions as F
 
 from spark_cxr.archives import catalog as archives
 from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.film_places import is_list
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.folders import FoundFile, PassedOver, Walk, films_in, kind_by_name
 from spark_cxr.pipeline.globs import expanded
+from spark_cxr.pipeline.path_lists import files_of, listed_in
 from spark_cxr.schemas import CONTENT, PATH
 
 PLACE, BESIDE = "place", "beside"
@@ -62,6 +64,17 @@ class Listing:
             file for file in self.found if (file.path, file.modified, file.bytes) not in versions
         )
 
+    def plus(self, addresses: Sequence[str], leave_out: str) -> Listing:
+        """Give this listing with these files as well; what it has already it has once."""
+        known = {file.path for file in self.found}
+        more = self._of(
+            file
+            for file in files_of(addresses, leave_out, self.passed_over)
+            if file.path not in known
+        )
+        readable = (*self.readable, *more.readable)
+        return Listing((*self.found, *more.found), self.passed_over, readable)
+
     def _of(self, files: Iterable[FoundFile]) -> Listing:
         found = tuple(files)
         to_spark = (file for file in found if file.can_be_read and not file.is_member)
@@ -92,20 +105,29 @@ def list_files(
 
     Args:
         spark: The session; None where Spark sees this machine's files and need not be there.
-        images: Folders or globs.
+        images: Folders, globs or lists of paths.
         leave_out: Expression for paths that are no films.
         may_be_empty: There may be no file.
     """
-    roots = _roots(images)
-    is_ours = all(root.startswith(("/", "file:")) for root in roots)
-    if spark is None or (is_ours and _reads_here(spark, roots)):
-        listing = _walked(roots, leave_out)
-    else:
-        listing = _indexed(spark, roots, leave_out)
+    lists = [image for image in images if is_list(image)]
+    folders = [image for image in images if image not in lists]
+    listing = Listing((), PassedOver(), ())
+    if folders or not lists:
+        listing = _in_folders(spark, folders, leave_out)
+    for each in lists:
+        listing = listing.plus(listed_in(spark, each), leave_out)
     if not listing.count and not may_be_empty:
         received = "; ".join(filter(None, (", ".join(images), str(listing.passed_over))))
         raise InputError("at least one image file in --images", received, "Check the folder")
     return listing
+
+
+def _in_folders(spark: SparkSession | None, images: Sequence[str], leave_out: str) -> Listing:
+    roots = _roots(images)
+    is_ours = all(root.startswith(("/", "file:")) for root in roots)
+    if spark is None or (is_ours and _reads_here(spark, roots)):
+        return _walked(roots, leave_out)
+    return _indexed(spark, roots, leave_out)
 
 
 def escaped(path: str) -> str:

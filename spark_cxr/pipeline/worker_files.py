@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from spark_cxr.archives import catalog as archives
 from spark_cxr.archives.member import MemberLost
 from spark_cxr.errors import BadImage
-from spark_cxr.output import locate
+from spark_cxr.output import is_here, locate
 
 MOST = 2**31 - 1
 """Bytes of a file; what has grown beyond is lost, as it is to Spark."""
@@ -65,3 +65,18 @@ def read_whole(path: str) -> bytes:
         raise BadImage("unreadable", str(error)) from None
     except OSError as error:
         raise FileLost(path) from error
+
+
+def read_anywhere(path: str) -> bytes:
+    """Read a file of this machine or of a store, or a film in an archive.
+
+    Raises:
+        FileLost: there is nothing to read.
+        OSError: the store does not give it.
+        BadImage: its archive is there, and does not give it.
+    """
+    if is_here(path) or archives.split(path):
+        return read_whole(path)
+    store, inside = locate(path)
+    with store.open_input_stream(inside) as stream:
+        return bytes(stream.read())

@@ -100,14 +100,13 @@ def batches(files: Iterable[Arrival], most_files: int, most_bytes: int) -> Itera
 def _known(files: Sequence[FoundFile], table: Table, only: str) -> set[str]:
     """Find the paths of which the table has a row with the same time and size."""
     listed = {file.path: file for file in files}
-    known = set[str]()
+    paths, known = pa.array(listed, pa.string()), set[str]()
+    names = ("path", "modified", "bytes", "model")
     for kind in FINAL:
-        for batch in table.keys(kind):
-            names = ("path", "modified", "bytes", "model")
+        for batch in _batches_about(table, kind, paths):
             rows = zip(*(batch[name].to_pylist() for name in names), strict=True)
             for path, modified, size, model in rows:
-                file = listed.get(path)
-                is_same = file is not None and (file.modified, file.bytes) == (modified, size)
+                is_same = (listed[path].modified, listed[path].bytes) == (modified, size)
                 if is_same and (not only or model == only):
                     known.add(path)
     return known
@@ -128,5 +127,10 @@ def _scored(table: Table, paths: pa.Array, model: str, rescore: bool) -> dict[st
 
 
 def _rows_about(table: Table, kind: str, paths: pa.Array) -> Iterator[dict[str, Any]]:
+    for batch in _batches_about(table, kind, paths):
+        yield from batch.to_pylist()
+
+
+def _batches_about(table: Table, kind: str, paths: pa.Array) -> Iterator[pa.RecordBatch]:
     for batch in table.keys(kind):
-        yield from batch.filter(pc.is_in(batch["path"], value_set=paths)).to_pylist()
+        yield batch.filter(pc.is_in(batch["path"], value_set=paths))

@@ -145,7 +145,7 @@ def _as_read(file: ScoredFile, listed: Arrival) -> ScoredFile:
 def _not_read(file: Arrival, max_bytes: int) -> ScoredFile:
     reason, detail = "unreadable", file.obstacle or "the file system gave an error"
     is_unsettled = False
-    if file.bytes == 0:
+    if file.bytes == 0 and not file.obstacle:
         reason, detail = "empty", "0 bytes"
     elif file.bytes > max_bytes:
         reason, detail = "too_large", f"{file.bytes} bytes, limit {max_bytes}"

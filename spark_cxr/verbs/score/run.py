@@ -24,6 +24,7 @@ from spark_cxr.model.model import Model, load_model
 from spark_cxr.output import Outcome, Output, absolute, is_here, locate
 from spark_cxr.pipeline.explanations import explain_paths
 from spark_cxr.pipeline.int8_scorer import in_int8
+from spark_cxr.pipeline.path_lists import is_list_here
 from spark_cxr.pipeline.readers import SPARK
 from spark_cxr.pipeline.scorer import ScoredFile, open_scorer
 from spark_cxr.pipeline.session import LateSession, describe, may_start_late
@@ -97,7 +98,8 @@ def may_wait(cfg: Config) -> bool:
         is_ours = settings.format == "parquet" and vectors_may_wait(settings)
         return is_ours and may_start_late()
     is_ours = settings.format == "parquet" and settings.read != SPARK
-    return is_ours and all(map(is_here, settings.images)) and may_start_late()
+    are_here = all(is_list_here(each) or is_here(each) for each in settings.images)
+    return is_ours and are_here and may_start_late()
 
 
 def score_step(spark: SparkSession | None, cfg: Config, output: Output) -> Outcome:

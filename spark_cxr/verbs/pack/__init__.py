@@ -1,0 +1,1 @@
+"""Many small files into few large ones."""
