@@ -13,6 +13,8 @@ from spark_cxr.errors import ConfigError
 
 PATHS = "paths:"
 """Begins the word for a list of paths."""
+TABLE, SQL = "table:", "sql:"
+"""Begin the words for films in a table, and in what a query gives."""
 MOST_DAYS = 3660
 
 
@@ -40,6 +42,16 @@ def named_folders(text: str) -> tuple[tuple[str, str], ...]:
 def is_list(place: str) -> bool:
     """Tell a list of paths from a folder or glob."""
     return place.startswith(PATHS)
+
+
+def is_table(place: str) -> bool:
+    """Tell films in a table or query from a folder or glob."""
+    return place.startswith((TABLE, SQL))
+
+
+def is_folder(place: str) -> bool:
+    """Tell a folder, a glob or a file from a list and from a table."""
+    return not is_list(place) and not is_table(place)
 
 
 def _by_day(images: tuple[str, ...], first: date) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from spark_cxr import __version__
 from spark_cxr.config import find_benchmarks, flagged_items, resolve
 from spark_cxr.console import lines_on_stderr, refuse, say
 from spark_cxr.errors import OutputError, SetupError, SparkCxrError
-from spark_cxr.film_places import PATHS
+from spark_cxr.film_places import PATHS, is_table
 from spark_cxr.output import (
     KEY,
     PARTS,
@@ -321,5 +321,5 @@ def _inputs(cfg: Config) -> tuple[str, ...]:
         *(*cfg.ingest.images, *cfg.train.test_images),
         *(*cfg.finetune.never, *cfg.similar.images),
     )
-    places = (folder.removeprefix(PATHS) for folder in folders)
+    places = (each.removeprefix(PATHS) for each in folders if not is_table(each))
     return (*places, *labels, *filter(None, named))

@@ -95,10 +95,10 @@ class ParquetFilms:
         rows = self._file.iter_batches(columns=wanted) if wanted else ()
         for batch in rows:
             for row in pa.Table.from_batches([batch]).flatten().to_pylist():
-                yield _name(row.get(name), number), _class(row.get(label), classes)
+                yield name_of(row.get(name)) or f"{number:09d}", _class(row.get(label), classes)
                 number += 1
         for nameless in range(number, self._file.metadata.num_rows):
-            yield _name(None, nameless), None
+            yield f"{nameless:09d}", None
 
     def _name_column(self) -> str:
         kind = self._schema.field(self._film).type
@@ -201,10 +201,10 @@ def _classes(metadata: Mapping[bytes, bytes], column: str) -> list[str]:
         return []
 
 
-def _name(given: Any, number: int) -> str:
+def name_of(written: Any) -> str | None:
     """Make a name of a path that stands in a row: no more than a name, wherever it leads."""
-    parts = re.sub(r"^\w+:", "", spelled(str(given or ""))).replace("\\", "/").split("/")
-    return "/".join(part for part in parts if part not in ("", ".", "..")) or f"{number:09d}"
+    parts = re.sub(r"^\w+:", "", spelled(str(written or ""))).replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", ".", "..")) or None
 
 
 def _class(label: Any, classes: Sequence[str]) -> str | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from spark_cxr.archives import catalog as archives
 from spark_cxr.archives.member import BadArchive, NoFilms
+from spark_cxr.film_places import is_table
 from spark_cxr.metrics.wording import counted
 
 SIDE_FILES = frozenset(
@@ -63,6 +64,16 @@ class FoundFile:
     def is_member(self) -> bool:
         """Tell a film in an archive (`archives`) from a file."""
         return archives.split(self.path) is not None
+
+    @property
+    def is_row(self) -> bool:
+        """Tell a film in a table from a file."""
+        return is_table(self.path)
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell a file from a film in an archive or in a table."""
+        return not self.is_member and not self.is_row
 
     @property
     def can_be_read(self) -> bool:

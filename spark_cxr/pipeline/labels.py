@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from spark_cxr import datasets
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError, nearest
-from spark_cxr.film_places import is_list, named_folders
+from spark_cxr.film_places import is_folder, named_folders
 from spark_cxr.output import absolute
 from spark_cxr.pipeline.finding_names import ALL, FindingNames
 from spark_cxr.pipeline.finding_policy import policy_of
@@ -46,7 +46,7 @@ NO_FILE = ("folder", "none")
 def label_file(name: str, images: Sequence[str]) -> str:
     """Find the label file of a data set in or above one of the image folders."""
     tried = []
-    for root in (absolute(image) for image in images if not is_list(image)):
+    for root in (absolute(image) for image in images if is_folder(image)):
         for folder in (root.rstrip("/"), root.rstrip("/").rsplit("/", 1)[0]):
             if found := found_file(folder, name):
                 return found

@@ -16,9 +16,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr.archives import catalog as archives
 from spark_cxr.choices import READERS
 from spark_cxr.errors import ConfigError
 from spark_cxr.output import is_here
+from spark_cxr.pipeline.film_tables import contents
 from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.session import all_here, is_connect
 from spark_cxr.pipeline.sources import (
@@ -54,7 +56,7 @@ def choose_reader(spark: SparkSession, wanted: str, files: Sequence[FoundFile]) 
     """
     if wanted == SPARK:
         return SPARK
-    can_be_read = [file for file in files if file.can_be_read]
+    can_be_read = [file for file in files if file.can_be_read and not file.is_row]
     seems_so = all(is_here(file.path) for file in can_be_read)
     is_one_host = all_here(spark) and not is_connect(spark)
     if seems_so and (is_one_host or not can_be_read or _workers_open(spark, can_be_read)):
@@ -74,7 +76,10 @@ def _workers_open(spark: SparkSession, files: Iterable[FoundFile]) -> bool:
     drawn = heapq.nsmallest(
         PROBES, files, key=lambda file: hashlib.sha256(file.path.encode()).digest()
     )
-    asked = [(file.path, file.bytes) for file in drawn]
+    asked = [
+        (parts[0], None) if (parts := archives.split(file.path)) else (file.path, file.bytes)
+        for file in drawn
+    ]
 
     def opened(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
@@ -86,10 +91,11 @@ def _workers_open(spark: SparkSession, files: Iterable[FoundFile]) -> bool:
     return len(found) == 1 and "1" in found.pop()
 
 
-def _has_size(path: str, size: int) -> bool:
+def _has_size(path: str, size: int | None) -> bool:
+    """Tell whether a file can be opened, and has this size, where that is known."""
     try:
         with open_whole(path) as file:
-            return file.size == size
+            return size is None or file.size == size
     except OSError:
         return False
 
@@ -113,13 +119,14 @@ def read_files(
         reader: WORKER leaves `content` null: a pass opens the file where it is worked on.
     """
     listing = listing or list_files(spark, images, leave_out)
-    if reader == WORKER:
-        return _left_to_workers(spark, [file for file in listing.found if file.bytes <= max_bytes])
+    small = [file for file in listing.found if file.bytes <= max_bytes]
+    if reader == WORKER or not listing.readable:
+        return _in_parts(spark, small)
     files = _load_there(spark, listing.readable).where(F.col("bytes") <= max_bytes)
     listed = listing.table(spark).select(PATH)
     files = files.join(F.broadcast(listed), on=PATH, how="left_semi").select(*columns(FILES))
-    members = [file for file in listing.found if file.is_member and file.bytes <= max_bytes]
-    return files.unionByName(_left_to_workers(spark, members)) if members else files
+    others = [file for file in small if not file.is_plain]
+    return files.unionByName(_in_parts(spark, others)) if others else files
 
 
 def read_listed(spark: SparkSession, files: Sequence[FoundFile], reader: str) -> DataFrame:
@@ -132,12 +139,23 @@ def read_listed(spark: SparkSession, files: Sequence[FoundFile], reader: str) ->
     Raises:
         AnalysisException: a file that Spark is to read has vanished.
     """
-    paths = [escaped(file.path) for file in files if not file.is_member]
+    paths = [escaped(file.path) for file in files if file.is_plain]
     if reader == WORKER or not paths:
-        return _left_to_workers(spark, files)
+        return _in_parts(spark, files)
     found = named(binary_files(spark).load(paths)).select(*columns(FILES))
-    members = [file for file in files if file.is_member]
-    return found.unionByName(_left_to_workers(spark, members)) if members else found
+    others = [file for file in files if not file.is_plain]
+    return found.unionByName(_in_parts(spark, others)) if others else found
+
+
+def _in_parts(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:
+    """Give rows of tables with their bytes, and all other files without, for workers to read."""
+    rows = [file for file in files if file.is_row]
+    if not rows:
+        return _left_to_workers(spark, files)
+    if len(rows) == len(files):
+        return contents(spark, rows)
+    others = [file for file in files if not file.is_row]
+    return contents(spark, rows).unionByName(_left_to_workers(spark, others))
 
 
 def _left_to_workers(spark: SparkSession, files: Sequence[FoundFile]) -> DataFrame:

@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 
 from spark_cxr.archives import catalog as archives
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.film_places import is_list
+from spark_cxr.film_places import is_folder, is_list, is_table
 from spark_cxr.output import absolute, locate
+from spark_cxr.pipeline.film_tables import films_in_table
 from spark_cxr.pipeline.folders import FoundFile, PassedOver, Walk, films_in, kind_by_name
 from spark_cxr.pipeline.globs import expanded
 from spark_cxr.pipeline.path_lists import files_of, listed_in
@@ -64,20 +65,16 @@ class Listing:
             file for file in self.found if (file.path, file.modified, file.bytes) not in versions
         )
 
-    def plus(self, addresses: Sequence[str], leave_out: str) -> Listing:
+    def plus(self, files: Iterable[FoundFile]) -> Listing:
         """Give this listing with these files as well; what it has already it has once."""
         known = {file.path for file in self.found}
-        more = self._of(
-            file
-            for file in files_of(addresses, leave_out, self.passed_over)
-            if file.path not in known
-        )
+        more = self._of(file for file in files if file.path not in known)
         readable = (*self.readable, *more.readable)
         return Listing((*self.found, *more.found), self.passed_over, readable)
 
     def _of(self, files: Iterable[FoundFile]) -> Listing:
         found = tuple(files)
-        to_spark = (file for file in found if file.can_be_read and not file.is_member)
+        to_spark = (file for file in found if file.can_be_read and file.is_plain)
         readable = tuple(escaped(file.path) for file in to_spark)
         return Listing(found, self.passed_over, readable)
 
@@ -105,17 +102,18 @@ def list_files(
 
     Args:
         spark: The session; None where Spark sees this machine's files and need not be there.
-        images: Folders, globs or lists of paths.
+        images: Folders, globs, lists of paths, or tables.
         leave_out: Expression for paths that are no films.
         may_be_empty: There may be no file.
     """
-    lists = [image for image in images if is_list(image)]
-    folders = [image for image in images if image not in lists]
-    listing = Listing((), PassedOver(), ())
-    if folders or not lists:
+    folders, listing = list(filter(is_folder, images)), Listing((), PassedOver(), ())
+    if folders or not images:
         listing = _in_folders(spark, folders, leave_out)
-    for each in lists:
-        listing = listing.plus(listed_in(spark, each), leave_out)
+    for each in filter(is_list, images):
+        files = files_of(listed_in(spark, each), leave_out, listing.passed_over)
+        listing = listing.plus(files)
+    for each in filter(is_table, images):
+        listing = listing.plus(films_in_table(spark, each))
     if not listing.count and not may_be_empty:
         received = "; ".join(filter(None, (", ".join(images), str(listing.passed_over))))
         raise InputError("at least one image file in --images", received, "Check the folder")

@@ -21,7 +21,7 @@ from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.config import defaults
 from spark_cxr.datasets import Dataset
 from spark_cxr.errors import ConfigError, InputError
-from spark_cxr.film_places import is_list
+from spark_cxr.film_places import is_folder
 from spark_cxr.heads import catalog as heads
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.boxes import read_boxes
@@ -226,7 +226,7 @@ def _check_films(cfg: Config, needs_classes: bool) -> None:
     """Refuse folders that are not there, and a label file that cannot be used."""
     dataset = dataset_of(cfg.ingest)
     for folder in cfg.ingest.images:
-        if not is_list(folder):
+        if is_folder(folder):
             _check_there(folder, "--images that exist", "Check the folder or glob")
     has_vectors = cfg.train.features and not is_vector_table(cfg.train.features)
     is_earlier = cfg.features.table or has_vectors

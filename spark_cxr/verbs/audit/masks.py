@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import filterfalse
 from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.film_places import is_list
+from spark_cxr.film_places import is_folder
 from spark_cxr.images import regions
 from spark_cxr.images.altered import lung_boxes
 from spark_cxr.images.film import Box, Film, Pixels
@@ -74,7 +73,7 @@ def mask_folders(cfg: Config) -> tuple[str, ...]:
     if cfg.audit.lung_masks:
         return (cfg.audit.lung_masks,)
     folders = []
-    for image in filterfalse(is_list, cfg.ingest.images):
+    for image in filter(is_folder, cfg.ingest.images):
         folder = f"{absolute(image).rstrip('/')}/{FOLDER}"
         if not any(sign in folder for sign in "*?[{"):
             store, path = locate(folder)
