@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 
 def run(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     """Write the tables `images` and `quarantine`, and `lungs` where that is wanted."""
-    from spark_cxr.pipeline.ingest import ingest_step
     from spark_cxr.pipeline.lung_table import ingest_with_lungs
+    from spark_cxr.verbs.look.run import look_step, with_look
 
-    if cfg.lungs.lungs:
-        return ingest_with_lungs(spark, cfg.ingest, output)
-    done = ingest_step(spark, cfg.ingest, output)
-    return Outcome(done.counts(), "\n".join(done.lines()))
+    if not cfg.lungs.lungs:
+        return look_step(spark, cfg, output)
+    return with_look(spark, cfg, output, *ingest_with_lungs(spark, cfg.ingest, output))
 
 
 SUMMARY = "Look at every file: images and quarantine as tables"
-JOB = Job("ingest", SUMMARY, ("ingest", "lungs"), run, goes_on=PARTS)
+JOB = Job("ingest", SUMMARY, ("ingest", "lungs", "look"), run, goes_on=PARTS)
 if __name__ == "__main__":
     main(JOB)

@@ -19,7 +19,7 @@ from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.settings import Config
 
 JOBS = (
-    *("phantoms", "ingest", "pack", "featurize"),
+    *("phantoms", "ingest", "look", "pack", "featurize"),
     *("train_lr", "train_rf", "train_dt", "train", "finetune"),
     *("compare", "evaluate", "score", "watch", "explain", "similar", "audit", "bench"),
 )
@@ -103,6 +103,7 @@ def _run(name: str) -> None:
 # One entry point a job, so that a Databricks wheel task can start each by its name.
 phantoms = partial(_run, "phantoms")
 ingest = partial(_run, "ingest")
+look = partial(_run, "look")
 pack = partial(_run, "pack")
 featurize = partial(_run, "featurize")
 train_lr = partial(_run, "train_lr")

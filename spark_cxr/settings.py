@@ -92,6 +92,13 @@ class LungSearch:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Section [look]: what the page about the films shows."""
+
+    films_a_class: int = setting(least=0, most=100_000)
+
+
+@dataclass(frozen=True)
 class Pack:
     """Section [pack]: what shards films are packed into."""
 
@@ -445,6 +452,7 @@ class Config:
     phantoms: Phantoms
     ingest: Ingest
     lungs: LungSearch
+    look: Look
     pack: Pack
     features: Features
     export: Export
@@ -471,17 +479,6 @@ class Config:
 SECTIONS: dict[str, Any] = get_type_hints(Config)
 WITHOUT_OUT = frozenset(("score", "serve", "load"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
-
-
-_TRAIN = ("phantoms", "ingest", "features", "train", "gate")
-FLAGS_OF = {
-    "train": (*_TRAIN, "signing", "track", "registry"),
-    "finetune": (*_TRAIN, "signing", "finetune", "track", "registry"),
-    "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
-    "audit": ("ingest", "features", "audit"),
-    "evaluate": ("ingest", "evaluate", "track"),
-}
-"""The sections that are flags of a job, where reports write its command line out again."""
 
 
 def without_password(value: T) -> T:

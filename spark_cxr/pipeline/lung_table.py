@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from spark_cxr.images.film import Pixels
 from spark_cxr.images.lungs import LungFields, find_lungs
 from spark_cxr.output import Outcome, Output
-from spark_cxr.pipeline.ingest import ingesting
+from spark_cxr.pipeline.ingest import IngestResult, ingesting
 from spark_cxr.pipeline.reading import Copies
 from spark_cxr.schemas import LUNGS, LUNGS_OF_FILM, columns
 from spark_cxr.settings import Ingest
@@ -22,15 +22,17 @@ from spark_cxr.settings import Ingest
 TABLE = "lungs"
 
 
-def ingest_with_lungs(spark: SparkSession, settings: Ingest, output: Output) -> Outcome:
-    """Ingest, and write a row of each film into `lungs/` as well."""
+def ingest_with_lungs(
+    spark: SparkSession, settings: Ingest, output: Output
+) -> tuple[IngestResult, Outcome]:
+    """Ingest, and write a row of each film into `lungs/` as well; also give what is to be said."""
     with ingesting(spark, settings, output, copies=Copies(LUNGS_OF_FILM, _row)) as (done, found):
         output.write_table(_table_of(found), TABLE)
     films = spark.read.schema(LUNGS).parquet(output.table(TABLE))
     unsure = films.where(F.col("share").isNull()).count()
     counts = {**done.counts(), "lungs": {"found": done.n_images - unsure, "unsure": unsure}}
     line = f"lungs found on {done.n_images - unsure:,} of {done.n_images:,} images"
-    return Outcome(counts, "\n".join((*done.lines(), line)))
+    return done, Outcome(counts, "\n".join((*done.lines(), line)))
 
 
 def _table_of(found: DataFrame) -> DataFrame:

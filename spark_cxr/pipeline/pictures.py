@@ -22,9 +22,10 @@ from spark_cxr.model.explanation import scale_of
 from spark_cxr.model.findings import NO_FINDING, leading
 from spark_cxr.model.manifest import TABLE, Manifest, read_manifest
 from spark_cxr.model.model import read_predictor
-from spark_cxr.output import Output, locate
+from spark_cxr.output import Output
 from spark_cxr.pipeline.explanations import TARGET, ExplainTask, explained, films_of
 from spark_cxr.pipeline.readers import AUTO
+from spark_cxr.pipeline.worker_files import FileLost, read_anywhere
 from spark_cxr.schemas import FINDINGS, LABEL, PATH
 
 LONGEST = 360
@@ -41,10 +42,12 @@ MOST_OF_TREES = 1
 def film_at(address: str, limits: Limits = DEFAULT_LIMITS) -> Pixels | None:
     """Read a film once more; None where its file is gone by now, or no film any more."""
     try:
-        store, inside = locate(address)
-        with store.open_input_stream(inside) as stream:
-            return decode(stream.read(), limits).pixels
-    except (OSError, ValueError):  # bad images are, and addresses that pyarrow does not understand
+        return decode(read_anywhere(address), limits).pixels
+    except (
+        FileLost,
+        OSError,
+        ValueError,
+    ):  # bad images are, and addresses that pyarrow does not understand
         return None
 
 

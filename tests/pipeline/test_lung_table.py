@@ -24,7 +24,7 @@ def test_each_film_has_a_row_with_its_lungs_or_with_none(spark, tmp_path):
         (folder / name).write_bytes(content)
     output = Output(str(tmp_path / "T"))
     settings = defaults(ingest={"images": [str(folder)], "labels": "none", "likeness": 1.0}).ingest
-    done = ingest_with_lungs(spark, settings, output)
+    _, done = ingest_with_lungs(spark, settings, output)
     rows = {
         row["path"].rpartition("/")[2]: row
         for row in spark.read.schema(LUNGS).parquet(output.table("lungs")).collect()
