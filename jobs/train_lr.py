@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spark_cxr.config import FLAGS_OF
 from spark_cxr.job import Job, main
 from spark_cxr.output import PARTS, Outcome, Output
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -20,20 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
-from spark_cxr.errors import ConfigError, SetupError, nearest
-from spark_cxr.settings import SECTIONS, WITHOUT_OUT, Config, without_password
+from spark_cxr.errors import ConfigError, SetupError, nearest, without_password
+from spark_cxr.settings import SECTIONS, WITHOUT_OUT, Config
 
 Values = dict[str, dict[str, Any]]
 PACKAGE = Path(__file__).parent
-_TRAIN = ("phantoms", "ingest", "features", "train", "gate")
-FLAGS_OF = {
-    "train": (*_TRAIN, "signing", "track", "registry"),
-    "finetune": (*_TRAIN, "signing", "finetune", "track", "registry"),
-    "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
-    "audit": ("ingest", "features", "audit"),
-    "evaluate": ("ingest", "evaluate", "track"),
-}
-"""The sections that are flags of a job, where reports write its command line out again."""
 
 
 def folder_of(part: str) -> Path:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from spark_cxr.config import resolve
-from spark_cxr.errors import SparkCxrError
-from spark_cxr.settings import Config, without_password
+from spark_cxr.errors import SparkCxrError, without_password
+from spark_cxr.settings import Config
 
 INTERRUPTED = 130
 """What shells call a program that Ctrl-C has ended."""

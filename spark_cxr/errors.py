@@ -10,7 +10,11 @@ SparkCxrError
 """
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
 
 LONGEST = 32
 """Letters of a word from a user's data that an error shows."""
@@ -96,3 +100,18 @@ def few(words: Sequence[str], most: int = 12) -> str:
     shown = [word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words[:most]]
     rest = [f"and {len(words) - most:,} more"] if len(words) > most else []
     return ", ".join([*shown, *rest])
+
+
+def without_password(value: T) -> T:
+    """Leave out who logs in of every URL in a text, also within lists and mappings.
+
+    What is logged, recorded or drawn into a page is read by others than whoever wrote the URL.
+    """
+    without: Any = value
+    if isinstance(value, str):
+        without = re.sub(r"(?<=://)[^\s/?#]*@", "", value)
+    elif isinstance(value, Mapping):
+        without = {name: without_password(each) for name, each in value.items()}
+    elif isinstance(value, list | tuple):
+        without = type(value)(map(without_password, value))
+    return cast("T", without)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from spark_cxr import __version__
 from spark_cxr.config import find_benchmarks, flagged_items, resolve
 from spark_cxr.console import lines_on_stderr, refuse, say
-from spark_cxr.errors import OutputError, SetupError, SparkCxrError
+from spark_cxr.errors import OutputError, SetupError, SparkCxrError, without_password
 from spark_cxr.film_places import PATHS, is_table
 from spark_cxr.output import (
     KEY,
@@ -39,7 +39,7 @@ from spark_cxr.output import (
     record_of,
     sweep,
 )
-from spark_cxr.settings import Config, without_password
+from spark_cxr.settings import Config
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

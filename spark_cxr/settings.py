@@ -5,15 +5,12 @@ Defaults and help texts stand in conf/base.toml and nowhere else; here are types
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, get_type_hints
 
 from spark_cxr import choices
 from spark_cxr.film_places import places
 
-T = TypeVar("T")
 Paths = tuple[str, ...]
 """Several words on the command line: --images A B."""
 Names = tuple[str, ...]
@@ -92,7 +89,7 @@ class LungSearch:
 
 
 @dataclass(frozen=True)
-class Look:
+class FilmLook:
     """Section [look]: what the page about the films shows."""
 
     films_a_class: int = setting(least=0, most=100_000)
@@ -452,7 +449,7 @@ class Config:
     phantoms: Phantoms
     ingest: Ingest
     lungs: LungSearch
-    look: Look
+    look: FilmLook
     pack: Pack
     features: Features
     export: Export
@@ -481,16 +478,12 @@ WITHOUT_OUT = frozenset(("score", "serve", "load"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
 
 
-def without_password(value: T) -> T:
-    """Leave out who logs in of every URL in a text, also within lists and mappings.
-
-    What is logged, recorded or drawn into a page is read by others than whoever wrote the URL.
-    """
-    without: Any = value
-    if isinstance(value, str):
-        without = re.sub(r"(?<=://)[^\s/?#]*@", "", value)
-    elif isinstance(value, Mapping):
-        without = {name: without_password(each) for name, each in value.items()}
-    elif isinstance(value, list | tuple):
-        without = type(value)(map(without_password, value))
-    return cast("T", without)
+_TRAIN = ("phantoms", "ingest", "features", "train", "gate")
+FLAGS_OF = {
+    "train": (*_TRAIN, "signing", "track", "registry"),
+    "finetune": (*_TRAIN, "signing", "finetune", "track", "registry"),
+    "compare": ("phantoms", "ingest", "features", "train", "compare", "track"),
+    "audit": ("ingest", "features", "audit"),
+    "evaluate": ("ingest", "evaluate", "track"),
+}
+"""The sections that are flags of a job, where reports write its command line out again."""

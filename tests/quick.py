@@ -16,7 +16,8 @@ def defaults(**changes: Mapping[str, Any]) -> Config:
     """Give the settings of conf/base.toml with `changes`, and no network where none is named."""
     features = {"backbone": "fake", **changes.get("features", {})}
     train = {**UNDECIDED, **changes.get("train", {})}
-    return config.defaults(**{**changes, "features": features, "train": train})
+    look = {"films_a_class": 0, **changes.get("look", {})}
+    return config.defaults(**{**changes, "features": features, "train": train, "look": look})
 
 
 def wanted(backbone: str, **changes: Any) -> Features:

@@ -12,9 +12,9 @@ from spark_cxr import job
 from spark_cxr.backbones import cache
 from spark_cxr.backbones.catalog import PublishedWeights
 from spark_cxr.config import command_line, defaults
-from spark_cxr.errors import WeightsError
+from spark_cxr.errors import WeightsError, without_password
 from spark_cxr.output import Outcome, Output
-from spark_cxr.settings import Config, without_password
+from spark_cxr.settings import Config
 
 SECRET = "s3cr3t"
 

@@ -27,8 +27,7 @@ from urllib.request import Request, urlopen
 from filelock import FileLock
 
 from spark_cxr.backbones.catalog import PublishedWeights
-from spark_cxr.errors import SetupError, WeightsError
-from spark_cxr.settings import without_password
+from spark_cxr.errors import SetupError, WeightsError, without_password
 
 VARIABLE = "SPARK_CXR_CACHE"
 Say = Callable[[str], None]

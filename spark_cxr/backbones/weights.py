@@ -13,8 +13,7 @@ from spark_cxr.backbones.catalog import SHIPPED, Backbone, Embedded
 from spark_cxr.backbones.graph_file import digest_of
 from spark_cxr.backbones.user_network import read_provenance
 from spark_cxr.config import folder_of
-from spark_cxr.errors import ConfigError, WeightsError
-from spark_cxr.settings import without_password
+from spark_cxr.errors import ConfigError, WeightsError, without_password
 
 EXPECTED = "features.weights as embedded, imagenet, random:SEED, a file or a URI"
 RANDOM_CAVEAT = (

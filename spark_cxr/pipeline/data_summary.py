@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from spark_cxr import datasets
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
 from spark_cxr.datasets import PublishedResult
+from spark_cxr.errors import without_password
 from spark_cxr.images.film import DAMAGED, FLAGS
 from spark_cxr.images.fit import Fit
 from spark_cxr.images.prepare import scaled
@@ -34,7 +35,7 @@ from spark_cxr.pipeline.near_duplicates import clusters
 from spark_cxr.pipeline.pictures import film_at
 from spark_cxr.pipeline.subgroups import Subgroups
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
-from spark_cxr.settings import Config, without_password
+from spark_cxr.settings import Config
 
 PHANTOM = "phantom"
 """With this begins the source that the manifest of phantoms names."""

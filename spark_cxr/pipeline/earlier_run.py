@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spark_cxr.config import defaults
-from spark_cxr.errors import ConfigError, InputError
+from spark_cxr.errors import ConfigError, InputError, without_password
 from spark_cxr.output import RECORD, VECTORS, Output, absolute
 from spark_cxr.pipeline.classes import read_classes
 from spark_cxr.schemas import FEATURES
-from spark_cxr.settings import Config, without_password
+from spark_cxr.settings import Config
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,12 @@ from pyspark.sql import DataFrame
 
 from spark_cxr import __version__
 from spark_cxr.backbones.user_network import without_folder
-from spark_cxr.errors import ConfigError, OutputError, SetupError
+from spark_cxr.errors import ConfigError, OutputError, SetupError, without_password
 from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.vector_table import CAVEAT, KEY, LENGTH, NETWORK, SUFFIX
 from spark_cxr.schemas import FEATURES, PATH
-from spark_cxr.settings import Config, Export, without_password
+from spark_cxr.settings import Config, Export
 
 COLUMNS = ("path", "sha256", "label", "source", "patient_id", "group_id", "view")
 """Of the export, before the vector; patients and groups are pseudonyms, as in `images`."""

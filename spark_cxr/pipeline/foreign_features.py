@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan, Used
 from spark_cxr.datasets import LABEL_NAMES
-from spark_cxr.errors import InputError, few
+from spark_cxr.errors import InputError, few, without_password
 from spark_cxr.model.manifest import TABLE
 from spark_cxr.model.model import no_network
 from spark_cxr.output import KEY_VARIABLE, Output, pseudonym_key
@@ -49,7 +49,7 @@ from spark_cxr.pipeline.vector_rows import (
 )
 from spark_cxr.pipeline.vector_table import VectorFacts, VectorSource, VectorTable
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, IMAGES, PATH, QUARANTINE, SHA256, columns
-from spark_cxr.settings import Config, Ingest, without_password
+from spark_cxr.settings import Config, Ingest
 
 LOG = logging.getLogger(__name__)
 

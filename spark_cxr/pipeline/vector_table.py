@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import dataset, fs
 
-from spark_cxr.errors import InputError, few, nearest
+from spark_cxr.errors import InputError, few, nearest, without_password
 from spark_cxr.output import RECORD, absolute, locate
 from spark_cxr.pipeline.vector_arrays import is_vector_type
-from spark_cxr.settings import Score, Train, without_password
+from spark_cxr.settings import Score, Train
 
 KEYS = (
     *("path", "image_path", "file", "filename", "file_name", "image", "image index", "name", "id"),

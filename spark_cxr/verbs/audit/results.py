@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from spark_cxr import __version__
-from spark_cxr.config import FLAGS_OF, command_line
+from spark_cxr.config import command_line
 from spark_cxr.images.film import Limits
 from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_jpeg
@@ -18,7 +18,7 @@ from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words
 from spark_cxr.pipeline.pictures import film_at
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.audit.films import AuditFilms
 from spark_cxr.verbs.audit.probes import HEAD
 

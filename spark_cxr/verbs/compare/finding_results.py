@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from spark_cxr import __version__
-from spark_cxr.config import FLAGS_OF, command_line
+from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import compare_findings as paired_findings
 from spark_cxr.metrics.comparison_results import FoldSummary
@@ -33,6 +33,7 @@ from spark_cxr.pipeline.data_summary import (
 )
 from spark_cxr.pipeline.finding_trial import FindingPredictions
 from spark_cxr.pipeline.partition import split_words, unit_of
+from spark_cxr.settings import FLAGS_OF
 from spark_cxr.verbs.compare.findings import FindingEntrants, FindingsEntrant
 from spark_cxr.verbs.train.finding_results import omitted
 from spark_cxr.verbs.train.results import vectors_entry

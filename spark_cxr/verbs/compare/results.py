@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_cxr import __version__
-from spark_cxr.config import FLAGS_OF, command_line
+from spark_cxr.config import command_line
 from spark_cxr.heads import catalog as heads
 from spark_cxr.metrics import Metrics, Overlap, Paired, compare_paired, measure, measure_parts
 from spark_cxr.metrics.comparison_results import (
@@ -46,7 +46,7 @@ from spark_cxr.pipeline.partition import People, split_words, unit_of
 from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.vector_maps import map_of_vectors
 from spark_cxr.schemas import SOURCE, TEST_PREDICTIONS
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.compare.sources import SourceFolds
 from spark_cxr.verbs.train.results import LEARNED, vectors_entry
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spark_cxr import __version__
-from spark_cxr.config import FLAGS_OF, command_line
+from spark_cxr.config import command_line
 from spark_cxr.errors import InputError
 from spark_cxr.images.sight import with_sight
 from spark_cxr.metrics import FindingMetrics, Metrics
@@ -24,7 +24,7 @@ from spark_cxr.metrics.transfer import transfers
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.pipeline.data_summary import MISTAKES, PHANTOMS, thumbnail
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.evaluate.answers import EvaluatedFilms
 from spark_cxr.verbs.evaluate.films import EvaluationSource
 

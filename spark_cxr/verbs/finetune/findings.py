@@ -10,7 +10,6 @@ from typing import cast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.config import FLAGS_OF
 from spark_cxr.heads.portable import FindingHeads
 from spark_cxr.images.fit import Fit
 from spark_cxr.output import Outcome, Output
@@ -27,7 +26,7 @@ from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import FindingsRun, Trial
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, FINDINGS, PATH, columns
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT
 from spark_cxr.training.task import TrainedNetwork
 from spark_cxr.verbs.finetune.films import (

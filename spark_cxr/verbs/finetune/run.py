@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 
 from spark_cxr import datasets
 from spark_cxr.backbones import film_list
-from spark_cxr.config import FLAGS_OF
 from spark_cxr.images.fit import Fit
 from spark_cxr.output import Outcome, Output, is_here
 from spark_cxr.pipeline import heads
@@ -27,7 +26,7 @@ from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingRun, Trial
 from spark_cxr.schemas import FEATURE_ROWS, FEATURES, PATH, columns
-from spark_cxr.settings import Config
+from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.training.loop import CHECKPOINT, HISTORY, SHEET, WEIGHTS, train
 from spark_cxr.training.task import Task, TrainedNetwork
 from spark_cxr.verbs.finetune.distributed import train_together

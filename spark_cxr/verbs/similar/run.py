@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spark_cxr import __version__
-from spark_cxr.errors import BadImage, ConfigError, InputError
+from spark_cxr.errors import BadImage, ConfigError, InputError, without_password
 from spark_cxr.images.apart import close_children
 from spark_cxr.metrics.neighbours import FilmNeighbours, NeighbourPicture, NeighboursReport
 from spark_cxr.metrics.wording import counted, duration
 from spark_cxr.model.neighbours import Nearest, QueryFilm
 from spark_cxr.output import Outcome, Output
 from spark_cxr.report.neighbours import neighbours_page
-from spark_cxr.settings import Config, without_password
+from spark_cxr.settings import Config
 from spark_cxr.verbs.similar.films import AskedFilm, listed, thumbnails, vectors_of
 from spark_cxr.verbs.similar.network import Search, open_search
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import quote, unquote
 
-from spark_cxr.errors import ConfigError, SetupError, SparkCxrError
-from spark_cxr.settings import Config, Track, without_password
+from spark_cxr.errors import ConfigError, SetupError, SparkCxrError, without_password
+from spark_cxr.settings import Config, Track
 
 SESSION = "session"
 EXPERIMENT = "spark_cxr"

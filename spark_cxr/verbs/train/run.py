@@ -9,7 +9,6 @@ from dataclasses import replace
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_cxr.config import FLAGS_OF
 from spark_cxr.heads import catalog as heads
 from spark_cxr.heads.catalog import Head
 from spark_cxr.output import Outcome, Output
@@ -37,7 +36,7 @@ from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
 from spark_cxr.report.training import training_page
 from spark_cxr.schemas import FEATURES, PATH, TEST_PREDICTIONS
-from spark_cxr.settings import Config, Train
+from spark_cxr.settings import FLAGS_OF, Config, Train
 from spark_cxr.verbs.train.card import write_training_card
 from spark_cxr.verbs.train.films import featurized_films
 from spark_cxr.verbs.train.findings import train_findings

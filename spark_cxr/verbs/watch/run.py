@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from spark_cxr import __version__
-from spark_cxr.errors import ConfigError, InputError, few
+from spark_cxr.errors import ConfigError, InputError, few, without_password
 from spark_cxr.metrics.course import WEEK, MeasureCourse, Usual, usual_of
 from spark_cxr.metrics.ranks import area_under_roc
 from spark_cxr.metrics.sample import Flags, Floats
@@ -30,7 +30,7 @@ from spark_cxr.model.predictor import UNLIKE
 from spark_cxr.model.reference import Reference, unpack
 from spark_cxr.output import Outcome, Output, absolute
 from spark_cxr.report.watch import watch_page
-from spark_cxr.settings import Config, WatchScores, without_password
+from spark_cxr.settings import Config, WatchScores
 from spark_cxr.verbs.watch.films import labels_among, read_films, read_late_labels
 from spark_cxr.verbs.watch.reading import Courses, Joined, LateAnswers, read_courses
 from spark_cxr.verbs.watch.results import alerts_json, console, watch_json
