@@ -1,6 +1,6 @@
-"""`spark-cxr VERB …`: the jobs of jobs/ for those who installed the package, `serve` and `load`.
+"""`spark-cxr VERB …`: the jobs of jobs/ for those who installed the package, and others.
 
-The last two are no jobs: spark-submit would start a Java that nothing uses. Nothing of Spark is
+`serve`, `load` and `runs` are no jobs: spark-submit would start a Java that nothing uses. Nothing of Spark is
 imported here before a job starts.
 """
 
@@ -24,7 +24,11 @@ JOBS = (
     *("compare", "evaluate", "score", "watch", "explain", "similar", "audit", "bench"),
 )
 """The files of jobs/, in the order in which a user meets them."""
-OTHERS = {"serve": "spark_cxr.serve.command:SERVER", "load": "spark_cxr.cli:LOAD"}
+OTHERS = {
+    "serve": "spark_cxr.serve.command:SERVER",
+    "load": "spark_cxr.cli:LOAD",
+    "runs": "spark_cxr.cli:RUNS",
+}
 """Verbs that are no jobs, and where they are."""
 
 
@@ -81,7 +85,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ConfigError as error:
         print(f"spark-cxr: {error}", file=sys.stderr)
         sys.exit(2)
-    sys.exit(verb.exit_code(words[1:]))
+    sys.exit(verb.exit_code(_with_folder(words)))
+
+
+def _with_folder(words: list[str]) -> list[str]:
+    """Let `runs DIR` say what `runs --folder DIR` says."""
+    has_folder = words[0] == RUNS.name and words[1:] and not words[1].startswith("-")
+    return ["--folder", *words[1:]] if has_folder else words[1:]
 
 
 def _load(cfg: Config) -> dict[str, Any]:
@@ -91,6 +101,13 @@ def _load(cfg: Config) -> dict[str, Any]:
     return measure(cfg)
 
 
+def _runs(cfg: Config) -> dict[str, Any]:
+    from spark_cxr.verbs.runs.run import list_runs
+
+    return list_runs(cfg)
+
+
+RUNS = Verb("runs", "List the runs below a folder on one page", ("runs",), _runs)
 LOAD = Verb("load", "Measure how fast a server answers", ("load",), _load)
 
 

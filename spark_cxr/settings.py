@@ -89,6 +89,13 @@ class LungSearch:
 
 
 @dataclass(frozen=True)
+class RunList:
+    """Section [runs]: which runs are listed."""
+
+    folder: str
+
+
+@dataclass(frozen=True)
 class FilmLook:
     """Section [look]: what the page about the films shows."""
 
@@ -471,10 +478,11 @@ class Config:
     watch: WatchScores
     serve: Serve
     load: Load
+    runs: RunList
 
 
 SECTIONS: dict[str, Any] = get_type_hints(Config)
-WITHOUT_OUT = frozenset(("score", "serve", "load"))
+WITHOUT_OUT = frozenset(("score", "serve", "load", "runs"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
 
 

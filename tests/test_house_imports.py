@@ -64,7 +64,7 @@ MAY_USE = {
     "sparkdl": {*BASE, "images", "backbones", "training", "heads", "model", "pipeline"},
     "job": {*BASE, "console", "pipeline", "verbs", "__init__"},
     "jobs": {*BASE, "job", "pipeline", "verbs"},
-    "cli": {*BASE, "console", "job", "__init__"},
+    "cli": {*BASE, "console", "job", "verbs", "__init__"},
     "__init__": {"model"},
 }
 """Each part of the library, and the parts that it may import besides itself."""

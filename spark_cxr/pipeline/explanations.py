@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from spark_cxr.archives import catalog as archives
 from spark_cxr.backbones.engines.plan import Plan
 from spark_cxr.errors import BadImage, InputError
+from spark_cxr.film_places import is_table
 from spark_cxr.images.clock import Clock
 from spark_cxr.images.film import Film, Limits, Pixels, Size
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, Runner, View, opener
@@ -302,6 +303,8 @@ def films_of(
 
 def _size(path: str) -> int:
     """Look up how many bytes a file has; -1: there is none."""
+    if is_table(path):
+        return 1  # what it has shows when its row is read
     if (size := archives.size_of(path)) is not None:
         return size
     store, inside = locate(path)

@@ -21,6 +21,7 @@ from pyspark.sql.datasource import (
     InputPartition,
 )
 
+from spark_cxr.archives import catalog as archives
 from spark_cxr.errors import BadImage, ConfigError, InputError
 from spark_cxr.images.film import DEFAULT_LIMITS
 from spark_cxr.output import is_here, locate
@@ -203,7 +204,8 @@ class FilmsStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
 def _arrival(file: FoundFile) -> tuple[int, str] | None:
     try:
-        return Path(locate(file.path)[1]).stat().st_ctime_ns, file.path
+        parts = archives.split(file.path)
+        return Path(locate(parts[0] if parts else file.path)[1]).stat().st_ctime_ns, file.path
     except OSError:  # gone since it was listed
         return None
 

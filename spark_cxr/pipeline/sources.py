@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 
 from spark_cxr.archives import catalog as archives
+from spark_cxr.archives.catalog import INSIDE
 from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.film_places import is_folder, is_list, is_table
 from spark_cxr.output import absolute, locate
@@ -144,8 +145,9 @@ def source_of(images: Sequence[str], name: str = "") -> Column:
 
 
 def is_below(root: str) -> Column:
-    """Tell whether a file lies below a folder, or below the fixed part of a glob."""
-    return F.contains(F.col(PATH), F.lit(f"{_fixed(root)}/"))
+    """Tell whether a film lies below a folder, below the fixed part of a glob, or in an archive."""
+    inside = F.contains(F.col(PATH), F.lit(f"{_fixed(root)}{INSIDE}"))
+    return F.contains(F.col(PATH), F.lit(f"{_fixed(root)}/")) | inside
 
 
 def _fixed(root: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from spark_cxr.metrics.first_look import CountTable, FilmOfPair, FirstLook, NearPair, SampledClass
 from spark_cxr.metrics.wording import THIN, counted, percent
 from spark_cxr.report import sections
@@ -158,8 +160,6 @@ def _drawn(classes: Sequence[SampledClass], what: str) -> str:
 
 
 def _quantiles(of_class: SampledClass, what: str) -> tuple[float, ...]:
-    import numpy as np
-
     values = getattr(of_class, what)
     return tuple(float(q) for q in np.quantile(values, (0.025, 0.25, 0.5, 0.75, 0.975)))
 
