@@ -1,7 +1,7 @@
 """`spark-cxr VERB …`: the jobs of jobs/ for those who installed the package, and others.
 
-`serve`, `load` and `runs` are no jobs: spark-submit would start a Java that nothing uses. Nothing of Spark is
-imported here before a job starts.
+`serve`, `load` and `runs` are no jobs: spark-submit would start a Java that nothing uses. Nothing
+of Spark is imported here before a job starts.
 """
 
 from __future__ import annotations

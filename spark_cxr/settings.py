@@ -429,6 +429,7 @@ class Serve:
     max_connections: int = setting(least=1, most=100_000)
     max_client_connections: int = setting(least=1, most=100_000)
     allow_host: Names = setting()
+    allow_origin: Names = setting()
     seconds: float = setting(least=0.1, most=3600)
     uncertain: float = setting(least=0, most=1)
     reduce: str = setting(choices=choices.REDUCE)

@@ -71,7 +71,7 @@ def _answer(settings: Serve, token: str, listener: socket.socket, started: float
     def ready() -> None:
         _say_where(settings, port, token, time.monotonic() - started)
 
-    hosts = Hosts.of(settings.host, settings.allow_host)
+    hosts = Hosts.of(settings.host, settings.allow_host, settings.allow_origin)
     server = make_server(
         make_app(service, token, hosts=hosts),
         settings.seconds,

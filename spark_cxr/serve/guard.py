@@ -131,6 +131,13 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
     (b"cache-control", b"no-store"),
 )
+UNAUTHORISED, ASKS = 401, b"access-control-request-method"
+ALLOWED = (
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
+    (b"access-control-max-age", b"600"),
+)
+"""What pages of other sites may do, where they may ask at all (`Hosts.sites`)."""
 UNKNOWN = "unknown"
 """Stands in log and metrics for an address that is no route: it may hold anything."""
 Say = Callable[[str], None]
@@ -156,7 +163,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
-        headers = dict(scope["headers"])
+        headers, site = dict(scope["headers"]), self.hosts.site_of(scope["headers"])
         request_id = _id(headers.get(b"x-request-id", b""))
         scope.setdefault("state", {}).update(id=request_id, started=started)
 
@@ -164,12 +171,15 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _headers(message["headers"], request_id)
+                message["headers"] = _headers(message["headers"], request_id, site)
             await send(message)
 
         try:
-            refusal = self._refusal(scope, headers)
-            if refusal:
+            refusal = self._refusal(scope, headers, site)
+            may_ask = site and (refusal is None or refusal.status == UNAUTHORISED)
+            if may_ask and scope["method"] == "OPTIONS" and ASKS in headers:
+                await _allow(answering)  # a browser asks first, and without the token
+            elif refusal:
                 await _answer(answering, refusal, request_id)
             else:
                 await self.app(scope, receive, answering)
@@ -180,14 +190,15 @@ class Guard:
         finally:
             self._note(scope, status, time.perf_counter() - started, request_id)
 
-    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes], site: str) -> Refusal | None:
         path, (address, _) = scope["path"], scope.get("server") or ("", None)
         if b"host" not in headers and scope["http_version"] == "1.1":
             return Refusal(400, "no_host", "HTTP/1.1 asks for the header Host", closes=True)
         refusal = self.hosts.refusal(scope["method"], scope["headers"], address)
         if refusal:
             return refusal
-        if headers.get(b"sec-fetch-site") == b"cross-site" and not self.is_open(path):
+        is_foreign = headers.get(b"sec-fetch-site") == b"cross-site" and not site
+        if is_foreign and not self.is_open(path):
             return Refusal(403, "cross_site", "other sites may not ask from a browser", closes=True)
         if not self.token or self.is_open(path):
             return None
@@ -195,7 +206,9 @@ class Guard:
         is_right = hmac.compare_digest(given.strip(), self.token.encode())
         if is_right and scheme.lower() == b"bearer":
             return None
-        return Refusal(401, "no_token", "expected Authorization: Bearer TOKEN", closes=True)
+        return Refusal(
+            UNAUTHORISED, "no_token", "expected Authorization: Bearer TOKEN", closes=True
+        )
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         """Log and count by the route: what stands in an address may be anything."""
@@ -211,11 +224,22 @@ def _id(given: bytes) -> str:
     return text if ID.fullmatch(text) else secrets.token_hex(8)
 
 
-def _headers(given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+def _headers(
+    given: Iterable[tuple[bytes, bytes]], request_id: str, site: str
+) -> list[tuple[bytes, bytes]]:
     headers = list(given)
+    if site:
+        headers += [(b"access-control-allow-origin", site.encode("latin-1")), (b"vary", b"Origin")]
+        headers += [(b"cross-origin-resource-policy", b"cross-origin")]
     named = {name for name, _ in headers}
     rest = [(name, value) for name, value in HEADERS if name not in named]
     return [*headers, *rest, (b"x-request-id", request_id.encode())]
+
+
+async def _allow(send: Send) -> None:
+    """Tell a browser that a page of this site may ask, and how."""
+    await send({"type": "http.response.start", "status": 204, "headers": list(ALLOWED)})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _answer(send: Send, refusal: Refusal, request_id: str) -> None:

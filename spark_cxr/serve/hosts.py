@@ -8,10 +8,11 @@ what they like; nothing here is against them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from spark_cxr.errors import ConfigError
 from spark_cxr.serve.bodies import Refusal
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,15 +27,31 @@ class Hosts:
     own: frozenset[str] = frozenset(LOOPBACK)
     allowed: tuple[str, ...] = ()
     """Names in lower case; .NAME stands for all names below it as well, and * for any."""
+    sites: frozenset[str] = frozenset()
+    """Origins of other sites whose pages may ask, exactly as a browser writes them."""
 
     @classmethod
-    def of(cls, host: str, allowed: Iterable[str]) -> Hosts:
-        """Make it of settings: this machine's names, the address to listen on, and more names."""
+    def of(cls, host: str, allowed: Iterable[str], sites: Iterable[str] = ()) -> Hosts:
+        """Make it of settings: this machine's names, the address to listen on, and more names.
+
+        Raises:
+            ConfigError: One of the sites is no origin.
+        """
         names = (each.lower().removeprefix("[").removesuffix("]") for each in allowed)
-        return cls(frozenset((*LOOPBACK, host.lower())), tuple(names))
+        origins = frozenset(each.lower() for each in sites)
+        for origin in sorted(origins):
+            if host_of(origin) is None:
+                way_out = "Write it like https://demo.example, without a path"
+                raise ConfigError("--allow-origin as a scheme and a host", origin, way_out)
+        return cls(frozenset((*LOOPBACK, host.lower())), tuple(names), origins)
+
+    def site_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Give the other site whose page asks, where it may; empty: none does."""
+        origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+        return origins[0] if len(origins) == 1 and origins[0] in self.sites else ""
 
     def refusal(
-        self, method: str, headers: Iterable[tuple[bytes, bytes]], address: str
+        self, method: str, headers: Sequence[tuple[bytes, bytes]], address: str
     ) -> Refusal | None:
         """Refuse a request under another name, or on behalf of another site.
 
@@ -52,7 +69,8 @@ class Hosts:
             detail = "Host is no name of this server; start it with --allow-host NAME"
             return Refusal(421, "unknown_host", detail, closes=True)
         origins = [value for name, value in found if name == b"origin"]
-        if method in SAFE_METHODS or all(self._is_from(each, hosts[0]) for each in origins):
+        is_ours = all(self._is_from(each, hosts[0]) for each in origins)
+        if method in SAFE_METHODS or is_ours or self.site_of(headers):
             return None
         return Refusal(403, "cross_site", "other sites may not ask from a browser", closes=True)
 

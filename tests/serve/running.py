@@ -46,7 +46,7 @@ def running(model, token="", **changes):
     """Serve a model directory for as long as the block lasts."""
     settings = replace(defaults().serve, model=str(model), threads=2, **changes)
     service, log = open_service(settings), []
-    hosts = Hosts.of(settings.host, settings.allow_host)
+    hosts = Hosts.of(settings.host, settings.allow_host, settings.allow_origin)
     server = make_server(
         make_app(service, token, log.append, hosts),
         settings.seconds,

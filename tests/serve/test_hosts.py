@@ -5,6 +5,7 @@ import socket
 import pytest
 from running import running
 
+from spark_cxr.errors import ConfigError
 from spark_cxr.serve.command import is_loopback
 from spark_cxr.serve.hosts import Hosts, host_of
 
@@ -135,3 +136,36 @@ def test_a_proxy_is_named_by_allow_host(model_dir, drawn):
     with running(model_dir, allow_host=("cxr.example",)) as server:
         for named in ({"Host": "cxr.example"}, {"Origin": "https://cxr.example"}):
             assert server.predict(drawn["png"], **named)[0] == 200
+
+
+DEMO = "https://demo.example"
+
+
+def test_pages_of_other_sites_may_ask_where_they_are_named(model_dir, drawn):
+    with running(model_dir, allow_origin=(DEMO,)) as server:
+        asked = {"Origin": DEMO, "Sec-Fetch-Site": "cross-site"}
+        status, headers, _ = server.ask("POST", "/predict", drawn["png"], **asked)
+        assert (status, headers["Access-Control-Allow-Origin"]) == (200, DEMO)
+        assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        question = {**asked, "Access-Control-Request-Method": "POST"}
+        status, headers, _ = server.ask("OPTIONS", "/predict", None, **question)
+        assert (status, headers["Access-Control-Allow-Methods"]) == (204, "GET, POST")
+        for origin in ("https://evil.example", f"{DEMO}:8443", "http://demo.example", "null"):
+            asked = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+            status, headers, _ = server.ask("POST", "/predict", drawn["png"], **asked)
+            assert (status, headers["Access-Control-Allow-Origin"]) == (403, None)
+
+
+def test_no_other_site_may_ask_unless_it_is_named(server, drawn):
+    status, headers, _ = server.ask("POST", "/predict", drawn["png"], Origin=DEMO)
+    assert (status, headers["Access-Control-Allow-Origin"]) == (403, None)
+    question = {"Origin": DEMO, "Access-Control-Request-Method": "POST"}
+    status, headers, _ = server.ask("OPTIONS", "/predict", None, **question)
+    assert status != 204
+    assert headers["Access-Control-Allow-Origin"] is None
+
+
+@pytest.mark.parametrize("origin", ["demo.example", "https://demo.example/page", "*", "null"])
+def test_what_is_no_origin_is_refused_at_the_start(origin):
+    with pytest.raises(ConfigError, match="scheme and a host"):
+        Hosts.of("127.0.0.1", (), (origin,))
