@@ -1,4 +1,4 @@
-"""The Lambda handler, asked as API Gateway asks; and the template, by its own linter where it is."""
+"""The Lambda handler, asked as API Gateway asks; the template, by its own linter where it is."""
 
 import base64
 import importlib.util
