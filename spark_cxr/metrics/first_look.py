@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,8 @@ class FirstLook:
     quarantine: tuple[SetAside, ...]
     checks: tuple[Check, ...]
     setup: tuple[tuple[str, str], ...]
-    sampled: int = field(default=0)
+    sampled: int
+    """Films whose pixels were looked at."""
 
     def warnings(self) -> Iterator[str]:
         """Say in words what one should know before training on these films."""
@@ -141,7 +142,9 @@ class FirstLook:
 
 def _telling(classes: Sequence[SampledClass], what: str) -> Iterator[str]:
     """Name the pairs of classes that one number tells apart."""
-    known = [each for each in classes if len(each.brightness) >= FEW and each.label != NO_LABEL]
+    known = [
+        each for each in classes if len(each.brightness) >= FEW and not each.label.startswith("(")
+    ]
     found = []
     for place, one in enumerate(known):
         for other in known[place + 1 :]:

@@ -43,6 +43,7 @@ from spark_cxr.settings import Ingest
 MONTAGE, PAIRS, EXAMPLES = 12, 12, 3
 """Films of a class that are shown, pairs of films that are one, files that are set aside."""
 SIDE, SMALL, QUALITY = 96, 144, 80
+MOST_CLASSES, OTHER_CLASSES = 24, "(all others)"
 MOST_COLUMNS = 12
 """Of a table of counts: the commonest; the others are counted together."""
 OTHERS = "others"
@@ -73,12 +74,7 @@ def first_look(
     checks: Sequence[Check] = (),
 ) -> FirstLook:
     """Count all films, and look at some of each class."""
-    images = tables.images.withColumns(
-        {
-            LABEL: F.coalesce(LABEL, F.lit(NO_LABEL)),
-            SOURCE: F.coalesce(SOURCE, F.lit("(no source)")),
-        }
-    ).persist()
+    images = _with_few_classes(tables.images).persist()
     try:
         sample = _sample(spark, images, settings, films_a_class)
         classes = tuple(_classes(images, sample))
@@ -106,6 +102,19 @@ def first_look(
         )
     finally:
         images.unpersist()
+
+
+def _with_few_classes(images: DataFrame) -> DataFrame:
+    """Name what has no name, and count rare classes together: findings make hundreds of them."""
+    label = F.coalesce(LABEL, F.lit(NO_LABEL))
+    source = F.coalesce(SOURCE, F.lit("(no source)"))
+    films = images.withColumns({LABEL: label, SOURCE: source})
+    counts = films.groupBy(LABEL).count().orderBy(F.desc("count"), LABEL)
+    common = [row[LABEL] for row in counts.limit(MOST_CLASSES + 1).collect()]
+    if len(common) <= MOST_CLASSES:
+        return films
+    is_common = F.col(LABEL).isin(common[: MOST_CLASSES - 1])
+    return films.withColumn(LABEL, F.when(is_common, F.col(LABEL)).otherwise(OTHER_CLASSES))
 
 
 def _setup(settings: Ingest, films_a_class: int, sampled: int) -> Iterator[tuple[str, str]]:

@@ -92,3 +92,21 @@ def test_films_without_labels_are_one_class(spark, films, tmp_path):
     text = (tmp_path / "L" / "films.html").read_text()
     assert said["looked_at"] == said["images"]
     assert rows_of(text, "Films by class and bits")[1][0] == "(no label)"
+
+
+def test_rare_classes_are_counted_together(spark, tmp_path):
+    draw = np.random.default_rng(1)
+    for number in range(30):
+        folder = tmp_path / "films" / f"class {number:02d}"
+        folder.mkdir(parents=True)
+        for film in range(1 + (number < 23)):
+            pixels = draw.integers(0, 255, (48, 48), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{film}.png")
+    ingest = {"images": [str(tmp_path / "films")], "likeness": 1.0}
+    out = {"out": str(tmp_path / "L")}
+    job.run(JOB, spark, defaults(run=out, ingest=ingest, look={"films_a_class": 5}))
+    text = (tmp_path / "L" / "films.html").read_text()
+    rows = {row[0]: int(row[-1]) for row in rows_of(text, "Films by class and format")[1:]}
+    assert len(rows) == 24
+    assert rows["(all others)"] == 7
+    assert "class 22" in rows
