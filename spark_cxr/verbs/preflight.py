@@ -303,4 +303,6 @@ def _check_there(address: str, expected: str, way_out: str) -> None:
         return
     store, path = locate(absolute(address))
     if store.get_file_info(path).type == fs.FileType.NotFound:
+        if "," in path:
+            way_out += "; several stand apart by blanks, not by commas"
         raise InputError(expected, f"file:{path}", way_out)
