@@ -75,6 +75,7 @@ def test_nothing_to_pack_is_refused(spark, tmp_path):
         job.run(JOB, spark, defaults(run={"out": str(tmp_path / "P")}, ingest=packed_of))
 
 
+@pytest.mark.slow
 def test_a_model_scores_shards_once(spark, films, tmp_path):
     quick = {"resamples": 100, "learning_curve": False, "explained": 0}
     trained = {"images": [str(films)], "labels": str(films / "manifest.csv")}

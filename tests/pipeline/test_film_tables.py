@@ -28,7 +28,7 @@ def table(spark: SparkSession, films: Path) -> str:
     return "table:hospital_films"
 
 
-@pytest.mark.parametrize("place", ["table", "query"])
+@pytest.mark.parametrize("place", ["table", pytest.param("query", marks=pytest.mark.slow)])
 def test_a_table_says_what_the_folder_says(
     spark: SparkSession, films: Path, table: str, tmp_path: Path, place: str, monkeypatch
 ) -> None:

@@ -36,7 +36,13 @@ def said(spark: SparkSession, images: Path, out: Path, **more: object) -> dict[s
     return found | {name(row): [row["reason"], row["detail"], row["sha256"]] for row in bad}
 
 
-@pytest.mark.parametrize("kind", ["a.zip", "a.tar", "a.tar.gz", "w.tar", "a.parquet"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("a.zip", "w.tar", "a.parquet"),
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("a.tar", "a.tar.gz")),
+    ],
+)
 def test_archives_say_what_the_folder_says(
     spark: SparkSession, films: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
