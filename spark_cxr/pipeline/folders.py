@@ -254,15 +254,22 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def is_unchanged(path: str, modified: int | None, size: int) -> bool:
-    """Tell whether a file of this machine, or the archive it lies in, is as it was when listed."""
+def time_and_size(path: str) -> tuple[int | None, int] | None:
+    """Look up a file of this machine, or the archive of a film, as a listing has it; None: gone."""
     parts = archives.split(path)
     file = parts[0] if parts else path
     try:
-        time, bytes_ = _time_and_size(Path("/" + file.removeprefix("file:").lstrip("/")).stat())
+        return _time_and_size(Path("/" + file.removeprefix("file:").lstrip("/")).stat())
     except OSError:
+        return None
+
+
+def is_unchanged(path: str, modified: int | None, size: int) -> bool:
+    """Tell whether a file of this machine, or the archive it lies in, is as it was when listed."""
+    there = time_and_size(path)
+    if there is None:
         return False
-    return time == modified and (parts is not None or bytes_ == size)
+    return there[0] == modified and (archives.split(path) is not None or there[1] == size)
 
 
 def _time_and_size(there: os.stat_result) -> tuple[int | None, int]:

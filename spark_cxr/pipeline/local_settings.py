@@ -18,7 +18,7 @@ from pathlib import Path
 
 DRIVER, EXECUTOR = "spark.driver.defaultJavaOptions", "spark.executor.defaultJavaOptions"
 """What Spark puts before `extraJavaOptions`, which stay the user's."""
-PASSES = frozenset(("ingest", "featurize", "score", "explain"))
+PASSES = frozenset(("ingest", "look", "pack", "featurize", "score", "explain"))
 """Jobs that go over films and fit nothing."""
 SHORT_FITS = frozenset(("train_lr", "train_rf", "train_dt"))
 """Jobs whose heads do not even need the second compiler, which `mlp` does."""
