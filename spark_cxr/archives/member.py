@@ -63,7 +63,14 @@ def obstacle_of_name(name: str) -> str:
     return ""
 
 
-def spelled(name: str) -> str:
-    """Write a name as text that any table can hold, in one line."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def spelled(path: str) -> str:
+    """Write a path as text that any table can hold."""
+    if path.isascii():
+        return path
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def in_one_line(name: str) -> str:
+    """Write a name so that it stays in its line."""
+    signs = (s if s.isprintable() else s.encode("unicode_escape").decode() for s in spelled(name))
+    return "".join(signs)

@@ -23,7 +23,7 @@ from spark_cxr.archives.member import (
     MemberLost,
     NoFilms,
     Stream,
-    spelled,
+    in_one_line,
 )
 from spark_cxr.images.npy import as_npy
 
@@ -203,7 +203,7 @@ def _classes(metadata: Mapping[bytes, bytes], column: str) -> list[str]:
 
 def name_of(written: Any) -> str | None:
     """Make a name of a path that stands in a row: no more than a name, wherever it leads."""
-    parts = re.sub(r"^\w+:", "", spelled(str(written or ""))).replace("\\", "/").split("/")
+    parts = re.sub(r"^\w+:", "", in_one_line(str(written or ""))).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", ".", "..")) or None
 
 

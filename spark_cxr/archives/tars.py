@@ -17,8 +17,8 @@ from spark_cxr.archives.member import (
     Member,
     MemberLost,
     Stream,
+    in_one_line,
     obstacle_of_name,
-    spelled,
 )
 
 LONGEST_HEADER = 2**20
@@ -74,7 +74,7 @@ class TarFilms:
         return self._found
 
     def _take(self, info: tarfile.TarInfo, found: list[Member], notes: dict[str, str]) -> None:
-        name, kind = spelled(info.name), info.name.rpartition(".")[2].lower()
+        name, kind = in_one_line(info.name), info.name.rpartition(".")[2].lower()
         if info.isdir():
             return
         if kind in (CLASS, NOTES) and info.isfile() and info.size <= LONGEST_NOTE:

@@ -15,8 +15,6 @@ from spark_cxr.datasets import PublishedResult
 from spark_cxr.errors import without_password
 from spark_cxr.images.film import DAMAGED, FLAGS
 from spark_cxr.images.fit import Fit
-from spark_cxr.images.prepare import scaled
-from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics import measure_parts
 from spark_cxr.metrics.results import (
     AuditSummary,
@@ -32,7 +30,7 @@ from spark_cxr.pipeline.evaluate import TestAnswers
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
-from spark_cxr.pipeline.pictures import film_at
+from spark_cxr.pipeline.pictures import film_at, thumbnail
 from spark_cxr.pipeline.subgroups import Subgroups
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config
@@ -40,7 +38,6 @@ from spark_cxr.settings import Config
 PHANTOM = "phantom"
 """With this begins the source that the manifest of phantoms names."""
 PHANTOMS = "drawn phantoms"
-THUMBNAIL, QUALITY = 192, 80
 MISTAKES = 8
 CANDIDATES = 4 * MISTAKES
 """Wrong films among which to find as many that the model does not refuse."""
@@ -191,9 +188,3 @@ def mistakes_of(
         )
         for row in [row for row in worst if row[PATH] not in refused][:MISTAKES]
     )
-
-
-def thumbnail(path: str) -> bytes:
-    """Draw a film small; nothing where its file is gone by now."""
-    film = film_at(path)
-    return b"" if film is None else encode_jpeg(scaled(film, THUMBNAIL), QUALITY)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,9 +34,10 @@ from spark_cxr.metrics.first_look import (
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.folders import FoundFile
-from spark_cxr.pipeline.pictures import film_at
+from spark_cxr.pipeline.ingest import IngestResult
+from spark_cxr.pipeline.pictures import thumbnail
 from spark_cxr.pipeline.readers import choose_reader, read_listed
-from spark_cxr.schemas import LABEL, PATH, SOURCE
+from spark_cxr.schemas import LABEL, PATH, SOURCE, TWINS
 from spark_cxr.settings import Ingest
 
 MONTAGE, PAIRS, EXAMPLES = 12, 12, 3
@@ -54,38 +54,28 @@ SAMPLE = (
 SHOWN = "is_shown"
 
 
-@dataclass(frozen=True)
-class LookTables:
-    """What an ingest has left."""
-
-    images: DataFrame
-    quarantine: DataFrame
-    twins: DataFrame
-    files: int
-    patients: int
-    without_patient: int
-
-
 def first_look(
     spark: SparkSession,
-    tables: LookTables,
+    ingested: IngestResult,
+    quarantine: DataFrame,
     settings: Ingest,
     films_a_class: int,
     checks: Sequence[Check] = (),
 ) -> FirstLook:
     """Count all films, and look at some of each class."""
-    images = _with_few_classes(tables.images).persist()
+    images = _with_few_classes(ingested.images).persist()
     try:
         sample = _sample(spark, images, settings, films_a_class)
         classes = tuple(_classes(images, sample))
-        pairs, n_pairs, n_conflicts = _pairs(tables.twins, tables.images)
+        twins = spark.read.schema(TWINS).parquet(ingested.twins)
+        pairs, n_pairs, n_conflicts = _pairs(twins, ingested.images)
         per_patient = images.where(F.col("patient_id").isNotNull()).groupBy("patient_id").count()
         return FirstLook(
             name=", ".join(each.rstrip("/").rsplit("/", 1)[-1] for each in settings.images),
-            files=tables.files,
-            images=images.count(),
-            patients=tables.patients,
-            without_patient=tables.without_patient,
+            files=ingested.files,
+            images=ingested.n_images,
+            patients=ingested.patients,
+            without_patient=ingested.without_patient,
             most_of_patient=per_patient.agg(F.max("count")).first()[0] or 0,
             tables=tuple(_tables(images)),
             classes=classes,
@@ -95,7 +85,7 @@ def first_look(
             pairs=pairs,
             n_pairs=n_pairs,
             n_conflicts=n_conflicts,
-            quarantine=tuple(_set_aside(tables.quarantine)),
+            quarantine=tuple(_set_aside(quarantine)),
             checks=tuple(checks),
             setup=tuple(_setup(settings, films_a_class, len(sample))),
             sampled=len(sample),
@@ -248,16 +238,11 @@ def _pair(row: Any) -> NearPair:
             name=row[f"path_{side}"].rsplit("/", 1)[-1],
             label=row[f"label_{side}"],
             source=row[f"source_{side}"],
-            image=_thumbnail(row[f"path_{side}"]),
+            image=thumbnail(row[f"path_{side}"], SMALL),
         )
         for side in "ab"
     )
     return NearPair(row["kind"], row["likeness"], (one, other))
-
-
-def _thumbnail(path: str) -> bytes:
-    film = film_at(path)
-    return b"" if film is None else encode_jpeg(scaled(film, SMALL), QUALITY)
 
 
 def _set_aside(quarantine: DataFrame) -> Iterator[SetAside]:

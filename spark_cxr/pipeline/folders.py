@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spark_cxr.archives import catalog as archives
-from spark_cxr.archives.member import BadArchive, NoFilms
+from spark_cxr.archives.member import BadArchive, NoFilms, in_one_line, spelled
 from spark_cxr.film_places import is_table
 from spark_cxr.metrics.wording import counted
 
@@ -301,19 +301,6 @@ def obstacle_of(path: str) -> str:
     if spelled(path) != path:
         return NO_UTF8
     return COLON if ":" in path.rpartition("/")[2] else ""
-
-
-def spelled(path: str) -> str:
-    """Write a path as text that any table can hold."""
-    if path.isascii():
-        return path
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def in_one_line(name: str) -> str:
-    """Write a name so that it stays in its line."""
-    signs = (s if s.isprintable() else s.encode("unicode_escape").decode() for s in spelled(name))
-    return "".join(signs)
 
 
 def _cover(top: _Folder) -> Iterator[str]:

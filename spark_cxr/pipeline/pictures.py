@@ -15,6 +15,7 @@ from spark_cxr.images.decode import decode
 from spark_cxr.images.film import DEFAULT_LIMITS, Box, Limits, Pixels
 from spark_cxr.images.fit import Fit
 from spark_cxr.images.heat import Grid, bounded, heated
+from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.model.attribution import METHODS, has_trees
@@ -29,7 +30,7 @@ from spark_cxr.pipeline.worker_files import FileLost, read_anywhere
 from spark_cxr.schemas import FINDINGS, LABEL, PATH
 
 LONGEST = 360
-QUALITY = 85
+QUALITY, SMALL_QUALITY = 85, 80
 SURE, WRONG, FROM_TOP, FROM_BELOW = "sure", "is_wrong", "from_top", "from_below"
 Film = Mapping[str, Any]
 """A row of `schemas.EXPLANATIONS`."""
@@ -49,6 +50,12 @@ def film_at(address: str, limits: Limits = DEFAULT_LIMITS) -> Pixels | None:
         ValueError,
     ):  # bad images are, and addresses that pyarrow does not understand
         return None
+
+
+def thumbnail(path: str, longest: int = 192) -> bytes:
+    """Draw a film small; nothing where its file is gone by now."""
+    film = film_at(path)
+    return b"" if film is None else encode_jpeg(scaled(film, longest), SMALL_QUALITY)
 
 
 @dataclass(frozen=True)

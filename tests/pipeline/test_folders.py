@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from spark_cxr.archives.member import in_one_line
 from spark_cxr.errors import InputError
 from spark_cxr.pipeline import folders
-from spark_cxr.pipeline.folders import Walk, in_one_line, kind_by_name
+from spark_cxr.pipeline.folders import Walk, kind_by_name
 from spark_cxr.pipeline.globs import expanded
 from spark_cxr.pipeline.readers import read_files
 from spark_cxr.pipeline.sources import list_files

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.checks.summary import audit_summary
-from spark_cxr.pipeline.first_look import LookTables, first_look
+from spark_cxr.pipeline.first_look import first_look
 from spark_cxr.pipeline.ingest import IngestResult, ingest_step
 from spark_cxr.pipeline.near_duplicates import clusters
 from spark_cxr.report.first_look import PAGE, first_look_page
@@ -31,10 +31,7 @@ def with_look(
     twins = spark.read.schema(TWINS).parquet(done.twins)
     quarantine = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
     checks = audit_summary(spark, cfg, done.images, twins, clusters(twins))
-    tables = LookTables(
-        done.images, quarantine, twins, done.files, done.patients, done.without_patient
-    )
-    look = first_look(spark, tables, cfg.ingest, cfg.look.films_a_class, checks)
+    look = first_look(spark, done, quarantine, cfg.ingest, cfg.look.films_a_class, checks)
     output.write_text(PAGE, first_look_page(look))
     counts = {**outcome.counts, "looked_at": look.sampled, "warnings": len(list(look.warnings()))}
     return replace(outcome, counts=counts, text="\n".join((outcome.text, *look.lines())))

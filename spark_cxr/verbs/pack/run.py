@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,6 +18,7 @@ from pyspark.sql import functions as F
 from spark_cxr.errors import BadImage, InputError
 from spark_cxr.metrics.wording import counted
 from spark_cxr.output import KEY_VARIABLE, Outcome, Output, locate, pseudonym_key
+from spark_cxr.pipeline.film_pass import Batches, arrow_schema
 from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.labels import check_match, dataset_of, label_rows, labels_of_files
 from spark_cxr.pipeline.sources import Listing, list_files
@@ -111,11 +114,9 @@ class _Shard:
 
     films: int = 0
     bytes: int = 0
+    lost: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.lost: list[str] = []
-
-    def read(self, rows: Iterator[dict[str, Any]]) -> Iterator[PackedFilm]:
+    def read(self, rows: Iterable[dict[str, Any]]) -> Iterator[PackedFilm]:
         """Read films; one that is gone is noted."""
         for row in rows:
             try:
@@ -127,42 +128,18 @@ class _Shard:
             yield PackedFilm(row[NAME], data, row[LABEL])
 
 
-def _writer(address: str, kind: str) -> Any:
+def _writer(address: str, kind: str) -> Callable[[Batches], Batches]:
     """Make the function that writes the shards of a task, each under its name when it is whole."""
 
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def write(batches: Batches) -> Batches:
         rows = (row for batch in batches for row in batch.to_pylist())
-        waiting = next(rows, None)
-        while waiting is not None:
-            number, shard = waiting[SHARD], _Shard()
-            mine, waiting = _until_next(waiting, rows)
-            _write(address, f"films-{number:05d}{SUFFIX[kind]}", shard.read(iter(mine)), kind)
-            done = {SHARD: number, "bytes": shard.bytes, "films": shard.films, "lost": shard.lost}
-            yield pa.RecordBatch.from_pylist([done], schema=_SCHEMA)
+        for number, films in groupby(rows, itemgetter(SHARD)):
+            shard = _Shard()
+            _write(address, f"films-{number:05d}{SUFFIX[kind]}", shard.read(films), kind)
+            done = {SHARD: number, **asdict(shard)}
+            yield pa.RecordBatch.from_pylist([done], schema=arrow_schema(_DONE))
 
     return write
-
-
-_SCHEMA = pa.schema(
-    [
-        (SHARD, pa.int32()),
-        ("bytes", pa.int64()),
-        ("films", pa.int32()),
-        ("lost", pa.list_(pa.string())),
-    ]
-)
-
-
-def _until_next(
-    first: dict[str, Any], rows: Iterator[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Take the rows of one shard, and the first row of the next."""
-    mine = [first]
-    for row in rows:
-        if row[SHARD] != first[SHARD]:
-            return mine, row
-        mine.append(row)
-    return mine, None
 
 
 def _write(address: str, name: str, films: Iterator[PackedFilm], kind: str) -> None:
