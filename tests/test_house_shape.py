@@ -1,6 +1,7 @@
 """The shape of the house: files in one order, names once, films decoded in one place."""
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -103,3 +104,22 @@ def test_no_field_of_a_record_is_called_by_a_participle() -> None:
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
     }
     assert {each for each in fields if each.partition(".")[2] in PARTICIPLES} == set()
+
+
+def test_git_leaves_no_file_of_the_house_out() -> None:
+    words = [
+        "git",
+        "status",
+        "--porcelain",
+        "--ignored",
+        "-uall",
+        "--",
+        "spark_cxr",
+        "tests",
+        "jobs",
+    ]
+    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    if shown.returncode:
+        pytest.skip(f"not a git checkout: {shown.stderr.strip()}")
+    ignored = [line[3:] for line in shown.stdout.splitlines() if line.startswith("!!")]
+    assert [path for path in ignored if not path.endswith((".pyc", '.pyc"'))] == []
