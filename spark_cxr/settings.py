@@ -195,6 +195,8 @@ class Finetune:
     refit: bool = setting()
     val_fraction: float = setting(least=0.01, most=0.5)
     augment: float = setting(least=0, most=3)
+    augment_ranges: Names = setting()
+    augment_rare: float = setting(least=1, most=3)
     mirror_films: bool = setting()
     never: Paths = setting()
     workers: int = setting(least=0, most=1024)

@@ -206,6 +206,7 @@ LEAST_AND_MOST = {
     "finetune.distil": (0, 100, 0.5),
     "finetune.val_fraction": (0.01, 0.5, 0.001),
     "finetune.augment": (0, 3, 0.5),
+    "finetune.augment_rare": (1, 3, 0.5),
     "finetune.workers": (0, 1024, 1),
     "audit.examples": (0, 100, 1),
     "gate.false_alarms": (0.0001, 0.5, 0.00005),

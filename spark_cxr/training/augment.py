@@ -81,7 +81,7 @@ def _noisy(film: Pixels, most: float, draws: Draws) -> Pixels:
     return np.asarray(levels, np.uint8)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _bank(most: float, height: int, width: int) -> NDArray[np.int16]:
     """Draw grain once: drawing it for each film would take ten times as long as adding it."""
     normal = np.random.default_rng(0).standard_normal((height, width), np.float32)

@@ -58,7 +58,8 @@ class Feed:
     """Of each class."""
     batch_size: int
     seed: int
-    strengths: Augment
+    strengths: tuple[Augment, ...]
+    """How far films of each class are changed, or a single one for all."""
     smoothing: float = 0.0
     is_drawn_by_weight: bool = False
     is_shuffled: bool = True
@@ -139,7 +140,7 @@ class Feed:
         films = [
             augment(
                 pixels[int(row)],
-                self.strengths,
+                self.strengths[int(self.labels[row]) if len(self.strengths) > 1 else 0],
                 np.random.default_rng([self.seed, epoch, int(place), _OF_AUGMENTING]),
             )
             for row, place in zip(numbers, places, strict=True)
@@ -162,7 +163,7 @@ def training_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: 
         weights,
         recipe.batch_size,
         recipe.seed,
-        recipe.augment,
+        recipe.augment_by_class(np.bincount(labels, minlength=len(weights)).tolist()),
         recipe.label_smoothing,
         is_drawn_by_weight=recipe.balance == "sampling",
     )
@@ -170,7 +171,7 @@ def training_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: 
 
 def checking_feed(films: CachedFilms, labels: Numbers, weights: Floats, recipe: Recipe) -> Feed:
     """Feed films as they are, in their order; a film counts as its class does in training."""
-    return Feed(films, labels, weights, recipe.batch_size, recipe.seed, STILL, is_shuffled=False)
+    return Feed(films, labels, weights, recipe.batch_size, recipe.seed, (STILL,), is_shuffled=False)
 
 
 def finding_feeds(
@@ -185,7 +186,7 @@ def finding_feeds(
         recipe: How they are augmented, and drawn.
     """
     none, alike = np.zeros(train.count, np.int64), np.ones(1, np.float32)
-    learning = Feed(train, none, alike, recipe.batch_size, recipe.seed, recipe.augment)
+    learning = Feed(train, none, alike, recipe.batch_size, recipe.seed, (recipe.augment,))
     still = checking_feed(train, none, alike, recipe)
     check = checking_feed(val, np.zeros(val.count, np.int64), alike, recipe)
     feeds = zip((learning, still, check), cells, strict=True)

@@ -182,7 +182,7 @@ def _begin(course: Course, phase: str, saved: Saved | None) -> Course:
     if saved is not None and phase == _phase_of(saved.state, recipe):
         checkpoint.assign(trainee.model.optimizer.variables, saved.optimiser)
     if phase == CALM:
-        return replace(course, train=replace(course.train, strengths=recipe.augment.calm))
+        return replace(course, train=replace(course.train, strengths=(recipe.augment.calm,)))
     return course
 
 

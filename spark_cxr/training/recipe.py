@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -54,6 +55,10 @@ class Augment:
 
 STILL = Augment().times(0)
 """Films as they are."""
+LARGEST = Augment(
+    zoom=1, shift=0.5, rotation=180, brightness=1, contrast=3, gamma=3, noise=1, erase=9
+)
+"""What a single range may be set to."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ class Recipe:
     """Solve the last layer once more at the end, on films as they are."""
     precision: str
     augment: Augment
+    augment_rare: float = 1.0
+    """How much stronger films of the rarest class are changed than those of the commonest."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the recipe as JSON knows it."""
@@ -107,6 +114,18 @@ class Recipe:
     def stronger(self, strength: float) -> Recipe:
         """Augment more or less."""
         return replace(self, augment=self.augment.times(strength))
+
+    def augment_by_class(self, films: Sequence[int]) -> tuple[Augment, ...]:
+        """Say how far films of each class are changed, by how many there are; one may be for all.
+
+        Between the commonest class and the rarest, strength grows by the same factor whenever films
+        become fewer by the same factor.
+        """
+        most, least = max(films), max(1, min(films))
+        if self.augment_rare == 1 or most <= least:
+            return (self.augment,)
+        rarities = (math.log(most / max(1, count)) / math.log(most / least) for count in films)
+        return tuple(self.augment.times(self.augment_rare**rarity) for rarity in rarities)
 
 
 def from_json(values: Mapping[str, Any]) -> Recipe:

@@ -58,6 +58,20 @@ def test_films_that_train_are_augmented_otherwise_each_epoch(films):
     assert all((first[row] != second[row]).any() for row in range(45))
 
 
+def test_rare_classes_are_changed_more_and_the_commonest_as_ever(films):
+    plain, more = (by_row(told(fed(films, augment_rare=rare))) for rare in (1.0, 3.0))
+    same_films = {row for row in range(45) if (plain[row] == more[row]).all()}
+    assert same_films == {row for row, label in enumerate(LABELS) if label == 0}
+
+
+def test_strength_grows_as_films_become_fewer():
+    recipe = replace(RECIPE, augment=Augment(), augment_rare=4.0)
+    assert [each.rotation for each in recipe.augment_by_class([1600, 400, 100])] == [10, 20, 40]
+    assert recipe.augment_by_class([7, 7]) == (Augment(),)
+    assert len(recipe.augment_by_class([7, 0])) == 2
+    assert replace(recipe, augment_rare=1.0).augment_by_class([9, 1]) == (Augment(),)
+
+
 def by_row(batches):
     return {int(row): batch.films[i] for batch in batches for i, row in enumerate(batch.rows)}
 

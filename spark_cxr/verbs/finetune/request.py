@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from spark_cxr.backbones import catalog, weights
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.catalog import Backbone
 from spark_cxr.backbones.weights import Weights
-from spark_cxr.errors import ConfigError
+from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.output import is_here
-from spark_cxr.settings import Config
+from spark_cxr.settings import Config, Finetune
 from spark_cxr.training.network import check_layers
-from spark_cxr.training.recipe import Augment, Recipe
+from spark_cxr.training.recipe import LARGEST, Augment, Recipe
 from spark_cxr.training.team import need_torch
 
 LINEAR = "linear"
+RANGES = tuple(item.name for item in fields(Augment) if item.name != "mirror")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,6 @@ def recipe_of(cfg: Config) -> Recipe:
     """Read how to train, and refuse what cannot be done."""
     settings = cfg.finetune
     _check(cfg)
-    augment = replace(Augment().times(settings.augment), mirror=settings.mirror_films)
     return Recipe(
         seed=cfg.run.seed,
         head=_units(settings.head),
@@ -57,8 +58,29 @@ def recipe_of(cfg: Config) -> Recipe:
         distil=settings.distil,
         refit=settings.refit,
         precision=settings.train_precision,
-        augment=augment,
+        augment=_augment(settings),
+        augment_rare=settings.augment_rare,
     )
+
+
+def _augment(settings: Finetune) -> Augment:
+    """Read the strength of all changes, and the ranges of single ones."""
+    ranges = dict[str, Any]()
+    for word in settings.augment_ranges:
+        name, _, number = word.partition("=")
+        if name not in RANGES:
+            received, way_out = f"--augment-ranges {word}", nearest(name, RANGES)
+            raise ConfigError("a range that augmentation has", received, way_out)
+        most = getattr(LARGEST, name)
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= most:
+            received, way_out = f"--augment-ranges {word}", f"Write it like {name}={most / 10:g}"
+            raise ConfigError(f"{name} as a number from 0 to {most:g}", received, way_out)
+        ranges[name] = value
+    return replace(Augment().times(settings.augment), mirror=settings.mirror_films, **ranges)
 
 
 def _best_by(cfg: Config) -> str:
@@ -123,6 +145,11 @@ def _check(cfg: Config) -> None:
             cfg.ingest.findings and settings.balance_by == "sampling",
             "--balance-by sampling with --findings",
             "A film has several: say --balance-by weights, or none",
+        ),
+        (
+            cfg.ingest.findings and settings.augment_rare != 1,
+            "--augment-rare with --findings",
+            "A film has several: leave it out",
         ),
         (
             cfg.ingest.findings and cfg.train.classes,

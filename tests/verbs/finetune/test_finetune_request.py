@@ -1,9 +1,12 @@
 """What a fine-tuning refuses, before it has read anything."""
 
+from dataclasses import replace
+
 import pytest
 
 from spark_cxr.config import defaults
 from spark_cxr.errors import ConfigError
+from spark_cxr.training.recipe import Augment
 from spark_cxr.verbs.finetune.request import recipe_of, start_of, with_weights
 from tests.training.training_tasks import save_body
 
@@ -35,6 +38,33 @@ def test_strength_of_the_augmentation_counts_for_all_of_it_but_mirroring():
     half = recipe_of(defaults(finetune={"augment": 0.5, "mirror_films": True})).augment
     assert half.rotation == pytest.approx(plain.rotation / 2)
     assert (plain.mirror, half.mirror) == (False, True)
+
+
+def test_single_ranges_take_the_place_of_what_the_strength_makes():
+    given = {"augment": 0.5, "augment_ranges": ["zoom=0.07", "rotation=0"]}
+    found, half = recipe_of(defaults(finetune=given)).augment, Augment().times(0.5)
+    assert found == replace(half, zoom=0.07, rotation=0.0)
+
+
+@pytest.mark.parametrize(
+    ("word", "refused"),
+    [
+        ("zom=0.1", "Expected a range that augmentation has. Received: --augment-ranges zom=0.1. "),
+        ("mirror=1", "Expected a range that augmentation has. "),
+        ("0.1", "Expected a range that augmentation has. "),
+        ("zoom", "Expected zoom as a number from 0 to 1. Received: --augment-ranges zoom. "),
+        ("zoom=nan", "Expected zoom as a number from 0 to 1. "),
+        ("rotation=181", "Expected rotation as a number from 0 to 180. "),
+        ("noise=-0.1", "Expected noise as a number from 0 to 1. "),
+    ],
+)
+def test_ranges_that_there_are_not_are_refused(word, refused):
+    assert refusal(finetune={"augment_ranges": [word]}).startswith(refused)
+
+
+def test_findings_have_no_rare_class_to_augment_more():
+    received = refusal(finetune={"augment_rare": 2.0}, ingest={"findings": ["all"]})
+    assert "--augment-rare with --findings" in received
 
 
 def test_no_epoch_at_all_is_refused():
