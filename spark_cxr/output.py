@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 RECORD = "run.json"
+RUNS = "_runs"
+"""Folder of a table of scores in which each of its runs has its record."""
 KEY = "_pseudonym.key"
 KEY_VARIABLE = "SPARK_CXR_KEY"
 SHORTEST_KEY = 16

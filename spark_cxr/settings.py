@@ -90,9 +90,10 @@ class LungSearch:
 
 @dataclass(frozen=True)
 class RunList:
-    """Section [runs]: which runs are listed."""
+    """Section [runs]: which runs are listed, and how many films of a table wait for labels."""
 
     folder: str
+    queue: int = setting(least=0, most=1000)
 
 
 @dataclass(frozen=True)
@@ -487,8 +488,6 @@ class Config:
 SECTIONS: dict[str, Any] = get_type_hints(Config)
 WITHOUT_OUT = frozenset(("score", "serve", "load", "runs"))
 """Sections of verbs that write to a place of their own or nowhere, and take nothing of [run]."""
-
-
 _TRAIN = ("phantoms", "ingest", "features", "train", "gate")
 FLAGS_OF = {
     "train": (*_TRAIN, "signing", "track", "registry"),

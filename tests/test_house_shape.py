@@ -14,7 +14,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 DECODERS = {
     "spark_cxr/images/film_pass.py": "the pass itself",
     "spark_cxr/model/model.py": "explain, of one film that a program holds",
-    "spark_cxr/pipeline/pictures.py": "on the driver: a few films drawn into a page",
+    "spark_cxr/pipeline/thumbnails.py": "on the driver: a few films drawn into a page",
     "spark_cxr/sparkdl/imageIO.py": "readImages, whose rows are the pixels",
 }
 """Who calls `images.decode.decode`, and why it is no pass."""

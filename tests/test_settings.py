@@ -188,6 +188,7 @@ LEAST_AND_MOST = {
     "ingest.max_bad": (0, 1, 0.5),
     "ingest.max_bytes": (1, 2_000_000_000, 1),
     "look.films_a_class": (0, 100_000, 1),
+    "runs.queue": (0, 1000, 1),
     "pack.shard_bytes": (1, 2**40, 1),
     "ingest.likeness": (0.8, 1, 0.1),
     "features.network_size": (0, 16384, 1),

@@ -9,8 +9,8 @@ from typing import Any
 from spark_cxr.metrics.wording import decimal, percent
 
 Json = Mapping[str, Any]
-REPORTS = ("report.html", "films.html")
-"""Pages of a run that are linked, the first that is there."""
+REPORTS = ("report.html", "films.html", "_scores.html")
+"""Pages of a run, or of a table of scores, that are linked: the first that is there."""
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from spark_cxr.pipeline.evaluate import TestAnswers
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
-from spark_cxr.pipeline.pictures import film_at, thumbnail
 from spark_cxr.pipeline.subgroups import Subgroups
+from spark_cxr.pipeline.thumbnails import film_at, thumbnail
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config
 

@@ -35,8 +35,8 @@ from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.folders import FoundFile
 from spark_cxr.pipeline.ingest import IngestResult
-from spark_cxr.pipeline.pictures import thumbnail
 from spark_cxr.pipeline.readers import choose_reader, read_listed
+from spark_cxr.pipeline.thumbnails import thumbnail
 from spark_cxr.schemas import LABEL, PATH, SOURCE, TWINS
 from spark_cxr.settings import Ingest
 

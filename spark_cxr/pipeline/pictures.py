@@ -1,4 +1,4 @@
-"""Films as the pictures of a page: thumbnails, a contact sheet, panels with heat for a report."""
+"""Films with their heat as the pictures of a page: a contact sheet, panels for a report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.engines.plan import Plan
-from spark_cxr.images.decode import decode
-from spark_cxr.images.film import DEFAULT_LIMITS, Box, Limits, Pixels
+from spark_cxr.images.film import Box, Limits
 from spark_cxr.images.fit import Fit
 from spark_cxr.images.heat import Grid, bounded, heated
-from spark_cxr.images.prepare import scaled
 from spark_cxr.images.raster import encode_jpeg
 from spark_cxr.metrics.results import ClassPanels, ContactSheet, Panel, Shelf
 from spark_cxr.model.attribution import METHODS, has_trees
@@ -26,11 +24,11 @@ from spark_cxr.model.model import read_predictor
 from spark_cxr.output import Output
 from spark_cxr.pipeline.explanations import TARGET, ExplainTask, explained, films_of
 from spark_cxr.pipeline.readers import AUTO
-from spark_cxr.pipeline.worker_files import FileLost, read_anywhere
+from spark_cxr.pipeline.thumbnails import film_at
 from spark_cxr.schemas import FINDINGS, LABEL, PATH
 
 LONGEST = 360
-QUALITY, SMALL_QUALITY = 85, 80
+QUALITY = 85
 SURE, WRONG, FROM_TOP, FROM_BELOW = "sure", "is_wrong", "from_top", "from_below"
 Film = Mapping[str, Any]
 """A row of `schemas.EXPLANATIONS`."""
@@ -38,24 +36,6 @@ MAX_BYTES = 2**31
 """Of a film: those here were read before."""
 MOST_OF_TREES = 1
 """Films of each kind for heads that take 65 passes a film."""
-
-
-def film_at(address: str, limits: Limits = DEFAULT_LIMITS) -> Pixels | None:
-    """Read a film once more; None where its file is gone by now, or no film any more."""
-    try:
-        return decode(read_anywhere(address), limits).pixels
-    except (
-        FileLost,
-        OSError,
-        ValueError,
-    ):  # bad images are, and addresses that pyarrow does not understand
-        return None
-
-
-def thumbnail(path: str, longest: int = 192) -> bytes:
-    """Draw a film small; nothing where its file is gone by now."""
-    film = film_at(path)
-    return b"" if film is None else encode_jpeg(scaled(film, longest), SMALL_QUALITY)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Elements of a page: everything that is not markup already is escaped.
 
-The page carries all it needs: no script, no font, no address is ever asked for anything, and a
-content policy in its head forbids it to be otherwise.
+The page carries all it needs: no font, no address is ever asked for anything, and a content policy
+in its head forbids it to be otherwise. A script runs only if it is the page's own, by its digest.
 """
 
 import base64
+import hashlib
 import html
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +13,7 @@ from spark_cxr.errors import InputError
 from spark_cxr.metrics.wording import printable
 from spark_cxr.report.style import CSS
 
-VOID = {"meta", "img", "br", "hr"}
+VOID = {"meta", "img", "br", "hr", "input"}
 """Elements of HTML that have no content and no end."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -108,19 +109,22 @@ def picture(data: bytes, alt: str) -> Html:
     return element("img", src=f"data:{_media_type(data)};base64,{coded}", alt=alt)
 
 
-def page(title: str, *children: Content) -> str:
-    """Wrap contents into a whole document."""
+def page(title: str, *children: Content, script: str = "") -> str:
+    """Wrap contents into a whole document, with a script of its own where it has one."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    policy = f"{POLICY}; script-src 'sha256-{digest}'" if script else POLICY
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="referrer", content="no-referrer"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
         element("title", title),
         element("style", Html(CSS)),
     )
-    body = element("body", element("main", *children))
+    scripts = [element("script", Html(script))] if script else []
+    body = element("body", element("main", *children), *scripts)
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 

@@ -123,6 +123,19 @@ figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-
 .panel img { aspect-ratio: auto; }
 .film.own img { outline: 3px solid var(--accent); }
 .film b { color: var(--ink); }
+.queue fieldset { border: 0; margin: .5rem 0 0; padding: 0; min-width: 0; }
+.queue legend { color: var(--muted); font-size: .8125rem; padding: 0; }
+.queue label {
+  display: flex; gap: .45rem; align-items: baseline; padding: .2rem 0; font-size: .9375rem;
+  overflow-wrap: anywhere;
+}
+#save {
+  position: sticky; bottom: 1rem; margin-top: 1.5rem; padding: .6rem 1.1rem; font: inherit;
+  font-weight: 600; color: var(--paper); background: var(--accent); border: 0;
+  border-radius: .4rem; cursor: pointer;
+}
+#save:disabled { color: var(--muted); background: var(--faint); cursor: default; }
+#save:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
 .film code { display: block; overflow-wrap: anywhere; font-size: .75rem; margin-top: .2rem; }
 code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre {

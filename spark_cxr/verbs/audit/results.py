@@ -16,7 +16,7 @@ from spark_cxr.metrics.results import Row, RunSummary
 from spark_cxr.metrics.wording import counted
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, split_words
-from spark_cxr.pipeline.pictures import film_at
+from spark_cxr.pipeline.thumbnails import film_at
 from spark_cxr.report.audit import AuditReport, audit_page, verdict
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.audit.films import AuditFilms

@@ -24,7 +24,7 @@ from spark_cxr.metrics.transfer import transfers
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.pipeline.data_summary import MISTAKES, PHANTOMS
-from spark_cxr.pipeline.pictures import thumbnail
+from spark_cxr.pipeline.thumbnails import thumbnail
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.evaluate.answers import EvaluatedFilms
 from spark_cxr.verbs.evaluate.films import EvaluationSource

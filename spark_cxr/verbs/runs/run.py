@@ -1,4 +1,4 @@
-"""`runs`: every run below a folder, by its own record, on one page."""
+"""`runs`: every run below a folder, by its own record, on one page; or a table of scores."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 from spark_cxr.errors import InputError
 from spark_cxr.metrics.run_index import RunLine, run_line
-from spark_cxr.output import RECORD
-from spark_cxr.report.runs import PAGE, runs_page
+from spark_cxr.output import RECORD, RUNS
+from spark_cxr.report import runs, scores
 from spark_cxr.settings import Config
+from spark_cxr.verbs.runs.scores import score_report
 
 METRICS = "metrics.json"
 LARGEST = 2**26
@@ -22,17 +23,22 @@ DEEPEST = 6
 
 
 def list_runs(cfg: Config) -> dict[str, Any]:
-    """Write the page beside the runs, and give its place and their number."""
+    """Write the page beside the runs, or into the table; give its place and what it shows."""
     top = Path(cfg.runs.folder)
     if not cfg.runs.folder or not top.is_dir():
         received = cfg.runs.folder or "none"
         raise InputError("--folder DIR that exists", received, "Say spark-cxr runs --folder DIR")
-    runs = list(runs_below(top))
-    if not runs:
+    if (top / RUNS).is_dir():
+        report = score_report(str(top), cfg.runs.queue)
+        page = top / scores.PAGE
+        page.write_text(scores.scores_page(report), encoding="utf-8")
+        return {"page": str(page), "models": len(report.models), "queue": len(report.queue)}
+    found = list(runs_below(top))
+    if not found:
         raise InputError(f"runs below {top}", f"no {RECORD}", "Name a folder that holds runs")
-    page = top / PAGE
-    page.write_text(runs_page(top.resolve().name, runs), encoding="utf-8")
-    return {"page": str(page), "runs": len(runs)}
+    page = top / runs.PAGE
+    page.write_text(runs.runs_page(top.resolve().name, found), encoding="utf-8")
+    return {"page": str(page), "runs": len(found)}
 
 
 def runs_below(top: Path) -> Iterator[RunLine]:
@@ -40,12 +46,17 @@ def runs_below(top: Path) -> Iterator[RunLine]:
     for folder, names, files in os.walk(top):
         here = Path(folder)
         depth = len(here.relative_to(top).parts)
+        record = _json(_last_run(here) if RUNS in names else here / RECORD)
         names[:] = sorted(name for name in names if name[0] not in "._") if depth < DEEPEST else []
-        record = _json(here / RECORD) if RECORD in files else {}
         if isinstance(record.get("job"), str) and "status" in record:
             place = str(here.relative_to(top))
             metrics = _json(here / METRICS) if METRICS in files else {}
             yield run_line(place, record, metrics, files)
+
+
+def _last_run(table: Path) -> Path:
+    """Find the record of the last run that has written a table of scores: they go by their time."""
+    return max((table / RUNS).glob(f"*/{RECORD}"), default=table / RECORD)
 
 
 def _json(file: Path) -> dict[str, Any]:

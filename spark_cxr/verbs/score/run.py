@@ -21,7 +21,7 @@ from spark_cxr.backbones.engines.plan import INT8
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import Tally, measure_drift
 from spark_cxr.model.model import Model, load_model
-from spark_cxr.output import Outcome, Output, absolute, is_here, locate
+from spark_cxr.output import RUNS, Outcome, Output, absolute, is_here, locate
 from spark_cxr.pipeline.explanations import explain_paths
 from spark_cxr.pipeline.int8_scorer import in_int8
 from spark_cxr.pipeline.path_lists import is_list_here
@@ -37,7 +37,6 @@ from spark_cxr.verbs.score.one_process import OneProcess, are_few
 from spark_cxr.verbs.score.reading import Look, spark_reader
 from spark_cxr.verbs.score.results import Totals
 from spark_cxr.verbs.score.table import (
-    RUNS,
     SCORED,
     DeltaTable,
     ParquetTable,

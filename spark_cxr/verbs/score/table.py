@@ -52,7 +52,6 @@ TABLES = {
 """The tables below the directory, and the columns of each."""
 SCORED_ON = "scored_on"
 """Their partition: the day, in UTC."""
-RUNS = "_runs"
 HALF = ".half"
 KEY = ("path", "sha256", "model", "modified", "bytes")
 KEYS = arrow_schema(KNOWN.replace("timestamp", "bigint"))
