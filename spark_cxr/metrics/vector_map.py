@@ -41,17 +41,18 @@ class Likeness:
 
 @dataclass(frozen=True)
 class VectorMap:
-    """Some films of a test, where the vectors of one network put them."""
+    """Some films, where the vectors of one network put them."""
 
     backbone: str
     head: str
-    """The best on these vectors; its mistakes are those of `predicted`."""
+    """The best on these vectors, whose mistakes `predicted` shows; empty where none was tested."""
     films: int
-    """Of the test, of which these were drawn by lot."""
+    """Of the test, or in all, of which these were drawn by lot."""
     places: tuple[tuple[float, float], ...]
     """Each from 0 to 1; one unit is as long across as up."""
     labels: tuple[str, ...]
     predicted: tuple[str, ...]
+    """Empty without a head."""
     sources: tuple[str | None, ...]
     kept: float
     """Share of the films nearest by angle that are also among the nearest on the map."""

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from spark_cxr.errors import REASONS
-from spark_cxr.images.film import Film
+from spark_cxr.images.film import Film, Limits
 from spark_cxr.images.film_pass import Content, FilmPass, FilmViews, opener
 from spark_cxr.images.prepare import grey, resize, scaled
 from spark_cxr.images.raster import encode_jpeg, encode_png
@@ -31,6 +31,7 @@ from spark_cxr.metrics.first_look import (
     SampledClass,
     SetAside,
 )
+from spark_cxr.metrics.vector_map import VectorMap
 from spark_cxr.pipeline.film_pass import TableFile, TablePass, over_films
 from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.folders import FoundFile
@@ -52,6 +53,8 @@ SAMPLE = (
     "small binary, thumbnail binary"
 )
 SHOWN = "is_shown"
+TOO_SMALL, OF_ANY_SIZE = "too_small", Limits(min_side=1)
+"""The reason for which a file is set aside that can be drawn all the same."""
 
 
 def first_look(
@@ -61,6 +64,7 @@ def first_look(
     settings: Ingest,
     films_a_class: int,
     checks: Sequence[Check] = (),
+    maps: Sequence[VectorMap] = (),
 ) -> FirstLook:
     """Count all films, and look at some of each class."""
     images = _with_few_classes(ingested.images).persist()
@@ -85,6 +89,7 @@ def first_look(
             pairs=pairs,
             n_pairs=n_pairs,
             n_conflicts=n_conflicts,
+            maps=tuple(maps),
             quarantine=tuple(_set_aside(quarantine)),
             checks=tuple(checks),
             setup=tuple(_setup(settings, films_a_class, len(sample))),
@@ -252,5 +257,12 @@ def _set_aside(quarantine: DataFrame) -> Iterator[SetAside]:
     counts = {row["reason"]: row["count"] for row in quarantine.groupBy("reason").count().collect()}
     for reason, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
         own = [row for row in first if row["reason"] == reason]
-        names = tuple((row[PATH].rsplit("/", 1)[-1], row["detail"] or "") for row in own)
-        yield SetAside(f"{reason}: {REASONS.get(reason, '')}", count, names)
+        examples = tuple(
+            (
+                row[PATH].rsplit("/", 1)[-1],
+                row["detail"] or "",
+                thumbnail(row[PATH], limits=OF_ANY_SIZE) if reason == TOO_SMALL else b"",
+            )
+            for row in own
+        )
+        yield SetAside(f"{reason}: {REASONS.get(reason, '')}", count, examples)

@@ -200,7 +200,9 @@ def _of_folders(files: DataFrame, settings: Ingest, may_lack: bool) -> DataFrame
     dataset = _dataset_of_one(settings)
     label = None
     if dataset.labels == "folder":
-        label = F.coalesce(F.col(BESIDE), label_from_path(dataset))
+        # Only a listing knows what archives have beside their films; keys of vectors have nothing.
+        beside = [F.col(BESIDE)] if BESIDE in files.columns else []
+        label = F.coalesce(*beside, label_from_path(dataset))
     return labels_of_words(files, label, settings, may_lack)
 
 

@@ -23,7 +23,7 @@ def film_at(address: str, limits: Limits = DEFAULT_LIMITS) -> Pixels | None:
         return None
 
 
-def thumbnail(path: str, longest: int = 192) -> bytes:
+def thumbnail(path: str, longest: int = 192, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Draw a film small; nothing where its file is gone by now."""
-    film = film_at(path)
+    film = film_at(path, limits)
     return b"" if film is None else encode_jpeg(scaled(film, longest), QUALITY)

@@ -23,6 +23,7 @@ from spark_cxr.report.html import (
 )
 from spark_cxr.report.plots import COLOURS, LEFT, WIDTH, add_axes
 from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.vector_maps import vector_maps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +52,7 @@ def first_look_page(look: FirstLook) -> str:
         _brightness(look.classes),
         _patients(look),
         _pairs(look),
+        vector_maps(look.maps),
         _quarantine(look),
         section("How it was looked at", facts(look.setup)),
         element("footer", element("p", sections.NOTICE)),
@@ -216,8 +218,19 @@ def _quarantine(look: FirstLook) -> Html:
     if not look.quarantine:
         return sections.NOTHING
     rows = [
-        (each.reason, f"{each.files:,}", "; ".join(f"{name}: {why}" for name, why in each.examples))
+        (
+            each.reason,
+            f"{each.files:,}",
+            "; ".join(f"{name}: {why}" for name, why, _ in each.examples),
+        )
         for each in look.quarantine
     ]
+    drawn = [
+        figure(picture(image, f"file {name}"), join([why, element("code", name)]), class_="film")
+        for each in look.quarantine
+        for name, why, image in each.examples
+        if image
+    ]
     headings = ("Reason", "Files", "The first few")
-    return section("Set aside", table("Files that are no films to work with", headings, rows, 1))
+    counts = table("Files that are no films to work with", headings, rows, 1)
+    return section("Set aside", counts, element("div", *drawn, class_="films") if drawn else "")

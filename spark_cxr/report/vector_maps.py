@@ -62,7 +62,8 @@ def _network(number: int, found: VectorMap) -> Html:
     if len(set(found.sources)) > 1:
         sources = [source or "not known" for source in found.sources]
         questions["source"] = ("By source", _kinds(found, sources))
-    questions["mistakes"] = (f"Mistakes of {found.head}", _mistakes(found))
+    if found.predicted:
+        questions["mistakes"] = (f"Mistakes of {found.head}", _mistakes(found))
     lines = max(-(-len(kinds) // 2) for _, kinds in questions.values())
     panels = (
         figure(Html(_draw(f"map{number}-{name}", title, kinds, lines)), title)
@@ -80,10 +81,11 @@ def _network(number: int, found: VectorMap) -> Html:
 def _in_words(found: VectorMap) -> str:
     """Say how many films are drawn, and what is near to what in all numbers of the vectors."""
     shown = len(found.places)
-    drawn = f"All {counted(found.films, 'film')} of the test"
+    of = " of the test" if found.predicted else ""
+    drawn = f"All {counted(found.films, 'film')}{of}"
     if shown < found.films:
         drawn = (
-            f"{shown:,} of the {found.films:,} films of the test ({percent(shown / found.films)}), "
+            f"{shown:,} of the {found.films:,} films{of} ({percent(shown / found.films)}), "
             "drawn by hash, the same for each network"
         )
     most = min(NEAREST, shown - 1)

@@ -159,7 +159,13 @@ def _check_export(cfg: Config) -> None:
     check_export(cfg.export, cfg.run.overwrite)
 
 
+def _check_look(cfg: Config) -> None:
+    if cfg.look.vectors:
+        open_earlier(cfg.look.vectors, "--vectors", FEATURES)
+
+
 CHECKS: dict[str, Callable[[Config], None]] = {
+    "look": _check_look,
     "signing": _check_signing,
     "export": _check_export,
     "train": _check_training,

@@ -2,14 +2,18 @@
 
 import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from jobs.featurize import JOB as FEATURIZE
 from jobs.ingest import JOB as INGEST
 from jobs.look import JOB
 from spark_cxr import job
+from spark_cxr.errors import InputError
+from spark_cxr.verbs.preflight import preflight
 from tests.quick import defaults
 
 LOOK = {"films_a_class": 200}
@@ -19,7 +23,11 @@ LOOK = {"films_a_class": 200}
 def page(spark, films, tmp_path_factory):
     out = tmp_path_factory.mktemp("look") / "L"
     ingest = {"images": [str(films)], "labels": str(films / "manifest.csv")}
-    said = job.run(JOB, spark, defaults(run={"out": str(out)}, ingest=ingest, look=LOOK))
+    vectors = str(out.parent / "F")
+    made = {"run": {"out": vectors}, "ingest": ingest, "features": {"backbone": "fake"}}
+    job.run(FEATURIZE, spark, defaults(**made))
+    look = {**LOOK, "vectors": vectors}
+    said = job.run(JOB, spark, defaults(run={"out": str(out)}, ingest=ingest, look=look))
     return said, (out / "films.html").read_text()
 
 
@@ -37,6 +45,25 @@ def test_counts_are_those_of_the_manifest(page, films):
     labels = sorted({row["label"] for row in good if row["label"]})
     assert [row[0] for row in rows] == labels
     assert {"png", "jpeg", "dicom"} <= set(heads)
+
+
+def test_the_page_has_a_map_of_the_vectors_without_a_word_of_a_head(page):
+    assert "Maps of the vectors" in page[1]
+    assert "All 60 films. Of the 10 films nearest" in page[1]
+    assert "Mistakes of" not in page[1]
+
+
+def test_what_is_too_small_is_shown(page, films):
+    with (films / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["expected_reason"] == "too_small"]
+    assert re.findall(r'alt="file ([^"]*)"', page[1]) == [Path(row["path"]).name for row in rows]
+    assert rows
+
+
+def test_vectors_that_are_not_there_are_refused_before_a_film_is_read(tmp_path):
+    cfg = defaults(run={"out": str(tmp_path / "L")}, look={"vectors": str(tmp_path / "none")})
+    with pytest.raises(InputError, match="--vectors of a run that ended well"):
+        preflight(cfg, JOB.sections)
 
 
 def test_the_page_has_films_means_and_what_was_set_aside(page):

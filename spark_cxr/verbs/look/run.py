@@ -6,13 +6,16 @@ from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
+from spark_cxr.metrics.vector_map import VectorMap
 from spark_cxr.output import Outcome, Output
 from spark_cxr.pipeline.checks.summary import audit_summary
+from spark_cxr.pipeline.earlier_run import open_earlier
 from spark_cxr.pipeline.first_look import first_look
 from spark_cxr.pipeline.ingest import IngestResult, ingest_step
 from spark_cxr.pipeline.near_duplicates import clusters
+from spark_cxr.pipeline.vector_maps import map_of_films
 from spark_cxr.report.first_look import PAGE, first_look_page
-from spark_cxr.schemas import QUARANTINE, TWINS
+from spark_cxr.schemas import FEATURE_ROWS, FEATURES, QUARANTINE, TWINS
 from spark_cxr.settings import Config
 
 
@@ -31,7 +34,22 @@ def with_look(
     twins = spark.read.schema(TWINS).parquet(done.twins)
     quarantine = spark.read.schema(QUARANTINE).parquet(output.table("quarantine"))
     checks = audit_summary(spark, cfg, done.images, twins, clusters(twins))
-    look = first_look(spark, done, quarantine, cfg.ingest, cfg.look.films_a_class, checks)
+    films = cfg.look.films_a_class
+    maps = _maps(spark, cfg)
+    look = first_look(spark, done, quarantine, cfg.ingest, films, checks, maps)
     output.write_text(PAGE, first_look_page(look))
     counts = {**outcome.counts, "looked_at": look.sampled, "warnings": len(list(look.warnings()))}
     return replace(outcome, counts=counts, text="\n".join((outcome.text, *look.lines())))
+
+
+def _maps(spark: SparkSession, cfg: Config) -> list[VectorMap]:
+    """Map the vectors of an earlier run, where one is named."""
+    if not cfg.look.vectors:
+        return []
+    earlier = open_earlier(cfg.look.vectors, "--vectors", FEATURES)
+    rows = spark.read.schema(FEATURE_ROWS).parquet(earlier.output.table(FEATURES))
+    first = rows.first()
+    if first is None:
+        return []
+    backbone = earlier.features["backbone"]
+    return [map_of_films(rows, len(first[FEATURES]), cfg.run.seed, backbone=backbone)]
