@@ -55,8 +55,8 @@ def endpoint(tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("moto") / "log").open("w")
-    server = subprocess.Popen([SERVER, "-p", str(port)], stdout=log, stderr=log)
+    with (tmp_path_factory.mktemp("moto") / "log").open("w") as log:
+        server = subprocess.Popen([SERVER, "-p", str(port)], stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     ends = time.monotonic() + 60
     while True:
@@ -97,7 +97,8 @@ def store(environment, tmp_path_factory):
     drawn = ("--count", FILMS, "--size", 64, "--bad", BAD, "--formats", "png,dicom")
     spark_cxr(environment, "phantoms", *drawn, "--out", here)
     shutil.make_archive(str(here), "zip", here)
-    s3 = fs.S3FileSystem(endpoint_override=environment["AWS_ENDPOINT_URL"])
+    address = environment["AWS_ENDPOINT_URL"]
+    s3 = fs.S3FileSystem(endpoint_override=address, allow_bucket_creation=True)
     s3.create_dir("cxr")
     fs.copy_files(str(here), "cxr/P", destination_filesystem=s3)
     fs.copy_files(str(here.parent / "P.zip"), "cxr/P.zip", destination_filesystem=s3)
@@ -163,7 +164,7 @@ def test_a_model_is_trained_into_a_bucket_and_read_from_it(environment, store):
 def scoring(table):
     return (
         *("score", "--model", "s3a://cxr/R/model", "--images", "s3a://cxr/P"),
-        *("--table", f"s3a://cxr/{table}", "--max-files-per-trigger", 5),
+        *("--table", f"s3a://cxr/{table}", "--max-files-per-trigger", 1),
     )
 
 
