@@ -22,7 +22,7 @@ def _verb(name: str) -> Any:
     return lambda *given: getattr(import_module("spark_cxr.verbs.score.run"), name)(*given)
 
 
-JOB = Job("score", "Score new files into a growing table", ("score", "drift"), run,
+JOB = Job("score", "Score new files into a growing table", ("score", "drift", "stores"), run,
           opens=_verb("open_run"), may_wait=_verb("may_wait"))  # fmt: skip
 if __name__ == "__main__":
     main(JOB)

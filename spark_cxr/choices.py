@@ -22,6 +22,9 @@ PEERS = (
 WEBDATASET = "webdataset"
 SHARDS = (WEBDATASET, "parquet")
 """What `pack` writes."""
+DELTA = "delta"
+TABLE_FORMATS = ("parquet", DELTA)
+"""What a table of scores is made of."""
 EXPORT_FORMATS = ("parquet", "npy", "lance")
 """How `featurize --export` writes vectors."""
 RECALIBRATE = ("auto", "none", "temperature", "isotonic")

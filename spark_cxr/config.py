@@ -223,7 +223,7 @@ def _shown(value: Any) -> str:
 
 def flagged_items(sections: Sequence[str]) -> Iterator[tuple[str, Field[Any]]]:
     """Give the fields that a job with these sections has flags for, with their section."""
-    names = sections if set(sections) & WITHOUT_OUT else ("run", *sections)
+    names = sections if set(sections) & WITHOUT_OUT else ("run", "stores", *sections)
     return ((name, item) for name in names for item in fields(SECTIONS[name]))
 
 

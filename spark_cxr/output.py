@@ -37,6 +37,8 @@ VECTORS = "features/_network.json"
 """Says which network has made the vectors beside it; written when all of them are there."""
 PARTS = "_parts"
 """Folder of what a run's pass over films has made so far, from which the same command goes on."""
+UNTRIED = {"hdfs", "gs", "abfs", "abfss", "wasb", "wasbs"}
+"""Stores that Spark and pyarrow know, and that none was at hand of."""
 STEP = "_step_"
 """Begins the name of a table that is needed on the way only."""
 
@@ -206,6 +208,11 @@ def is_here(address: str) -> bool:
     """Tell a folder, of this machine or that it sees as one, from what is in a store."""
     scheme, colon, _ = address.partition(":")
     return not colon or "/" in scheme or scheme in ("file", "dbfs")
+
+
+def is_untried(address: str) -> bool:
+    """Tell whether an address is of a store that spark_cxr has never been tried on."""
+    return address.partition(":")[0].lower() in UNTRIED and ":/" in address
 
 
 def absolute(address: str) -> str:

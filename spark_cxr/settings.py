@@ -5,24 +5,12 @@ Defaults and help texts stand in conf/base.toml and nowhere else; here are types
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from spark_cxr import choices
 from spark_cxr.film_places import places
-
-Paths = tuple[str, ...]
-"""Several words on the command line: --images A B."""
-Names = tuple[str, ...]
-"""One word with commas on the command line: --formats png,jpeg."""
-
-
-def setting(**limits: Any) -> Any:
-    """Declare a field: `choices`, patterns of `others`, `least`, `most`, what `bare` flags mean.
-
-    `words` stand for values that no number says.
-    """
-    return field(metadata=limits)
+from spark_cxr.setting import Names, Paths, setting
 
 
 @dataclass(frozen=True)
@@ -32,6 +20,13 @@ class Run:
     out: str
     overwrite: bool
     seed: int = setting(least=0, most=2**63 - 1)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Section [stores]: where films, tables and models may lie."""
+
+    experimental: bool
 
 
 @dataclass(frozen=True)
@@ -371,7 +366,7 @@ class Score:
     max_bytes_per_trigger: int = setting(least=1)
     read: str = setting(choices=choices.READERS)
     max_bytes: int = setting(least=1, most=2_000_000_000)
-    format: str = setting(choices=("parquet", "delta"))
+    format: str = setting(choices=choices.TABLE_FORMATS)
     also: str = setting(choices=("", "csv", "jsonl"))
     explain: int = setting(least=0, most=100_000)
     reduce: str = setting(choices=choices.REDUCE)
@@ -458,6 +453,7 @@ class Config:
     """All settings of one run."""
 
     run: Run
+    stores: Stores
     phantoms: Phantoms
     ingest: Ingest
     lungs: LungSearch

@@ -8,7 +8,8 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.settings import SECTIONS, Config
 
 ALL_FLAGS = (
-    "-h, --help, --conf, --set, --out, --overwrite, --no-overwrite, --seed, --count, --size, "
+    "-h, --help, --conf, --set, --out, --overwrite, --no-overwrite, --seed, "
+    "--experimental, --no-experimental, --count, --size, "
     "--formats, --bad, --masks, --no-masks, --marker, "
     "--several-findings, --unknown, --hospital"
 )
@@ -140,7 +141,7 @@ def test_help_of_a_job_ends_well_and_shows_every_flag(
 @pytest.mark.parametrize("section", SECTIONS)
 def test_section_gives_a_flag_for_each_of_its_fields(section: str) -> None:
     values = read_toml(conf_dir() / "base.toml")
-    sections = [section] if section != "run" else []  # every job has that one
+    sections = [section] if section not in ("run", "stores") else []  # every job has these
     given = vars(make_parser("j", "", sections, values, help_texts()).parse_args([]))
     assert {item.name for item in fields(SECTIONS[section])} <= set(given)
 

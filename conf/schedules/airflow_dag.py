@@ -34,5 +34,6 @@ with DAG(
             *("--model", f"{DATA}/model"),
             *("--images", f"{DATA}/arrivals"),
             *("--table", f"{DATA}/scores"),
+            "--experimental",  # HDFS has never been tried; s3a: needs no such word
         ],
     )

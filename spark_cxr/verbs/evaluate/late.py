@@ -9,6 +9,7 @@ from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr.choices import DELTA
 from spark_cxr.errors import InputError, few
 from spark_cxr.metrics import Overlap
 from spark_cxr.model.manifest import Manifest
@@ -88,7 +89,7 @@ def _scores_of(spark: SparkSession, table: str, manifest: Manifest) -> DataFrame
 def _read(spark: SparkSession, table: str, ddl: str) -> DataFrame:
     address = absolute(table).rstrip("/")
     if _is_delta(address):
-        return spark.read.format("delta").load(address).select(*columns(ddl))
+        return spark.read.format(DELTA).load(address).select(*columns(ddl))
     return spark.read.schema(ddl).parquet(address)
 
 

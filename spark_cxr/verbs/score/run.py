@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr import output as outputs
 from spark_cxr.backbones.engines.plan import INT8
+from spark_cxr.choices import DELTA
 from spark_cxr.errors import ConfigError, OutputError, SparkCxrError
 from spark_cxr.model.drift import Tally, measure_drift
 from spark_cxr.model.model import Model, load_model
@@ -227,7 +228,7 @@ def _open(
 
 def _open_table(session: LateSession, settings: Score) -> Table:
     place = _table_of(settings)
-    if settings.format != "delta":
+    if settings.format != DELTA:
         return ParquetTable(place)
     delta = DeltaTable(session.get(), place)
     delta.make()

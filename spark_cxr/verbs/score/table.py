@@ -32,6 +32,7 @@ from pyarrow import dataset, fs
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from spark_cxr.choices import DELTA
 from spark_cxr.errors import SetupError
 from spark_cxr.output import Output, locate
 from spark_cxr.pipeline.film_pass import arrow_schema
@@ -186,7 +187,7 @@ class DeltaTable:
         store, root = locate(f"{self._place(kind)}/_delta_log")
         if store.get_file_info(root).type == fs.FileType.NotFound:
             return
-        table = self.spark.read.format("delta").load(self._place(kind))
+        table = self.spark.read.format(DELTA).load(self._place(kind))
         rows = table.select(*columns(KNOWN)).withColumn("modified", F.unix_micros("modified"))
         left = rows.toLocalIterator()
         while some := list(islice(left, 10_000)):
@@ -200,11 +201,11 @@ class DeltaTable:
         place, ddl = self._place(kind), TABLES[kind]
         try:
             self.spark.sql(create_of(place, ddl))
-            there = self.spark.read.format("delta").load(place).columns
+            there = self.spark.read.format(DELTA).load(place).columns
             if statement := widen_of(place, ddl, there):
                 self.spark.sql(statement)
         except SPARK_ERRORS as error:
-            if "delta" not in str(error).lower():
+            if DELTA not in str(error).lower():
                 raise
             received = f"{self.spark.version} without it"
             way_out = "Say --format parquet, or start Spark with the package delta-spark"

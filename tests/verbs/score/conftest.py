@@ -88,7 +88,9 @@ def score(spark, tmp_path, folder, model):
 
     def run(**changes):
         settings = {"model": model, "images": [str(folder)], "table": str(tmp_path / "T")}
-        return job.run(JOB, spark, defaults(score={**settings, **changes}))
+        allowed = {"experimental": changes.get("format") == "delta"}
+        cfg = defaults(score={**settings, **changes}, stores=allowed)
+        return job.run(JOB, spark, cfg)
 
     return run
 
