@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from spark_cxr import __version__
+from spark_cxr.completion import completion, flags_of
 from spark_cxr.config import find_benchmarks
 from spark_cxr.console import Verb
 from spark_cxr.errors import ConfigError, nearest
@@ -28,8 +29,16 @@ OTHERS = {
     "serve": "spark_cxr.serve.command:SERVER",
     "load": "spark_cxr.cli:LOAD",
     "runs": "spark_cxr.cli:RUNS",
+    "doctor": "spark_cxr.cli:DOCTOR",
 }
 """Verbs that are no jobs, and where they are."""
+COMPLETION = "completion"
+"""A word that is no verb: what it prints is a script and nothing else."""
+MORE = (
+    "spark-cxr VERB --help            what most people need of a verb",
+    "spark-cxr doctor                 what this machine has, and what is missing",
+    "spark-cxr completion bash        tab completion: bash, zsh, fish",
+)
 
 
 class Command(Protocol):
@@ -78,14 +87,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     if not words or words[0] in ("-h", "--help", "help"):
         lines = [f"  {name:<12} {get(name).summary}" for name in names()]
-        print("\n".join(["usage: spark-cxr VERB [flags]", "", *lines, "", "spark-cxr VERB --help"]))
+        print("\n".join(["usage: spark-cxr VERB [flags]", "", *lines, "", *MORE]))
         return
+    if words[0] == COMPLETION:
+        sys.exit(_complete(words[1:]))
     try:
         verb = get(words[0])
     except ConfigError as error:
         print(f"spark-cxr: {error}", file=sys.stderr)
         sys.exit(2)
     sys.exit(verb.exit_code(_with_folder(words)))
+
+
+def _complete(words: list[str]) -> int:
+    """Print the script of tab completion for a shell."""
+    verbs = {verb: flags_of(get(verb).sections) for verb in names()}
+    try:
+        print(completion("".join(words[:1]), verbs, {verb: get(verb).summary for verb in verbs}))
+    except ConfigError as error:
+        print(f"spark-cxr: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _with_folder(words: list[str]) -> list[str]:
@@ -107,6 +129,13 @@ def _runs(cfg: Config) -> dict[str, Any]:
     return list_runs(cfg)
 
 
+def _doctor(cfg: Config) -> dict[str, Any]:
+    from spark_cxr.verbs.doctor.run import examine
+
+    return examine(cfg)
+
+
+DOCTOR = Verb("doctor", "Say what of this machine can be used, and what is missing", (), _doctor)
 RUNS = Verb("runs", "List the runs below a folder on one page", ("runs",), _runs)
 LOAD = Verb("load", "Measure how fast a server answers", ("load",), _load)
 

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, fields
 from fnmatch import fnmatch
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -185,6 +187,25 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"flags of {self.prog}", unknown, way_out)
 
 
+class _Help(argparse.Action):
+    """`--help` shows what most people need, and examples; `--help-all` shows every flag."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print it and end."""
+        words = read_toml(conf_dir() / "help.toml")[parser.prog]
+        shown, rest = {"help", "help_all", *words["common"]}, ""
+        if self.dest == "help":
+            hidden = [action for action in parser._actions if action.dest not in shown]
+            for action in hidden:
+                action.help = argparse.SUPPRESS
+            rest = f"--help-all shows {len(hidden)} more flags.\n" if hidden else rest
+        verb = parser.prog.replace("_", "-")
+        examples = "".join(f"  spark-cxr {verb} {example}\n" for example in words["examples"])
+        parser.epilog = f"Examples:\n{examples}{rest}"
+        parser.print_help()
+        parser.exit()
+
+
 def make_parser(
     job: str,
     summary: str,
@@ -193,17 +214,35 @@ def make_parser(
     texts: Mapping[tuple[str, str], str],
 ) -> argparse.ArgumentParser:
     """Make the parser of a job that uses `sections`, with defaults and texts of conf/base.toml."""
-    parser = _Parser(prog=job, description=summary, allow_abbrev=False)
-    parser.add_argument("--conf", metavar="FILE.toml", help="settings to put over the defaults")
-    parser.add_argument(
+    parser = _Parser(
+        prog=job,
+        usage=f"spark-cxr {job.replace('_', '-')} [flags]",
+        description=summary,
+        allow_abbrev=False,
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    told = parser.add_argument_group("Help and settings")
+    told.add_argument("-h", "--help", action=_Help, nargs=0, help="show what most people need")
+    told.add_argument("--help-all", action=_Help, nargs=0, help="show every flag")
+    told.add_argument("--conf", metavar="FILE.toml", help="settings to put over the defaults")
+    told.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="one setting: section.key=x"
     )
-    for section, item in flagged_items(sections):
-        text = f"{texts[section, item.name]} [{_shown(values[section][item.name])}]"
-        parser.add_argument(
-            f"--{item.name.replace('_', '-')}", help=text.replace("%", "%%"), **_flag(item)
-        )
+    for section, items in groupby(flagged_items(sections), key=itemgetter(0)):
+        group = parser.add_argument_group(_title(section))
+        for _, item in items:
+            text = f"{texts[section, item.name]} [{_shown(values[section][item.name])}]"
+            group.add_argument(
+                f"--{item.name.replace('_', '-')}", help=text.replace("%", "%%"), **_flag(item)
+            )
     return parser
+
+
+def _title(section: str) -> str:
+    """Say what the flags of a section are about, as its record does."""
+    words = str(SECTIONS[section].__doc__).partition(": ")[2].partition(".")[0]
+    return words[:1].upper() + words[1:]
 
 
 def _flag(item: Field[Any]) -> dict[str, Any]:
@@ -212,6 +251,10 @@ def _flag(item: Field[Any]) -> dict[str, Any]:
     metavar = {"Paths": "PATH", "Names": "A,B", "int": "N", "float": "X"}.get(
         str(item.type), "WORD"
     )
+    if item.type == "str" and (
+        known := [word for word in item.metadata.get("choices", ()) if word]
+    ):
+        metavar = "|".join((*known, *item.metadata.get("others", ())))
     if "bare" in item.metadata:
         return {"metavar": metavar, "nargs": "?", "const": item.metadata["bare"]}
     return {"metavar": metavar} | ({"nargs": "+"} if item.type == "Paths" else {})
@@ -223,7 +266,8 @@ def _shown(value: Any) -> str:
 
 def flagged_items(sections: Sequence[str]) -> Iterator[tuple[str, Field[Any]]]:
     """Give the fields that a job with these sections has flags for, with their section."""
-    names = sections if set(sections) & WITHOUT_OUT else ("run", "stores", *sections)
+    is_job = sections and not set(sections) & WITHOUT_OUT
+    names = ("run", "stores", *sections) if is_job else sections
     return ((name, item) for name in names for item in fields(SECTIONS[name]))
 
 

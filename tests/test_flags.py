@@ -1,3 +1,5 @@
+import re
+import shlex
 from dataclasses import fields
 
 import pytest
@@ -8,7 +10,7 @@ from spark_cxr.errors import ConfigError
 from spark_cxr.settings import SECTIONS, Config
 
 ALL_FLAGS = (
-    "-h, --help, --conf, --set, --out, --overwrite, --no-overwrite, --seed, "
+    "-h, --help, --help-all, --conf, --set, --out, --overwrite, --no-overwrite, --seed, "
     "--experimental, --no-experimental, --count, --size, "
     "--formats, --bad, --masks, --no-masks, --marker, "
     "--several-findings, --unknown, --hospital"
@@ -127,12 +129,34 @@ def test_value_of_a_flag_is_checked_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("verb", names())
-def test_help_of_a_job_ends_well_and_shows_every_flag(
+def test_help_of_a_job_is_short_and_its_examples_are_good(
     verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = get(verb)
     with pytest.raises(SystemExit) as ended:
         resolve(job.name, job.summary, job.sections, ["--help"])
+    shown = capsys.readouterr().out
+    starts = [
+        line.strip() for line in shown.splitlines() if line.startswith(f"  spark-cxr {verb} ")
+    ]
+    assert (ended.value.code, len(starts)) == (0, 2 if job.sections else 1)
+    for line in starts:
+        resolve(job.name, job.summary, job.sections, shlex.split(line)[2:])
+    assert len(shown.splitlines()) < 100
+    words = read_toml(conf_dir() / "help.toml")[job.name]["common"]
+    listed = re.findall(r"^  (--[a-z-]+)", shown, re.MULTILINE)
+    assert {name.replace("_", "-") for name in words} == {
+        flag[2:] for flag in listed if flag != "--help-all"
+    }
+
+
+@pytest.mark.parametrize("verb", names())
+def test_help_all_of_a_job_ends_well_and_shows_every_flag(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = get(verb)
+    with pytest.raises(SystemExit) as ended:
+        resolve(job.name, job.summary, job.sections, ["--help-all"])
     shown = capsys.readouterr().out.split()
     wanted = [f"--{item.name.replace('_', '-')}" for _, item in flagged_items(job.sections)]
     assert (ended.value.code, [flag for flag in wanted if flag not in str(shown)]) == (0, [])
@@ -141,7 +165,7 @@ def test_help_of_a_job_ends_well_and_shows_every_flag(
 @pytest.mark.parametrize("section", SECTIONS)
 def test_section_gives_a_flag_for_each_of_its_fields(section: str) -> None:
     values = read_toml(conf_dir() / "base.toml")
-    sections = [section] if section not in ("run", "stores") else []  # every job has these
+    sections = ["phantoms" if section in ("run", "stores") else section]  # every job has these
     given = vars(make_parser("j", "", sections, values, help_texts()).parse_args([]))
     assert {item.name for item in fields(SECTIONS[section])} <= set(given)
 
@@ -149,10 +173,12 @@ def test_section_gives_a_flag_for_each_of_its_fields(section: str) -> None:
 def test_help_shows_the_default_of_base_toml(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         phantoms("--help")
-    assert "[png,jpeg,dicom]" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "[png,jpeg,dicom]" in shown
+    assert "--marker side|class|none" in shown
 
 
 def test_percent_sign_in_a_help_text_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        resolve("j", "", ["train"], ["--help"])
+        resolve("train", "", ["train"], ["--help-all"])
     assert "95 % interval" in " ".join(capsys.readouterr().out.split())

@@ -32,6 +32,7 @@ MAY_USE = {
     "settings": {"errors", "choices", "film_places", "setting"},
     "config": {"errors", "settings"},
     "console": {"errors", "settings", "config"},
+    "completion": {"errors", "config"},
     "datasets": {"errors", "film_places", "choices", "settings", "config"},
     "output": {"errors"},
     "images": {"errors", "records", "choices", "settings"},
@@ -65,7 +66,7 @@ MAY_USE = {
     "sparkdl": {*BASE, "images", "backbones", "training", "heads", "model", "pipeline"},
     "job": {*BASE, "console", "pipeline", "verbs", "__init__"},
     "jobs": {*BASE, "job", "pipeline", "verbs"},
-    "cli": {*BASE, "console", "job", "verbs", "__init__"},
+    "cli": {*BASE, "console", "completion", "job", "verbs", "__init__"},
     "__init__": {"model"},
 }
 """Each part of the library, and the parts that it may import besides itself."""

@@ -100,14 +100,25 @@ def flags_of(verb: str) -> set[str]:
     except ConfigError:
         return set()
     named = {f"--{item.name.replace('_', '-')}" for _, item in flagged_items(job.sections)}
-    return {*named, *(f"--no-{flag[2:]}" for flag in named), "--conf", "--set", "--help"}
+    return {
+        *named,
+        *(f"--no-{flag[2:]}" for flag in named),
+        "--conf",
+        "--set",
+        "--help",
+        "--help-all",
+    }
 
 
 def wrong_flags(text: str) -> list[str]:
     """Find verbs that do not exist, and flags that their job does not have."""
     found = []
     for verb, words in runs(text):
-        if verb.startswith("-") or not re.fullmatch(r"[a-z][a-z_-]*", verb):
+        if (
+            verb.startswith("-")
+            or verb == cli.COMPLETION
+            or not re.fullmatch(r"[a-z][a-z_-]*", verb)
+        ):
             continue  # spark-cxr --help, spark-cxr VERB
         known = flags_of(verb)
         flags = [word.split("=")[0] for word in words if word.startswith("--")]

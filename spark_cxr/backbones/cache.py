@@ -30,6 +30,7 @@ from spark_cxr.backbones.catalog import PublishedWeights
 from spark_cxr.errors import SetupError, WeightsError, without_password
 
 VARIABLE = "SPARK_CXR_CACHE"
+WEIGHTS = "weights"
 Say = Callable[[str], None]
 """Receives a line of progress."""
 to_log: Say = logging.getLogger(__name__).info
@@ -39,10 +40,19 @@ _CHUNK = 1 << 18
 _RANGE_NOT_SATISFIABLE = 416
 
 
+def places() -> tuple[Path, Path]:
+    """Name our folder of weights and Keras' own, whether or not they are there."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return _root() / WEIGHTS, home / "models"
+
+
+def _root() -> Path:
+    return Path(os.environ.get(VARIABLE) or Path.home() / ".cache" / "spark_cxr")
+
+
 def cache_dir(kind: str) -> Path:
     """Give the folder for one kind of file, made if it is not there."""
-    root = os.environ.get(VARIABLE) or Path.home() / ".cache" / "spark_cxr"
-    folder = Path(root) / kind
+    folder = _root() / kind
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -82,7 +92,7 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
 
 def obtain(file: PublishedWeights, mirror: str, say: Say) -> tuple[Path, str]:
     """Get an official file and say where it came from; ten processes download it once."""
-    target = cache_dir("weights") / file.name
+    target = cache_dir(WEIGHTS) / file.name
     with locked(target):
         if (found := _at_hand(file, target, mirror, say)) is not None:
             return found, file.url
@@ -103,8 +113,7 @@ def _at_hand(file: PublishedWeights, target: Path, mirror: str, say: Say) -> Pat
         mirrored = Path(mirror).absolute() / file.name
         _check(file, mirrored, str(mirrored), "Replace the file in the mirror")
         return mirrored
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    kerass = home / "models" / file.name
+    kerass = places()[1] / file.name
     # Without a published digest nothing tells whether Keras' download was whole.
     return kerass if file.md5 and kerass.is_file() and _is_right(file, kerass) else None
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
+from spark_cxr.pipeline.java import need_java
 from spark_cxr.pipeline.local_settings import GATEWAY, are_ours_alone, local_settings
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ DEATH = re.compile(
     r"|Connection reset|Broken pipe"
 )
 """What Spark says when a worker has ended in mid-task."""
-JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
-
 GPUS_OF_A_TASK = "spark.task.resource.gpu.amount"
 RUNTIME = {
     # Rows carry whole image files here; Spark's 10,000 rows a batch would be gigabytes.
@@ -165,27 +162,6 @@ def _submitted_settings() -> SparkConf:
 
 
 def _prepare_local() -> None:
-    _need_java()
+    need_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_CONF_DIR", str(conf_dir() / "local"))
-
-
-def _need_java() -> None:
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=f"{home}/bin" if home else None)
-    if java is None:
-        received = f"JAVA_HOME={home}" if home else "no java on the PATH"
-        raise SetupError("a Java that Spark runs on", received, f"Install {JAVA}")
-    text = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = java_version(text)
-    if version < 17:
-        raise SetupError("a Java that Spark runs on", f"Java {version}", f"Install {JAVA}")
-
-
-def java_version(text: str) -> int:
-    """Read the feature version from what `java -version` prints; 0 where it prints none."""
-    words = text.split('"')
-    parts = words[1].split(".") if len(words) > 1 else ["0"]
-    first = parts[1] if parts[0] == "1" and len(parts) > 1 else parts[0]
-    digits = first.split("-")[0]
-    return int(digits) if digits.isdigit() else 0

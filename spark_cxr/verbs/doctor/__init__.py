@@ -1,0 +1,1 @@
+"""What of this machine spark_cxr can use."""
