@@ -4,6 +4,7 @@ axe.min.js is axe-core 4.14.1, unchanged, under the Mozilla Public License 2.0; 
 tests only and is not part of the package.
 """
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -189,7 +190,10 @@ def test_answer_and_picture_can_be_saved(page, files, model):
     until(lambda: saved.exists() and (page.downloads / "film-answer.png").exists())
     told = json.loads(saved.read_text())
     (expected,) = model.predict((files / "film.dcm").read_bytes())
-    assert told["predictions"][0]["probabilities"] == dict(expected.probabilities)
+    (film,) = told["films"]
+    assert film["probabilities"] == dict(expected.probabilities)
+    assert film["name"] == "film.dcm"
+    assert film["sha256"] == hashlib.sha256((files / "film.dcm").read_bytes()).hexdigest()
     assert told["notice"] == NOTICE
     picture = Image.open(io.BytesIO((page.downloads / "film-answer.png").read_bytes()))
     width, height = decode((files / "film.dcm").read_bytes()).pixels.shape[::-1]

@@ -21,20 +21,53 @@ export function hasFlag(answer, name) {
   return answer.flags.some((flag) => flag.name === name);
 }
 
+// Flags that put an answer in doubt, the gravest first, in the words of its headline.
+const DOUBTS = {
+  looks_inverted: "Looks inverted",
+  not_like_training: "Unlike the training",
+  damaged: "Damaged file",
+  lungs_not_found: "Lungs not found",
+};
+
+// What to do where no class is named.
+const WAYS_OUT = {
+  not_an_xray: "Show a frontal chest film. If this is one, cut off what is not film: frames, screens, light boxes.",
+  refused_as_unlike: "It may be a chest film, but this model was told to answer only films like those of its training.",
+};
+
+export function doubtsOf(answer) {
+  return Object.keys(DOUBTS).filter((name) => hasFlag(answer, name)).map((name) => DOUBTS[name]);
+}
+
+// failed, refused, doubtful, uncertain or plain: what a reader has to know before the score.
+export function stateOf(answer) {
+  if (answer.error) return "failed";
+  if (answer.label === null) return "refused";
+  if (doubtsOf(answer).length) return "doubtful";
+  return answer.is_uncertain ? "uncertain" : "plain";
+}
+
 export function verdictOf(answer) {
   if (answer.error) return `No film: ${answer.error.meaning}`;
+  if (hasFlag(answer, "refused_as_unlike")) return "No answer: unlike the films that this model was trained on";
   if (answer.label === null) return "Not an X-ray of the kind that this model knows";
-  const sure = answer.is_uncertain ? ", uncertain" : "";
-  if (answer.findings) {
-    return (answer.findings.join(", ") || "No finding above its operating point") + sure;
-  }
-  return `${answer.label}, ${percent(answer.confidence)}${sure}`;
+  const doubts = doubtsOf(answer);
+  const words = [doubts.length ? `${doubts.join(", ")}: ` : "", saidOf(answer), answer.is_uncertain ? ", uncertain" : ""];
+  return words.join("");
+}
+
+// The answer alone.
+export function saidOf(answer) {
+  if (answer.findings) return answer.findings.join(", ") || "No finding above its operating point";
+  return `${answer.label}, ${percent(answer.confidence)}`;
 }
 
 export function barsOf(answer, uncertain) {
   if (answer.error) return [element("p", {}, answer.error.detail)];
   if (answer.label === null) {
-    return [element("p", {}, "No class is named, and no score: it would mean nothing for this picture.")];
+    const ways = Object.keys(WAYS_OUT).filter((name) => hasFlag(answer, name)).map((name) => WAYS_OUT[name]);
+    return [element("p", {}, "No class is named, and no score: it would mean nothing for this picture."),
+      ...ways.map((way) => element("p", {}, way))];
   }
   if (answer.findings) return findingBarsOf(answer, uncertain);
   const shares = Object.entries(answer.probabilities).sort((one, other) => other[1] - one[1]);
@@ -162,8 +195,10 @@ function findingBarsOf(answer, uncertain) {
 export function flagsOf(answer) {
   if (!answer.flags.length) return [];
   const lines = answer.flags.map((flag) =>
-    element("li", {}, element("b", {}, flag.name.replaceAll("_", " ")), `: ${flag.meaning}`));
-  return [element("div", { class: "caveats" }, element("h3", {}, "To be known"), element("ul", {}, ...lines))];
+    element("li", {}, element("b", {}, DOUBTS[flag.name] ?? flag.name.replaceAll("_", " ")), `: ${flag.meaning}`));
+  const again = hasFlag(answer, "looks_inverted") && answer.film_png
+    ? [element("button", { type: "button", id: "again" }, "Invert and ask again")] : [];
+  return [element("div", { class: "caveats" }, element("h3", {}, "Before you read the answer"), element("ul", {}, ...lines), ...again)];
 }
 
 export function similarOf(answer) {
@@ -184,6 +219,16 @@ export function factsOf(pairs) {
   return pairs
     .filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value))));
+}
+
+// How far a film is from the training, on a scale on which that has a meaning.
+export function distanceOf(answer) {
+  const distance = answer.training_distance;
+  if (distance === null || distance === undefined) return [];
+  const words = distance > 1 ? "further than almost all of its own films" : "as near as its own films";
+  const meter = element("meter", { min: 0, max: 2, high: 1, optimum: 0, value: Math.min(distance, 2), "aria-label": "Distance from the training" });
+  return [element("div", {}, element("dt", {}, "Distance from the training"),
+    element("dd", {}, `${distance.toFixed(2)}: ${words} (1 is the limit)`, meter))];
 }
 
 function withInterval(value, name, measured) {

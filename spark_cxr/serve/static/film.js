@@ -10,7 +10,7 @@ export class Film {
   }
 
   async show(png) {
-    const picture = await createImageBitmap(await blobOf(png));
+    const picture = await createImageBitmap(png);
     this.canvas.width = picture.width;
     this.canvas.height = picture.height;
     const pen = this.canvas.getContext("2d", { willReadFrequently: true });
@@ -44,6 +44,16 @@ export class Film {
       shown.data[at + 3] = 255;
     }
     this.canvas.getContext("2d").putImageData(shown, 0, 0);
+  }
+
+  // The film as its own negative, whatever is shown.
+  async inverted() {
+    const { width, height } = this.canvas;
+    const whole = Object.assign(document.createElement("canvas"), { width, height });
+    const turned = new ImageData(width, height);
+    turned.data.set(this.source.data.map((grey, n) => (n % 4 === 3 ? 255 : 255 - grey)));
+    whole.getContext("2d").putImageData(turned, 0, 0);
+    return new Promise((done) => whole.toBlob(done, "image/png"));
   }
 
   // The film as it is seen now, its heat over it, and below it what must not be left out.
