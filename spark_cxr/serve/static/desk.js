@@ -44,7 +44,7 @@ export class Desk {
         this.draw(entries, current);
       });
       const direction = this.sorted.down ? "descending" : "ascending";
-      return element("th", { scope: "col", "aria-sort": this.sorted.by === n ? direction : "none" }, button);
+      return element("th", { scope: "col", class: n === 2 ? "number" : "", "aria-sort": this.sorted.by === n ? direction : "none" }, button);
     });
     this.table.replaceChildren(
       element("thead", {}, element("tr", {}, ...head)),
@@ -53,7 +53,7 @@ export class Desk {
   }
 
   row(entry, current) {
-    const name = element("button", { type: "button", class: "plain" }, entry.name);
+    const name = element("button", { type: "button", class: "link" }, entry.name);
     name.addEventListener("click", () => this.chosen(entry));
     const share = entry.answer?.confidence;
     return element("tr", { class: entry === current ? "current" : "" },

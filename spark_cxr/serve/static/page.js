@@ -162,7 +162,7 @@ function drawShelf() {
   const buttons = state.films.map((entry) => {
     const said = entry.answer ? verdictOf(entry.answer) : "waiting …";
     const image = entry.thumbnail ? [element("img", { src: entry.thumbnail, alt: "" })] : [];
-    const words = element("span", {}, entry.name, element("small", {}, said));
+    const words = element("span", {}, element("small", {}, said), element("span", { class: "named" }, entry.name));
     const button = element("button", { type: "button", class: entry.answer ? stateOf(entry.answer) : "" }, ...image, words);
     if (entry === state.current) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => select(entry));
