@@ -192,7 +192,9 @@ class _Help(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         """Print it and end."""
-        words = read_toml(conf_dir() / "help.toml")[parser.prog]
+        every = [action.dest for action in parser._actions]
+        plain = {"common": every, "examples": []}
+        words = read_toml(conf_dir() / "help.toml").get(parser.prog, plain)
         shown, rest = {"help", "help_all", *words["common"]}, ""
         if self.dest == "help":
             hidden = [action for action in parser._actions if action.dest not in shown]
@@ -201,7 +203,7 @@ class _Help(argparse.Action):
             rest = f"--help-all shows {len(hidden)} more flags.\n" if hidden else rest
         verb = parser.prog.replace("_", "-")
         examples = "".join(f"  spark-cxr {verb} {example}\n" for example in words["examples"])
-        parser.epilog = f"Examples:\n{examples}{rest}"
+        parser.epilog = f"Examples:\n{examples}{rest}" if examples else ""
         parser.print_help()
         parser.exit()
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +19,15 @@ from spark_cxr.config import resolve
 from spark_cxr.errors import SparkCxrError, without_password
 from spark_cxr.settings import Config
 
+SILENT, SILENT_ON_TERMINALS = 4.5, 1.0
+"""Seconds without a word after which it is said what is going on."""
 INTERRUPTED = 130
 """What shells call a program that Ctrl-C has ended."""
 
 
 def say(command: str, line: str) -> None:
     """Write a line for the person who started the command."""
+    end_stage()
     print(f"{command}: {without_password(line)}", file=sys.stderr, flush=True)
 
 
@@ -33,19 +38,58 @@ def refuse(command: str, error: SparkCxrError) -> int:
 
 
 class _Lines(logging.Handler):
-    """Writes to whatever is stderr at that moment: notebooks and tests replace it."""
+    """Writes to whatever is stderr at that moment: notebooks and tests replace it.
+
+    A record with `is_stage` names what is going on from now on; where nothing else is said for a
+    few seconds, that is said again, with its seconds.
+    """
 
     _is_open = False
     """The last line is one of progress, on a terminal: the next takes its place."""
+    _passes = False
+    """That line names a stage: nothing of it is to stay."""
+    _stage = ""
+    _begun = _said = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; a stderr that nobody reads any more stops nothing."""
+        line = without_password(self.format(record))
+        if is_stage := getattr(record, "is_stage", False):
+            self._stage, self._begun = line, time.monotonic()
+        self._write(line, moves=getattr(record, "is_progress", False), passes=is_stage)
+
+    def _write(self, line: str, *, moves: bool = False, passes: bool = False) -> None:
         with suppress(OSError, ValueError):
-            moves = getattr(record, "is_progress", False) and sys.stderr.isatty()
-            start = "\r\033[K" if self._is_open and moves else "\n" if self._is_open else ""
-            line = without_password(self.format(record))
-            print(f"{start}{line}", end="" if moves else "\n", file=sys.stderr, flush=True)
-            self._is_open = moves
+            stays = not (moves or passes) or not sys.stderr.isatty()
+            is_wiped = self._passes or not stays
+            start = "" if not self._is_open else "\r\033[K" if is_wiped else "\n"
+            print(f"{start}{line}", end="\n" if stays else "", file=sys.stderr, flush=True)
+            self._is_open, self._passes = not stays, passes
+        self._said = time.monotonic()
+
+    def beat(self) -> None:
+        """Say what is going on, where nothing has been said for a while."""
+        with suppress(OSError, ValueError), self.lock or nullcontext():
+            silent = SILENT_ON_TERMINALS if sys.stderr.isatty() else SILENT
+            if self._stage and time.monotonic() - self._said > silent:
+                self._write(f"{self._stage} {time.monotonic() - self._begun:.0f} s", passes=True)
+
+    def end_stage(self) -> None:
+        """Wipe the line of a stage that is over."""
+        with self.lock or nullcontext():
+            self._stage = ""
+            if self._is_open:
+                with suppress(OSError, ValueError):
+                    end = "\r\033[K" if self._passes else "\n"
+                    print(end, end="", file=sys.stderr, flush=True)
+                self._is_open = False
+
+
+def end_stage() -> None:
+    """Say no more of what was going on: something else is to be written, or all is done."""
+    for handler in logging.getLogger("spark_cxr").handlers:
+        if isinstance(handler, _Lines):
+            handler.end_stage()
 
 
 @contextmanager
@@ -59,9 +103,18 @@ def lines_on_stderr() -> Iterator[None]:
     log.addHandler(handler)
     log.setLevel(level or logging.INFO)
     log.propagate = False  # else a handler of the root would write each line again
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(SILENT_ON_TERMINALS / 2):
+            handler.beat()
+
+    threading.Thread(target=beat, daemon=True).start()
     try:
         yield
     finally:
+        stop.set()
+        handler.end_stage()
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagates

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_cxr import __version__
 from spark_cxr.config import find_benchmarks, flagged_items, resolve
-from spark_cxr.console import lines_on_stderr, refuse, say
+from spark_cxr.console import end_stage, lines_on_stderr, refuse, say
 from spark_cxr.errors import OutputError, SetupError, SparkCxrError, without_password
 from spark_cxr.film_places import PATHS, is_table
 from spark_cxr.output import (
@@ -92,9 +92,12 @@ def exit_code(job: Job, argv: Sequence[str]) -> int:
         _check(job, cfg)
         spark = None
         if job.needs_spark and not job.may_wait(cfg):
+            from spark_cxr.pipeline.progress import stage
             from spark_cxr.pipeline.session import open_session
 
+            stage("starting Spark")
             spark = open_session(job.name)
+            stage("preparing")
         ended = _run(job, spark, cfg)
         print(json.dumps(ended), flush=True)
         return job.code(cfg, ended)
@@ -165,6 +168,7 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     output.remove(PARTS)
     ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
     output.write_json(RECORD, {**record, **ended})
+    end_stage()
     print(without_password(outcome.text), file=sys.stderr, flush=True)
     if TRACKED in job.sections:
         from spark_cxr.verbs.track import track

@@ -2,12 +2,15 @@
 
 import io
 import logging
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from spark_cxr import console
 from spark_cxr.console import lines_on_stderr
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,3 +93,35 @@ def test_progress_is_one_line_on_a_terminal(
         LOG.info("done")
     moved = "1 of 2\r\033[K2 of 2\ndone\n"
     assert stderr.getvalue() == (moved if stderr.isatty() else "1 of 2\n2 of 2\ndone\n")
+
+
+def stage(what: str) -> None:
+    LOG.info(f"{what} …", extra={"is_stage": True})
+
+
+def test_a_stage_without_news_says_that_it_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "SILENT", 0.1)
+    monkeypatch.setattr(console, "SILENT_ON_TERMINALS", 0.1)
+    with lines_on_stderr():
+        stage("training")
+        time.sleep(0.6)
+        LOG.info("accuracy 0.9")
+        console.say("train", "done")
+        time.sleep(0.4)
+    first, *beats, last, done = capsys.readouterr().err.splitlines()
+    assert (first, last, done) == ("training …", "accuracy 0.9", "train: done")
+    assert beats
+    assert all(re.fullmatch(r"training … \d s", line) for line in beats)
+
+
+def test_on_a_terminal_nothing_of_a_stage_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Terminal()
+    monkeypatch.setattr(sys, "stderr", seen)
+    with lines_on_stderr():
+        stage("listing")
+        stage("training")
+        LOG.info("a warning")
+        stage("writing")
+    assert seen.getvalue() == ("listing …\r\033[Ktraining …\r\033[Ka warning\nwriting …\r\033[K")

@@ -31,7 +31,7 @@ from spark_cxr.pipeline.labels import (
 )
 from spark_cxr.pipeline.near_duplicates import find_twins, regroup
 from spark_cxr.pipeline.pass_times import PassTimes
-from spark_cxr.pipeline.progress import progress
+from spark_cxr.pipeline.progress import progress, stage
 from spark_cxr.pipeline.pseudonyms import HEX_DIGITS
 from spark_cxr.pipeline.reading import Copies
 from spark_cxr.pipeline.session import expect_few
@@ -140,6 +140,7 @@ def ingesting(
     """
     dataset = dataset_of(settings)
     key = pseudonym_key(output, os.environ.get(KEY_VARIABLE))
+    stage("listing files")
     listing = list_files(spark, settings.images, dataset.leave_out)
     if listing.passed_over.counts:
         LOG.info(str(listing.passed_over))
@@ -177,6 +178,7 @@ def _ingested(
     labels: DataFrame,
 ) -> IngestResult:
     """Divide the files into images and quarantine, and check that none is missing."""
+    stage("writing images and quarantine")
     if found.count() != listing.count:
         lost = unseen(listing.table(spark), found, settings.max_bytes)
         found = found.select(*columns(SEEN)).unionByName(lost)
@@ -185,6 +187,7 @@ def _ingested(
     _check_bad(reasons, listing.count, settings.max_bad, output.table("quarantine"))
     are_few = listing.count <= FEW
     with staged(output, are_few) as keep:
+        stage("finding near-duplicates")
         films, least = keep(images_of(found, labels, settings)), settings.likeness
         twins = find_few_twins(films, least) if are_few else find_twins(films, least, keep)
         output.write_table(twins, "twins")

@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from spark_cxr.errors import SetupError
 
 JAVA = "a Java 17 or 21 (on Debian or Ubuntu: apt-get install openjdk-17-jre-headless)"
 OLDEST = 17
+STDERR = 2
+NOISE = (
+    b"WARNING: Using incubator modules",
+    b"netlib-blas: JNI_OnLoad",
+    b"Using Spark's default log4j profile",
+    b"Setting default log level to",
+    b"To adjust logging level use",
+)
+"""How lines begin that every Java of Spark writes, and that are no news to anybody."""
 
 
 def need_java() -> int:
@@ -37,3 +49,33 @@ def java_version(text: str) -> int:
     first = parts[1] if parts[0] == "1" and len(parts) > 1 else parts[0]
     digits = first.split("-")[0]
     return int(digits) if digits.isdigit() else 0
+
+
+@contextmanager
+def without_noise() -> Iterator[None]:
+    """Let a Java that is started in the block write its errors through us, less `NOISE`.
+
+    What starts it hands on our stderr, so for that long another file has its number.
+    """
+    ours = os.dup(STDERR)
+    read, write = os.pipe()
+    os.dup2(write, STDERR)
+    os.close(write)
+    threading.Thread(target=_hand_on, args=(read, ours), daemon=True).start()
+    try:
+        yield
+    finally:
+        os.dup2(ours, STDERR)
+
+
+def _hand_on(read: int, ours: int) -> None:
+    """Copy lines until Java has ended; what comes without an end of line goes on at once."""
+    rest = b""
+    while some := os.read(read, 1 << 16):
+        *lines, rest = (rest + some).split(b"\n")
+        kept = [line for line in lines if not line.startswith(NOISE)]
+        begins = any(noise.startswith(rest) or rest.startswith(noise) for noise in NOISE)
+        text = b"".join(line + b"\n" for line in kept)
+        if not begins:
+            text, rest = text + rest, b""
+        os.write(ours, text)

@@ -56,6 +56,7 @@ from spark_cxr.pipeline.evaluate import (
 from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.heads import predictions_of
 from spark_cxr.pipeline.partition import fingerprint
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
 from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.trial import (
@@ -138,6 +139,7 @@ def _scored(
     model: FittedHead, trial: Trial, name: str, step: DecisionStep
 ) -> tuple[DataFrame, DataFrame]:
     """Score the films that test, and leave `predictions/`; the first table is kept in memory."""
+    stage("testing")
     scored = model.transform(trial.prepared.where(F.col(IS_TEST)))
     scored = recalibrated_classes(scored, step.decision).persist()
     rows = predictions_of(scored, trial.partition.labels, name)
@@ -150,12 +152,14 @@ def write_model(
     model: FittedHead, result: TrainingResult | FindingResult, trial: Trial, known: Reference
 ) -> None:
     """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
+    stage("writing the model")
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
     _leave_films_and_network(trial, directory)
     network = trial.features.plan.network
-    drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed}
+    plain = replace(cfg.train, split=_plain(cfg.train.split))
+    drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed} if is_drawn(cfg.train) else {}
     manifest = Manifest(
         name=f"{result.head.name}-{result.fingerprint}",
         labels=result.labels,
@@ -174,10 +178,7 @@ def write_model(
         thresholds=result.thresholds if isinstance(result, FindingResult) else {},
         overlap={**result.overlap.to_json(), "said": overlap_in_words(result.overlap)},
         data=result.fingerprint,
-        split={
-            "how": str(result.split_words(replace(cfg.train, split=_plain(cfg.train.split)))),
-            **(drawn if is_drawn(cfg.train) else {}),
-        },
+        split={"how": str(result.split_words(plain)), **drawn},
         versions=_versions(),
         files=digests(directory),
         calibration=network.quantisation.calibration if network.quantisation else "",

@@ -34,6 +34,13 @@ SECONDS_ON_TERMINALS = 1.0
 """Where the line takes the place of the one before it."""
 IS_PROGRESS = {"is_progress": True}
 """Mark of such a line for who shows the log."""
+IS_STAGE = {"is_stage": True}
+"""Mark of a line that names what is going on."""
+
+
+def stage(what: str) -> None:
+    """Say what is going on from now on, until something else is."""
+    LOG.info(f"{what} …", extra=IS_STAGE)
 
 
 class Watch:

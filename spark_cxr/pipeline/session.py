@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from spark_cxr.config import conf_dir
 from spark_cxr.errors import SetupError
-from spark_cxr.pipeline.java import need_java
+from spark_cxr.pipeline.java import need_java, without_noise
 from spark_cxr.pipeline.local_settings import GATEWAY, are_ours_alone, local_settings
 
 if TYPE_CHECKING:
@@ -141,15 +142,19 @@ def describe(spark: SparkSession) -> dict[str, str]:
 
 def _start(name: str, settings: Mapping[str, str]) -> SparkSession:
     submitted = GATEWAY in os.environ
+    starting: AbstractContextManager[None] = nullcontext()
     if not submitted and os.environ.get("SPARK_REMOTE", "local").startswith("local"):
         _prepare_local()
+        # Of a Java that runs already, and for one that is asked for far away, it does nothing.
         settings = {**local_settings(name), **settings}
+        starting = without_noise()
     elif submitted and "SPARK_REMOTE" not in os.environ:
         _refuse_endless_wait(_submitted_settings().get)  # Spark itself would say it less clearly
     builder = SparkSession.builder.appName(f"spark_cxr {name}")
     for key, value in settings.items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    with starting:
+        session = builder.getOrCreate()
     _refuse_endless_wait(session.conf.get)
     return session
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from spark_cxr.errors import SetupError
@@ -36,3 +39,28 @@ def test_an_old_java_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(SetupError, match=r"Received: Java 8"):
         need_java()
+
+
+NOISY = """
+import subprocess, sys
+from spark_cxr.pipeline.java import without_noise
+
+with without_noise():
+    # A program that is started now keeps this stderr, as Spark's Java does.
+    child = subprocess.Popen([sys.executable, "-c", '''if True:
+        import sys, time
+        time.sleep(0.3)
+        for line in ("WARNING: Using incubator modules", "ERROR: one", "netlib-blas: JNI_OnLoad"):
+            print(line, file=sys.stderr)
+        print("no end of line", end="", file=sys.stderr, flush=True)
+    '''])
+child.wait()
+import time
+time.sleep(0.3)
+print("| ours", file=sys.stderr)
+"""
+
+
+def test_what_every_java_says_is_left_out_and_all_else_comes():
+    done = subprocess.run([sys.executable, "-c", NOISY], capture_output=True, text=True, check=True)
+    assert done.stderr == "ERROR: one\nno end of line| ours\n"

@@ -31,6 +31,7 @@ from spark_cxr.pipeline.own_answers import OWN, own_head
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.pictures import training_panels
 from spark_cxr.pipeline.point_settings import point_settings
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingResult, TrainingRun, Trial
 from spark_cxr.pipeline.tune import FOLD, Tuned, tune, with_folds
@@ -58,6 +59,7 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     if cfg.ingest.findings:
         return train_findings(_fitter(head, cfg), job_of(name), spark, cfg, output)
     cfg, ingested, featurized = featurized_films(spark, cfg, output)
+    stage("dividing films into training and test")
     classes = choose_classes(ingested.images, cfg.train.classes)
     labels, wanted = classes.names, classes.take(featurized.rows)
     points.of(labels)  # names one that there is not, before anything is fitted
@@ -72,7 +74,9 @@ def train_head(name: str, spark: SparkSession, cfg: Config, output: Output) -> O
     figures = counts_of(done)
     output.write_json("metrics.json", figures)
     model = Output(output.table("model"))
+    stage("explaining test films")
     panels, how = training_panels(predictions, featurized.plan, model, cfg.train.explained)
+    stage("writing the report")
     report = replace(training_report(done, predictions, model), panels=panels, heat=how)
     output.write_text("report.html", training_page(report))
     write_training_card(report, figures, cfg.gate, output)
@@ -107,6 +111,7 @@ def _fit(
     prepared, recipe = _prepared(features, partition, cfg, folds).persist(), _recipe(cfg)
     try:
         dim, trained = features.plan.network.dim, prepared.where(~F.col(IS_TEST))
+        stage(f"training {head.title}")
         model, tuned = _trained(head, recipe, trained, _counts_of(partition), dim, cfg.train)
         best = replace(recipe, setting=tuned.best if tuned else ())
 
