@@ -70,6 +70,17 @@ def spelled(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def member_name(written: str) -> str:
+    """Write the name of a member in one line, and without the "./" that `tar -C DIR .` begins with.
+
+    A name that begins with a dot would count as hidden.
+    """
+    name = in_one_line(written)
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return name
+
+
 def in_one_line(name: str) -> str:
     """Write a name so that it stays in its line."""
     signs = (s if s.isprintable() else s.encode("unicode_escape").decode() for s in spelled(name))

@@ -17,7 +17,7 @@ from spark_cxr.archives.member import (
     Member,
     MemberLost,
     Stream,
-    in_one_line,
+    member_name,
     obstacle_of_name,
 )
 
@@ -74,7 +74,7 @@ class TarFilms:
         return self._found
 
     def _take(self, info: tarfile.TarInfo, found: list[Member], notes: dict[str, str]) -> None:
-        name, kind = in_one_line(info.name), info.name.rpartition(".")[2].lower()
+        name, kind = member_name(info.name), info.name.rpartition(".")[2].lower()
         if info.isdir():
             return
         if kind in (CLASS, NOTES) and info.isfile() and info.size <= LONGEST_NOTE:

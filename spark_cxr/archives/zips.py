@@ -12,7 +12,7 @@ from spark_cxr.archives.member import (
     Member,
     MemberLost,
     Stream,
-    in_one_line,
+    member_name,
     obstacle_of_name,
 )
 
@@ -33,13 +33,13 @@ class ZipFilms:
             raise BadArchive(f"no whole zip file: {error}") from None
         self._infos: dict[str, zipfile.ZipInfo] = {}
         for info in self._zip.infolist():
-            self._infos.setdefault(in_one_line(info.filename), info)
+            self._infos.setdefault(member_name(info.filename), info)
 
     def members(self) -> Iterator[Member]:
         """Give the files among the members, in the order of the index."""
         for info in self._zip.infolist():
             if not info.is_dir():
-                yield Member(in_one_line(info.filename), info.file_size, _obstacle(info))
+                yield Member(member_name(info.filename), info.file_size, _obstacle(info))
 
     def read(self, name: str) -> bytes:
         """Decompress one member, no further than to the size that the index names."""

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import struct
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
@@ -42,6 +43,24 @@ def test_gives_what_was_put_in_in_any_order(tmp_path: Path, name: str) -> None:
     assert catalog.size_of(catalog.path_of(address, "ward 0/film 0.png")) == 900
     with pytest.raises(MemberLost):
         catalog.read_member(address, "ward 0/nobody.png")
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz"])
+def test_the_dot_that_tar_and_zip_begin_with_hides_nothing(tmp_path: Path, name: str) -> None:
+    folder, file = tmp_path / "films", tmp_path / name
+    (folder / "Normal").mkdir(parents=True)
+    (folder / "Normal" / "a.png").write_bytes(b"film")
+    kind = name.partition(".")[2]
+    if kind == "zip":
+        write_zip(file, {"./Normal/a.png": b"film", ".//b.png": b"other"})
+    else:
+        subprocess.run(
+            ["tar", "-cf" if kind == "tar" else "-czf", file, "-C", folder, "."], check=True
+        )
+    names = [each.name for each in catalog.members_of(f"file:{file}")]
+    assert "Normal/a.png" in names
+    assert all(each[0] not in "./" for each in names)
+    assert catalog.read_member(f"file:{file}", "Normal/a.png") == b"film"
 
 
 def test_a_path_comes_apart_into_archive_and_name() -> None:
