@@ -21,11 +21,11 @@ MOST_DAYS = 60
 NO_FINDING = "No Finding"
 DAYS = (
     "By the day of scoring, in UTC. Refused: files that could not be read, and pictures that are "
-    "no chest film. Whether a change is more than chance, `spark-cxr watch` says."
+    "no chest film. Whether a change is more than chance, spark-cxr watch says."
 )
 QUEUE = (
     "The films whose answers are least certain, the least certain first. Say what each shows, and "
-    "save: the file holds path and label, and `evaluate --labels` and `train --labels` read it. "
+    "save: the file holds path and label, and evaluate and train read it as --labels. "
     "Nothing leaves this page, and it forgets what was not saved. Labels of the least certain "
     "films say nothing of how often the model is right: they are the hardest."
 )

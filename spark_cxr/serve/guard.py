@@ -206,6 +206,8 @@ class Guard:
         is_right = hmac.compare_digest(given.strip(), self.token.encode())
         if is_right and scheme.lower() == b"bearer":
             return None
+        if given and scheme.lower() == b"bearer":
+            return Refusal(UNAUTHORISED, "wrong_token", "not this server's token", closes=True)
         return Refusal(
             UNAUTHORISED, "no_token", "expected Authorization: Bearer TOKEN", closes=True
         )
