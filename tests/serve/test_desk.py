@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import shutil
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -220,6 +223,20 @@ def test_films_come_out_of_a_zip_and_one_that_is_cut_says_so(desktop, files):
     assert told == ["films.zip: ward/film.png", "films.zip: film.dcm", "cut.zip"]
     assert "corrupt" in desktop.text("#table tbody tr:last-child")
     assert desktop.text("#totals").endswith("no film 1.")
+
+
+def test_the_programs_beside_an_answer_give_that_answer(desktop, files, model):
+    upload(desktop, files, "film.dcm")
+    texts = desktop.run(
+        "return ['#in-curl', '#in-python'].map(id => document.querySelector(id).textContent)"
+    )
+    (expected,) = model.predict((files / "film.dcm").read_bytes())
+    run = {"cwd": files, "capture_output": True, "text": True, "check": True}
+    python = subprocess.run([sys.executable, "-c", texts[1]], **run).stdout
+    assert python.startswith(f"{expected.label} {expected.confidence}")
+    if shutil.which("curl"):
+        told = json.loads(subprocess.run(["bash", "-c", texts[0]], **run).stdout)
+        assert told["predictions"][0]["confidence"] == expected.confidence
 
 
 def test_a_wrong_token_is_told_so(browser, model_dir):

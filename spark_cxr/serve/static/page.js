@@ -201,6 +201,7 @@ async function show(entry) {
   at("flags").replaceChildren(...flagsOf(answer));
   document.getElementById("again")?.addEventListener("click", () => askInverted(entry));
   at("similar").replaceChildren(...similarOf(answer));
+  showPrograms(entry);
   at("facts").replaceChildren(...factsOf(factsFrom(entry, answer)), ...distanceOf(answer));
   for (const id of ["grey-controls", "save-png"]) at(id).hidden = !answer.film_png;
   document.querySelector(".viewer").hidden = !answer.film_png;
@@ -217,6 +218,22 @@ async function show(entry) {
   if (entry !== state.current || !entry.png) return;
   await film.show(entry.png);
   if (names) offerHeat(entry, answer);
+}
+
+// What asks for the same film without this page.
+function showPrograms({ name }) {
+  const file = name.split(/[/:]\s?/).pop();
+  const token = state.token ? ["-H 'Authorization: Bearer TOKEN' ", ', "Authorization": "Bearer TOKEN"'] : ["", ""];
+  at("in-curl").textContent = `curl -s ${token[0]}--data-binary @'${file}' ${location.origin}/predict`;
+  at("in-python").textContent = `import json
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+film = Path(${JSON.stringify(file)}).read_bytes()
+headers = {"Content-Type": "application/octet-stream"${token[1]}}
+with urlopen(Request("${location.origin}/predict", film, headers)) as answer:
+    (film,) = json.load(answer)["predictions"]
+print(film["label"], film["confidence"], [flag["name"] for flag in film["flags"]])`;
 }
 
 // A film that looks like a negative is asked about once more as the positive.
