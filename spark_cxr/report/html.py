@@ -7,15 +7,20 @@ in its head forbids it to be otherwise. A script runs only if it is the page's o
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Iterable, Sequence
+from itertools import count
 
 from spark_cxr.errors import InputError
 from spark_cxr.metrics.wording import printable
+from spark_cxr.report import live
 from spark_cxr.report.style import CSS
 
 VOID = {"meta", "img", "br", "hr", "input"}
 """Elements of HTML that have no content and no end."""
 
+FEWEST_CONTENTS = 4
+"""Parts of a page from which on it has contents."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -110,9 +115,10 @@ def picture(data: bytes, alt: str) -> Html:
 
 
 def page(title: str, *children: Content, script: str = "") -> str:
-    """Wrap contents into a whole document, with a script of its own where it has one."""
+    """Wrap contents into a whole document, with a script of its own besides that of all pages."""
+    script = f"{live.SCRIPT}{script}"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    policy = f"{POLICY}; script-src 'sha256-{digest}'" if script else POLICY
+    policy = f"{POLICY}; script-src 'sha256-{digest}'"
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -123,9 +129,24 @@ def page(title: str, *children: Content, script: str = "") -> str:
         element("title", title),
         element("style", Html(CSS)),
     )
-    scripts = [element("script", Html(script))] if script else []
-    body = element("body", element("main", *children), *scripts)
+    main = element("main", _with_contents(join(children)))
+    body = element("body", main, element("script", Html(script)))
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _with_contents(main: Html) -> Html:
+    """Number the parts of a page, and list them before the first where there are many."""
+    headings = re.findall(r"<section><h2>(.*?)</h2>", main)
+    if len(headings) < FEWEST_CONTENTS:
+        return main
+    numbers = count(1)
+    parts = re.sub(r"<section>(?=<h2>)", lambda _: f'<section id="part-{next(numbers)}">', main)
+    links = (
+        element("li", element("a", Html(re.sub("<[^>]*>", "", heading)), href=f"#part-{number}"))
+        for number, heading in enumerate(headings, 1)
+    )
+    contents = element("nav", element("ul", *links), class_="contents", aria_label="Contents")
+    return Html(parts.replace("<section id", f"{contents}<section id", 1))
 
 
 def _cell(tag: str, content: Content, kind: str, scope: str = "") -> Html:

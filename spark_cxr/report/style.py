@@ -123,6 +123,28 @@ figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-
 .panel img { aspect-ratio: auto; }
 .film.own img { outline: 3px solid var(--accent); }
 .film b { color: var(--ink); }
+.contents ul {
+  display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: 2rem 0 0;
+  padding: 0; font-size: .9375rem;
+}
+thead button {
+  font: inherit; color: inherit; background: none; border: 0; padding: .15rem 0; margin: 0;
+  min-height: 1.5rem; text-align: inherit; cursor: pointer;
+}
+thead button:focus-visible, .enlarge:focus-visible {
+  outline: 2px solid var(--accent); outline-offset: 2px;
+}
+th[aria-sort="ascending"] button::after { content: " ▲"; }
+th[aria-sort="descending"] button::after { content: " ▼"; }
+.enlarge { display: block; width: 100%; padding: 0; border: 0; background: none; cursor: zoom-in; }
+dialog {
+  color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: .5rem;
+  padding: 1rem; max-width: 96vw; max-height: 96vh;
+}
+dialog img { display: block; width: min(90vw, 90vh); max-height: 84vh; object-fit: contain; }
+dialog button { font: inherit; margin-top: .75rem; padding: .4rem 1rem; min-height: 2.5rem; }
+dialog::backdrop { background: rgb(0 0 0 / 70%); }
+@media print { .contents { display: none; } }
 .queue fieldset { border: 0; margin: .5rem 0 0; padding: 0; min-width: 0; }
 .queue legend { color: var(--muted); font-size: .8125rem; padding: 0; }
 .queue label {

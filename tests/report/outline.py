@@ -18,7 +18,9 @@ class Outline(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.addresses += [
-            value for name, value in attrs if name in ("src", "href", "xlink:href", "action")
+            value
+            for name, value in attrs
+            if name in ("src", "href", "xlink:href", "action") and not value.startswith("#part-")
         ]
         self.ids += [value for name, value in attrs if name == "id"]
         if tag not in VOID:
@@ -32,7 +34,7 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.text += f"{data} "
 
 

@@ -122,7 +122,7 @@ def test_a_film_without_a_picture_is_named_all_the_same():
 def test_names_of_films_cannot_become_markup():
     evil = Side("/x/<script>alert(1)</script>.png", "<b>", "one")
     page = audit_page(report(check("fail", pairs=(Pair("bytes", evil, evil),))))
-    assert "<script" not in page
+    assert page.count("<script") == 1  # the page's own
     assert "<b>one" not in page
 
 

@@ -5,12 +5,16 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
+from spark_cxr.images.raster import encode_png
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.report.document import document_page
 from spark_cxr.report.findings import findings_page
 from spark_cxr.report.findings_comparison import findings_comparison_page
+from spark_cxr.report.html import figure, picture, section, table
+from spark_cxr.report.html import page as whole_page
 from spark_cxr.report.model_card import card_document
 from spark_cxr.report.sheets import sheets_document
 from spark_cxr.report.training import training_page
@@ -87,3 +91,31 @@ def test_nothing_but_tables_scrolls_sideways_on_a_phone(page, tmp_path):
 
     assert PHONE - 20 <= room <= PHONE
     assert wide <= room
+
+
+def test_tables_sort_and_films_open_large(tmp_path):
+    """In a browser that is driven, so that something can be clicked."""
+    driven = pytest.importorskip("tests.serve.browser")
+    if not driven.DRIVER:
+        pytest.skip("needs chromedriver")
+    rows = [("b", "1,200"), ("a", "9 %"), ("c", "–"), ("d", "<0.1 %")]
+    film = figure(picture(encode_png(np.zeros((40, 40), np.uint8)), "film x"), "x", class_="film")
+    text = whole_page("A page", section("T", table("Counts", ("Class", "Films"), rows), film))
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    browser = driven.Browser(tmp_path / "browser")
+    try:
+        browser.open((tmp_path / "page.html").as_uri())
+        told = "return [...document.querySelectorAll('tbody th')].map(e => e.innerText).join('')"
+        browser.click("thead th:nth-child(2) button")
+        assert browser.run(told) == "dabc"
+        browser.click("thead th:nth-child(2) button")
+        assert browser.run(told) == "cbad"
+        browser.click("thead th:first-child button")
+        assert browser.run(told) == "abcd"
+        browser.click(".enlarge")
+        assert browser.is_shown("dialog img")
+        browser.click("dialog button")
+        assert not browser.is_shown("dialog img")
+        assert browser.console() == []
+    finally:
+        browser.close()

@@ -191,8 +191,7 @@ def test_hostile_text_stays_text(field):
     )
     page = comparison_page(report)
 
-    assert "<script" not in page
-    assert "script" not in read(page).tags
+    assert read(page).tags.count("script") == page.count("<script") == 1  # the page's own
     page.encode("utf-8")
 
 

@@ -207,8 +207,7 @@ def test_hostile_names_stay_text() -> None:
     films = FindingFilms(n=40, findings=(f"a{evil}", f"b{evil}"))
     report = findings_report(films.measured())
     page = findings_page(dataclasses.replace(report, title=evil, caveats=(evil,)))
-    assert "<script" not in page
-    assert "script" not in read(page).tags
+    assert read(page).tags.count("script") == page.count("<script") == 1  # the page's own
     page.encode("utf-8")
 
 

@@ -1,11 +1,13 @@
 """Elements escape by themselves, and a page asks nothing of anybody."""
 
 import base64
+import hashlib
+import re
 
 import pytest
 
 from spark_cxr.errors import InputError
-from spark_cxr.report.html import Html, element, facts, join, page, picture, table
+from spark_cxr.report.html import Html, element, facts, join, page, picture, section, table
 
 
 def test_text_is_escaped_and_markup_is_not():
@@ -67,6 +69,22 @@ def test_a_picture_carries_its_bytes(data, kind):
 def test_other_bytes_are_no_picture():
     with pytest.raises(InputError, match="PNG or JPEG"):
         picture(b"<svg onload='alert(1)'>", "film")
+
+
+def test_a_long_page_has_contents_and_a_short_one_has_none():
+    parts = [section(f"{word} & more", element("p", "x")) for word in "ABCD"]
+    found = page("a", element("h1", "a"), *parts)
+    assert found.index('<nav class="contents"') < found.index('<section id="part-1">')
+    assert '<a href="#part-4">D &amp; more</a>' in found
+    assert "<nav" not in page("a", *parts[:3])
+
+
+def test_a_script_runs_only_by_its_digest():
+    found = page("a", element("p", "c"), script="alert(1)")
+    (script,) = re.findall("<script>(.*?)</script>", found, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src &#x27;sha256-{digest}&#x27;" in found
+    assert script.endswith("alert(1)")
 
 
 def test_a_page_names_its_language_and_allows_nothing_from_outside():

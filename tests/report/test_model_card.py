@@ -150,7 +150,7 @@ def test_hostile_text_stays_text(hostile):
     )
     page = document_page(card_document(card))
 
-    assert "<script" not in page
+    assert page.count("<script") == 1  # the page's own
     assert page.count("&lt;script&gt;") > 20
     assert "script" not in read(rendered(document_text(card_document(card)))).tags
     page.encode("utf-8")
