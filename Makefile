@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-stores test-networks test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet gate lungs results clean
+.PHONY: help setup demo serve pictures cluster-demo test test-quick test-all test-gpu test-airflow test-clients test-stores test-networks test-workers test-oldest test-matrix lint check docs wheel lock sbom bench serve-bench cxrnet gate lungs results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +31,10 @@ demo: setup ## draw phantoms, train logistic regression on them with Spark, show
 serve: setup ## open the page with the demo's model, which is trained first where there is none
 	@[ -f demo/train_lr/model/model.json ] || $(MAKE) --no-print-directory demo
 	@$(BIN)/spark-cxr serve --model demo/train_lr/model --open
+
+pictures: setup ## the pictures of README and docs, of the demo's own page, report and terminal; needs chromedriver
+	@[ -f demo/train_lr/model/model.json ] || $(MAKE) --no-print-directory demo
+	@$(BIN)/python -m tests.serve.pictures demo docs/pictures
 
 cluster-demo: setup ## the same on a cluster of this machine: master, two workers, the wheel, then scoring
 	@conf/local/cluster.sh demo/cluster "$(CURDIR)/conf/local/cluster_demo.sh"

@@ -20,7 +20,7 @@ from spark_cxr import __version__
 from spark_cxr.errors import BadImage
 from spark_cxr.model.exchange import IMAGE
 from spark_cxr.serve import open_inference, page, predict, sagemaker
-from spark_cxr.serve.answers import NOTICE, Answers, Complaint, Failure
+from spark_cxr.serve.answers import NOTICE, Answers, Complaint, Failure, Named, named
 from spark_cxr.serve.bodies import Refusal, refused
 from spark_cxr.serve.guard import LOG, Guard, Say
 from spark_cxr.serve.hosts import LOCAL, Hosts
@@ -260,9 +260,29 @@ REFUSALS = {
 }
 
 
-def extra(route: Route) -> dict[str, Any]:
+_FILM = "$(base64 -w0 film.png)"
+SENDS = {
+    "": "curl -s SERVER{path}",
+    "images": "curl -s --data-binary @film.png SERVER{path}",
+    "invocations": 'printf \'{{"dataframe_records": [{{"image": "%s"}}]}}\' '
+    f'"{_FILM}" | curl -s --json @- SERVER{{path}}',
+    "infer": 'printf \'{{"inputs": [{{"name": "image", "datatype": "BYTES", "shape": [1], '
+    f'"data": ["%s"]}}}}]}}}}\' "{_FILM}" | curl -s --json @- SERVER{{path}}',
+}
+"""A line of a shell by what a route takes; SERVER stands for the server's address."""
+
+
+def example(route: Route, model: Named) -> str:
+    """Write a line of a shell that asks a route of this model's server."""
+    names = {"/static/": "page.js", "/examples/": next(iter(page.EXAMPLES))}
+    name = next((n for start, n in names.items() if route.path.startswith(start)), model.name)
+    return SENDS[route.takes].format(path=route.path.format(name=name, version=model.version))
+
+
+def extra(route: Route, model: Named) -> dict[str, Any]:
     """Describe what a route takes."""
     described: dict[str, Any] = {"parameters": [*_path_parameters(route), *_query(route)]}
+    described["x-example"] = example(route, model)
     if route.takes:
         described["requestBody"] = {"required": True, "content": BODIES[route.takes]}
     if not route.is_open:
@@ -341,7 +361,7 @@ def _add(app: FastAPI, route: Route, service: Service, say: Say) -> None:
         response_model=route.gives,
         response_class=Response,
         responses={**good, **complaints},
-        openapi_extra=extra(route),
+        openapi_extra=extra(route, named(service.model.manifest)),
     )
 
 

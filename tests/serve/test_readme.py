@@ -44,3 +44,20 @@ def test_line_is_answered(line, server, model, drawn, tmp_path):
         assert json.loads(told)["labels"] == list(model.labels)
     else:
         assert json.loads(told)["predictions"][0]["label"] == expected.label
+
+
+def test_the_example_of_each_route_is_answered(server, drawn, tmp_path):
+    (tmp_path / "film.png").write_bytes(drawn["png"])
+    routes = json.loads(server.ask("GET", "/openapi.json")[2])["paths"]
+    lines = {
+        f"{method} {path}": route["x-example"]
+        for path, methods in routes.items()
+        for method, route in methods.items()
+    }
+    assert len(lines) > 15
+    for route, line in lines.items():
+        command = line.replace("SERVER", server.url).replace("curl -s", "curl -sf")
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command], capture_output=True, cwd=tmp_path, timeout=60
+        )
+        assert (done.returncode, bool(done.stdout)) == (0, True), f"{route}: {line}"

@@ -11,7 +11,8 @@ function described(path, method, route) {
     element("p", {}, route.summary),
     element("dl", {}, ...factsOf([
       ["Body", bodies], ["Parameters", queries.join("; ")], ["Answers", answers.join("; ")],
-    ])));
+    ])),
+    element("pre", { tabindex: "0", "aria-label": `Example of ${method} ${path}` }, route["x-example"].replace("SERVER", location.origin)));
 }
 
 function sections(document_) {
