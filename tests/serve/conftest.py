@@ -8,8 +8,17 @@ from PIL import Image
 
 import spark_cxr
 from spark_cxr.phantoms import phantoms
+from tests.serve.browser import Browser
 from tests.serve.made_model import made_model
 from tests.serve.running import running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Give one window; whoever takes it is skipped where there is no browser."""
+    made = Browser(tmp_path_factory.mktemp("browser"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import sys
 import zipfile
 
 import pytest
-from browser import CHROMIUM, DRIVER, Browser
+from browser import CHROMIUM, DRIVER
 from PIL import Image
 from running import running, until
 from test_page import HEATED, PIXEL, SHOWN, complaints, upload
@@ -26,13 +26,6 @@ TOKEN = "0123456789abcdef0123"
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: chromium-driver)"
 )
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    made = Browser(tmp_path_factory.mktemp("browser"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
