@@ -68,6 +68,7 @@ def test_the_pass_goes_on_where_it_was_cut_off(spark, settings, tmp_path, monkey
     assert not (tmp_path / "F" / PARTS).exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_later_reads_no_film_again(spark, settings, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(features, "_write_features", lambda *_: os.fspath(None))

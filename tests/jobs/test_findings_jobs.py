@@ -205,6 +205,7 @@ def test_classes_beside_findings_are_refused(spark, films, tmp_path):
         job.run(TRAIN, spark, cfg)
 
 
+@pytest.mark.slow
 def test_compare_ranks_heads_by_their_mean_area(spark, films, tmp_path):
     out = tmp_path / "C"
     compare = {"heads": ["lr", "dt"], "folds": 2}

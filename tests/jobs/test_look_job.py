@@ -73,7 +73,7 @@ def test_the_page_has_films_means_and_what_was_set_aside(page):
     assert text.count("Mean film of ") == 3
     assert len(rows_of(text, "Files that are no films to work with")) == 10
     assert "http://" not in text.replace("http://www.w3.org", "")
-    assert "<script" not in text
+    assert text.count("<script") == 1  # the page's own
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,7 @@ def test_training_says_it_above_the_figure(spark, unknown, films, network, capsy
     assert manifest.overlap["said"].startswith(said)
 
 
+@pytest.mark.slow
 def test_comparison_says_it_above_the_ranking(spark, unknown, films, network, capsys):
     file, learned, _ = network
     cfg = defaults(

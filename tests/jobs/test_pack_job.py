@@ -31,7 +31,7 @@ def vectors(spark, images, out, **ingest):
     )
 
 
-@pytest.mark.parametrize("kind", ["webdataset", "parquet"])
+@pytest.mark.parametrize("kind", ["webdataset", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_shards_hold_what_lay_in_the_folder(spark, films, tmp_path, kind):
     said = packed(spark, films, tmp_path / "P", format=kind, shard_bytes=200_000)
     shards = sorted((tmp_path / "P").glob("films-*"))

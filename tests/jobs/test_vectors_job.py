@@ -82,6 +82,7 @@ def test_vectors_alone_train_and_score(spark, exported, tmp_path):
     assert scored["scored"] == 60
 
 
+@pytest.mark.slow
 def test_findings_stand_in_the_table_of_vectors(spark, exported, tmp_path):
     table = pq.read_table(exported / "fake.parquet").to_pandas()
     table["label"] = ["|".join(("Effusion", "Mass")[n % 2 :: 1 + n % 3]) for n in range(len(table))]

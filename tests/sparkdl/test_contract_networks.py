@@ -135,6 +135,7 @@ def test_files_get_the_answers_of_keras_and_one_more_column(
     np.testing.assert_allclose([found[file] for file in files], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(10,), (2, 3)])
 def test_arrays_get_the_answers_of_keras_and_keep_their_rows(spark, shape, tmp_path):
     import keras

@@ -147,7 +147,8 @@ def test_calm_epochs_show_films_as_they_are_but_for_corners_in_small_steps(
     monkeypatch.setattr(epoch, "learn", watched)
     task = make_task(tmp_path, body, warm_epochs=1, epochs=1, calm_epochs=1, augment=Augment())
     told = train(task, quiet).history.epochs
-    assert seen == [Augment(), Augment(), replace(STILL, erase=Augment().erase)]
+    calm = replace(STILL, erase=Augment().erase)
+    assert seen == [(Augment(),), (Augment(),), (calm,)]
     assert told[-1].phase == "calm"
     assert told[-1].learning_rate == pytest.approx(CALM_RATE * task.recipe.learning_rate)
 
