@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 import subprocess
 import sys
 import time
@@ -80,7 +81,9 @@ def said(demo: Path, folder: Path) -> str:
     real[5], real[7] = str(demo / "phantoms" / "manifest.csv"), str(folder / "R")
     real[0] = str(Path(sys.executable).with_name("spark-cxr"))
     done = subprocess.run(real, capture_output=True, text=True, check=True)
-    told = done.stderr.replace(str(folder / "R"), "R")
+    told = done.stderr.replace(str(folder / "R"), "R").replace(f"{demo}/", "demo/")
+    # On a terminal a stage takes the place of its own line.
+    told = re.sub(r"^.* … \d+ s\n", "", told, flags=re.MULTILINE)
     return f"$ {' '.join(command)}\n{told}"
 
 
