@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from spark_cxr.errors import SetupError
 
@@ -69,7 +69,10 @@ def without_noise() -> Iterator[None]:
 
 
 def _hand_on(read: int, ours: int) -> None:
-    """Copy lines until Java has ended; what comes without an end of line goes on at once."""
+    """Copy lines until Java has ended; what comes without an end of line goes on at once.
+
+    Where nobody reads ours any more it goes on reading: else Java would wait for room in the pipe.
+    """
     rest = b""
     while some := os.read(read, 1 << 16):
         *lines, rest = (rest + some).split(b"\n")
@@ -78,4 +81,7 @@ def _hand_on(read: int, ours: int) -> None:
         text = b"".join(line + b"\n" for line in kept)
         if not begins:
             text, rest = text + rest, b""
-        os.write(ours, text)
+        with suppress(OSError):
+            os.write(ours, text)
+    os.close(read)
+    os.close(ours)

@@ -64,3 +64,21 @@ print("| ours", file=sys.stderr)
 def test_what_every_java_says_is_left_out_and_all_else_comes():
     done = subprocess.run([sys.executable, "-c", NOISY], capture_output=True, text=True, check=True)
     assert done.stderr == "ERROR: one\nno end of line| ours\n"
+
+
+UNREAD = """
+import os, subprocess, sys
+from spark_cxr.pipeline.java import without_noise
+
+read, write = os.pipe()
+os.dup2(write, 2)
+with without_noise():
+    command = "import os; [os.write(2, bytes(4096)) for _ in range(64)]"
+    child = subprocess.Popen([sys.executable, "-c", command])
+os.close(read)
+sys.exit(child.wait(timeout=30))
+"""
+
+
+def test_java_never_waits_for_who_reads_no_more():
+    assert subprocess.run([sys.executable, "-c", UNREAD], timeout=60, check=False).returncode == 0

@@ -60,7 +60,7 @@ def _least_certain(
         for film in films
         if film["model"] == model and film["prediction"] is not None and film["probabilities"]
     )
-    # A film that was touched may have two rows: half as many again leave enough.
+    # A film that was touched may have two rows: twice as many leave enough.
     first = heapq.nsmallest(2 * most, answered, key=lambda each: each[:2])
     unique = {digest: film for _, digest, film in reversed(first)}
     chosen = sorted(unique.values(), key=lambda film: (_certainty(film, of_findings), film["path"]))
