@@ -40,6 +40,7 @@ from spark_cxr.output import (
     sweep,
 )
 from spark_cxr.settings import Config
+from spark_cxr.verbs.stores import check_stores
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -119,6 +120,7 @@ def run(job: Job, spark: SparkSession | None, cfg: Config) -> dict[str, Any]:
 
 def _check(job: Job, cfg: Config) -> None:
     """Refuse what the settings and the files that they name show to be wrong, before a JVM runs."""
+    check_stores(cfg, ("run", *job.sections))
     if not job.needs_spark:
         return
     if BENCHMARK in job.sections:

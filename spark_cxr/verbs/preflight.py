@@ -18,13 +18,12 @@ from pyarrow import fs
 from spark_cxr.backbones import engines
 from spark_cxr.backbones import user_network as own
 from spark_cxr.backbones.engines.plan import INT8
-from spark_cxr.choices import DELTA
 from spark_cxr.config import defaults
 from spark_cxr.datasets import Dataset
-from spark_cxr.errors import ConfigError, InputError, without_password
+from spark_cxr.errors import ConfigError, InputError
 from spark_cxr.film_places import is_folder
 from spark_cxr.heads import catalog as heads
-from spark_cxr.output import absolute, is_untried, locate
+from spark_cxr.output import absolute, locate
 from spark_cxr.pipeline.boxes import read_boxes
 from spark_cxr.pipeline.classes import classes_among, read_classes
 from spark_cxr.pipeline.csv_text import read_csv_text
@@ -50,7 +49,6 @@ def preflight(cfg: Config, sections: Sequence[str]) -> None:
         ConfigError: A flag is wrong, or contradicts another.
         InputError: A folder, an earlier run or the label file is not what the job needs.
     """
-    check_stores(cfg, ("run", *sections))
     if "track" in sections:
         from spark_cxr.verbs.track.store import check_flags
 
@@ -73,28 +71,6 @@ def preflight(cfg: Config, sections: Sequence[str]) -> None:
         _check_network(cfg, sections)
     if "ingest" in sections:
         _check_films(cfg, "train" in sections)
-
-
-def check_stores(cfg: Config, sections: Sequence[str]) -> None:
-    """Refuse what has never run anywhere, unless it is asked for.
-
-    Raises:
-        ConfigError: A store was never tried, or the table is to be Delta.
-    """
-    if cfg.stores.experimental:
-        return
-    given = [
-        (f"--{name.replace('_', '-')} {without_password(str(each))}", each)
-        for section in sections
-        for name, value in vars(getattr(cfg, section)).items()
-        for each in (value if isinstance(value, tuple) else (value,))
-    ]
-    words = [word for word, each in given if isinstance(each, str) and is_untried(each)]
-    if "score" in sections and cfg.score.format == DELTA:
-        words.append(f"--format {DELTA}")
-    if words:
-        expected = "folders or s3a:, and tables of Parquet, which is what has been tried"
-        raise ConfigError(expected, words[0], "Say --experimental to use it all the same")
 
 
 def _check_heads(cfg: Config, names: Sequence[str]) -> None:

@@ -3,10 +3,13 @@
 import pytest
 
 from jobs.ingest import JOB as INGEST
+from jobs.phantoms import JOB as PHANTOMS
 from jobs.score import JOB as SCORE
+from jobs.watch import JOB as WATCH
+from spark_cxr import job as frame
 from spark_cxr.config import defaults, flagged_items
 from spark_cxr.errors import ConfigError
-from spark_cxr.verbs.preflight import check_stores
+from spark_cxr.verbs.stores import check_stores
 
 
 def refusal(job, **settings):
@@ -50,3 +53,12 @@ def test_all_else_is_taken(address):
 @pytest.mark.parametrize("job", [INGEST, SCORE])
 def test_jobs_have_the_flag(job):
     assert "experimental" in {item.name for _, item in flagged_items(job.sections)}
+
+
+@pytest.mark.parametrize(
+    ("job", "settings"),
+    [(PHANTOMS, {"run": {"out": "gs://b/P"}}), (WATCH, {"watch": {"table": "hdfs:///T"}})],
+)
+def test_jobs_without_spark_refuse_them_too(job, settings):
+    with pytest.raises(ConfigError, match="Say --experimental"):
+        frame.run(job, None, defaults(**settings))
