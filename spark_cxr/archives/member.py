@@ -83,5 +83,6 @@ def member_name(written: str) -> str:
 
 def in_one_line(name: str) -> str:
     """Write a name so that it stays in its line."""
-    signs = (s if s.isprintable() else s.encode("unicode_escape").decode() for s in spelled(name))
-    return "".join(signs)
+    if (name := spelled(name)).isprintable():
+        return name
+    return "".join(s if s.isprintable() else s.encode("unicode_escape").decode() for s in name)

@@ -26,6 +26,7 @@ LONGEST_HEADER = 2**20
 LONGEST_NOTE = 2**16
 """Bytes of what stands beside a film."""
 CLASS, NOTES = "cls", "json"
+_BROKEN = (tarfile.TarError, OSError, EOFError, ValueError, BadArchive)
 
 
 class TarFilms:
@@ -34,57 +35,69 @@ class TarFilms:
     def __init__(self, stream: Stream) -> None:
         """Take the file; nothing is read before it is walked along."""
         self._stream, self._lock = stream, Lock()
-        self._found: list[Member] | None = None
+        self._listed: tuple[list[Member], str] | None = None
+        """All members, and why there are no more where the file ends too early."""
         self._places: dict[str, tuple[int, int]] = {}
-        self._end = ""
+        self._ahead = _files(stream)
+        """The files to which the search for a place has not come."""
 
     def members(self) -> Iterator[Member]:
         """Give the files among the members, each with its label where one stands beside it."""
         with self._lock:
-            found = self._walked()
+            self._listed = self._listed or self._walked()
+        found, end = self._listed
         yield from found
-        if self._end:
-            raise BadArchive(self._end)
+        if end:
+            raise BadArchive(end)
 
     def read(self, name: str) -> bytes:
         """Read one member from where it lies."""
         with self._lock:
-            self._walked()
             try:
-                start, size = self._places[name]
+                start, size = self._place(name)
                 self._stream.seek(start)
                 data = self._stream.read(size)
-            except KeyError:
-                raise MemberLost("no longer in the tar file") from None
-            except (OSError, EOFError, BadArchive) as error:
+            except _BROKEN as error:
                 raise MemberLost(f"broken in its tar file: {error}"[:200]) from None
         if len(data) != size:
             raise MemberLost(f"cut off: {size} bytes in its header, {len(data)} in the tar file")
         return data
 
-    def _walked(self) -> list[Member]:
-        if self._found is None:
-            self._found, notes = [], dict[str, str]()
-            try:
-                for info in _headers(self._stream):
-                    self._take(info, self._found, notes)
-            except (tarfile.TarError, OSError, EOFError, ValueError, BadArchive) as error:
-                self._end = f"no whole tar file: {error}"[:200]
-            self._found = [replace(each, label=_of_film(each.name, notes)) for each in self._found]
-        return self._found
+    def _place(self, name: str) -> tuple[int, int]:
+        """Walk to a member and no further: the films of a worker's task lie side by side."""
+        while name not in self._places:
+            if (info := next(self._ahead, None)) is None:
+                raise MemberLost("no longer in the tar file")
+            self._places.setdefault(member_name(info.name), (info.offset_data, info.size))
+        return self._places[name]
 
-    def _take(self, info: tarfile.TarInfo, found: list[Member], notes: dict[str, str]) -> None:
-        name, kind = member_name(info.name), info.name.rpartition(".")[2].lower()
-        if info.isdir():
-            return
-        if kind in (CLASS, NOTES) and info.isfile() and info.size <= LONGEST_NOTE:
-            place = self._stream.tell()
-            self._stream.seek(info.offset_data)
-            if label := _label(kind, self._stream.read(info.size)):
-                notes.setdefault(name.rpartition(".")[0], label)
-            self._stream.seek(place)
-        found.append(Member(name, info.size, _obstacle(info)))
-        self._places.setdefault(name, (info.offset_data, info.size))
+    def _walked(self) -> tuple[list[Member], str]:
+        found, notes, end = list[Member](), dict[str, str](), ""
+        try:
+            for info in _files(self._stream):
+                name = member_name(info.name)
+                self._places.setdefault(name, (info.offset_data, info.size))
+                found.append(Member(name, info.size, _obstacle(info)))
+                if label := self._label(info):
+                    notes.setdefault(name.rpartition(".")[0], label)
+        except _BROKEN as error:
+            end = f"no whole tar file: {error}"[:200]
+        if notes:
+            found = [replace(each, label=_of_film(each.name, notes)) for each in found]
+        return found, end
+
+    def _label(self, info: tarfile.TarInfo) -> str | None:
+        """Read a class beside a film, where this is one; None where it says nothing of it."""
+        kind = info.name.rpartition(".")[2].lower()
+        if kind not in (CLASS, NOTES) or not info.isfile() or info.size > LONGEST_NOTE:
+            return None
+        self._stream.seek(info.offset_data)
+        note = self._stream.read(info.size)
+        try:
+            value = json.loads(note).get("label") if kind == NOTES else note.decode()
+        except (ValueError, AttributeError, RecursionError):
+            return None
+        return str(value).strip() or None if isinstance(value, str | int) else None
 
 
 class _Headers:
@@ -100,12 +113,13 @@ class _Headers:
         return self._stream.read(size)
 
 
-def _headers(stream: Stream) -> Iterator[tarfile.TarInfo]:
+def _files(stream: Stream) -> Iterator[tarfile.TarInfo]:
     stream.seek(0)
     with tarfile.open(fileobj=_Headers(stream), mode="r:", errorlevel=2) as tar:  # type: ignore[call-overload]
         while (info := tar.next()) is not None:
             tar.members.clear()  # else all of them are held, a kilobyte each
-            yield info
+            if not info.isdir():
+                yield info
 
 
 def _obstacle(info: tarfile.TarInfo) -> str:
@@ -119,13 +133,3 @@ def _of_film(name: str, notes: Mapping[str, str]) -> str | None:
     folder, slash, file = name.rpartition("/")
     stems = (name.rpartition(".")[0], f"{folder}{slash}{file.partition('.')[0]}")
     return next((notes[stem] for stem in stems if stem in notes), None)
-
-
-def _label(kind: str, note: bytes) -> str | None:
-    """Read a class beside a film; None where the note says nothing of it."""
-    try:
-        text = note.decode()
-        value = json.loads(text).get("label") if kind == NOTES else text
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return str(value).strip() or None if isinstance(value, str | int) else None

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 import numpy as np
@@ -78,18 +79,27 @@ def test_a_run_that_was_cut_off_later_reads_no_film_again(spark, settings, tmp_p
     assert job.run(FEATURIZE, spark, settings(tmp_path / "F"))["resumed"] == 68
 
 
+def in_a_tar(films, path):
+    with tarfile.open(path, "w") as archive:
+        archive.add(films, arcname=".")
+    return path
+
+
 KILLS = "import sys; from spark_cxr.cli import main; sys.argv[0] = 'spark-cxr'; main()"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("verb", ["featurize", "compare"])
-def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(films, tmp_path, verb):
+@pytest.mark.parametrize(
+    ("verb", "source"), [("featurize", "folder"), ("featurize", "tar"), ("compare", "folder")]
+)
+def test_killed_at_random_moments_it_ends_as_if_nothing_had_been(films, tmp_path, verb, source):
     flags = {
         "featurize": ["--backbone", "fake"],
         "compare": ["--backbones", "fake", "--heads", "dt", "--folds", "2", "--resamples", "100"],
     }[verb]
-    labelled = ["--images", str(films), "--labels", str(films / "manifest.csv"), *flags]
+    images = films if source == "folder" else in_a_tar(films, tmp_path / "films.tar")
+    labelled = ["--images", str(images), "--labels", str(films / "manifest.csv"), *flags]
     tables = {"featurize": ("images", "features"), "compare": ("images", "features", "twins")}[verb]
 
     def started(out):
