@@ -5,7 +5,9 @@ A member's path is that of its archive, "!/", and its name: `file:/films/2020.zi
 
 from __future__ import annotations
 
+import io
 import re
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,7 +23,7 @@ from spark_cxr.archives.member import Archive, BadArchive, Member, MemberLost, S
 from spark_cxr.archives.parquet_rows import ParquetFilms
 from spark_cxr.archives.tars import TarFilms
 from spark_cxr.archives.zips import ZipFilms
-from spark_cxr.output import locate
+from spark_cxr.output import is_here, locate
 
 
 def _gzipped(stream: Stream) -> TarFilms:
@@ -41,6 +43,10 @@ KINDS: dict[str, Callable[[Stream], Archive]] = {
 INSIDE = "!/"
 _MEMBER = re.compile(rf"^(.*?({'|'.join(map(re.escape, KINDS))})){INSIDE}(.+)$", re.DOTALL | re.I)
 OPEN_AT_ONCE = 4
+AHEAD = 2**20
+"""Bytes that a store is asked for at once: it takes no longer to send them than to be asked."""
+ASKED_AGAIN = 5.0
+"""Seconds until a store is asked once more whether an archive has changed; a disk always is."""
 
 
 def kind_of(path: str) -> str:
@@ -95,6 +101,8 @@ class _Opened:
     identity: tuple[int, int]
     """When it was last changed, in nanoseconds, and its bytes."""
     archive: Archive
+    asked: float
+    """When its identity was last asked for."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of its members, once somebody has asked."""
 
@@ -108,21 +116,30 @@ class _Shelf:
 
     def open(self, address: str) -> _Opened:
         """Open an archive, unless it is open and has not changed."""
-        store, path = locate(address)
-        info = store.get_file_info(path)
-        if info.type != fs.FileType.File:
-            raise FileNotFoundError(address)
-        identity = (info.mtime_ns or 0, info.size or 0)
         with self._lock:
             known = self._open.get(address)
-            if known is None or known.identity != identity:
-                file = cast("Stream", store.open_input_file(path))
-                archive = KINDS[kind_of(address)](file)
-                self._open[address] = known = _Opened(identity, archive)
+            if known is None or is_here(address) or time.monotonic() > known.asked + ASKED_AGAIN:
+                self._open[address] = known = _asked(address, known)
             self._open.move_to_end(address)
             while len(self._open) > OPEN_AT_ONCE:
                 self._open.popitem(last=False)
             return known
+
+
+def _asked(address: str, known: _Opened | None) -> _Opened:
+    """Look at an archive; give what is known of it where that still holds."""
+    store, path = locate(address)
+    info = store.get_file_info(path)
+    if info.type != fs.FileType.File:
+        raise FileNotFoundError(address)
+    identity = (info.mtime_ns or 0, info.size or 0)
+    if known is not None and known.identity == identity:
+        known.asked = time.monotonic()
+        return known
+    file, kind = store.open_input_file(path), kind_of(address)
+    if not is_here(address) and KINDS[kind] is not ParquetFilms:  # which reads in large pieces
+        file = io.BufferedReader(file, AHEAD)
+    return _Opened(identity, KINDS[kind](cast("Stream", file)), time.monotonic())
 
 
 _SHELF = _Shelf()

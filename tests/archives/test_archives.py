@@ -7,13 +7,14 @@ import random
 import struct
 import subprocess
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import fs, parquet
 
 from spark_cxr.archives import catalog
 from spark_cxr.archives.gzip_seek import BETWEEN, SeekableGzip
@@ -273,3 +274,71 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
             start = draw.randrange(len(cut))
             cut[start:start] = cut[start : start + draw.randrange(5000)]
     return bytes(cut)
+
+
+class Store:
+    """A folder behind an address of a store, which counts what it is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.looks, self.requests = folder, 0, 0
+
+    def get_file_info(self, path: str) -> fs.FileInfo:
+        self.looks += 1
+        return fs.LocalFileSystem().get_file_info(str(self.folder / path))
+
+    def open_input_file(self, path: str) -> "Counted":
+        return Counted(self, (self.folder / path).open("rb", buffering=0))
+
+
+class Counted(io.RawIOBase):
+    def __init__(self, store: Store, file: io.FileIO) -> None:
+        super().__init__()
+        self.store, self.file = store, file
+        self.seek, self.tell = file.seek, file.tell  # type: ignore[method-assign]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, into: bytearray) -> int | None:
+        self.store.requests += 1
+        return self.file.readinto(into)
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+
+@pytest.mark.parametrize("name", ["many.tar", "many.tar.gz", "many.zip"])
+def test_a_store_is_not_asked_for_each_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    films = {f"{n}.png": random.Random(n).randbytes(3000) for n in range(1000)}
+    if name.endswith(".zip"):
+        write_zip(tmp_path / name, films)
+    else:
+        write_tar(tmp_path / name, films, "w:gz" if name.endswith(".gz") else "w")
+    store, address = Store(tmp_path), f"s3a://films/{name}"
+    monkeypatch.setattr(catalog, "locate", lambda address: (store, name))
+    monkeypatch.setattr(catalog, "_SHELF", catalog._Shelf())
+    assert [member.name for member in catalog.members_of(address)] == list(films)
+    listed = store.requests
+    assert all(catalog.read_member(address, each) == films[each] for each in films)
+    assert store.looks <= 2 and store.requests <= 30, "1,000 films of 3 MB"
+    assert store.requests > listed, "they were not read from memory"
+
+
+def test_an_archive_in_a_store_that_was_written_anew_is_soon_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, address = Store(tmp_path), "s3a://films/a.tar"
+    monkeypatch.setattr(catalog, "locate", lambda address: (store, "a.tar"))
+    monkeypatch.setattr(catalog, "_SHELF", catalog._Shelf())
+    write_tar(tmp_path / "a.tar", {"old.png": b"old"})
+    assert catalog.read_member(address, "old.png") == b"old"
+    write_tar(tmp_path / "a.tar", {"new.png": b"newer"})
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + catalog.ASKED_AGAIN + 1)
+    assert catalog.read_member(address, "new.png") == b"newer"
