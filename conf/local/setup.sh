@@ -91,6 +91,7 @@ made_from="$(cat setup.py conf/constraints.txt conf/locked.txt conf/local/s{etup
 made_from="$made_from $PWD/$venv $("$python" --version 2>&1) ${pyspark:-as pinned} $extras"
 [ "$(cat "$venv/made-from" 2>/dev/null || true)" = "$made_from" ] && exit 0
 
+echo "setup: fills $venv, once; some minutes where downloads are slow" >&2
 [ -x "$venv/bin/python" ] || make_venv "$python"
 rm -f "$venv/made-from"
 pins="$venv/constraints.txt"
@@ -110,7 +111,7 @@ pip_install "installing pip itself" --require-hashes --no-deps -r "$venv/first.t
 # PySpark has other digests, and builds of PyTorch or for GPUs come from where the user's own index has them. Nor
 # is it with SPARK_CXR_HASHES=off, for a registry that builds its files anew.
 if [ -z "$pyspark" ] && [ "$extras" = "$usual" ] && [ "${SPARK_CXR_HASHES:-on}" != off ]; then
-  pip_install "installing packages, each checked by its digest (once; minutes where downloads are slow)" \
+  pip_install "installing packages, each checked by its digest" \
     --require-hashes --no-deps -r conf/locked.txt
 fi
 pip_install "installing spark_cxr" --no-build-isolation -c "$pins" -e ".[$extras]"
