@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from spark_cxr import __version__
 from spark_cxr.completion import completion, flags_of
 from spark_cxr.config import find_benchmarks
-from spark_cxr.console import Verb
+from spark_cxr.console import Verb, refuse
 from spark_cxr.errors import ConfigError, nearest
 from spark_cxr.settings import Config
 
@@ -94,8 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         verb = get(words[0])
     except ConfigError as error:
-        print(f"spark-cxr: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(refuse("spark-cxr", error))
     sys.exit(verb.exit_code(_with_folder(words)))
 
 
@@ -105,8 +104,7 @@ def _complete(words: list[str]) -> int:
     try:
         print(completion("".join(words[:1]), verbs, {verb: get(verb).summary for verb in verbs}))
     except ConfigError as error:
-        print(f"spark-cxr: {error}", file=sys.stderr)
-        return 2
+        return refuse("spark-cxr", error)
     return 0
 
 

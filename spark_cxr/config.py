@@ -133,6 +133,13 @@ def help_texts() -> dict[tuple[str, str], str]:
     return texts
 
 
+def help_words(job: str, every: Sequence[str] = ()) -> dict[str, Any]:
+    """Give the flags that `--help` shows of a job, by default all, and its examples."""
+    texts = read_toml(conf_dir() / "help.toml")
+    words = texts.get(job, {"common": every, "examples": []})
+    return texts[words["like"]] if "like" in words else words
+
+
 def read_toml(path: Path, what: str = "a settings file", flag: str = "--conf") -> Values:
     """Read a TOML file, or say which one could not be read."""
     try:
@@ -192,9 +199,7 @@ class _Help(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         """Print it and end."""
-        every = [action.dest for action in parser._actions]
-        plain = {"common": every, "examples": []}
-        words = read_toml(conf_dir() / "help.toml").get(parser.prog, plain)
+        words = help_words(parser.prog, [action.dest for action in parser._actions])
         shown, rest = {"help", "help_all", *words["common"]}, ""
         if self.dest == "help":
             hidden = [action for action in parser._actions if action.dest not in shown]

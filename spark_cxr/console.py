@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -25,16 +26,55 @@ INTERRUPTED = 130
 """What shells call a program that Ctrl-C has ended."""
 
 
-def say(command: str, line: str) -> None:
+BOLD, FAINT, RED, YELLOW, CYAN = "1", "2", "1;31", "1;33", "36"
+BEGINNINGS = {"warning": YELLOW, "note": CYAN, "report": BOLD}
+"""What lines begin with, before a colon, that are to be told apart at a glance."""
+FIGURE = " % interval "
+"""In a line with the figure that a run was for."""
+
+
+def is_terminal() -> bool:
+    """Tell whether stderr is looked at, by something that can move its cursor."""
+    with suppress(ValueError):  # it is closed
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return False
+
+
+def painted(text: str, colour: str) -> str:
+    """Give words a colour on a terminal.
+
+    NO_COLOR, as no-color.org has it, takes it away; FORCE_COLOR gives it to files and pipes too.
+    """
+    is_forced = os.environ.get("FORCE_COLOR", "0") not in ("", "0")
+    has_colour = not os.environ.get("NO_COLOR") and (is_forced or is_terminal())
+    return f"\033[{colour}m{text}\033[0m" if has_colour and text else text
+
+
+def say(command: str, line: str, colour: str = BOLD) -> None:
     """Write a line for the person who started the command."""
     end_stage()
-    print(f"{command}: {without_password(line)}", file=sys.stderr, flush=True)
+    name = painted(f"{command}:", colour)
+    print(f"{name} {without_password(line)}", file=sys.stderr, flush=True)
 
 
 def refuse(command: str, error: SparkCxrError) -> int:
     """Write an error as one line and give the exit code that belongs to it."""
-    say(command, " ".join(str(error).splitlines()))
+    say(command, " ".join(str(error).splitlines()), RED)
     return 2
+
+
+def show(text: str) -> None:
+    """Write what a run has found, line by line."""
+    end_stage()
+    lines = (_line_painted(line) for line in without_password(text).splitlines())
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _line_painted(line: str) -> str:
+    beginning, colon, rest = line.partition(": ")
+    if colon and beginning in BEGINNINGS:
+        return painted(f"{beginning}:", BEGINNINGS[beginning]) + f" {rest}"
+    return painted(line, BOLD) if FIGURE in line else line
 
 
 class _Lines(logging.Handler):
@@ -56,13 +96,18 @@ class _Lines(logging.Handler):
         line = without_password(self.format(record))
         if is_stage := getattr(record, "is_stage", False):
             self._stage, self._begun = line, time.monotonic()
-        self._write(line, moves=getattr(record, "is_progress", False), passes=is_stage)
+        colour = FAINT if is_stage else YELLOW if record.levelno >= logging.WARNING else ""
+        is_progress = getattr(record, "is_progress", False)
+        self._write(line, colour, moves=is_progress, passes=is_stage)
 
-    def _write(self, line: str, *, moves: bool = False, passes: bool = False) -> None:
+    def _write(
+        self, line: str, colour: str = "", *, moves: bool = False, passes: bool = False
+    ) -> None:
         with suppress(OSError, ValueError):
-            stays = not (moves or passes) or not sys.stderr.isatty()
+            stays = not (moves or passes) or not is_terminal()
             is_wiped = self._passes or not stays
             start = "" if not self._is_open else "\r\033[K" if is_wiped else "\n"
+            line = painted(line, colour) if colour else _line_painted(line)
             print(f"{start}{line}", end="\n" if stays else "", file=sys.stderr, flush=True)
             self._is_open, self._passes = not stays, passes
         self._said = time.monotonic()
@@ -70,9 +115,10 @@ class _Lines(logging.Handler):
     def beat(self) -> None:
         """Say what is going on, where nothing has been said for a while."""
         with suppress(OSError, ValueError), self.lock or nullcontext():
-            silent = SILENT_ON_TERMINALS if sys.stderr.isatty() else SILENT
+            silent = SILENT_ON_TERMINALS if is_terminal() else SILENT
             if self._stage and time.monotonic() - self._said > silent:
-                self._write(f"{self._stage} {time.monotonic() - self._begun:.0f} s", passes=True)
+                line = f"{self._stage} {time.monotonic() - self._begun:.0f} s"
+                self._write(line, FAINT, passes=True)
 
     def end_stage(self) -> None:
         """Wipe the line of a stage that is over."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_cxr import __version__
 from spark_cxr.config import find_benchmarks, flagged_items, resolve
-from spark_cxr.console import end_stage, lines_on_stderr, refuse, say
+from spark_cxr.console import lines_on_stderr, refuse, say, show
 from spark_cxr.errors import OutputError, SetupError, SparkCxrError, without_password
 from spark_cxr.film_places import PATHS, is_table
 from spark_cxr.output import (
@@ -170,8 +170,7 @@ def _run_into(output: Output, job: Job, spark: SparkSession | None, cfg: Config)
     output.remove(PARTS)
     ended = {"status": "ok", "seconds": round(time.monotonic() - started, 2), **outcome.counts}
     output.write_json(RECORD, {**record, **ended})
-    end_stage()
-    print(without_password(outcome.text), file=sys.stderr, flush=True)
+    show(outcome.text)
     if TRACKED in job.sections:
         from spark_cxr.verbs.track import track
 

@@ -263,10 +263,11 @@ def only_writer(address: str) -> Iterator[None]:
     """Keep a second run of this machine out of the directory until the block ends.
 
     The kernel holds the lock and lets it fall with the process, however that ends. It lies with
-    the temporary files, by the digest of the address, so that the directory keeps only results.
+    the temporary files, by the digest of the address, so that the directory keeps only results. It
+    stays, empty: whoever has opened it to wait would else hold what nobody else finds.
     """
     name = hashlib.sha256(absolute(address).rstrip("/").encode("utf-8", "replace")).hexdigest()
-    lock = FileLock(Path(gettempdir()) / f"spark_cxr-{name[:24]}.lock")
+    lock = FileLock(_locks() / f"{name[:24]}.lock")
     try:
         held = lock.acquire(timeout=0)
     except Timeout:
@@ -274,6 +275,15 @@ def only_writer(address: str) -> Iterator[None]:
         raise OutputError("an --out that no other run writes", received, way_out) from None
     with held:
         yield
+
+
+def _locks() -> Path:
+    """Find the folder of locks, in which everybody may write, as in that of temporary files."""
+    folder = Path(gettempdir()) / "spark_cxr-locks"
+    folder.mkdir(exist_ok=True)
+    with suppress(PermissionError):  # it is another user's, who has done so
+        folder.chmod(0o1777)
+    return folder
 
 
 def pseudonym_key(output: Output, given: str | None) -> bytes:

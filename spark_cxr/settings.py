@@ -42,6 +42,7 @@ class Phantoms:
     several_findings: Names = setting(bare="all")
     unknown: float = setting(least=0, most=1)
     hospital: int = setting(least=1, most=2)
+    least_severity: float = setting(least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ class Train:
     resamples: int = setting(least=100)
     learning_curve: bool = setting()
     explained: int = setting(least=0, most=20)
+    examples: int = setting(least=0, most=3, bare=1)
     balance: bool = setting()
     least_positives: int = setting(least=1)
     tune: bool = setting()

@@ -2,6 +2,8 @@
 
 import io
 import logging
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 
 from spark_cxr import console
 from spark_cxr.console import lines_on_stderr
+from spark_cxr.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG = logging.getLogger("spark_cxr.some.part")
@@ -74,6 +77,14 @@ def test_a_stderr_that_is_closed_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
         LOG.info("unheard")
 
 
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave nothing of the terminal that the tests themselves run on."""
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
 class Terminal(io.StringIO):
     """A stderr that someone looks at."""
 
@@ -87,6 +98,7 @@ def test_progress_is_one_line_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setenv("NO_COLOR", "1")
     with lines_on_stderr():
         for line in ("1 of 2", "2 of 2"):
             LOG.info(line, extra={"is_progress": True})
@@ -119,9 +131,81 @@ def test_a_stage_without_news_says_that_it_goes_on(
 def test_on_a_terminal_nothing_of_a_stage_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Terminal()
     monkeypatch.setattr(sys, "stderr", seen)
+    monkeypatch.setenv("NO_COLOR", "1")
     with lines_on_stderr():
         stage("listing")
         stage("training")
         LOG.info("a warning")
         stage("writing")
     assert seen.getvalue() == ("listing …\r\033[Ktraining …\r\033[Ka warning\nwriting …\r\033[K")
+
+
+# Colours
+
+
+SPEAKS = """
+import logging
+from spark_cxr import console
+from spark_cxr.errors import ConfigError
+log = logging.getLogger("spark_cxr.some.part")
+with console.lines_on_stderr():
+    log.info("reading …", extra={"is_stage": True})
+    log.warning("a folder is empty")
+    console.show("accuracy 0.9 (95 % interval 0.8 to 1.0)\\nwarning: few films\\nplain: words")
+console.refuse("train-lr", ConfigError("a head", "none", "Name one"))
+"""
+PLAIN = (
+    "a folder is empty\naccuracy 0.9 (95 % interval 0.8 to 1.0)\nwarning: few films\nplain: words\n"
+    "train-lr: Expected a head. Received: none. Name one.\n"
+)
+COLOURS = re.compile(r"\033\[[\d;]+m")
+
+
+def seen_on_terminal(**environment: str) -> str:
+    """Run a command whose stderr is a pseudo-terminal, and give what that shows."""
+    ours, theirs = pty.openpty()
+    given = {"PATH": os.environ["PATH"], "TERM": "xterm", **environment}
+    command = [sys.executable, "-c", SPEAKS]
+    subprocess.run(command, stderr=theirs, check=True, cwd=ROOT, env=given)
+    os.close(theirs)
+    shown = b""
+    while b"Name one" not in shown:
+        shown += os.read(ours, 4096)
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_shows_colours() -> None:
+    shown = seen_on_terminal()
+    assert "\033[2mreading …\033[0m" in shown
+    assert "\033[1;33ma folder is empty\033[0m" in shown
+    assert "\033[1maccuracy 0.9 (95 % interval 0.8 to 1.0)\033[0m\n" in shown
+    assert "\033[1;33mwarning:\033[0m few films\nplain: words\n" in shown
+    assert "\033[1;31mtrain-lr:\033[0m Expected a head." in shown
+
+
+def test_who_wants_no_colour_gets_the_same_words() -> None:
+    shown = seen_on_terminal(NO_COLOR="1")
+    assert shown == "reading …\r\033[K" + PLAIN
+    assert COLOURS.sub("", seen_on_terminal()) == shown
+
+
+def test_a_terminal_that_understands_nothing_gets_plain_lines() -> None:
+    assert seen_on_terminal(TERM="dumb") == "reading …\n" + PLAIN
+
+
+@pytest.mark.parametrize("forced", ["", "0", "1"])
+def test_a_pipe_gets_colours_only_where_they_are_forced(forced: str) -> None:
+    given = {"PATH": os.environ["PATH"], "TERM": "xterm", "FORCE_COLOR": forced}
+    command = [sys.executable, "-c", SPEAKS]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=given)
+    assert (COLOURS.search(said.stderr) is not None) == (forced == "1")
+    assert COLOURS.sub("", said.stderr) == "reading …\n" + PLAIN
+
+
+def test_a_password_is_hidden_before_it_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Terminal()
+    monkeypatch.setattr(sys, "stderr", seen)
+    console.refuse("score", ConfigError("a store", "s3://me:secret@host/films", "Name one"))
+    assert "secret" not in seen.getvalue()
+    assert seen.getvalue().startswith("\033[1;31mscore:\033[0m ")

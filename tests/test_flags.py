@@ -5,7 +5,15 @@ from dataclasses import fields
 import pytest
 
 from spark_cxr.cli import get, names
-from spark_cxr.config import conf_dir, flagged_items, help_texts, make_parser, read_toml, resolve
+from spark_cxr.config import (
+    conf_dir,
+    flagged_items,
+    help_texts,
+    help_words,
+    make_parser,
+    read_toml,
+    resolve,
+)
 from spark_cxr.errors import ConfigError
 from spark_cxr.settings import SECTIONS, Config
 
@@ -13,7 +21,7 @@ ALL_FLAGS = (
     "-h, --help, --help-all, --conf, --set, --out, --overwrite, --no-overwrite, --seed, "
     "--experimental, --no-experimental, --count, --size, "
     "--formats, --bad, --masks, --no-masks, --marker, "
-    "--several-findings, --unknown, --hospital"
+    "--several-findings, --unknown, --hospital, --least-severity"
 )
 
 
@@ -143,7 +151,7 @@ def test_help_of_a_job_is_short_and_its_examples_are_good(
     for line in starts:
         resolve(job.name, job.summary, job.sections, shlex.split(line)[2:])
     assert len(shown.splitlines()) < 100
-    words = read_toml(conf_dir() / "help.toml")[job.name]["common"]
+    words = help_words(job.name)["common"]
     listed = re.findall(r"^  (--[a-z-]+)", shown, re.MULTILINE)
     assert {name.replace("_", "-") for name in words} == {
         flag[2:] for flag in listed if flag != "--help-all"

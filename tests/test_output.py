@@ -413,6 +413,20 @@ def test_a_second_run_is_kept_out_of_a_directory_and_let_in_afterwards(tmp_path:
         pass
 
 
+def test_locks_lie_in_a_folder_of_their_own_for_all_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(module, "gettempdir", lambda: str(temporary))
+    for name in ("R", "S"):
+        with module.only_writer(str(tmp_path / name)):
+            pass
+    (folder,) = temporary.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+    assert len(list(folder.iterdir())) == 2
+
+
 def test_key_and_tables_on_the_way_are_for_their_owner_alone(tmp_path: Path) -> None:
     output = Output(str(tmp_path / "out"))
     pseudonym_key(output, None)

@@ -16,7 +16,13 @@ from spark_cxr.phantoms.anatomy import (
     sample_anatomy,
     sample_pose,
 )
-from spark_cxr.phantoms.findings import Finding, opacity, sample_finding
+from spark_cxr.phantoms.findings import (
+    HEALTHY,
+    LEAST_SEVERITY,
+    Finding,
+    opacity,
+    sample_finding,
+)
 from spark_cxr.phantoms.several import Area, Scene, sample_findings, trace, with_heart
 from spark_cxr.phantoms.thorax import (
     Lungs,
@@ -122,6 +128,7 @@ def draw(
     size: int = 256,
     marker: str = "side",
     lettered: bool = True,
+    least_severity: float = LEAST_SEVERITY,
 ) -> Drawing:
     """Draw one film of one patient; `size` is its shorter side, other arguments pick the film.
 
@@ -135,25 +142,26 @@ def draw(
         marker: "side" for L or R, "none", or "class": a letter that gives the class away, or the
             first finding.
         lettered: Write marker and PHANTOM. Off only for tests that look at the chest alone.
+        least_severity: How ill a patient with a disease is at least, up to 1.
     """
     person, taken = Dice(seed, "patient", patient), Dice(seed, "film", patient, film)
     anatomy, pose = sample_anatomy(person), sample_pose(taken)
     if isinstance(label, str):
-        illness = _disease(label, person, taken)
+        illness = _disease(label, person, taken, least_severity)
         return _film(anatomy, pose, illness, taken, size, Lettering(marker, label[:1], lettered))
-    found = sample_findings(label, seed, patient, film)
+    found = sample_findings(label, seed, patient, film, least_severity)
     anatomy = with_heart(anatomy, found)
     bands: dict[tuple[str, int], list[Area]] = {}
-    illness = _with_bands(bands, found, anatomy, pose, sample_finding("No_findings", person))
+    illness = _with_bands(bands, found, anatomy, pose, sample_finding(HEALTHY, person))
     lettering = Lettering(marker, label[0][0] if label else "N", lettered)
     drawing = _film(anatomy, pose, illness, taken, size, lettering)
     areas = ((name, np.concatenate(parts)) for (name, _), parts in bands.items())
     return replace(drawing, boxes=tuple(_boxed(name, area) for name, area in areas if area.any()))
 
 
-def _disease(label: str, person: Dice, taken: Dice) -> Illness:
+def _disease(label: str, person: Dice, taken: Dice, least: float) -> Illness:
     """Draw what a patient of a class has, as severe as it is on this film."""
-    finding = sample_finding(label, person)
+    finding = sample_finding(label, person, least)
     finding = replace(finding, severity=finding.severity * taken.uniform(0.75, 1.15))
     return lambda plane, lungs, _: opacity(finding, plane, lungs)
 

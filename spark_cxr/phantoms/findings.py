@@ -9,6 +9,9 @@ from spark_cxr.phantoms.anatomy import Dice, Field, Plane, bump, clouds, ramp
 from spark_cxr.phantoms.thorax import Lungs
 
 CLASSES = ("No_findings", "Pneumonia", "COVID-19")
+HEALTHY = CLASSES[0]
+LEAST_SEVERITY = 0.12
+"""Of a disease that can hardly be told from none; 1 is as plain as it comes."""
 
 LOBES = {
     "right upper": (True, 0.30, 0.20),
@@ -33,20 +36,23 @@ class Finding:
     texture: int
 
 
-def sample_finding(label: str, dice: Dice) -> Finding:
-    """Draw how a patient of this class is ill: some barely, some plainly."""
+def sample_finding(label: str, dice: Dice, least: float = LEAST_SEVERITY) -> Finding:
+    """Draw how a patient of this class is ill: some barely, some plainly, none less than `least`.
+
+    What unevenness healthy lungs have does not grow with it.
+    """
     if label not in CLASSES:
         classes = ", ".join(CLASSES)
         raise ConfigError(f"one of {classes}", f"label={label!r}", "Choose another label")
-    return sample_illness(label, dice)
+    return sample_illness(label, dice, LEAST_SEVERITY if label == HEALTHY else least)
 
 
-def sample_illness(label: str, dice: Dice) -> Finding:
+def sample_illness(label: str, dice: Dice, least: float = LEAST_SEVERITY) -> Finding:
     """Draw all that any class or finding may need of a patient, whichever it is."""
     return Finding(
         label=label,
         lobe=dice.pick(tuple(LOBES)),
-        severity=dice.uniform(0.12, 1.0),
+        severity=dice.uniform(least, 1.0),
         balance=dice.uniform(-0.5, 0.5),
         reach=dice.uniform(0.85, 1.25),
         texture=dice.whole(0, 2**31 - 1),

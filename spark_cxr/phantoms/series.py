@@ -21,7 +21,7 @@ from spark_cxr.phantoms.encoding import (
     encode_png,
     to_8_bits,
 )
-from spark_cxr.phantoms.findings import CLASSES
+from spark_cxr.phantoms.findings import CLASSES, LEAST_SEVERITY
 from spark_cxr.phantoms.hospital import HOSPITALS, as_taken_at, seed_at, source_of_hospital
 from spark_cxr.phantoms.several import SHARES, is_positive, is_unknown
 
@@ -61,6 +61,8 @@ class Series:
     """Share of the cells of the manifest that say nothing of a finding."""
     hospital: int = 1
     """Where the films are taken: from the second on they look otherwise, of other patients."""
+    least_severity: float = LEAST_SEVERITY
+    """How ill a patient with a disease is at least."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn, before anything is."""
@@ -76,6 +78,8 @@ class Series:
         drawn = {name for name, _ in self.shares} <= set(SHARES)
         _check(f"findings among {', '.join(SHARES)}", "shares", self.shares, drawn)
         is_share = all(0 <= share <= 1 for share in (self.unknown, *dict(self.shares).values()))
+        is_severity = 0 <= self.least_severity <= 1
+        _check("a least severity from 0 to 1", "least_severity", self.least_severity, is_severity)
         _check("shares from 0 to 1", "shares", (*self.shares, self.unknown), is_share)
 
 
@@ -134,11 +138,12 @@ def phantoms(
     shares: Sequence[tuple[str, float]] = (),
     unknown: float = 0.0,
     hospital: int = 1,
+    least_severity: float = LEAST_SEVERITY,
 ) -> Iterator[Phantom]:
     """Draw a set of `count` files, the last `bad` of them broken, one at a time."""
     some = tuple(shares)
     given = (count, seed, size, tuple(formats), bad, masks, marker, some, unknown, hospital)
-    series = Series(*given)
+    series = Series(*given, least_severity)
     return (make(series, slot) for slot in plan(series))
 
 
@@ -199,6 +204,7 @@ def _drawing(series: Series, slot: Slot) -> Drawing:
         film=slot.film,
         size=series.size,
         marker=series.marker,
+        least_severity=series.least_severity,
     )
     return as_taken_at(series.hospital, drawing)
 

@@ -23,7 +23,13 @@ from spark_cxr.phantoms.anatomy import (
     clouds,
     ramp,
 )
-from spark_cxr.phantoms.findings import LOBES, Finding, consolidation, sample_illness
+from spark_cxr.phantoms.findings import (
+    LEAST_SEVERITY,
+    LOBES,
+    Finding,
+    consolidation,
+    sample_illness,
+)
 from spark_cxr.phantoms.thorax import Lungs, chambers
 
 Area = NDArray[np.bool_]
@@ -73,12 +79,12 @@ class Trace:
 
 
 def sample_findings(
-    names: Sequence[str], seed: int, patient: int, film: int
+    names: Sequence[str], seed: int, patient: int, film: int, least: float = LEAST_SEVERITY
 ) -> tuple[Finding, ...]:
     """Draw how a patient has these findings, and how severe each is on this film."""
     found = []
     for name in names:
-        illness = sample_illness(name, Dice(seed, name, patient))
+        illness = sample_illness(name, Dice(seed, name, patient), least)
         change = Dice(seed, name, patient, film).uniform(0.75, 1.15)
         found.append(replace(illness, severity=illness.severity * change))
     return tuple(found)

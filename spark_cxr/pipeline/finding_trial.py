@@ -106,7 +106,7 @@ def _keep(
     known = reference_of(
         films, predictions, result.labels, cfg.gate, cfg.run.seed, result.thresholds
     )
-    write_model(fitted.model, result, trial, known)
+    write_model(fitted.model, result, trial, known, predictions)
 
 
 def _scored(

@@ -55,6 +55,7 @@ from spark_cxr.pipeline.evaluate import (
 )
 from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.heads import predictions_of
+from spark_cxr.pipeline.model_examples import leave_examples
 from spark_cxr.pipeline.partition import fingerprint
 from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.splits import IS_TEST, is_drawn
@@ -131,7 +132,7 @@ def try_out(
     scored.unpersist()
     trained = trial.prepared.where(~F.col(IS_TEST))
     known = reference_of(trained, predictions, labels, cfg.gate, cfg.run.seed)
-    write_model(model, result, trial, known)
+    write_model(model, result, trial, known, predictions)
     return result
 
 
@@ -149,14 +150,21 @@ def _scored(
 
 
 def write_model(
-    model: FittedHead, result: TrainingResult | FindingResult, trial: Trial, known: Reference
+    model: FittedHead,
+    result: TrainingResult | FindingResult,
+    trial: Trial,
+    known: Reference,
+    predictions: DataFrame,
 ) -> None:
-    """Write head, portable head, reference, network, and last `model.json`: else it is no model."""
+    """Write head, reference, network, examples, and last `model.json`: else it is no model."""
     stage("writing the model")
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
-    _leave_films_and_network(trial, directory)
+    _leave_network(trial, directory)
+    if not trial.features.elsewhere:
+        _leave_films(trial, directory)
+        leave_examples(predictions, result.labels, cfg, directory)
     network = trial.features.plan.network
     plain = replace(cfg.train, split=_plain(cfg.train.split))
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed} if is_drawn(cfg.train) else {}
@@ -190,11 +198,14 @@ def write_model(
     write_manifest(directory, manifest, cfg.signing.sign)
 
 
-def _leave_films_and_network(trial: Trial, directory: Output) -> None:
-    """Leave the list of the films that trained, where films are known, and the network's file."""
-    if not trial.features.elsewhere:
-        trained = trial.partition.rows.where(~F.col(IS_TEST))
-        directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
+def _leave_films(trial: Trial, directory: Output) -> None:
+    """Leave the list of the films that trained."""
+    trained = trial.partition.rows.where(~F.col(IS_TEST))
+    directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
+
+
+def _leave_network(trial: Trial, directory: Output) -> None:
+    """Leave the network's file, where it has one."""
     if path := trial.features.plan.network.path:
         _copy(Path(path), directory)
 

@@ -61,6 +61,7 @@ def _drawn(settings: Phantoms, seed: int, shares: Sequence[tuple[str, float]]) -
         shares=shares,
         unknown=settings.unknown,
         hospital=settings.hospital,
+        least_severity=settings.least_severity,
     )
 
 

@@ -64,6 +64,8 @@ class ModelSummary:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     decision: Mapping[str, Any] = field(default_factory=dict)
     """How probabilities become answers, as model.json has it; empty where it says nothing."""
+    examples: int = 0
+    """Films of its test that travel with it as pictures."""
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,15 @@ def _identity(card: ModelCard) -> tuple[Row, ...]:
         ("Engine", model.engine),
         ("Features of a film", f"{model.features:,}"),
         ("Fingerprint of films, labels and split", model.data),
+        *([("Films inside", _inside(model.examples))] if model.examples else []),
         ("Made by", f"spark_cxr {model.version}"),
+    )
+
+
+def _inside(films: int) -> str:
+    return (
+        f"{counted(films, 'film')} of its test, as pictures with what is known of them, in "
+        "model/examples: whoever gets the model gets them"
     )
 
 

@@ -22,6 +22,7 @@ from spark_cxr.model.exchange import IMAGE
 from spark_cxr.serve import open_inference, page, predict, sagemaker
 from spark_cxr.serve.answers import NOTICE, Answers, Complaint, Failure, Named, named
 from spark_cxr.serve.bodies import Refusal, refused
+from spark_cxr.serve.examples import NO_FILM
 from spark_cxr.serve.guard import LOG, Guard, Say
 from spark_cxr.serve.hosts import LOCAL, Hosts
 from spark_cxr.serve.predict import json_response
@@ -114,8 +115,8 @@ ROUTES = (
         media_type="text/html",
     ),
     Route("/static/{name}", "GET", page.static, "Files of the page", PAGE, True, media_type="*/*"),
-    Route("/examples", "GET", page.examples, "Films to try", PAGE, is_open=True),
-    Route("/examples/{name}", "GET", page.example, "A film to try", PAGE, True, media_type="*/*"),
+    Route("/examples", "GET", page.examples, "Films to try", PAGE),
+    Route("/examples/{name}", "GET", page.example, "A film to try", PAGE, media_type="*/*"),
     Route("/ping", "GET", sagemaker.ping, "Is it well", SAGEMAKER, is_open=True),
     Route(
         "/execution-parameters",
@@ -146,7 +147,7 @@ ROUTES = (
         )
     ),
 )
-OPEN_PREFIXES = ("/static/", "/examples/")
+OPEN_PREFIXES = ("/static/",)
 _OPEN = {route.path for route in ROUTES if route.is_open} | {"/openapi.json"}
 
 
@@ -274,7 +275,7 @@ SENDS = {
 
 def example(route: Route, model: Named) -> str:
     """Write a line of a shell that asks a route of this model's server."""
-    names = {"/static/": "page.js", "/examples/": next(iter(page.EXAMPLES))}
+    names = {"/static/": "page.js", "/examples/": NO_FILM}
     name = next((n for start, n in names.items() if route.path.startswith(start)), model.name)
     return SENDS[route.takes].format(path=route.path.format(name=name, version=model.version))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from starlette.requests import Request
@@ -18,16 +18,19 @@ from spark_cxr.images.apart import close_children
 from spark_cxr.images.decode import is_harmless
 from spark_cxr.images.heat import on_part
 from spark_cxr.model.attribution import make_attribution
+from spark_cxr.model.examples import read_examples
 from spark_cxr.model.explanation import explanations
 from spark_cxr.model.findings import findings_in
 from spark_cxr.model.manifest import check_takes_films
 from spark_cxr.model.model import Model, load_model
 from spark_cxr.model.neighbours import HeldVectors, check_network, open_vectors
 from spark_cxr.model.predictor import Prediction, refusal_of
+from spark_cxr.output import Output, absolute
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, heat_of, named
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
 from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
+from spark_cxr.serve.examples import Example, examples_of
 from spark_cxr.serve.guard import Gauges
 from spark_cxr.serve.work_queue import WorkQueue
 from spark_cxr.settings import Serve
@@ -105,6 +108,8 @@ class Service:
     explainer: Explainer
     neighbours: HeldVectors | None = None
     """Films beside which those of requests are put, where that is wanted."""
+    examples: Mapping[str, Example] = field(default_factory=dict)
+    """Films to try the page with, by name."""
 
     async def see(
         self,
@@ -197,7 +202,8 @@ def open_service(settings: Serve) -> Service:
     room = Room(settings.max_held_bytes)
     gauges.watch("waiting_films", lambda: batcher.waiting)
     gauges.watch("held_bytes", lambda: room.held)
-    return Service(model, engine, batcher, gauges, room, settings, explainer, neighbours)
+    examples = _examples(settings, model)
+    return Service(model, engine, batcher, gauges, room, settings, explainer, neighbours, examples)
 
 
 def _loaded(settings: Serve) -> Model:
@@ -214,6 +220,12 @@ def _loaded(settings: Serve) -> Model:
     limits = model.limits
     most = min(limits.max_pixels, settings.max_image_pixels)
     return replace(model, limits=replace(limits, max_pixels=most))
+
+
+def _examples(settings: Serve, model: Model) -> dict[str, Example]:
+    """Read the films that travel with the model; those of older ones are drawn."""
+    place = Output(absolute(settings.model).rstrip("/"))
+    return examples_of(*read_examples(place, model.manifest))
 
 
 def _neighbours(settings: Serve, model: Model) -> HeldVectors | None:

@@ -187,6 +187,10 @@ def _check_vectors(cfg: Config, compares: bool) -> None:
         received = f"--register={cfg.registry.register}"
         way_out = "Leave it out: MLflow would give the model films, and it takes vectors"
         raise ConfigError("no --register with vectors made elsewhere", received, way_out)
+    if cfg.train.examples and not compares:
+        way_out = "Leave it out: a model of vectors takes no films, and has no page"
+        received = f"--examples={cfg.train.examples}"
+        raise ConfigError("no --examples with vectors made elsewhere", received, way_out)
     named, plain = cfg.features.backbone, defaults().features.backbone
     if compares and (cfg.compare.backbones or named != plain):
         if not (cfg.ingest.images or cfg.features.table):

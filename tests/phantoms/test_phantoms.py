@@ -179,3 +179,26 @@ def test_a_wrong_setting_is_refused_before_drawing(wrong: dict[str, int], text: 
     with pytest.raises(ConfigError) as refused:
         phantoms(**wrong)
     assert str(refused.value).startswith(text)
+
+
+def opacity_of(label: str, patient: int, least: float) -> float:
+    """Add up what a film's lungs let through."""
+    drawn = draw(label, 3, patient=patient, size=96, least_severity=least)
+    return float(drawn.grey12[drawn.lungs].mean())
+
+
+@pytest.mark.parametrize("label", ["Pneumonia", "COVID-19"])
+def test_disease_is_as_severe_as_wanted_at_least(label: str) -> None:
+    for patient in range(4):
+        barely, plainly = (opacity_of(label, patient, least) for least in (0.12, 0.8))
+        assert plainly > barely
+
+
+def test_healthy_films_do_not_depend_on_the_severity_of_disease() -> None:
+    mild, severe = (draw("No_findings", 3, size=96, least_severity=s).grey12 for s in (0.12, 0.8))
+    assert np.array_equal(mild, severe)
+
+
+def test_findings_are_as_severe_as_wanted_at_least() -> None:
+    mild, severe = (draw(("Effusion",), 3, size=96, least_severity=s).grey12 for s in (0.12, 0.9))
+    assert not np.array_equal(mild, severe)

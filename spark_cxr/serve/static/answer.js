@@ -201,6 +201,16 @@ export function flagsOf(answer) {
   return [element("div", { class: "caveats" }, element("h3", {}, "Before you read the answer"), element("ul", {}, ...lines), ...again)];
 }
 
+// What is known of an example, and whether the answer agrees; of other films nothing is known here.
+export function knownOf({ known, kind }, answer) {
+  if (!known || answer.error) return [];
+  const has = Object.keys(known).filter((name) => known[name]).join(", ") || "no finding";
+  const said = answer.findings ?? [answer.label];
+  const agrees = Object.keys(known).every((name) => known[name] === said.includes(name));
+  const words = answer.label === null ? "There is no answer" : agrees ? "The answer agrees" : "The answer differs";
+  return [element("p", { class: "known" }, `Known of this ${kind}: ${has}. `, element("b", { class: agrees ? "" : "differs" }, `${words}.`))];
+}
+
 export function similarOf(answer) {
   if (!answer.similar?.length) return [];
   const named = (label) => (answer.findings ? label.replaceAll("|", ", ") : label);

@@ -3,13 +3,14 @@
 import { Desk, csvOf, jsonOf } from "./desk.js";
 import { Film, blobOf } from "./film.js";
 import { Viewer } from "./viewer.js";
-import { barsOf, cardOf, distanceOf, element, factsOf, flagsOf, hasFlag, leadingOf, similarOf, stateOf, verdictOf } from "./answer.js";
+import { barsOf, cardOf, distanceOf, element, factsOf, flagsOf, hasFlag, knownOf, leadingOf, similarOf, stateOf, verdictOf } from "./answer.js";
 import { filesOf, isZip } from "./zip.js";
 
 const AT_ONCE = 3;
 const SIMILAR = 8;
 const PICTURES = 24;
 const THUMBNAIL = 72;
+const GROUPS = { "test film": "Films of its own test, chosen by lot:", "drawn test film": "Phantoms of its own test, chosen by lot:" };
 const at = (id) => document.getElementById(id);
 const film = new Film(at("film"), at("heat"));
 const viewer = new Viewer(at("stage"), at("plane"), drawLevels);
@@ -46,13 +47,15 @@ async function predict(blob, query) {
 
 // ---- films come in
 
-async function add(files) {
+// `about` has what is known of an example.
+async function add(files, about = {}) {
   const come = [];
   for (const file of Array.from(files)) {
     if (!isZip(file)) come.push(entryOf(file.webkitRelativePath || file.name, () => file));
     else come.push(...await unpacked(file));
   }
   if (!come.length) return;
+  for (const entry of come) Object.assign(entry, about);
   state.films.push(...come);
   state.waiting.push(...come);
   document.body.classList.add("used");
@@ -198,6 +201,7 @@ async function show(entry) {
   at("name").textContent = entry.name;
   at("verdict").textContent = verdictOf(answer);
   at("bars").replaceChildren(...barsOf(answer, state.uncertain));
+  at("known").replaceChildren(...knownOf(entry, answer));
   at("flags").replaceChildren(...flagsOf(answer));
   document.getElementById("again")?.addEventListener("click", () => askInverted(entry));
   at("similar").replaceChildren(...similarOf(answer));
@@ -372,15 +376,19 @@ async function readCard() {
 async function readExamples() {
   const answer = await ask("/examples");
   if (!answer.ok) return;
-  for (const { name, title } of await answer.json()) {
-    const button = element("button", { type: "button" }, title);
-    button.addEventListener("click", async () => {
-      const given = await ask(`/examples/${encodeURIComponent(name)}`);
-      if (given.ok) add([new File([await given.blob()], name)]);
-    });
-    at("examples").append(button);
-  }
+  const films = await answer.json();
+  at("examples").replaceChildren(...films.flatMap((film, n) => [
+    ...(film.kind === films[n - 1]?.kind ? [] : [element("span", {}, GROUPS[film.kind] ?? (n ? "Others:" : "Drawn examples:"))]), exampleButton(film)]));
   at("examples").hidden = false;
+}
+
+function exampleButton({ name, title, kind, known }) {
+  const button = element("button", { type: "button" }, title);
+  button.addEventListener("click", async () => {
+    const given = await ask(`/examples/${encodeURIComponent(name)}`);
+    if (given.ok) add([new File([await given.blob()], name)], { kind, known });
+  });
+  return button;
 }
 
 // ---- keys
@@ -475,6 +483,7 @@ function listen() {
     state.token = at("token").value.trim();
     at("token-form").hidden = true;
     readCard();
+    readExamples();
   });
   const isDragged = (yes) => document.body.classList.toggle("dragging", yes);
   document.addEventListener("dragover", (event) => { event.preventDefault(); isDragged(true); });

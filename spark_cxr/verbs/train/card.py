@@ -10,6 +10,7 @@ from spark_cxr.images.sight import with_sight
 from spark_cxr.metrics.evaluation_results import EvaluationReport
 from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import TrainingReport
+from spark_cxr.model.examples import pictures_in
 from spark_cxr.model.manifest import Manifest, read_manifest
 from spark_cxr.output import Output
 from spark_cxr.report.card_record import (
@@ -78,4 +79,5 @@ def summary_of_model(manifest: Manifest) -> ModelSummary:
         takes_films=manifest.takes_films,
         thresholds=manifest.thresholds,
         decision=asdict(manifest).get("decision") or {},
+        examples=len(pictures_in(manifest)),
     )
