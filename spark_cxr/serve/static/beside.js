@@ -46,7 +46,7 @@ export class Beside {
 
   async show(entry) {
     this.entry = entry;
-    at("beside").hidden = at("under").hidden = !entry;
+    for (const id of ["beside", "under", "beside-answer"]) at(id).hidden = !entry;
     at("result").classList.toggle("two", Boolean(entry));
     this.film.clear();
     if (!entry) return;
@@ -57,7 +57,7 @@ export class Beside {
   // Say what the model makes of it, as soon as that is known.
   tell() {
     const { name, answer } = this.entry;
-    at("beside-name").textContent = name;
+    at("beside-name").textContent = at("beside-title").textContent = name;
     at("beside-verdict").textContent = answer ? verdictOf(answer) : "is being looked at …";
     at("beside").dataset.state = answer ? stateOf(answer) : "";
     at("beside-film").setAttribute("aria-label", `The film ${name}`);
