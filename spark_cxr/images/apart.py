@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -30,7 +31,17 @@ import numpy as np
 
 from spark_cxr.errors import REASONS, BadImage
 from spark_cxr.images.demographics import Demographics
-from spark_cxr.images.film import FLAGS, REDUCED, Film, Limits, Size
+from spark_cxr.images.film import (
+    FLAGS,
+    PLANES,
+    REDUCED,
+    Film,
+    GreyScale,
+    GreyValues,
+    Limits,
+    Size,
+    Spacing,
+)
 from spark_cxr.images.formats import decode_here, sniff
 from spark_cxr.images.harmless import promised_bytes
 from spark_cxr.records import read_json, read_record
@@ -67,6 +78,10 @@ class Decoded:
     flags: tuple[str, ...] = ()
     full_hw: Size | None = None
     demographics: Demographics = field(default_factory=Demographics)
+    spacing: Spacing | None = None
+    scale: GreyScale | None = None
+    """Of values of 16 bits, where there are any; they come behind the pixels."""
+    values_hw: Size = (0, 0)
     peak: int = 0
     """Bytes of memory that the process has had at most."""
 
@@ -118,7 +133,8 @@ def serve() -> None:
         limits = Limits(**header["limits"])
         with _bounded(limits.seconds, header["memory"]):
             enough_hw = header["enough_hw"]
-            decoded, pixels = _answer(data, limits, enough_hw and tuple(enough_hw))
+            enough_hw = enough_hw and tuple(enough_hw)
+            decoded, pixels = _answer(data, limits, enough_hw, header["values_side"])
         try:
             send(answers, asdict(decoded), pixels)
         except BrokenPipeError:
@@ -126,20 +142,25 @@ def serve() -> None:
 
 
 def _answer(
-    data: bytes, limits: Limits, enough_hw: Size | None
+    data: bytes, limits: Limits, enough_hw: Size | None, values_side: int
 ) -> tuple[Decoded, bytes | memoryview]:
     """Decode one file; whatever goes wrong is an answer too."""
     try:
-        film = decode_here(data, limits, enough_hw)
+        film = decode_here(data, limits, enough_hw, values_side)
         pixels = np.ascontiguousarray(film.pixels)
+        payload = pixels.data.cast("B")
+        if film.values:
+            payload = memoryview(payload.tobytes() + film.values.values.tobytes())
     except BadImage as bad:
         return Decoded(bad.reason, bad.detail[:200], peak=peak_of()), b""
     except MemoryError:
         return Decoded("out_of_memory", f"{len(data)} bytes", peak=peak_of()), b""
-    names = ("format", "bits", "patient_id", "view", "full_hw", "demographics")
+    names = ("format", "bits", "patient_id", "view", "full_hw", "demographics", "spacing")
     facts = {name: getattr(film, name) for name in names}
+    if film.values:
+        facts |= {"scale": film.values.scale, "values_hw": film.values.values.shape}
     decoded = Decoded(shape=pixels.shape, flags=film.flags, peak=peak_of(), **facts)
-    return decoded, pixels.data.cast("B")
+    return decoded, payload
 
 
 @contextmanager
@@ -201,7 +222,7 @@ class _Child:
         )
 
     def ask(
-        self, data: bytes, limits: Limits, memory: int, enough_hw: Size | None
+        self, data: bytes, limits: Limits, memory: int, enough_hw: Size | None, values_side: int
     ) -> tuple[Decoded, bytes]:
         """Have a file decoded.
 
@@ -220,9 +241,11 @@ class _Child:
         timer.daemon = True
         timer.start()
         header = {"limits": asdict(limits), "memory": memory, "enough_hw": enough_hw}
+        header["values_side"] = values_side
+        most = limits.max_bytes + 2 * values_side**2
         try:
             send(cast(BinaryIO, self._process.stdin), header, data)
-            entries, pixels = receive(cast(BinaryIO, self._process.stdout), limits.max_bytes)
+            entries, pixels = receive(cast(BinaryIO, self._process.stdout), most)
         except (OSError, EOFError):
             if late.is_set() or self._process.wait() == -getattr(signal, "SIGXCPU", 0):
                 raise _TimeUp from None
@@ -308,13 +331,16 @@ def _expect_end_and_forks() -> None:
         os.register_at_fork(after_in_child=_pool.renew)
 
 
-def decode_apart(data: bytes, limits: Limits, enough_hw: Size | None = None) -> Film:
+def decode_apart(
+    data: bytes, limits: Limits, enough_hw: Size | None = None, values_side: int = 0
+) -> Film:
     """Decode one film in a child process, with a share of memory by what its header promises.
 
     Args:
         data: The file.
         limits: What it may cost.
         enough_hw: A size than which the caller needs no more; see `decode`.
+        values_side: see `decode`, too.
 
     Raises:
         BadImage: there is no film in the bytes, or none that its share is enough for.
@@ -328,8 +354,8 @@ def decode_apart(data: bytes, limits: Limits, enough_hw: Size | None = None) -> 
         for number in range(_TRIES):
             try:
                 with _pool.child(is_new=number > 0) as child:
-                    answer = child.ask(data, limits, memory, enough_hw)
-                    found = _checked(*answer, name, limits, enough_hw)
+                    answer = child.ask(data, limits, memory, enough_hw, values_side)
+                    found = _checked(*answer, name, limits, enough_hw, values_side)
             except _TimeUp:
                 detail = f"{name}: not decoded in {limits.seconds:g} s"
                 raise BadImage("too_slow", detail) from None
@@ -346,7 +372,12 @@ def decode_apart(data: bytes, limits: Limits, enough_hw: Size | None = None) -> 
 
 
 def _checked(
-    decoded: Decoded, pixels: bytes, name: str, limits: Limits, enough_hw: Size | None
+    decoded: Decoded,
+    payload: bytes,
+    name: str,
+    limits: Limits,
+    enough_hw: Size | None,
+    values_side: int,
 ) -> Film | BadImage:
     """Turn an answer into a film, believing nothing of it.
 
@@ -358,8 +389,11 @@ def _checked(
             raise ValueError(decoded.reason)
         return BadImage(decoded.reason, decoded.detail)
     shape, flags = decoded.shape, decoded.flags
+    if decoded.spacing and not (decoded.spacing.is_sane and decoded.spacing.plane in PLANES):
+        raise ValueError(decoded.spacing)
+    values = _values(decoded, payload, values_side)
     film = Film(
-        np.frombuffer(pixels, np.uint8).reshape(shape),
+        np.frombuffer(payload, np.uint8, prod(shape)).reshape(shape),
         name,
         decoded.bits,
         decoded.patient_id,
@@ -367,6 +401,8 @@ def _checked(
         flags,
         decoded.full_hw,
         decoded.demographics.checked(),
+        decoded.spacing,
+        values,
     )
     if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)):
         raise ValueError(shape)
@@ -378,3 +414,21 @@ def _checked(
     if film.full_hw and not (enough_hw and shape[0] > enough_hw[0] and shape[1] > enough_hw[1]):
         raise ValueError(shape)
     return film
+
+
+def _values(decoded: Decoded, payload: bytes, values_side: int) -> GreyValues | None:
+    """Take the values of 16 bits behind the pixels, where such were asked for.
+
+    Raises:
+        ValueError: no decoder here gives such values.
+    """
+    scale, (height, width) = decoded.scale, decoded.values_hw
+    length = prod(decoded.shape) + 2 * height * width
+    if min(height, width) < 0 or max(height, width) > values_side or length != len(payload):
+        raise ValueError(decoded.values_hw)
+    if scale is None:
+        return None
+    found = np.frombuffer(payload[prod(decoded.shape) :], np.uint16).reshape(height, width)
+    if not height or not 0 < scale.top < 2**16 or found.max() > scale.top:
+        raise ValueError(scale)
+    return GreyValues(found, scale)

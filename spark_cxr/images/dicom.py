@@ -22,8 +22,20 @@ from spark_cxr.images.dicom_pixels import (
     grey_table,
     patterns,
     read_greys,
+    value_table,
 )
-from spark_cxr.images.film import CHILD, Film, Limits, Pixels, Samples, Size, to_bytes
+from spark_cxr.images.film import (
+    CHILD,
+    Film,
+    GreyValues,
+    Limits,
+    Pixels,
+    Samples,
+    Size,
+    Spacing,
+    to_bytes,
+)
+from spark_cxr.images.prepare import shrunk
 from spark_cxr.images.quiet import mute_loggers
 
 if TYPE_CHECKING:
@@ -43,6 +55,8 @@ _KEYWORDS = [
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("BurnedInAnnotation", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope"),
     *("VOILUTFunction", "ModalityLUTSequence", "VOILUTSequence", "PresentationLUTShape"),
+    *("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"),
+    "PixelSpacingCalibrationType",
     *_PALETTE_KEYWORDS,
     *("FloatPixelData", "DoubleFloatPixelData", "PixelData"),
 ]
@@ -84,13 +98,16 @@ def is_bare_dataset(data: bytes) -> bool:
     return is_explicit or is_implicit
 
 
-def read_dicom(data: bytes, limits: Limits, enough_hw: Size | None = None) -> Film:
+def read_dicom(
+    data: bytes, limits: Limits, enough_hw: Size | None = None, values_side: int = 0
+) -> Film:
     """Decode a DICOM file, with preamble or without.
 
     Args:
         data: the file.
         limits: what it may cost.
         enough_hw: a size than which the caller needs no more; see `stored_frame`.
+        values_side: see `decode`.
 
     Raises:
         BadImage: the bytes give no film.
@@ -103,7 +120,7 @@ def read_dicom(data: bytes, limits: Limits, enough_hw: Size | None = None) -> Fi
     mute_loggers()
     source = _Source(data)
     try:
-        return _film(source, limits, enough_hw)
+        return _film(source, limits, enough_hw, values_side)
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything at all
@@ -111,7 +128,7 @@ def read_dicom(data: bytes, limits: Limits, enough_hw: Size | None = None) -> Fi
         raise BadImage(reason, f"dicom: {type(error).__name__} while decoding") from None
 
 
-def _film(source: _Source, limits: Limits, enough_hw: Size | None) -> Film:
+def _film(source: _Source, limits: Limits, enough_hw: Size | None, values_side: int) -> Film:
     """Parse, check, decode, show."""
     with np.errstate(all="ignore"):
         dataset = _parsed(source, limits)
@@ -119,18 +136,58 @@ def _film(source: _Source, limits: Limits, enough_hw: Size | None) -> Film:
         layout = _layout(dataset)
         greys = read_greys(dataset) if layout.photometric in GREY else None
         frame = stored_frame(dataset, layout, source.ran_out, enough_hw)
+        values = None
         if greys is None:
             pixels = _colour(frame.samples, dataset, layout)
         else:
             table = grey_table(layout.stored, layout.is_signed, greys)
             pixels = grey_levels(frame.samples, layout, table)
+            if values_side:
+                deep, scale = value_table(layout.stored, layout.is_signed, greys)
+                whole = grey_levels(frame.samples, layout, deep)
+                values = GreyValues(shrunk(whole, values_side), scale)
     view = _VIEWS.get(str(dataset.get("ViewPosition") or "").strip().upper())
     # A missing id and an empty one are the same.
     patient = str(dataset.get("PatientID") or "").strip() or None
     flags = _flags(dataset, view, greys is not None and greys.window_ignored) + frame.flags
     person = read_demographics(dataset)
     flags += (CHILD,) if person.is_child else ()
-    return Film(pixels, "dicom", layout.stored, patient, view, flags, frame.full_hw, person)
+    return Film(
+        *(pixels, "dicom", layout.stored, patient, view, flags, frame.full_hw, person),
+        spacing=_spacing(dataset),
+        values=values,
+    )
+
+
+def _spacing(dataset: Dataset) -> Spacing | None:
+    """Read how far apart the pixels lie, by PS3.3 10.7.1; None where that is not said, or absurd.
+
+    A PixelSpacing that differs from that of the detector, or says how it was calibrated, is that
+    of the body; one that stands alone in a radiograph says no more than the detector's would.
+    """
+    detector = _distances(dataset, "ImagerPixelSpacing")
+    own = _distances(dataset, "PixelSpacing")
+    sheet = _distances(dataset, "NominalScannedPixelSpacing")
+    says_how = "PixelSpacingCalibrationType" in dataset
+    is_calibrated = says_how or (detector is not None and own != detector)
+    if own and is_calibrated:
+        found = Spacing(*own, "calibrated")
+    elif distances := detector or own:
+        found = Spacing(*distances, "detector")
+    elif sheet:
+        found = Spacing(*sheet, "sheet")
+    else:
+        return None
+    return found if found.is_sane else None
+
+
+def _distances(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Read millimetres down and across; a film is not refused for what it says of them."""
+    try:
+        down, across = dataset.get(keyword)
+        return float(down), float(across)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _flags(dataset: Dataset, view: str | None, window_ignored: bool) -> tuple[str, ...]:

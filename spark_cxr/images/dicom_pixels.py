@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Pixels, Samples, to_bytes
+from spark_cxr.images.film import GreyScale, Pixels, Samples, to_bytes
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -28,7 +28,12 @@ PALETTE = "PALETTE COLOR"
 _BAND = 2**15
 """Samples that are looked up at a time."""
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+_CURVED = 2**16 - 1
+"""The highest value where a curve of the file is in the values."""
+_FURTHEST = 1e9
+"""Values beyond a film's own that the end of a window may lie at."""
 Values = NDArray[np.float64]
+Grey = TypeVar("Grey", np.uint8, np.uint16)
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,13 @@ def patterns(samples: Samples, layout: Layout) -> Samples:
     return cut
 
 
-def grey_levels(samples: Samples, layout: Layout, table: Pixels) -> Pixels:
-    """Look up the grey level of every sample in what `grey_table` gives, a band at a time.
+def grey_levels(samples: Samples, layout: Layout, table: NDArray[Grey]) -> NDArray[Grey]:
+    """Look up every sample in what `grey_table` or `value_table` gives, a band at a time.
 
     NumPy makes an index of 8 bytes of each sample: all of them at once do not fit into any cache.
     """
     flat = samples.reshape(-1)
-    levels = np.empty(flat.shape, np.uint8)
+    levels = np.empty(flat.shape, table.dtype)
     for start in range(0, len(flat), _BAND):
         band = patterns(flat[start : start + _BAND], layout)
         # A pattern has no more bits than the table, so nothing is clipped.
@@ -214,6 +219,50 @@ def grey_table(bits: int, is_signed: bool, greys: Greys) -> Pixels:
     Returns:
         2^bits grey levels, indexed by the stored bits as an unsigned number.
     """
+    shares = _shares(*_file_values(bits, is_signed, greys), greys)
+    return to_bytes(1 - shares if greys.inverted else shares)
+
+
+def value_table(bits: int, is_signed: bool, greys: Greys) -> tuple[NDArray[np.uint16], GreyScale]:
+    """Work out the grey value of every pattern of `bits` bits, and what these values mean.
+
+    They are the file's own, each apart from the next. Only where it shows them by a curve that is
+    no window is that curve in them already.
+    """
+    values, low, high = _file_values(bits, is_signed, greys)
+    window = greys.window
+    if greys.voi_lut is not None or (window and window.function == "SIGMOID"):
+        shares = _shares(values, low, high, greys)
+        turned = 1 - shares if greys.inverted else shares
+        return np.rint(turned * _CURVED).astype(np.uint16), GreyScale(
+            _CURVED, 0, _CURVED, is_curved=True
+        )
+    step = 1.0 if greys.modality_lut else abs(greys.slope)
+    top = round((high - low) / step)
+    places = np.rint((values - low) / step)
+    ends = np.nan_to_num((np.array(_ends(window, low, high)) - low) / step)
+    black, white = (float(end) for end in np.clip(ends, -_FURTHEST, _FURTHEST))
+    if greys.inverted:
+        scale = GreyScale(top, top - white, top - black, high, -step)
+        return (top - places).astype(np.uint16), scale
+    return places.astype(np.uint16), GreyScale(top, black, white, low, step)
+
+
+def _ends(window: Window | None, low: float, high: float) -> tuple[float, float]:
+    """Say from where to where a window goes, by PS3.3 C.11.2.1.2 and C.11.2.1.3.2."""
+    if window is None:
+        return low, high
+    exact = window.function == "LINEAR_EXACT"
+    centre, half = (
+        (window.centre, window.width / 2)
+        if exact
+        else (window.centre - 0.5, (window.width - 1) / 2)
+    )
+    return centre - half, centre + half
+
+
+def _file_values(bits: int, is_signed: bool, greys: Greys) -> tuple[Values, float, float]:
+    """Give what each pattern means to the file, the least that could be, and the most."""
     values = np.arange(2**bits, dtype=np.float64)
     if is_signed:
         values[2 ** (bits - 1) :] -= 2**bits
@@ -225,10 +274,13 @@ def grey_table(bits: int, is_signed: bool, greys: Greys) -> Pixels:
         low, high = float(values.min()), float(values.max())
     if not (math.isfinite(high - low) and low < high):
         raise BadImage("corrupt", "dicom: the rescaled range has no extent")
+    return values, low, high
+
+
+def _shares(values: Values, low: float, high: float, greys: Greys) -> Values:
+    """Say how bright the file wants its values shown, from 0 to 1, polarity left aside."""
     if greys.voi_lut is not None:
-        shares = _looked_up(values, greys.voi_lut) / float(2**greys.voi_lut.bits - 1)
-    elif greys.window is not None:
-        shares = _windowed(values, greys.window)
-    else:
-        shares = (values - low) / (high - low)
-    return to_bytes(1 - shares if greys.inverted else shares)
+        return _looked_up(values, greys.voi_lut) / float(2**greys.voi_lut.bits - 1)
+    if greys.window is not None:
+        return _windowed(values, greys.window)
+    return (values - low) / (high - low)

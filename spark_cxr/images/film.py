@@ -59,6 +59,56 @@ DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
+class Spacing:
+    """How far apart the pixels of a film lie, in millimetres, as its file says."""
+
+    down: float
+    across: float
+    plane: str
+    """Where that is so: a key of `PLANES`."""
+
+    @property
+    def is_sane(self) -> bool:
+        """Tell a spacing of a film from what a broken file may say."""
+        least, most = _SPACINGS_MM
+        return all(least <= each <= most for each in (self.down, self.across))
+
+
+_SPACINGS_MM = (0.001, 10.0)
+PLANES = {
+    "detector": "at the detector; what lies nearer to the tube is smaller than it looks",
+    "calibrated": "as the file has corrected it for the body",
+    "sheet": "on the sheet that was scanned",
+}
+
+
+@dataclass(frozen=True)
+class GreyScale:
+    """What the grey values of a film mean; the highest is the brightest."""
+
+    top: int
+    """The highest value that there can be; the lowest is 0."""
+    black: float
+    """Up to which value the file wants black shown."""
+    white: float
+    """From which on it wants white."""
+    first: float = 0.0
+    """What the file calls the value 0."""
+    step: float = 1.0
+    """How much more each further value is for the file; below 0 where it stores bright as low."""
+    is_curved: bool = False
+    """The file's own curve is in the values: they are no longer those that it stores."""
+
+
+@dataclass(frozen=True)
+class GreyValues:
+    """A grey film in the bits of its file, for a screen that sets window and level by itself."""
+
+    values: NDArray[np.uint16]
+    scale: GreyScale
+
+
+@dataclass(frozen=True)
 class Film:
     """One decoded image and what its file said about it."""
 
@@ -77,6 +127,10 @@ class Film:
     """Height and width of the picture in the file, where `pixels` have a lower resolution."""
     demographics: Demographics = field(default_factory=Demographics)
     """Who is on it and what took it, as far as the file says so."""
+    spacing: Spacing | None = None
+    """Of the pixels in the file."""
+    values: GreyValues | None = field(default=None, repr=False)
+    """The film in more than 8 bits, where that was asked for and the file has them."""
 
     @property
     def file_hw(self) -> Size:

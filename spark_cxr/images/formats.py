@@ -63,7 +63,10 @@ def sniff(data: bytes) -> str:
 
 
 def decode_here(
-    data: bytes, limits: Limits = DEFAULT_LIMITS, enough_hw: Size | None = None
+    data: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+    enough_hw: Size | None = None,
+    values_side: int = 0,
 ) -> Film:
     """Decode one film in this process, whatever its file is called.
 
@@ -73,6 +76,7 @@ def decode_here(
         data: the file.
         limits: what it may cost.
         enough_hw: a size than which the caller needs no more; see `decode`.
+        values_side: see `decode`, too.
 
     Raises:
         BadImage: whenever there is no film in the bytes, and no other exception.
@@ -81,9 +85,9 @@ def decode_here(
     try:
         with quiet():
             if name == "dicom":
-                return read_dicom(data, limits, enough_hw)
+                return read_dicom(data, limits, enough_hw, values_side)
             if name == "npy":
                 return read_npy(data, limits)
-            return read_raster(name, data, limits)
+            return read_raster(name, data, limits, values_side)
     except MemoryError:
         raise BadImage("out_of_memory", f"{name}, {len(data)} bytes") from None

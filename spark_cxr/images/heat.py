@@ -207,6 +207,13 @@ def heat_png(
     return encode_png(drawn)
 
 
+def outline_png(region: Region) -> bytes:
+    """Draw the outline of a region alone, and nothing where it is not."""
+    drawn = np.zeros((*region.shape, 4), np.uint8)
+    drawn[outline(region)] = (*OUTLINE, 255)
+    return encode_png(drawn)
+
+
 def outline(region: Region) -> Region:
     """Give the rim of a region, a pixel wide for each 400 of the film."""
     inside = region

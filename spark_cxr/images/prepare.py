@@ -134,6 +134,19 @@ def scaled(pixels: Pixels, longest: int) -> Pixels:
     return resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
+def shrunk(values: NDArray[np.uint16], longest: int) -> NDArray[np.uint16]:
+    """Average values of up to 16 bits so that neither side is longer than `longest`."""
+    height, width = values.shape
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return values
+    down, across = (area_taps(length, max(1, round(length * scale))) for length in (height, width))
+    tall = weighed(values, down, np.float32)
+    wide = weighed(np.ascontiguousarray(tall.T), across, np.float32).T
+    wide /= np.float32(down.total) * np.float32(across.total)
+    return np.ascontiguousarray(np.rint(wide).astype(np.uint16))
+
+
 def to_network(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
     """Resize and give three channels: grey is repeated, colour stays."""
     return in_three_channels(resize(pixels, size_hw))

@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,17 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from spark_cxr.errors import BadImage
 from spark_cxr.images.codestreams import flags_of, has_gap, whole_jpeg
-from spark_cxr.images.film import DAMAGED, Film, Limits, Pixels, to_bytes
+from spark_cxr.images.film import (
+    DAMAGED,
+    Film,
+    GreyScale,
+    GreyValues,
+    Limits,
+    Pixels,
+    to_bytes,
+)
 from spark_cxr.images.harmless import webp_canvas
+from spark_cxr.images.prepare import shrunk
 
 _FILES: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {
     "png": PngImageFile,
@@ -42,7 +52,7 @@ _ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 258, 262
 """TIFF and EXIF tags."""
 _WHITE_IS_ZERO = 0
 
-_TURNS: dict[int, Callable[[Pixels], Pixels]] = {
+_TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -61,15 +71,15 @@ _FAST = 1
 """Films are noise to zlib: a higher level takes three times as long for a tenth of the bytes."""
 
 
-def read_raster(name: str, data: bytes, limits: Limits) -> Film:
-    """Decode a file of the named format.
+def read_raster(name: str, data: bytes, limits: Limits, values_side: int = 0) -> Film:
+    """Decode a file of the named format; `values_side` is explained in `decode`.
 
     Raises:
         BadImage: the bytes give no film.
         MemoryError: decoding needs more than there is.
     """
     try:
-        return _film(name, data, limits)
+        return _film(name, data, limits, values_side)
     except (BadImage, MemoryError):
         raise
     except Image.DecompressionBombError:
@@ -79,11 +89,12 @@ def read_raster(name: str, data: bytes, limits: Limits) -> Film:
         raise BadImage(reason, f"{name}: {type(error).__name__} while decoding") from None
 
 
-def _film(name: str, data: bytes, limits: Limits) -> Film:
+def _film(name: str, data: bytes, limits: Limits, values_side: int) -> Film:
     """Open, check what the header says, and only then decode."""
     if name == "webp":
         _check_webp(data, limits)
     flags: tuple[str, ...] = ()
+    values = None
     with _FILES[name](BytesIO(data)) as image:
         limits.check(image.height, image.width, _MODE_BYTES.get(image.mode, 4))
         # Does not follow a chain of pages that may have millions.
@@ -95,12 +106,16 @@ def _film(name: str, data: bytes, limits: Limits) -> Film:
             image.load()
             pixels = _pixels(image, bits)
             flags = flags_of(complaint)
+            values = _values(image, bits, values_side) if values_side else None
         elif has_gap(data, pixels):
             flags = (DAMAGED,)
     orientation = _orientation(image, name)
     if orientation in _TURNS:
         pixels = np.ascontiguousarray(_TURNS[orientation](pixels))
-    return Film(pixels, name, bits, flags=flags)
+        if values:
+            turned = np.ascontiguousarray(_TURNS[orientation](values.values))
+            values = GreyValues(turned, values.scale)
+    return Film(pixels, name, bits, flags=flags, values=values)
 
 
 def _check_webp(data: bytes, limits: Limits) -> None:
@@ -134,9 +149,24 @@ def _orientation(image: ImageFile.ImageFile, name: str) -> int:
     return value if isinstance(value, int) else 1
 
 
+def _is_deep(image: ImageFile.ImageFile, bits: int) -> bool:
+    """Say whether an image is grey in more than 8 bits."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and bits == 16)
+
+
+def _values(image: ImageFile.ImageFile, bits: int, longest: int) -> GreyValues | None:
+    """Give an image in the bits of its file; None where 8 are all that it has."""
+    if not _is_deep(image, bits):
+        return None
+    top = 2 ** (12 if bits == 12 else 16) - 1
+    table = np.arange(top + 1, dtype=np.uint16)
+    values = np.take(_as_meant(image, table, top), np.asarray(image))
+    return GreyValues(shrunk(values, longest), GreyScale(top, 0, top))
+
+
 def _pixels(image: ImageFile.ImageFile, bits: int) -> Pixels:
     """Bring every mode to 8-bit grey or colour, transparent parts over black."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and bits == 16):
+    if _is_deep(image, bits):
         return _scaled(image, 12 if bits == 12 else 16)
     if image.mode in ("I", "F"):
         raise BadImage("unsupported_photometric", "32-bit samples have no nominal range")
@@ -155,13 +185,17 @@ def _scaled(image: ImageFile.ImageFile, bits: int) -> Pixels:
     top = 2**bits - 1
     if samples.min() < 0 or samples.max() > top:
         raise BadImage("unsupported_photometric", "signed samples have no nominal range")
-    table = to_bytes(np.arange(top + 1) / top)
+    return np.take(_as_meant(image, to_bytes(np.arange(top + 1) / top), top), samples)
+
+
+def _as_meant(image: ImageFile.ImageFile, table: NDArray[Any], top: int) -> NDArray[Any]:
+    """Turn a table of greys round for a TIFF that is white at 0; what is transparent is black."""
     if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        table = 255 - table  # Pillow inverts up to 8 bits only
+        table = table[-1] - table  # Pillow inverts up to 8 bits only
     transparent = image.info.get("transparency")
     if isinstance(transparent, int) and transparent <= top:
         table[transparent] = 0
-    return np.take(table, samples)
+    return table
 
 
 def _opaque(image: ImageFile.ImageFile, mode: str) -> Pixels:

@@ -18,6 +18,7 @@ from spark_cxr.images.heat import (
     film_png,
     heat_png,
     nice_scale,
+    outline_png,
     overlay_png,
     place,
 )
@@ -86,11 +87,22 @@ class Explanation:
         lungs = self.lungs.mask(grey.shape[:2]) if self.lungs else None
         return overlay_png(grey, self.map, scale or self.scale, self.words(), self.grid, lungs)
 
-    def heat_png(self, scale: float = 0.0, longest: int = LONGEST) -> bytes:
-        """Draw the heat alone, transparent where there is none, to be laid over the film."""
+    def heat_png(self, scale: float = 0.0, longest: int = LONGEST, outlined: bool = True) -> bytes:
+        """Draw the heat alone, transparent where there is none, to be laid over the film.
+
+        Args:
+            scale: See `overlay_png`.
+            longest: Likewise.
+            outlined: With the outline of the lungs.
+        """
         height, width = bounded(self.film, longest).shape[:2]
-        lungs = self.lungs.mask((height, width)) if self.lungs else None
+        lungs = self.lungs.mask((height, width)) if self.lungs and outlined else None
         return heat_png(self.map, (height, width), scale or self.scale, self.grid, lungs)
+
+    def lungs_png(self, longest: int = LONGEST) -> bytes | None:
+        """Draw the outline of the lungs alone, in the size of `heat_png`; None without lungs."""
+        height, width = bounded(self.film, longest).shape[:2]
+        return outline_png(self.lungs.mask((height, width))) if self.lungs else None
 
     def film_png(self, longest: int = LONGEST) -> bytes:
         """Draw the grey film alone, in the size of `heat_png`."""

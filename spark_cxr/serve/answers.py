@@ -46,9 +46,11 @@ class Heat:
     """The class that it speaks for."""
     method: str
     png: str
-    """Base64 of a picture with transparency, to lie over the film."""
+    """Base64 of a picture with transparency, to lie over the film: heat and nothing else."""
     overlay_png: str
-    """Base64 of film and heat in one picture."""
+    """Base64 of film, heat and the outline of the lungs in one picture."""
+    lungs_png: str | None = None
+    """Base64 of that outline alone, as large as `png`; null where the lungs were not found."""
     on_lungs: float | None = None
     """Share of the heat for the label that lies on the lungs; null where these were not found."""
     lungs_area: float | None = None
@@ -205,12 +207,13 @@ def fault(bad: BadImage) -> Fault:
 
 def heat_of(found: Explanation) -> Heat:
     """Draw where an answer comes from."""
-    on_lungs = found.on_lungs
+    on_lungs, outline = found.on_lungs, found.lungs_png()
     return Heat(
         label=found.label,
         method=found.method,
-        png=text_of(found.heat_png()),
+        png=text_of(found.heat_png(outlined=False)),
         overlay_png=text_of(found.overlay_png()),
+        lungs_png=None if outline is None else text_of(outline),
         on_lungs=on_lungs.share if on_lungs else None,
         lungs_area=on_lungs.area if on_lungs else None,
     )

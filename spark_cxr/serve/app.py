@@ -23,6 +23,7 @@ from spark_cxr.serve import open_inference, page, predict, sagemaker
 from spark_cxr.serve.answers import NOTICE, Answers, Complaint, Failure, Named, named
 from spark_cxr.serve.bodies import Refusal, refused
 from spark_cxr.serve.examples import NO_FILM
+from spark_cxr.serve.grey_values import LONGEST, MOST_LONGEST
 from spark_cxr.serve.guard import LOG, Guard, Say
 from spark_cxr.serve.hosts import LOCAL, Hosts
 from spark_cxr.serve.predict import json_response
@@ -94,6 +95,15 @@ ROUTES = (
         takes="images",
         gives=Answers,
     ),
+    Route(
+        "/grey-values",
+        "POST",
+        predict.grey_values,
+        "A film in the bits of its file: a line of JSON, then 16 bits a value, low byte first",
+        PREDICT,
+        takes="film",
+        media_type="application/octet-stream",
+    ),
     Route("/model", "GET", predict.card, "The model's card", PREDICT),
     Route("/health", "GET", predict.health, "Is it well, and how busy", PREDICT, is_open=True),
     Route(
@@ -158,7 +168,7 @@ def is_open(path: str) -> bool:
 
 _BINARY = {"type": "string", "format": "binary", "minLength": 1}
 _BASE64 = {"type": "string", "contentEncoding": "base64"}
-_IMAGES = {
+_IMAGES: dict[str, Any] = {
     "image/png": {"schema": _BINARY},
     "image/jpeg": {"schema": _BINARY},
     "application/dicom": {"schema": _BINARY},
@@ -213,6 +223,7 @@ _TENSOR = {
 }
 BODIES: dict[str, Any] = {
     "images": _IMAGES,
+    "film": {kind: content for kind, content in _IMAGES.items() if content["schema"] == _BINARY},
     "invocations": {**_IMAGES, "application/json": {"schema": _TABLE}},
     "infer": {"application/json": {"schema": _TENSOR}},
 }
@@ -244,7 +255,20 @@ PARAMETERS = {
             "description": "inline: 200 with a reason in the place of each image that is no film",
             "schema": {"type": "string", "enum": ["inline"]},
         },
-    ]
+    ],
+    "film": [
+        {
+            "name": "longest",
+            "in": "query",
+            "description": "most pixels of the longer side; a longer film is averaged down to them",
+            "schema": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_LONGEST,
+                "default": LONGEST,
+            },
+        },
+    ],
 }
 
 REFUSALS = {
@@ -265,6 +289,7 @@ _FILM = "$(base64 -w0 film.png)"
 SENDS = {
     "": "curl -s SERVER{path}",
     "images": "curl -s --data-binary @film.png SERVER{path}",
+    "film": "curl -s --data-binary @film.png SERVER{path} | head -n 1",
     "invocations": 'printf \'{{"dataframe_records": [{{"image": "%s"}}]}}\' '
     f'"{_FILM}" | curl -s --json @- SERVER{{path}}',
     "infer": 'printf \'{{"inputs": [{{"name": "image", "datatype": "BYTES", "shape": [1], '

@@ -23,7 +23,7 @@ from spark_cxr.backbones.engines import Engine
 from spark_cxr.backbones.featurize import Vector
 from spark_cxr.backbones.network import Network
 from spark_cxr.errors import BadImage
-from spark_cxr.images.film import Film, Limits, Pixels
+from spark_cxr.images.film import Film, Limits, Pixels, Spacing
 from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.heat import LONGEST, bounded
 from spark_cxr.images.prepare import scaled
@@ -42,6 +42,8 @@ class FileFacts:
     height: int
     bits: int
     view: str | None
+    spacing: Spacing | None = None
+    """Of its pixels, in millimetres."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def read_film(
     def look_at(_: Content, __: Content, film: Film) -> FilmViews[ReadFilm | BadImage]:
         picture, pixels = look_at_film(film.pixels, film.flags, network.fit, wants_lungs=explains)
         height, width = film.file_hw
-        file = FileFacts(film.format, width, height, film.bits, film.view)
+        file = FileFacts(film.format, width, height, film.bits, film.view, film.spacing)
         png = draw(film) if shows else None
         grey = bounded(film.pixels, LONGEST) if explains else None
         return FilmViews(ReadFilm(picture, pixels, file, png, grey))

@@ -20,11 +20,13 @@ STATIC = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "desk.js": "text/javascript; charset=utf-8",
-    "film.js": "text/javascript; charset=utf-8",
-    "viewer.js": "text/javascript; charset=utf-8",
-    "zip.js": "text/javascript; charset=utf-8",
-    "answer.js": "text/javascript; charset=utf-8",
-    "docs.js": "text/javascript; charset=utf-8",
+    **dict.fromkeys(
+        (
+            *("answer.js", "beside.js", "docs.js", "drop.js", "film.js", "heat.js", "kept.js"),
+            *("levels.js", "ruler.js", "server.js", "viewer.js", "zip.js"),
+        ),
+        "text/javascript; charset=utf-8",
+    ),
     "icon.svg": "image/svg+xml",
 }
 """Every file that is handed out, with its type; no other can be reached."""

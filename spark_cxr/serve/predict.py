@@ -16,12 +16,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spark_cxr.backbones.catalog import FAKE_CAVEAT
+from spark_cxr.errors import BadImage
 from spark_cxr.images.sight import FILM
 from spark_cxr.model.explanation import target_of
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.serve.answers import NOTICE, Answer, Answers, NearFilm, answer, named
 from spark_cxr.serve.batches import FilmAnswer
 from spark_cxr.serve.bodies import UNPROCESSABLE, Refusal, Sent, body_of, images_sent, refused
+from spark_cxr.serve.grey_values import LONGEST, MOST_LONGEST
 from spark_cxr.serve.service import Service
 
 LARGE = 1 << 20
@@ -140,6 +142,38 @@ async def _answer(service: Service, found: FilmAnswer, options: AnswerOptions) -
         similar = [NearFilm(*each) for each in near]
     uncertain, decision = service.settings.uncertain, service.model.predictor.decision
     return answer(found, uncertain, heat, similar, points, decision)
+
+
+async def grey_values(service: Service, request: Request) -> Response:
+    """Give one film in the bits of its file."""
+    settings, kind = service.settings, request.headers.get("content-type", "")
+    longest = _longest(request.query_params.get("longest", str(LONGEST)))
+    packs = "gzip" in request.headers.get("accept-encoding", "")
+    async with body_of(request, service.room, settings.max_body_bytes, settings.seconds) as body:
+        (image,) = await read_body(body, partial(images_sent, content_type=kind, most=1))
+        if isinstance(image, BadImage):
+            raise refused(image)
+        developing = asyncio.ensure_future(
+            service.developer.develop(image, longest, settings.seconds, packs)
+        )
+        try:
+            values = await service.before_gone(request, developing)
+        finally:
+            developing.cancel()
+    headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if packs else {})
+    return Response(values, headers=headers, media_type="application/octet-stream")
+
+
+def _longest(word: str) -> int:
+    """Read ?longest.
+
+    Raises:
+        Refusal: 400, it is no number in range.
+    """
+    is_number = word.isascii() and word.isdigit() and len(word) <= len(str(MOST_LONGEST))
+    if not is_number or not 0 < int(word) <= MOST_LONGEST:
+        raise Refusal(400, "bad_number", f"longest is a number from 1 to {MOST_LONGEST}")
+    return int(word)
 
 
 async def health(service: Service, _: Request) -> Response:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -29,8 +30,9 @@ from spark_cxr.output import Output, absolute
 from spark_cxr.phantoms import phantoms
 from spark_cxr.serve.answers import Heat, heat_of, named
 from spark_cxr.serve.batches import STEP, Batcher, FilmAnswer, FilmReader, ReadFilm, read_film
-from spark_cxr.serve.bodies import Refusal, Room, Sent, busy
+from spark_cxr.serve.bodies import Refusal, Room, Sent
 from spark_cxr.serve.examples import Example, examples_of
+from spark_cxr.serve.grey_values import Developer
 from spark_cxr.serve.guard import Gauges
 from spark_cxr.serve.work_queue import WorkQueue
 from spark_cxr.settings import Serve
@@ -38,6 +40,7 @@ from spark_cxr.settings import Serve
 MOST_WAITING = 8
 """Heat maps that may wait: each can cost several predictions."""
 
+Found = TypeVar("Found")
 CLOSE_S = 2.0
 """How long each kind of work that nobody waits for any more may keep a server from ending."""
 
@@ -56,15 +59,7 @@ class Explainer:
         Raises:
             Refusal: 503, too many are waiting.
         """
-        lane = self._lane
-        if lane.waiting >= lane.most:
-            raise busy(f"{lane.waiting} heat maps are waiting")
-        lane.waiting += 1
-        making = lane.submit(self._made, film, prediction, label)
-        try:
-            return await asyncio.wrap_future(making)
-        finally:
-            lane.waiting -= 1
+        return await self._lane.in_turn("heat maps", self._made, film, prediction, label)
 
     def _made(self, film: ReadFilm, prediction: Prediction, label: str) -> Heat:
         if film.grey is None:
@@ -106,6 +101,7 @@ class Service:
     room: Room
     settings: Serve
     explainer: Explainer
+    developer: Developer
     neighbours: HeldVectors | None = None
     """Films beside which those of requests are put, where that is wanted."""
     examples: Mapping[str, Example] = field(default_factory=dict)
@@ -126,10 +122,12 @@ class Service:
         good = [each for each in images if isinstance(each, bytes)]
         waiting = [asyncio.wrap_future(each) for each in self.batcher.submit(good, shows, explains)]
         try:
-            done = iter(await self._before_gone(request, asyncio.gather(*waiting)))
+            together: asyncio.Future[list[FilmAnswer]] = asyncio.gather(*waiting)
+            found = await self.before_gone(request, together)
         finally:
             for each in waiting:
                 each.cancel()
+        done = iter(found)
         answers = [
             FilmAnswer(Prediction(bad=each)) if isinstance(each, BadImage) else next(done)
             for each in images
@@ -139,10 +137,12 @@ class Service:
                 self.gauges.said(result)
         return answers
 
-    async def _before_gone(
-        self, request: Request, wanted: asyncio.Future[list[FilmAnswer]]
-    ) -> list[FilmAnswer]:
-        """Wait for answers, as long as somebody waits for them."""
+    async def before_gone(self, request: Request, wanted: asyncio.Future[Found]) -> Found:
+        """Wait for an answer, as long as somebody waits for it.
+
+        Raises:
+            Refusal: 499, the client has gone.
+        """
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait((wanted, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -159,6 +159,7 @@ class Service:
         close_children()
         self.batcher.close(CLOSE_S)
         self.explainer.close(CLOSE_S)
+        self.developer.close(CLOSE_S)
 
 
 async def _gone(request: Request) -> None:
@@ -202,8 +203,10 @@ def open_service(settings: Serve) -> Service:
     room = Room(settings.max_held_bytes)
     gauges.watch("waiting_films", lambda: batcher.waiting)
     gauges.watch("held_bytes", lambda: room.held)
-    examples = _examples(settings, model)
-    return Service(model, engine, batcher, gauges, room, settings, explainer, neighbours, examples)
+    developer, examples = Developer(model.limits), _examples(settings, model)
+    return Service(
+        model, engine, batcher, gauges, room, settings, explainer, developer, neighbours, examples
+    )
 
 
 def _loaded(settings: Serve) -> Model:

@@ -6,12 +6,15 @@ own, and so would SIGTERM for a decoder that hangs.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
+
+from spark_cxr.serve.bodies import busy
 
 Result = TypeVar("Result")
 
@@ -35,6 +38,21 @@ class WorkQueue:
         future = Future[Result]()
         self._work.put(lambda: _do(future, work, *args))
         return future
+
+    async def in_turn(self, what: str, work: Callable[..., Result], *args: Any) -> Result:
+        """Do a piece of work when its turn has come; its caller may leave before.
+
+        Raises:
+            Refusal: 503, as many as may are waiting.
+        """
+        if self.waiting >= self.most:
+            raise busy(f"{self.waiting} {what} are waiting")
+        self.waiting += 1
+        doing = self.submit(work, *args)
+        try:
+            return await asyncio.wrap_future(doing)
+        finally:
+            self.waiting -= 1
 
     def close(self, ends: float) -> None:
         """Finish what is queued and stop; leave behind what does not end until then."""

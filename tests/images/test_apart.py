@@ -24,6 +24,7 @@ from dataclasses import asdict
 receive(sys.stdin.buffer, 10**9)
 send(sys.stdout.buffer, asdict(Decoded({0})), {1})
 """
+BAD_SPACING = "{'down': 0.1, 'across': 1e9, 'plane': 'detector'}"
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +69,43 @@ def test_file_over_which_one_child_dies_is_read_by_the_next(film, monkeypatch, t
         ("shape=(40, 48), bits=8, view='<b>'", "bytes(40 * 48)"),
         ("shape=(40, 48), bits=8, flags=('fine',)", "bytes(40 * 48)"),
         ("reason='because'", "b''"),
+        ("shape=(40, 48), bits=8, values_hw=(2, 2)", "bytes(40 * 48)"),
+        ("shape=(40, 48), bits=8, values_hw=(2, 2)", "bytes(40 * 48 + 8)"),
+        (f"shape=(40, 48), bits=8, spacing={BAD_SPACING}", "bytes(40 * 48)"),
     ],
 )
 def test_answer_that_no_decoder_gives_is_not_believed(film, monkeypatch, facts, pixels):
     monkeypatch.setattr(apart, "_CODE", ANSWERS.format(facts, pixels))
     assert refused(film).reason == "ended_its_reader"
+
+
+def test_values_and_spacing_come_through_as_they_were_read():
+    native = dicom(PIXELS, BitsStored=12, PixelSpacing=["0.2", "0.3"])
+    one, other = decode(native, values_side=20), apart.decode_apart(native, Limits(), None, 20)
+    assert one.values is not None and other.values is not None
+    np.testing.assert_array_equal(one.values.values, other.values.values)
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+    assert one.values.scale == other.values.scale
+    assert one.spacing == other.spacing is not None
+
+
+@pytest.mark.parametrize(
+    ("hw", "top", "payload"),
+    [
+        ((99, 2), 4095, "bytes(40 * 48 + 2 * 99 * 2)"),
+        ((2, 2), 4095, "bytes(40 * 48 + 7)"),
+        ((2, 2), 4095, "bytes([255]) * (40 * 48 + 8)"),
+        ((2, 2), 0, "bytes(40 * 48 + 8)"),
+        ((-2, -2), 4095, "bytes(40 * 48 + 8)"),
+    ],
+)
+def test_values_that_no_decoder_gives_are_not_believed(film, monkeypatch, hw, top, payload):
+    scale = {"top": top, "black": 0.0, "white": 1.0, "first": 0.0, "step": 1.0, "is_curved": False}
+    facts = f"shape=(40, 48), bits=12, scale={scale}, values_hw={hw}"
+    monkeypatch.setattr(apart, "_CODE", ANSWERS.format(facts, payload))
+    with pytest.raises(BadImage) as caught:
+        decode(film, values_side=20)
+    assert caught.value.reason == "ended_its_reader"
 
 
 def test_child_that_waits_is_ended(film, monkeypatch):

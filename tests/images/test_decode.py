@@ -107,6 +107,17 @@ def test_pixels_are_those_worked_out_by_hand(name):
     assert film.pixels.tolist() == seen
 
 
+@pytest.mark.parametrize("name", [name for name in GOLDEN if "16 bits" in name])
+def test_values_of_16_bits_are_those_of_the_pixels(name):
+    data, seen = GOLDEN[name]
+    values = decode(data, SMALL, values_side=64).values
+    if "RGB" in name:
+        assert values is None  # Pillow has 8 bits of each colour
+        return
+    assert values.scale.top == values.scale.white == 65535
+    assert np.floor(values.values / 65535 * 255 + 0.5).tolist() == seen
+
+
 def test_jpeg_rgb_keeps_its_colours():
     film = decode(saved(flat((200, 40, 10), "RGB"), "JPEG", quality=100), SMALL)
     assert np.abs(film.pixels.astype(int) - [200, 40, 10]).max() <= 2

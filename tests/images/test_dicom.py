@@ -134,6 +134,90 @@ def test_grey_levels_are_those_worked_out_by_hand(name):
     assert decode(data, SMALL).pixels.tolist() == [seen]
 
 
+def as_the_file_says(values):
+    """Show values from the black of their file to its white."""
+    scale = values.scale
+    if scale.black == scale.white:
+        shares = values.values > scale.black
+    else:
+        shares = np.clip((values.values - scale.black) / (scale.white - scale.black), 0, 1)
+    return np.floor(shares * 255 + 0.5).astype(int)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_values_shown_as_the_file_says_are_the_film_of_8_bits(name):
+    dtype, bits, tags, stored, seen = GOLDEN[name]
+    data = dicom(np.array([stored], dtype), BitsStored=bits, **tags)
+    values = decode(data, SMALL, values_side=64).values
+    # Of a half, one sum may be rounded up where the other is rounded down.
+    assert np.abs(as_the_file_says(values) - [seen]).max() <= 1
+    assert values.values.dtype == np.uint16 and values.values.max() <= values.scale.top
+
+
+@pytest.mark.parametrize("tags", [{}, MONO1, rescale("-2", "7"), rescale("0.5", "-1024")])
+def test_each_stored_value_has_a_value_of_its_own_which_the_file_knows(tags):
+    stored = np.arange(4096, dtype="u2").reshape(64, 64)
+    narrow = tags | window("100", "20")
+    values = decode(dicom(stored, BitsStored=12, **narrow), SMALL, values_side=64).values
+    assert len(np.unique(values.values)) == 4096 and values.scale.top == 4095
+    slope = float(tags.get("RescaleSlope", 1))
+    meant = stored * slope + float(tags.get("RescaleIntercept", 0))
+    found = values.scale.first + values.scale.step * values.values
+    np.testing.assert_allclose(found, meant)
+
+
+def test_a_curve_of_the_file_is_in_its_values():
+    curve = {"VOILUTSequence": table(0, 16, [0, 40000, 65535])}
+    film = decode(dicom(np.array([[0, 1, 2]], "u2"), BitsStored=12, **curve), SMALL, values_side=9)
+    assert film.values.scale.is_curved
+    assert film.values.values.tolist() == [[0, 40000, 65535]]
+
+
+def test_values_are_averaged_down_to_the_size_that_is_wanted():
+    stored = np.repeat(np.repeat([[0, 4000], [1000, 3001]], 50, 0), 60, 1).astype("u2")
+    film = decode(dicom(stored, BitsStored=12), SMALL, values_side=2)
+    assert film.values.values.tolist() == [[0, 4000], [1000, 3001]]
+    assert film.pixels.shape == (100, 120)
+    assert decode(dicom(stored, BitsStored=12), SMALL).values is None
+
+
+CALIBRATED = {"PixelSpacingCalibrationType": "GEOMETRY"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({}, None),
+        ({"ImagerPixelSpacing": ["0.143", "0.144"]}, (0.143, 0.144, "detector")),
+        ({"PixelSpacing": ["0.2", "0.2"]}, (0.2, 0.2, "detector")),
+        ({"PixelSpacing": ["0.2", "0.2"]} | CALIBRATED, (0.2, 0.2, "calibrated")),
+        (
+            {"PixelSpacing": ["0.1", "0.1"], "ImagerPixelSpacing": ["0.15", "0.15"]},
+            (0.1, 0.1, "calibrated"),
+        ),
+        (
+            {"PixelSpacing": ["0.1", "0.1"], "ImagerPixelSpacing": ["0.1", "0.1"]},
+            (0.1, 0.1, "detector"),
+        ),
+        ({"NominalScannedPixelSpacing": ["0.17", "0.17"]}, (0.17, 0.17, "sheet")),
+        ({"PixelSpacing": ["0", "0.2"]}, None),
+        ({"PixelSpacing": ["-1", "-1"]}, None),
+        ({"PixelSpacing": ["1e300", "0.1"]}, None),
+        ({"PixelSpacing": ["0.2"]}, None),
+        ({"PixelSpacing": ["0.2", "0.2", "0.2"]}, None),
+    ],
+)
+def test_spacing_is_read_and_said_to_be_of_its_plane(tags, expected):
+    found = film_of(**tags).spacing
+    assert (found and (found.down, found.across, found.plane)) == expected
+
+
+def test_a_spacing_that_is_no_number_refuses_no_film():
+    data = dicom(np.zeros((40, 40), "u2"), BitsStored=12, PixelSpacing=["0.123", "0.123"])
+    film = decode(data.replace(b"0.123", b"0.1x3"))
+    assert film.pixels.shape == (40, 40) and film.spacing is None
+
+
 def film_of(**tags):
     return decode(dicom(np.zeros((40, 40), "u2"), BitsStored=12, **tags))
 

@@ -113,10 +113,9 @@ def test_the_film_fits_the_window_and_the_answer_stands_beside_or_above_it(page,
     assert complaints(page) == []
 
 
-def scale_of(page):
-    return page.run(
-        "return new DOMMatrix(getComputedStyle(document.querySelector('#plane')).transform).a"
-    )
+def scale_of(page, plane="#plane"):
+    style = "getComputedStyle(document.querySelector(arguments[0]))"
+    return page.run(f"return new DOMMatrix({style}.transform).a", plane)
 
 
 def test_a_film_is_zoomed_by_buttons_wheel_and_keys(desktop, files):

@@ -286,3 +286,20 @@ export function cardOf(card) {
     ["Fingerprint of its films", card.data],
   ]));
 }
+
+// What asks for the same film without this page.
+export function programsOf(name, hasToken) {
+  const file = name.split(/[/:]\s?/).pop();
+  const token = hasToken ? ["-H 'Authorization: Bearer TOKEN' ", ', "Authorization": "Bearer TOKEN"'] : ["", ""];
+  const curl = `curl -s ${token[0]}--data-binary @'${file}' ${location.origin}/predict`;
+  const python = `import json
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+film = Path(${JSON.stringify(file)}).read_bytes()
+headers = {"Content-Type": "application/octet-stream"${token[1]}}
+with urlopen(Request("${location.origin}/predict", film, headers)) as answer:
+    (film,) = json.load(answer)["predictions"]
+print(film["label"], film["confidence"], [flag["name"] for flag in film["flags"]])`;
+  return [curl, python];
+}

@@ -38,7 +38,7 @@ export class Desk {
       matches.sort((one, other) => (this.sorted.down ? order(other, one) : order(one, other)));
     }
     const head = COLUMNS.map(([name], n) => {
-      const button = element("button", { type: "button" }, name);
+      const button = element("button", { type: "button", "data-key": `column ${n}` }, name);
       button.addEventListener("click", () => {
         this.sorted = { by: n, down: this.sorted.by === n && !this.sorted.down };
         this.draw(entries, current);
@@ -46,14 +46,16 @@ export class Desk {
       const direction = this.sorted.down ? "descending" : "ascending";
       return element("th", { scope: "col", class: n === 2 ? "number" : "", "aria-sort": this.sorted.by === n ? direction : "none" }, button);
     });
+    const focused = this.table.contains(document.activeElement) ? document.activeElement.dataset.key : "";
     this.table.replaceChildren(
       element("thead", {}, element("tr", {}, ...head)),
       element("tbody", {}, ...matches.map((entry) => this.row(entry, current))),
     );
+    if (focused) this.table.querySelector(`[data-key="${focused}"]`)?.focus({ preventScroll: true });
   }
 
   row(entry, current) {
-    const name = element("button", { type: "button", class: "link" }, entry.name);
+    const name = element("button", { type: "button", class: "link", "data-key": `film ${entry.id}` }, entry.name);
     name.addEventListener("click", () => this.chosen(entry));
     const share = entry.answer?.confidence;
     return element("tr", { class: entry === current ? "current" : "" },

@@ -1,31 +1,43 @@
 // What happens on the page. Films and answers live in memory and nowhere else.
 
+import { Beside } from "./beside.js";
 import { Desk, csvOf, jsonOf } from "./desk.js";
 import { Film, blobOf } from "./film.js";
+import { Heats } from "./heat.js";
+import { remember } from "./kept.js";
+import { Levels } from "./levels.js";
+import { Ruler } from "./ruler.js";
+import { Offline, Server } from "./server.js";
 import { Viewer } from "./viewer.js";
-import { barsOf, cardOf, distanceOf, element, factsOf, flagsOf, hasFlag, knownOf, leadingOf, similarOf, stateOf, verdictOf } from "./answer.js";
+import {
+  barsOf, cardOf, distanceOf, element, factsOf, flagsOf, hasFlag, knownOf, leadingOf, programsOf, similarOf, stateOf, verdictOf,
+} from "./answer.js";
+import { droppedFiles } from "./drop.js";
 import { filesOf, isZip } from "./zip.js";
 
 const AT_ONCE = 3;
+const TRIES = 3;
 const SIMILAR = 8;
 const PICTURES = 24;
+const VALUES = 4;
+const LONGEST = 2048;
 const THUMBNAIL = 72;
 const GROUPS = { "test film": "Films of its own test, chosen by lot:", "drawn test film": "Phantoms of its own test, chosen by lot:" };
+const MANY = 50;
 const at = (id) => document.getElementById(id);
-const film = new Film(at("film"), at("heat"));
-const viewer = new Viewer(at("stage"), at("plane"), drawLevels);
-const desk = new Desk(at("table"), at("totals"), select);
-const state = { films: [], current: null, waiting: [], running: 0, uncertain: 0.7, similar: 0, token: "", card: null };
+const server = new Server({ refused: askForToken, gone: showGone });
+const film = new Film(at("film"), [at("heat"), at("lungs")]);
+const viewer = new Viewer(at("stage"), at("plane"), (across, down) => levels.draw(across, down));
+const levels = new Levels(film, (shown) => { film.set(shown); beside.film.set(shown); });
+const heats = new Heats(server, film, (entry) => entry === state.current);
+const ruler = new Ruler(at("film"), viewer, say);
+const beside = new Beside(viewer, levels, fetched);
+const desk = new Desk(at("table"), at("totals"), selectAndSee);
+const state = { films: [], current: null, waiting: [], running: 0, uncertain: 0.7, similar: 0, card: null, made: 0 };
+const values = new Map();
+viewer.placed = () => ruler.place();
 
 // ---- the server
-
-async function ask(path, options = {}) {
-  const headers = { ...options.headers };
-  if (state.token) headers.Authorization = `Bearer ${state.token}`;
-  const answer = await fetch(path, { ...options, headers, cache: "no-store" });
-  if (answer.status === 401) askForToken(Boolean(state.token));
-  return answer;
-}
 
 function askForToken(isWrong) {
   at("token-form").hidden = false;
@@ -34,15 +46,11 @@ function askForToken(isWrong) {
   at("token").focus();
 }
 
-async function predict(blob, query) {
-  const options = { method: "POST", body: blob, headers: { "Content-Type": "application/octet-stream" } };
-  let answer = await ask(`/predict?${query}`, options);
-  for (let tries = 0; answer.status === 503 && tries < 20; tries += 1) {
-    await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("Retry-After") || 1)));
-    answer = await ask(`/predict?${query}`, options);
-  }
-  const body = await answer.json();
-  return answer.ok ? body : { failed: body, status: answer.status };
+function showGone(isGone) {
+  at("offline").hidden = !isGone;
+  if (isGone) return;
+  say("The server answers again.");
+  if (!state.card) readCard();
 }
 
 // ---- films come in
@@ -74,7 +82,7 @@ async function unpacked(zip) {
 }
 
 function entryOf(name, blob) {
-  return { name, blob, answer: null, facts: {}, heats: new Map(), png: null, thumbnail: "" };
+  return { id: state.made += 1, name, blob, answer: null, facts: {}, png: null, thumbnail: "", chip: null };
 }
 
 function failed({ reason, detail }) {
@@ -87,24 +95,29 @@ async function work() {
     const entry = state.waiting.shift();
     if (entry.answer || !state.films.includes(entry)) continue;
     await read(entry);
-    drawLists();
+    drawSoon();
+    if (entry === beside.entry) beside.show(entry);
     if (entry === state.current) await show(entry);
   }
   state.running -= 1;
 }
 
 // Ask for a film: its answer, its picture, and what a table wants to know.
-async function read(entry) {
+async function read(entry, tries = TRIES) {
   try {
     const blob = await entry.blob();
-    const body = await predict(blob, `film=1&errors=inline&similar=${state.similar}`);
+    const body = await server.predict(blob, `film=1&errors=inline&similar=${state.similar}`);
     entry.answer = body.failed ? failed(body.failed) : body.predictions[0];
     entry.facts = body.failed ? { request_id: body.failed.request_id } : { ...body, predictions: null };
     entry.model = body.model;
     entry.digest = await digestOf(blob);
   } catch (error) {
-    const detail = error instanceof TypeError ? "the server did not answer" : error.message;
-    entry.answer = failed({ reason: "no_answer", detail });
+    if (error instanceof Offline && tries > 0) {
+      await server.untilBack();
+      if (state.films.includes(entry)) await read(entry, tries - 1);
+      return;
+    }
+    entry.answer = failed({ reason: "no_answer", detail: error.message });
   }
   entry.at = new Date().toISOString();
   await keepPicture(entry);
@@ -123,7 +136,8 @@ async function keepPicture(entry) {
   entry.png = await blobOf(entry.answer.film_png);
   entry.answer.film_png = true;
   if (!entry.thumbnail) entry.thumbnail = await thumbnailOf(entry.png);
-  const held = state.films.filter((each) => each.png && each !== entry && each !== state.current);
+  const inUse = [entry, state.current, beside.entry];
+  const held = state.films.filter((each) => each.png && !inUse.includes(each));
   if (held.length >= PICTURES) held[0].png = null;
 }
 
@@ -149,33 +163,68 @@ function clear() {
   for (const { thumbnail } of state.films) if (thumbnail) URL.revokeObjectURL(thumbnail);
   Object.assign(state, { films: [], waiting: [], current: null });
   for (const id of ["result", "progress"]) at(id).hidden = true;
+  for (const each of [values, heats.kept]) each.clear();
   film.clear();
   drawLists();
 }
 
 // ---- the lists and the answer
 
+let drawing = 0;
+
+// Hundreds of answers a minute are no hundreds of tables.
+function drawSoon() {
+  drawing ||= setTimeout(drawLists, state.films.length > MANY ? 250 : 0);
+}
+
 function drawLists() {
+  clearTimeout(drawing);
+  drawing = 0;
   drawShelf();
+  beside.offer(state.films, state.current);
   at("desk").hidden = state.films.length < 2;
   if (!at("desk").hidden) desk.draw(state.films, state.current);
 }
 
+// Each film keeps its place on the shelf, and is drawn anew where something has changed.
 function drawShelf() {
-  const buttons = state.films.map((entry) => {
-    const said = entry.answer ? verdictOf(entry.answer) : "waiting …";
-    const image = entry.thumbnail ? [element("img", { src: entry.thumbnail, alt: "" })] : [];
-    const words = element("span", {}, element("small", {}, said), element("span", { class: "named" }, entry.name));
-    const button = element("button", { type: "button", class: entry.answer ? stateOf(entry.answer) : "" }, ...image, words);
-    if (entry === state.current) button.setAttribute("aria-current", "true");
-    button.addEventListener("click", () => select(entry));
-    return element("li", {}, button);
-  });
-  const held = document.activeElement?.closest?.("#films li");
-  const place = held ? [...at("films").children].indexOf(held) : -1;
-  at("films").replaceChildren(...buttons);
-  if (place >= 0) buttons[place]?.firstChild.focus();
+  const chips = state.films.map((entry) => drawnChip(entry));
+  const shown = at("films").children;
+  if (chips.length !== shown.length || chips.some((chip, n) => chip !== shown[n])) at("films").replaceChildren(...chips);
   at("shelf").hidden = state.films.length < 2;
+  seeRoom();
+}
+
+function drawnChip(entry) {
+  const said = entry.answer ? verdictOf(entry.answer) : "waiting …";
+  const looks = `${said}|${entry.thumbnail}|${entry === state.current}`;
+  if (!entry.chip) {
+    entry.chip = element("li", {}, element("button", { type: "button" }));
+    entry.chip.firstChild.addEventListener("click", () => select(entry));
+  }
+  if (entry.chip.dataset.looks === looks) return entry.chip;
+  const button = entry.chip.firstChild;
+  const image = entry.thumbnail ? [element("img", { src: entry.thumbnail, alt: "" })] : [];
+  entry.chip.dataset.looks = looks;
+  button.className = entry.answer ? stateOf(entry.answer) : "";
+  button.toggleAttribute("aria-current", entry === state.current);
+  if (entry === state.current) button.setAttribute("aria-current", "true");
+  button.replaceChildren(...image,
+    element("span", {}, element("small", {}, said), element("span", { class: "named" }, entry.name)));
+  return entry.chip;
+}
+
+// The film is as high as the window leaves it, whatever stands above it.
+function seeRoom() {
+  const top = document.querySelector(".viewer").getBoundingClientRect().top + scrollY;
+  if (top > 0 && !at("result").hidden) document.body.style.setProperty("--above", `${Math.round(top)}px`);
+}
+
+// From the table, which may lie below the window, to the answer.
+function selectAndSee(entry) {
+  select(entry);
+  at("result").scrollIntoView({ block: "nearest" });
+  if (at("result").getBoundingClientRect().top < 0) at("result").scrollIntoView({ block: "start" });
 }
 
 function select(entry) {
@@ -187,6 +236,7 @@ function select(entry) {
     return;
   }
   // The answer to the film before says nothing of this one.
+  film.clear();
   at("result").hidden = true;
   at("progress").hidden = false;
   at("progress").textContent = `${entry.name} is being looked at …`;
@@ -205,39 +255,59 @@ async function show(entry) {
   at("flags").replaceChildren(...flagsOf(answer));
   document.getElementById("again")?.addEventListener("click", () => askInverted(entry));
   at("similar").replaceChildren(...similarOf(answer));
-  showPrograms(entry);
+  [at("in-curl").textContent, at("in-python").textContent] = programsOf(entry.name, Boolean(server.token));
   at("facts").replaceChildren(...factsOf(factsFrom(entry, answer)), ...distanceOf(answer));
   for (const id of ["grey-controls", "save-png"]) at(id).hidden = !answer.film_png;
   document.querySelector(".viewer").hidden = !answer.film_png;
-  at("heat").hidden = true;
-  at("heat").removeAttribute("src");
+  heats.clear();
+  at("under").textContent = `${entry.name}: ${verdictOf(answer)}`;
+  ruler.show(null);
   say(`${entry.name}: ${verdictOf(answer)}. Research use only, not for diagnosis.`);
   const names = answer.label !== null && !hasFlag(answer, "not_an_xray");
   at("heat-controls").hidden = !names;
   if (!answer.film_png) { film.clear(); return; }
   at("film").setAttribute("aria-label", `The film ${entry.name}`);
   viewer.fit();
-  resetLevels();
-  if (!entry.png) await read(entry);
-  if (entry !== state.current || !entry.png) return;
-  await film.show(entry.png);
-  if (names) offerHeat(entry, answer);
+  seeRoom();
+  film.clear();
+  await fetched(entry, film, () => (names ? heats.offer(entry) : null));
 }
 
-// What asks for the same film without this page.
-function showPrograms({ name }) {
-  const file = name.split(/[/:]\s?/).pop();
-  const token = state.token ? ["-H 'Authorization: Bearer TOKEN' ", ', "Authorization": "Bearer TOKEN"'] : ["", ""];
-  at("in-curl").textContent = `curl -s ${token[0]}--data-binary @'${file}' ${location.origin}/predict`;
-  at("in-python").textContent = `import json
-from pathlib import Path
-from urllib.request import Request, urlopen
+// Bring a film onto a canvas: as a picture at once, and then in the bits of its file.
+async function fetched(entry, onto, meanwhile = () => {}) {
+  const isWanted = () => entry === (onto === film ? state.current : beside.entry);
+  if (!entry.png) await read(entry);
+  if (!isWanted() || !entry.png) return;
+  await onto.show(entry.png);
+  if (!isWanted()) return;
+  const { bits } = entry.answer.file;
+  if (onto === film) {
+    levels.offer(bits > 8 ? `8 of the file's ${bits} bits are shown; the others are on their way …` : "");
+    levels.reset();
+    ruler.show(entry.answer.file);
+  }
+  await meanwhile();
+  if (bits > 8 && isWanted()) await deepen(entry, onto, isWanted);
+}
 
-film = Path(${JSON.stringify(file)}).read_bytes()
-headers = {"Content-Type": "application/octet-stream"${token[1]}}
-with urlopen(Request("${location.origin}/predict", film, headers)) as answer:
-    (film,) = json.load(answer)["predictions"]
-print(film["label"], film["confidence"], [flag["name"] for flag in film["flags"]])`;
+async function deepen(entry, onto, isWanted) {
+  const { bits } = entry.answer.file;
+  try {
+    onto.coming = new AbortController();
+    const { signal } = onto.coming;
+    const grey = await remember(values, VALUES, entry, async () => server.greyValues(await entry.blob(), LONGEST, signal));
+    if (!isWanted()) return;
+    const before = onto.canvas.width;
+    onto.deepen(grey);
+    if (onto !== film) return;
+    levels.offer(`All ${bits} bits of the file are shown.`);
+    ruler.resized(grey.width / before);
+  } catch (error) {
+    values.delete(entry);
+    // It was the other of two films that no longer wanted it.
+    if (isWanted() && error.name === "AbortError") await deepen(entry, onto, isWanted);
+    else if (isWanted() && onto === film) levels.note(`Only 8 of the file's ${bits} bits could be had: ${error.message}.`);
+  }
 }
 
 // A film that looks like a negative is asked about once more as the positive.
@@ -261,79 +331,6 @@ function say(text) {
   at("status").textContent = text;
 }
 
-// ---- heat
-
-function offerHeat(entry, answer) {
-  const labels = Object.keys(answer.probabilities);
-  at("heat-class").replaceChildren(...labels.map((label) => element("option", { value: label }, label)));
-  const first = leadingOf(answer);
-  at("heat-class").value = first;
-  showHeat(entry, first);
-}
-
-async function showHeat(entry, label) {
-  const stillWanted = () => entry === state.current && at("heat-class").value === label;
-  at("heat").hidden = true;
-  at("heat-note").textContent = "The heat is being made …";
-  if (!entry.heats.has(label)) entry.heats.set(label, heatOf(entry, label));
-  const heat = await entry.heats.get(label);
-  if (!stillWanted()) return;
-  if (!heat) {
-    entry.heats.delete(label);
-    at("heat-note").textContent = "No heat could be made for this film.";
-    return;
-  }
-  at("heat").src = URL.createObjectURL(await blobOf(heat.png));
-  await at("heat").decode().catch(() => {});
-  URL.revokeObjectURL(at("heat").src);
-  if (!stillWanted()) return;
-  setOpacity();
-  at("heat").hidden = !at("heat-on").checked;
-  at("heat-note").textContent = `Warm: for ${heat.label}; cold: against it. Method: ${heat.method}. ${lungsNote(heat)}`;
-}
-
-function lungsNote(heat) {
-  if (heat.on_lungs === null) return "The lungs were not found on this film.";
-  const [share, area] = [heat.on_lungs, heat.lungs_area].map((part) => `${Math.round(100 * part)} %`);
-  return `${share} of the heat lies on the lungs (outlined), which are ${area} of the film.`;
-}
-
-async function heatOf(entry, label) {
-  try {
-    const body = await predict(await entry.blob(), `explain=${encodeURIComponent(label)}`);
-    return body.predictions?.[0].heat ?? null;
-  } catch {
-    return null;
-  }
-}
-
-function setOpacity() {
-  const share = Number(at("opacity").value) / 100;
-  at("heat").style.opacity = String(share);
-  at("opacity").setAttribute("aria-valuetext", `${at("opacity").value} percent`);
-}
-
-// ---- grey levels
-
-// Drawn across, the window widens; drawn down, the film darkens.
-function drawLevels(across, down) {
-  at("window").value = String(Number(at("window").value) + Math.round(256 * across));
-  at("level").value = String(Number(at("level").value) + Math.round(256 * down));
-  readLevels();
-}
-
-function readLevels() {
-  const invert = at("invert").checked;
-  film.set({ level: Number(at("level").value), window: Number(at("window").value), invert });
-}
-
-function resetLevels() {
-  at("level").value = "128";
-  at("window").value = "256";
-  at("invert").checked = false;
-  readLevels();
-}
-
 // ---- downloads
 
 function save(blob, name) {
@@ -354,17 +351,18 @@ function saveJson() {
 async function savePng() {
   const lines = [verdictOf(state.current.answer), "Research use only. Not for diagnosis."];
   if (!at("heat").hidden) lines.splice(1, 0, at("heat-note").textContent);
+  if (ruler.points.length === 2) lines.splice(1, 0, at("length").textContent);
   save(await film.picture(lines), `${stem(state.current)}-answer.png`);
 }
 
 // ---- the start
 
 async function readCard() {
-  const answer = await ask("/model");
-  if (!answer.ok) return;
+  const answer = await server.ask("/model").catch(() => null);
+  if (!answer?.ok) return;
   const card = await answer.json();
   state.card = card;
-  state.uncertain = card.uncertain;
+  state.uncertain = beside.uncertain = card.uncertain;
   state.similar = card.similar ? SIMILAR : 0;
   at("notice").textContent = card.notice;
   at("model").textContent = `${card.model.name}, version ${card.model.version}: ${card.labels.join(", ")}`;
@@ -374,19 +372,23 @@ async function readCard() {
 }
 
 async function readExamples() {
-  const answer = await ask("/examples");
-  if (!answer.ok) return;
-  const films = await answer.json();
-  at("examples").replaceChildren(...films.flatMap((film, n) => [
-    ...(film.kind === films[n - 1]?.kind ? [] : [element("span", {}, GROUPS[film.kind] ?? (n ? "Others:" : "Drawn examples:"))]), exampleButton(film)]));
+  const answer = await server.ask("/examples").catch(() => null);
+  if (!answer?.ok) return;
+  let group = "";
+  at("examples").replaceChildren();
+  for (const example of await answer.json()) {
+    if (example.kind !== group) at("examples").append(element("span", {}, GROUPS[example.kind] ?? (group ? "Others:" : "Drawn examples:")));
+    group = example.kind;
+    at("examples").append(exampleButton(example));
+  }
   at("examples").hidden = false;
 }
 
 function exampleButton({ name, title, kind, known }) {
   const button = element("button", { type: "button" }, title);
   button.addEventListener("click", async () => {
-    const given = await ask(`/examples/${encodeURIComponent(name)}`);
-    if (given.ok) add([new File([await given.blob()], name)], { kind, known });
+    const given = await server.ask(`/examples/${encodeURIComponent(name)}`).catch(() => server.untilBack());
+    if (given?.ok) add([new File([await given.blob()], name)], { kind, known });
   });
   return button;
 }
@@ -395,6 +397,10 @@ function exampleButton({ name, title, kind, known }) {
 
 const KEYS = [
   ["h", "Heat on or off", () => toggle("heat-on")],
+  ["l", "Outline of the lungs on or off", () => toggle("lungs-on")],
+  ["w", "The next preset of window and level", () => levels.next()],
+  ["m", "Measure a length: arrows move the cross (Shift: finely), Enter sets a point, Escape ends", () => ruler.toggle()],
+  ["b", "The next film of the list beside this one", () => beside.next()],
   ["i", "Invert the film", () => toggle("invert")],
   ["ArrowLeft", "The film before", () => step(-1)],
   ["ArrowRight", "The next film", () => step(1)],
@@ -420,7 +426,7 @@ function heatOfPlace(place) {
   const option = at("heat-class").options[place];
   if (!option || at("heat-controls").hidden) return;
   at("heat-class").value = option.value;
-  showHeat(state.current, option.value);
+  heats.show(state.current, option.value);
 }
 
 function pressed(event) {
@@ -436,41 +442,16 @@ function pressed(event) {
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else at("stage").requestFullscreen?.();
+  else at("stages").requestFullscreen?.();
 }
 
-// ---- what is dropped
-
-// Folders are walked through; their files go by their names in them.
-async function droppedFiles(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
-  const found = [];
-  const walk = async (entry) => {
-    if (entry.name.startsWith(".")) return;
-    if (entry.isFile) {
-      found.push(await new Promise((done, refused) => entry.file(done, refused)));
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      const some = await new Promise((done, refused) => reader.readEntries(done, refused));
-      if (!some.length) return;
-      for (const each of some) await walk(each);
-    }
-  };
-  for (const entry of entries) await walk(entry);
-  return found;
-}
+// ---- the start of it all
 
 function listen() {
   at("files").addEventListener("change", async () => { await add(at("files").files); at("files").value = ""; });
-  at("opacity").addEventListener("input", setOpacity);
-  at("heat-on").addEventListener("change", () => { at("heat").hidden = !at("heat-on").checked || !at("heat").src; });
-  at("heat-class").addEventListener("change", () => showHeat(state.current, at("heat-class").value));
-  for (const id of ["level", "window", "invert"]) at(id).addEventListener("input", readLevels);
+  at("heat-class").addEventListener("change", () => heats.show(state.current, at("heat-class").value));
   const clicks = {
-    reset: resetLevels, "save-json": saveJson, "save-png": savePng, larger: () => viewer.larger(), smaller: () => viewer.smaller(),
+    "save-json": saveJson, "save-png": savePng, larger: () => viewer.larger(), smaller: () => viewer.smaller(),
     fit: () => viewer.fit(), "one-to-one": () => viewer.oneToOne(at("film").width), full: fullScreen, keys: () => at("help").showModal(),
     remove: () => remove(state.current), clear,
     "save-csv": () => save(new Blob([csvOf(state.films, state.card)], { type: "text/csv" }), "answers.csv"),
@@ -480,7 +461,7 @@ function listen() {
   at("filter").addEventListener("input", () => { desk.filter(at("filter").value); drawLists(); });
   at("token-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    state.token = at("token").value.trim();
+    server.token = at("token").value.trim();
     at("token-form").hidden = true;
     readCard();
     readExamples();
@@ -495,6 +476,7 @@ function listen() {
   });
   document.addEventListener("paste", (event) => add(event.clipboardData.files));
   document.addEventListener("keydown", pressed);
+  addEventListener("resize", seeRoom);
   at("help-keys").replaceChildren(...factsOf([
     ...KEYS.map(([key, words]) => [KEY_NAMES[key] ?? key.toUpperCase(), words]), ["1 to 9", "Heat of that class"],
     ["Wheel, double click", "Zoom"], ["Draw", "Window and level; a film that is zoomed moves (Shift: window and level)"]]));

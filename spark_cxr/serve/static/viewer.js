@@ -6,9 +6,9 @@ const STEP = 1.25;
 export class Viewer {
   // `levelled(across, down)` is told how far the pointer was drawn, in shares of the stage.
   constructor(stage, plane, levelled) {
-    this.stage = stage;
-    this.plane = plane;
-    this.levelled = levelled;
+    Object.assign(this, { stage, plane, levelled });
+    // Another viewer that goes along, who else is told, and who may want a click for itself.
+    Object.assign(this, { twin: null, placed: () => {}, picks: () => false });
     this.fit();
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     stage.addEventListener("pointerdown", (event) => this.hold(event));
@@ -51,7 +51,14 @@ export class Viewer {
     this.x = Math.min(room, Math.max(-room, this.x));
     this.y = Math.min(room, Math.max(-room, this.y));
     this.plane.style.transform = `translate(${100 * this.x}%, ${100 * this.y}%) scale(${this.scale})`;
+    this.plane.style.setProperty("--zoom", this.scale);
     this.stage.classList.toggle("zoomed", this.scale > 1);
+    this.placed();
+    const { twin, scale, x, y } = this;
+    if (twin && (twin.scale !== scale || twin.x !== x || twin.y !== y)) {
+      Object.assign(twin, { scale, x, y });
+      twin.place();
+    }
   }
 
   wheel(event) {
@@ -64,7 +71,7 @@ export class Viewer {
 
   // Drawing moves a film that is zoomed; else, and with Shift, it sets window and level.
   hold(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || this.picks(event)) return;
     const box = this.stage.getBoundingClientRect();
     const levels = event.shiftKey || this.scale === 1;
     let [x, y] = [event.clientX, event.clientY];
