@@ -6,12 +6,20 @@ were too light; every series also has its own dash.
 """
 
 import textwrap
+from collections.abc import Collection
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from spark_cxr.metrics import Band, Interval, Metrics, Reliability
+from spark_cxr.metrics import (
+    Band,
+    Interval,
+    Metrics,
+    PrecisionRecallCurve,
+    Reliability,
+)
 from spark_cxr.metrics.wording import decimal, percent, printable
-from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.roc_axes import RocAxes
+from spark_cxr.report.svg import INK, Spot, draw, spots_along
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,17 +43,21 @@ def draw_roc(metrics: Metrics) -> str:
             metrics.labels, metrics.auc, metrics.intervals.auc, strict=True
         )
     ]
-    size = _size_with_legend(len(rows))
+    size, wanted = _size_with_legend(len(rows)), RocAxes.of(metrics.curves.roc, metrics.auc)
 
-    def pen(figure: "Figure") -> None:
-        axes = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows))
-        _unit_square(axes, "False positive rate (1 − specificity)", "True positive rate")
-        axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8)
-        for style, curve in zip(_styles(), metrics.curves.roc, strict=False):
+    def pen(figure: "Figure") -> list[Spot]:
+        axes, spots = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows)), []
+        _roc_square(axes, wanted)
+        wanted.guess(axes)
+        curves = zip(_styles(), metrics.labels, metrics.curves.roc, strict=False)
+        for style, label, curve in curves:
             if curve is not None:
-                axes.plot(curve.false_positive_rate, curve.true_positive_rate, **style)
-                _shade(axes, curve.band, style, len(rows))
+                axes.plot(*wanted.places(curve), **style)
+                if not wanted.is_logarithmic:  # a band has 50 steps, which these axes tear apart
+                    _shade(axes, curve.band, style, len(rows))
+                spots += wanted.spots(axes, label, curve)
         _legend(axes, rows, size)
+        return spots
 
     return draw("roc", "ROC curves, each class against the rest", "; ".join(rows), size, pen)
 
@@ -63,17 +75,20 @@ def draw_precision_recall(metrics: Metrics) -> str:
     ]
     size = _size_with_legend(len(rows))
 
-    def pen(figure: "Figure") -> None:
-        axes = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows))
+    def pen(figure: "Figure") -> list[Spot]:
+        axes, spots = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows)), []
         _unit_square(axes, "Recall (sensitivity)", "Precision")
-        for style, curve in zip(_styles(), metrics.curves.precision_recall, strict=False):
+        curves = zip(_styles(), metrics.labels, metrics.curves.precision_recall, strict=False)
+        for style, label, curve in curves:
             if curve is not None:
                 recall, precision = (0.0, *curve.recall), (curve.precision[0], *curve.precision)
                 axes.plot(recall, precision, drawstyle="steps-pre", **style)
                 _shade(axes, curve.band, style, len(rows))
                 faint = {**style, "linewidth": 0.8, "alpha": 0.5}
                 axes.plot([0, 1], [curve.prevalence, curve.prevalence], **faint)
+                spots += precision_spots(axes, label, curve)
         _legend(axes, rows, size)
+        return spots
 
     return draw("precision-recall", "Precision and recall", "; ".join(rows), size, pen)
 
@@ -95,7 +110,7 @@ def draw_trust(
     size = (WIDTH, WIDTH + 20.0)
     words = "; ".join(f"sure {percent(sure)}, right {percent(right)}" for sure, right in points)
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, bottom=BOTTOM + 66)
         _unit_square(axes, "", up)
         axes.tick_params(labelbottom=False)
@@ -105,8 +120,39 @@ def draw_trust(
         )
         below = add_axes(figure, size, top=size[1] - BOTTOM - 54)
         _draw_counts(below, curve.edges, curve.counts)
+        return [*trust_spots(axes, curve), *_count_spots(below, curve)]
 
     return draw(name, title, words, size, pen)
+
+
+def precision_spots(
+    axes: "Axes", label: str, curve: PrecisionRecallCurve, most: int = 24
+) -> list[Spot]:
+    """Say along a curve of precision and recall what each of its points is."""
+    words = [
+        f"{label}: recall {percent(recall)}, precision {percent(precision)}"
+        for recall, precision in zip(curve.recall, curve.precision, strict=True)
+    ]
+    return spots_along(axes, curve.recall, curve.precision, words, most)
+
+
+def trust_spots(axes: "Axes", curve: Reliability) -> list[Spot]:
+    """Say of each bin what was stated and what was found."""
+    bins = zip(curve.confidence, curve.right, curve.counts, strict=True)
+    return [
+        Spot(axes, said, found, f"Said {percent(said)}, found {percent(found)} of {count:,}")
+        for said, found, count in bins
+        if said is not None and found is not None
+    ]
+
+
+def _count_spots(axes: "Axes", curve: Reliability) -> list[Spot]:
+    top = max(curve.counts)
+    bins = zip(curve.edges[:-1], curve.edges[1:], curve.counts, strict=True)
+    return [
+        Spot(axes, low, 0, f"{percent(low)} to {percent(high)}: {count:,} images", (high, top))
+        for low, high, count in bins
+    ]
 
 
 def add_axes(
@@ -144,6 +190,15 @@ def _unit_square(axes: "Axes", across: str, up: str) -> None:
     axes.set_yticklabels(["0", ".25", ".5", ".75", "1"])
     axes.grid(color=INK, alpha=0.12, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def _roc_square(axes: "Axes", wanted: RocAxes) -> None:
+    across, up = "False positive rate (1 − specificity)", "True positive rate"
+    if not wanted.is_logarithmic:
+        _unit_square(axes, across, up)
+        return
+    wanted.stretch(axes, 10)
+    axes.set(xlabel="False positive rate, logarithmic", ylabel=f"{up}, logarithmic")
 
 
 def _draw_counts(axes: "Axes", edges: tuple[float, ...], counts: tuple[int, ...]) -> None:
@@ -190,19 +245,31 @@ def _legend(axes: "Axes", rows: list[str], size: tuple[float, float]) -> None:
         figure.text((LEFT + 34) / size[0], height, row, va="center", fontsize=9.5)
 
 
-def draw_confusion(metrics: Metrics) -> str:
-    """Draw the confusion matrix: counts, and the share of each row that they are."""
+def cell_id(true: int, predicted: int) -> str:
+    """Name the part of the page that has the films of a cell."""
+    return f"cell-{true}-{predicted}"
+
+
+def draw_confusion(metrics: Metrics, linked: Collection[tuple[int, int]] = ()) -> str:
+    """Draw the confusion matrix: counts, and the share of each row that they are.
+
+    Args:
+        metrics: What was counted.
+        linked: Row and column of the cells whose films the page has.
+    """
     names = [_wrapped(label) for label in metrics.labels]
     shares = [[cell / max(1, sum(row)) for cell in row] for row in metrics.confusion]
     left, bottom = _label_room(names)
     size = (WIDTH, left + bottom + 0.78 * (WIDTH - left - RIGHT))
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, left=left + 22, bottom=bottom + 22)
         _fill_cells(axes, metrics.confusion, shares)
         _name_cells(axes, names)
+        return _cell_spots(axes, metrics, shares, linked)
 
-    return draw("confusion", "Confusion matrix", _confusion_in_words(metrics, shares), size, pen)
+    words = "; ".join(_cells_in_words(metrics, shares))
+    return draw("confusion", "Confusion matrix", words, size, pen)
 
 
 def _fill_cells(
@@ -262,10 +329,24 @@ def _wrapped(label: str) -> str:
     return "\n".join(textwrap.wrap(plain, 14, max_lines=2, placeholder="…")) or "–"
 
 
-def _confusion_in_words(metrics: Metrics, shares: list[list[float]]) -> str:
-    return "; ".join(
+def _cell_spots(
+    axes: "Axes", metrics: Metrics, shares: list[list[float]], linked: Collection[tuple[int, int]]
+) -> list[Spot]:
+    places = [(row, column) for row in range(len(shares)) for column in range(len(shares))]
+    said = _cells_in_words(metrics, shares)
+    return [
+        Spot(
+            *(axes, column + 0.02, row + 0.02, words, (column + 0.98, row + 0.98)),
+            link=f"#{cell_id(row, column)}" if (row, column) in linked else "",
+        )
+        for (row, column), words in zip(places, said, strict=True)
+    ]
+
+
+def _cells_in_words(metrics: Metrics, shares: list[list[float]]) -> list[str]:
+    return [
         f"true {true}, predicted {predicted}: {metrics.confusion[row][column]:,} "
         f"({percent(shares[row][column])})"
         for row, true in enumerate(metrics.labels)
         for column, predicted in enumerate(metrics.labels)
-    )
+    ]

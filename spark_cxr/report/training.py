@@ -15,7 +15,7 @@ from spark_cxr.report.html import Html, element, facts, figure, join, page, pict
 from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
 from spark_cxr.report.subgroups import missed_by_group
-from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.svg import INK, Spot, draw
 from spark_cxr.report.vector_maps import vector_maps
 
 if TYPE_CHECKING:
@@ -162,12 +162,12 @@ def _draw(
 ) -> str:
     """Draw two curves over the epochs."""
     size = (WIDTH, HEIGHT)
-    words = (
+    words = [
         f"epoch {each.number}: training {word(train)}, validation {word(val)}"
         for each, (train, val) in zip(epochs, pairs, strict=True)
-    )
+    ]
 
-    def pen(figure: Figure) -> None:
+    def pen(figure: Figure) -> list[Spot]:
         axes = add_axes(figure, size, left=LEFT + 6, bottom=BOTTOM)
         across = [each.number for each in epochs]
         for place, line in enumerate(zip(*pairs, strict=True)):
@@ -184,6 +184,11 @@ def _draw(
         axes.set_xticks(across[:: max(1, -(-len(across) // 12))])  # a dozen epochs at most
         axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
         axes.legend(frameon=False, fontsize=9.5)
+        return [
+            Spot(axes, number, unit * value, said)
+            for number, pair, said in zip(across, pairs, words, strict=True)
+            for value in pair
+        ]
 
     return draw(name, title, "; ".join(words), size, pen)
 
