@@ -19,6 +19,7 @@ from spark_cxr.metrics.wording import (
 from spark_cxr.report import comparison_wording as words
 from spark_cxr.report import dots, sections
 from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
+from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.sections import NOTHING, with_small
 from spark_cxr.report.sources import by_source
 from spark_cxr.report.subgroups import missed_by_group
@@ -42,10 +43,11 @@ def comparison_page(report: ComparisonReport) -> str:
         _folds(report),
         vector_maps(report.maps),
         sections.classes(best, f"Class by class: {report.best.name}"),
-        sections.pictures(best, f"In pictures: {report.best.name}"),
+        sections.pictures(best, report.matrix, f"In pictures: {report.best.name}"),
         sections.parts(report.parts),
         missed_by_group(report.missed),
         sections.mistakes(report.mistakes),
+        matrix_films(report.matrix, best.labels),
         _published(report),
         _data(report),
         _splits(report),

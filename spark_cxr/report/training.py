@@ -12,10 +12,12 @@ from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import contact, sections
 from spark_cxr.report.decisions import decision_section
 from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
 from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.svg import INK, Spot, draw
+from spark_cxr.report.thresholds import threshold_section
 from spark_cxr.report.vector_maps import vector_maps
 
 if TYPE_CHECKING:
@@ -46,7 +48,9 @@ def training_page(report: TrainingReport) -> str:
         sections.caveats(report.caveats, report.audit),
         sections.tiles(report.metrics),
         sections.classes(report.metrics),
-        sections.pictures(report.metrics),
+        sections.pictures(report.metrics, report.matrix),
+        threshold_section(report.metrics),
+        matrix_films(report.matrix, report.metrics.labels),
         decision_section(report.decision),
         net_benefit_section(report.net_benefit),
         sections.parts(report.parts),
