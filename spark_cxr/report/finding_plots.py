@@ -1,13 +1,13 @@
 """The pictures of several findings: AUCs beside frequencies, curves in a row, pairs of findings."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spark_cxr.metrics.finding_records import CoOccurrence, Estimate, FindingFigures
 from spark_cxr.metrics.finding_wording import GUESS
 from spark_cxr.metrics.records import Band
-from spark_cxr.metrics.wording import decimal, decimal_range, percent, printable
+from spark_cxr.metrics.wording import decimal, decimal_range, percent
+from spark_cxr.report.names import in_lines, shortened
 from spark_cxr.report.plots import COLOURS, WIDTH, add_axes, precision_spots, trust_spots
 from spark_cxr.report.roc_axes import RocAxes
 from spark_cxr.report.svg import INK, Spot, draw
@@ -139,11 +139,13 @@ def draw_pairs(names: Sequence[str], counts: Sequence[int], pairs: CoOccurrence,
         axes = add_axes(figure, size, left=NAMES + 26, right=4, top=NAMES - 14, bottom=4)
         axes.set(xlim=(0, many), ylim=(many, 0))
         middles = [place + 0.5 for place in range(many)]
-        rows = [f"{_short(name)} {count:,}" for name, count in zip(names, counts, strict=True)]
+        beside = [shortened(name.replace("_", " "), 20) for name in names]
+        rows = [f"{name} {count:,}" for name, count in zip(beside, counts, strict=True)]
         axes.set_yticks(middles, rows, fontsize=8)
         axes.xaxis.tick_top()
-        columns = [_short(name) for name in names]
-        axes.set_xticks(middles, columns, fontsize=8, rotation=90)
+        # Upright there is less room than to the left.
+        upright = [shortened(name.replace("_", " "), 16) for name in names]
+        axes.set_xticks(middles, upright, fontsize=8, rotation=90)
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
@@ -165,8 +167,10 @@ def _name_lanes(
     axes: "Axes", rows: Sequence[FindingFigures], what: str, ends: tuple[float, float]
 ) -> None:
     axes.set(ylim=(len(rows), 0), xlim=ends, xlabel=what)
-    names = [_short(row.finding) for row in rows]
+    names = [in_lines(row.finding.replace("_", " "), 19) for row in rows]
     axes.set_yticks([place + 0.5 for place in range(len(rows))], names, fontsize=8.5)
+    for text, name in zip(axes.get_yticklabels(), names, strict=True):
+        text.set(fontsize=7.5 if "\n" in name else 8.5, linespacing=0.95)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8.5)
     axes.spines["left"].set_visible(False)
@@ -281,8 +285,3 @@ def _room(found: Sequence[Estimate]) -> tuple[float, float]:
     low = [each.interval.low for each in found if each.interval is not None]
     low += [each.value for each in found if each.value is not None]
     return max(0.0, min([0.48, *(end - 0.02 for end in low)])), 1.005
-
-
-def _short(name: str) -> str:
-    plain = printable(name).replace("_", " ")
-    return textwrap.shorten(plain, 19, placeholder="…") or f"{plain[:18]}…"

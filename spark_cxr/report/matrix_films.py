@@ -11,6 +11,8 @@ from spark_cxr.report.plots import cell_id
 
 Cell = tuple[int, int]
 NOTHING = Html("")
+LINKS = 24
+"""Of the cells with the most mistakes; the cells of the drawing lead to all."""
 
 
 def linked_cells(found: MatrixFilms | None, labels: Sequence[str]) -> frozenset[Cell]:
@@ -37,7 +39,7 @@ def matrix_films(found: MatrixFilms | None, labels: Sequence[str]) -> Html:
     cells = sorted(found.cells, key=lambda cell: (cell.is_right, -cell.count))
     named = [(_id(cell, labels), cell) for cell in cells if cell.films]
     links = [("all-mistakes", f"All {counted(found.wrong, 'mistake')}")] if found.wrong else []
-    links += [(name, f"{_title(cell)}: {cell.count:,}") for name, cell in named]
+    links += [(name, f"{_title(cell)}: {cell.count:,}") for name, cell in named[:LINKS]]
     listed = (element("li", element("a", words, href=f"#{name}")) for name, words in links)
     return section(
         "All mistakes, cell by cell",
@@ -48,23 +50,23 @@ def matrix_films(found: MatrixFilms | None, labels: Sequence[str]) -> Html:
 
 
 def _lead(found: MatrixFilms) -> list[str]:
-    said = [f"{counted(found.wrong, 'answer')} on test films {_was(found.wrong)} wrong."]
+    were = "answer was" if found.wrong == 1 else "answers were"
+    said = [f"{found.wrong:,} {were} wrong on the test films."]
     where = f"the table {found.table} beside this page"
-    if found.listed < found.wrong:
+    if not found.wrong:
+        said = ["No answer was wrong on the test films."]
+    elif found.listed < found.wrong:
         said.append(
             f"Listed here: {found.listed:,} of them, small cells first and within a cell chosen by "
             f"a hash of the path; all are in {where}."
         )
     else:
         said.append(f"All are listed here, and are in {where}.")
-    said.append(f"Pictures: {found.pictured:,}.")
+    if found.pictured:
+        said.append(f"Pictures: {found.pictured:,}, of films that a hash chose.")
     if any(cell.is_right for cell in found.cells):
         said.append("Of right answers a few stand for all.")
     return said
-
-
-def _was(count: int) -> str:
-    return "was" if count == 1 else "were"
 
 
 def _title(cell: MatrixCell) -> str:

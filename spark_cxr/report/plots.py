@@ -5,8 +5,7 @@ alike), taken from Okabe and Ito's palette for all kinds of colour vision and da
 were too light; every series also has its own dash.
 """
 
-import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,8 @@ from spark_cxr.metrics import (
     PrecisionRecallCurve,
     Reliability,
 )
-from spark_cxr.metrics.wording import decimal, percent, printable
+from spark_cxr.metrics.wording import decimal, percent
+from spark_cxr.report.names import in_lines, shortened
 from spark_cxr.report.roc_axes import RocAxes
 from spark_cxr.report.svg import INK, Spot, draw, spots_along
 
@@ -30,6 +30,8 @@ DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3
 WIDTH = 340.0
 """Points. On a phone of 390 pixels the text then shows in about the size it has here."""
 LEGEND_LINE = 16.0
+CROWD = 6
+"""Classes from which on a matrix has room for one line a column, and for whole percents."""
 SHADED = 4
 """Up to how many curves in a drawing have their bands shaded."""
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 40.0
@@ -222,9 +224,8 @@ def _styles() -> "cycle[dict[str, Any]]":
 
 
 def _legend_row(label: str, name: str, value: float | None, interval: Interval | None) -> str:
-    short = textwrap.shorten(printable(label), 20, placeholder="…") or label[:19]
     between = "" if interval is None else f" ({interval.low:.3f} to {interval.high:.3f})"
-    return f"{short}: {name} {decimal(value)}{between}"
+    return f"{shortened(label, 22)}: {name} {decimal(value)}{between}"
 
 
 def _size_with_legend(rows: int) -> tuple[float, float]:
@@ -257,7 +258,7 @@ def draw_confusion(metrics: Metrics, linked: Collection[tuple[int, int]] = ()) -
         metrics: What was counted.
         linked: Row and column of the cells whose films the page has.
     """
-    names = [_wrapped(label) for label in metrics.labels]
+    names = [in_lines(label, 14) for label in metrics.labels]
     shares = [[cell / max(1, sum(row)) for cell in row] for row in metrics.confusion]
     left, bottom = _label_room(names)
     size = (WIDTH, left + bottom + 0.78 * (WIDTH - left - RIGHT))
@@ -265,7 +266,7 @@ def draw_confusion(metrics: Metrics, linked: Collection[tuple[int, int]] = ()) -
     def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, left=left + 22, bottom=bottom + 22)
         _fill_cells(axes, metrics.confusion, shares)
-        _name_cells(axes, names)
+        _name_cells(axes, metrics.labels, names)
         return _cell_spots(axes, metrics, shares, linked)
 
     words = "; ".join(_cells_in_words(metrics, shares))
@@ -289,13 +290,17 @@ def _fill_cells(
             number = f"{counts[row][column]:,}"
             axes.text(y=row + 0.47, s=number, va="bottom", fontsize=14 if k < 5 else 10, **middle)
             share = percent(shares[row][column])
+            if k >= CROWD:
+                share = f"{shares[row][column]:.0%}"
             axes.text(y=row + 0.53, s=share, va="top", fontsize=9 if k < 5 else 7, **middle)
 
 
-def _name_cells(axes: "Axes", names: list[str]) -> None:
+def _name_cells(axes: "Axes", labels: Sequence[str], names: list[str]) -> None:
     middles = [place + 0.5 for place in range(len(names))]
     axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
-    axes.set_xticks(middles, names, **_tilt(names))
+    narrow = _tilt(names) and len(names) >= CROWD
+    below = [shortened(label, 16) for label in labels] if narrow else names
+    axes.set_xticks(middles, below, **_tilt(names))
     axes.set_yticks(middles, names)
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
@@ -321,12 +326,6 @@ def _label_room(names: list[str]) -> tuple[float, float]:
 def _text_width(name: str) -> float:
     """Estimate a width in points: 6 a character at 10 points, a little more than is needed."""
     return 6.0 * max(len(line) for line in name.split("\n"))
-
-
-def _wrapped(label: str) -> str:
-    """Break a label into at most two lines that fit beside the matrix."""
-    plain = printable(label)
-    return "\n".join(textwrap.wrap(plain, 14, max_lines=2, placeholder="…")) or "–"
 
 
 def _cell_spots(

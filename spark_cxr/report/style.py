@@ -164,6 +164,8 @@ svg a { color: inherit; }
 .chosen dl {
   display: grid; grid-template-columns: 1fr 1fr; gap: .75rem 1.25rem; margin: .75rem 0;
 }
+.operating svg { max-width: 24rem; }
+.chosen small { white-space: normal; }
 .chosen dt { color: var(--muted); font-size: .875rem; }
 .chosen dd { margin: 0; font-size: 1.25rem; font-weight: 600; }
 thead button {

@@ -68,10 +68,10 @@ def _rows(each: ThresholdTable) -> Iterator[tuple[Html | str, ...]]:
         percent(own.row.threshold),
         *(_share(*pair) for pair in zip(figures, _counts(each, own.row), strict=True)),
     )
-    for wanted in SENSITIVITIES:
-        row = each.reaching(wanted)
-        if row is not None:
-            yield _row(each, row, percent_sign(f"sensitivity of {wanted:.0%} or more"))
+    # Where few films have it, one row reaches several: the highest names it.
+    wanted = {row: share for share in SENSITIVITIES if (row := each.reaching(share))}
+    for row, share in wanted.items():
+        yield _row(each, row, percent_sign(f"sensitivity of {share:.0%} or more"))
 
 
 def _row(each: ThresholdTable, row: ThresholdRow, why: str) -> tuple[Html | str, ...]:
