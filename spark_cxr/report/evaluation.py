@@ -34,7 +34,7 @@ from spark_cxr.report.finding_sections import (
     meanings,
     pairs_section,
 )
-from spark_cxr.report.html import Html, element, facts, join, page, section, table
+from spark_cxr.report.html import Html, element, facts, join, on_screen, page, section, table
 from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.sections import with_small
@@ -58,18 +58,19 @@ def evaluation_page(report: EvaluationReport) -> str:
         _transfers(report),
         *_figures(report),
         threshold_section(found),
-        matrix_films(report.matrix, _labels(found)),
+        on_screen(matrix_films(report.matrix, _labels(found))),
         _answered(report),
-        decision_section(report.decision),
-        net_benefit_section(report.net_benefit),
+        on_screen(decision_section(report.decision), net_benefit_section(report.net_benefit)),
         sections.parts(report.parts),
         finding_parts(report.finding_parts),
         missed_by_group(report.missed),
         sections.mistakes(report.mistakes),
         _films(report),
-        section("Data", data_facts(report.data), sections.quarantine(report.data.quarantined)),
-        section("Model", facts(report.model)),
-        sections.how_it_ran(report.run),
+        on_screen(
+            section("Data", data_facts(report.data), sections.quarantine(report.data.quarantined)),
+            section("Model", facts(report.model)),
+            sections.how_it_ran(report.run),
+        ),
         sections.interval_footer(*resampling(found)),
     )
 
@@ -128,8 +129,8 @@ def _remarks(report: EvaluationReport) -> tuple[str, ...]:
 def _figures(report: EvaluationReport) -> tuple[Html, ...]:
     found = report.metrics
     if isinstance(found, FindingMetrics):
-        parts = (findings_section(found), curves_section(found, "patient"), pairs_section(found))
-        return (*parts, meanings())
+        parts = (findings_section(found), curves_section(found, "patient"))
+        return (*parts, on_screen(pairs_section(found), meanings()))
     return (sections.tiles(found), sections.classes(found), sections.pictures(found, report.matrix))
 
 

@@ -29,7 +29,7 @@ from spark_cxr.report.finding_sections import (
     omitted_findings,
     pairs_section,
 )
-from spark_cxr.report.html import Html, element, facts, join, page, section, table
+from spark_cxr.report.html import Html, element, facts, join, on_screen, page, section, table
 from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.subgroups import missed_by_group
@@ -56,20 +56,22 @@ def findings_page(report: FindingsReport) -> str:
         missed_by_group(report.missed),
         curves_section(found, report.split.unit),
         threshold_section(found),
-        matrix_films(report.matrix, found.findings),
-        decision_section(report.decision),
-        net_benefit_section(report.net_benefit),
-        pairs_section(found),
-        contact.training_panels(report.panels, report.heat, is_of_findings=True),
+        on_screen(
+            matrix_films(report.matrix, found.findings),
+            decision_section(report.decision),
+            net_benefit_section(report.net_benefit),
+            pairs_section(found),
+            contact.training_panels(report.panels, report.heat, is_of_findings=True),
+        ),
         omitted_findings(report.omitted),
         how_it_learned(report.learned),
-        finding_learning(report.learning),
-        meanings(),
-        _data(report),
+        on_screen(finding_learning(report.learning), meanings(), _data(report)),
         split_section(report),
-        sections.audit(report.audit),
-        section("Model", facts(report.model)),
-        sections.how_it_ran(report.run),
+        on_screen(
+            sections.audit(report.audit),
+            section("Model", facts(report.model)),
+            sections.how_it_ran(report.run),
+        ),
         sections.interval_footer(found.resamples, found.groups, found.seed),
     )
 

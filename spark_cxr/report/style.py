@@ -216,6 +216,7 @@ pre {
 .status { font-size: .875rem; white-space: nowrap; color: var(--muted); line-height: 1.7; }
 .status.fail { color: var(--warn); font-weight: 700; }
 .status.warn { color: var(--warn); }
+.paper { display: none; }
 .status.pass { color: var(--accent); }
 footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
 @media (max-width: 36rem) {
@@ -254,5 +255,24 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   .dense th, .dense td { padding-right: .35rem; font-size: 7.5pt; }
   .dense small, .dense thead th { font-size: 6.5pt; }
   .dense tbody th { position: static; min-width: 0; }
+  .short .screen, .short .contents, .short .operating { display: none; }
+  .short section { margin-top: 1rem; padding-top: .75rem; }
+  .short .films > :nth-child(n + 5), .short .plots > :nth-child(n + 7),
+  .short tbody tr:nth-child(n + 13) { display: none; }
+  .short .plots { grid-template-columns: 1fr 1fr; gap: 1rem 2rem; }
+  .short .plots svg { max-width: 6.4cm; }
+  .short .tiles { grid-template-columns: repeat(4, 1fr); margin-top: 1rem; }
+  .short .tiles > div { padding: .4rem .6rem; }
+  .short .tiles dd { font-size: 14pt; }
+  .short th, .short td { padding: .2rem .4rem .2rem 0; font-size: 8pt; }
+  .short small, .short .tiles small { font-size: 6.5pt; white-space: normal; }
+  .short tbody th, .short .dense tbody th { min-width: 0; }
+  .short dl > div { padding: .2rem 0; font-size: 9pt; }
+  .short p, .short li, .short figcaption, .short caption { font-size: 8.5pt; line-height: 1.35; }
+  .short .caveats { padding: .5rem .8rem; margin-top: .75rem; }
+  .short .verdict { font-size: 13pt; margin-top: .75rem; }
+  .short footer { margin-top: 1rem; }
+  .short .wide, .short table { break-inside: auto; }
+  .paper { display: block; }
 }
 """

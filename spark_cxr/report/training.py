@@ -11,7 +11,18 @@ from spark_cxr.metrics.results import DataSummary, EpochPoint, LearningSummary, 
 from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import contact, sections
 from spark_cxr.report.decisions import decision_section
-from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.html import (
+    Html,
+    element,
+    facts,
+    figure,
+    join,
+    on_screen,
+    page,
+    picture,
+    section,
+    table,
+)
 from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
@@ -50,21 +61,27 @@ def training_page(report: TrainingReport) -> str:
         sections.classes(report.metrics),
         sections.pictures(report.metrics, report.matrix),
         threshold_section(report.metrics),
-        matrix_films(report.matrix, report.metrics.labels),
-        decision_section(report.decision),
-        net_benefit_section(report.net_benefit),
+        on_screen(
+            matrix_films(report.matrix, report.metrics.labels),
+            decision_section(report.decision),
+            net_benefit_section(report.net_benefit),
+        ),
         sections.parts(report.parts),
         missed_by_group(report.missed),
         how_it_learned(report.learned),
-        sections.learning(report.learning),
         sections.mistakes(report.mistakes),
-        vector_maps([report.map] if report.map else []),
-        contact.training_panels(report.panels, report.heat),
-        _data(report.data),
+        on_screen(
+            sections.learning(report.learning),
+            vector_maps([report.map] if report.map else []),
+            contact.training_panels(report.panels, report.heat),
+            _data(report.data),
+        ),
         split_section(report),
-        sections.audit(report.audit),
-        section("Model", facts(report.model)),
-        sections.how_it_ran(report.run),
+        on_screen(
+            sections.audit(report.audit),
+            section("Model", facts(report.model)),
+            sections.how_it_ran(report.run),
+        ),
         sections.footer(report.metrics),
     )
 
@@ -149,7 +166,7 @@ def how_it_learned(found: LearningSummary | None) -> Html:
     return join(
         [
             section("How it learned", element("div", *drawn, class_="plots"), _table(found)),
-            _augmented(found.sheet),
+            on_screen(_augmented(found.sheet)),
         ]
     )
 
