@@ -7,6 +7,7 @@ from typing import Any
 
 from spark_cxr.datasets import PublishedResult
 from spark_cxr.metrics import Metrics, Overlap, Paired, Part
+from spark_cxr.metrics.matrix_films import MatrixFilms
 from spark_cxr.metrics.results import (
     AuditSummary,
     DataSummary,
@@ -188,6 +189,8 @@ class ComparisonReport:
     parts: tuple[PartTable, ...] = ()
     """Of the best."""
     mistakes: tuple[Mistake, ...] = ()
+    matrix: MatrixFilms | None = None
+    """The films behind the confusion matrix of the best."""
     """Of the best, the most confident first."""
     maps: tuple[VectorMap, ...] = ()
     """Of each network, with the mistakes of the best head on it; as the ranking has them."""

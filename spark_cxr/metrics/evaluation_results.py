@@ -9,6 +9,7 @@ from typing import Any
 from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingMetrics
+from spark_cxr.metrics.matrix_films import MatrixFilms
 from spark_cxr.metrics.measure import Overlap
 from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.records import Metrics
@@ -81,6 +82,8 @@ class EvaluationReport:
     missed: SubgroupGaps | None = None
     """Disease that is missed, group by group."""
     mistakes: tuple[Mistake, ...] = ()
+    matrix: MatrixFilms | None = None
+    """The films behind the confusion matrix."""
     caveats: tuple[str, ...] = ()
     overlap: Overlap | None = None
     """Films that the network below the head was trained on; they are measured."""

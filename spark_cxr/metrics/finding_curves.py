@@ -71,6 +71,7 @@ def _thin_roc(curve: RocCurve) -> RocCurve:
         curve,
         false_positive_rate=tuple(across[kept].tolist()),
         true_positive_rate=tuple(up[kept].tolist()),
+        thresholds=tuple(np.asarray(curve.thresholds)[kept].tolist()),
     )
 
 

@@ -9,6 +9,7 @@ from spark_cxr.metrics.comparison_results import FoldSummary
 from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
 from spark_cxr.metrics.finding_records import FindingLearningPoint
+from spark_cxr.metrics.matrix_films import MatrixFilms
 from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.results import (
     AuditSummary,
@@ -42,19 +43,6 @@ class OmittedFinding:
 
 
 @dataclass(frozen=True)
-class FindingMistake:
-    """A wrong answer about one finding of one test film."""
-
-    path: str
-    finding: str
-    present: bool
-    """The truth; the answer was the other one."""
-    probability: float
-    image: bytes = b""
-    """A small PNG or JPEG; may be left out."""
-
-
-@dataclass(frozen=True)
 class FindingsReport:
     """All that the page of a training of several findings shows."""
 
@@ -71,8 +59,8 @@ class FindingsReport:
     omitted: tuple[OmittedFinding, ...] = ()
     caveats: tuple[str, ...] = ()
     """What a reader must know of data and network; those of the figures are added."""
-    mistakes: tuple[FindingMistake, ...] = ()
-    """The surest first."""
+    matrix: MatrixFilms | None = None
+    """The films of wrong answers, finding by finding."""
     parts: tuple[FindingPartTable, ...] = ()
     learning: tuple[FindingLearningPoint, ...] = ()
     audit: AuditSummary | None = None

@@ -1,5 +1,6 @@
 """Measures that need only the order of the scores: one label against the rest."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,7 @@ def roc(positive: Flags, scores: Floats) -> RocCurve | None:
     return RocCurve(
         false_positive_rate=(0.0, *(alarms / alarms[-1]).tolist()),
         true_positive_rate=(0.0, *(hits / hits[-1]).tolist()),
+        thresholds=(math.inf, *np.unique(scores)[::-1].tolist()),
     )
 
 

@@ -67,6 +67,8 @@ class RocCurve:
     true_positive_rate: tuple[float, ...]
     band: Band | None = None
     """Of the true positive rate, along the false positive rate."""
+    thresholds: tuple[float, ...] = ()
+    """The score at and above which the answer is yes, at each point; infinite at (0, 0)."""
 
 
 @dataclass(frozen=True)

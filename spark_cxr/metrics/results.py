@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from spark_cxr.metrics import LearningPoint, Metrics, Overlap, Part
 from spark_cxr.metrics.checks import Check
 from spark_cxr.metrics.decision_results import DecisionFigures
+from spark_cxr.metrics.matrix_films import MatrixFilms
 from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
 from spark_cxr.metrics.vector_map import VectorMap
@@ -208,6 +209,8 @@ class TrainingReport:
     """What a reader must know before relying on the figure; shown prominently."""
     mistakes: tuple[Mistake, ...] = ()
     """The most confident first."""
+    matrix: MatrixFilms | None = None
+    """The films behind the confusion matrix."""
     parts: tuple[PartTable, ...] = ()
     learning: tuple[LearningPoint, ...] = ()
     """The smallest training first; all on the same test images."""

@@ -18,7 +18,18 @@ from spark_cxr.metrics.wording import (
 )
 from spark_cxr.report import comparison_wording as words
 from spark_cxr.report import dots, sections
-from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
+from spark_cxr.report.html import (
+    Html,
+    element,
+    facts,
+    figure,
+    join,
+    on_screen,
+    page,
+    section,
+    table,
+)
+from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.sections import NOTHING, with_small
 from spark_cxr.report.sources import by_source
 from spark_cxr.report.subgroups import missed_by_group
@@ -39,19 +50,19 @@ def comparison_page(report: ComparisonReport) -> str:
         sections.caveats(report.caveats, report.audit),
         _ranking(report),
         _duel(report),
-        _folds(report),
-        vector_maps(report.maps),
+        on_screen(_folds(report), vector_maps(report.maps)),
         sections.classes(best, f"Class by class: {report.best.name}"),
-        sections.pictures(best, f"In pictures: {report.best.name}"),
+        sections.pictures(best, report.matrix, f"In pictures: {report.best.name}"),
         sections.parts(report.parts),
         missed_by_group(report.missed),
         sections.mistakes(report.mistakes),
-        _published(report),
-        _data(report),
+        on_screen(matrix_films(report.matrix, best.labels), _published(report), _data(report)),
         _splits(report),
-        sections.audit(report.audit),
-        section("What ran", facts(report.setup)) if report.setup else NOTHING,
-        sections.how_it_ran(report.run),
+        on_screen(
+            sections.audit(report.audit),
+            section("What ran", facts(report.setup)) if report.setup else NOTHING,
+            sections.how_it_ran(report.run),
+        ),
         sections.footer(best),
     )
 

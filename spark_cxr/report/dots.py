@@ -15,7 +15,7 @@ from spark_cxr.metrics.wording import (
     printable,
 )
 from spark_cxr.report.plots import BOTTOM, COLOURS, LEFT, WIDTH, add_axes
-from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.svg import INK, Spot, draw, spots_along
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,11 +66,9 @@ def draw_learning(
 ) -> str:
     """Draw a figure, with its intervals, over the number of training images."""
     size = (WIDTH, 250.0)
-    words = "; ".join(
-        f"{each.n_train:,} training images: {axis.word(each.value)}" for each in curve
-    )
+    words = [f"{each.n_train:,} training images: {axis.word(each.value)}" for each in curve]
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, left=LEFT + 6)
         across = [each.n_train for each in curve]
         values = [axis.unit * each.value for each in curve]
@@ -82,8 +80,9 @@ def draw_learning(
         _logarithmic(axes, across)
         axes.set(xlabel="Training images", ylabel=axis.name.replace(THIN, " "))
         axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
+        return spots_along(axes, across, values, words)
 
-    return draw("learning", f"{what} over training size", words, size, pen)
+    return draw("learning", f"{what} over training size", "; ".join(words), size, pen)
 
 
 def draw_lanes(lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis = ACCURACY) -> str:
@@ -96,7 +95,7 @@ def draw_lanes(lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis = ACCURAC
     """
     size = (WIDTH, BOTTOM + KEY + LANE * len(lanes))
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, left=4, top=KEY)
         axes.set(ylim=(len(lanes), 0), xlim=_room(lanes, axis.unit), xlabel=axis.name)
         axes.spines["left"].set_visible(False)
@@ -105,6 +104,7 @@ def draw_lanes(lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis = ACCURAC
         for place, lane in enumerate(lanes):
             _draw_lane(axes, place, lane, axis.unit)
         _draw_key(figure, kinds, size)
+        return _lane_spots(axes, lanes, kinds, axis)
 
     title = "Accuracies with intervals" if axis is ACCURACY else f"{axis.name}, with intervals"
     return draw("ranking", title, _in_words(lanes, kinds, axis), size, pen)
@@ -114,8 +114,7 @@ def _draw_lane(axes: "Axes", place: int, lane: Lane, unit: float) -> None:
     name = printable(f"{place + 1}. {lane.name}")
     short = name if len(name) < 56 else f"{name[:54]}…"
     axes.text(0, place + 0.26, short, transform=axes.get_yaxis_transform(), va="center")
-    heights = (0.55, 0.80) if len(lane.dots) > 1 else (0.62,)
-    for kind, (dot, height) in enumerate(zip(lane.dots, heights, strict=True)):
+    for kind, (dot, height) in enumerate(zip(lane.dots, _heights(lane), strict=True)):
         if dot is not None:
             _draw_dot(axes, dot, place + height, kind, unit)
 
@@ -165,9 +164,28 @@ def _logarithmic(axes: "Axes", across: list[int]) -> None:
     axes.minorticks_off()
 
 
+def _heights(lane: Lane) -> tuple[float, ...]:
+    return (0.55, 0.80) if len(lane.dots) > 1 else (0.62,)
+
+
+def _lane_spots(
+    axes: "Axes", lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis
+) -> list[Spot]:
+    return [
+        Spot(axes, axis.unit * dot.value, place + height, _dot_in_words(lane, kind, dot, axis))
+        for place, lane in enumerate(lanes)
+        for kind, dot, height in zip(kinds, lane.dots, _heights(lane), strict=True)
+        if dot is not None
+    ]
+
+
+def _dot_in_words(lane: Lane, kind: str, dot: Dot, axis: Axis) -> str:
+    return f"{lane.name}, {kind}: {axis.word(dot.value)} ({axis.ends(dot.interval)})"
+
+
 def _in_words(lanes: Sequence[Lane], kinds: Sequence[str], axis: Axis) -> str:
     return "; ".join(
-        f"{lane.name}, {kind}: {axis.word(dot.value)} ({axis.ends(dot.interval)})"
+        _dot_in_words(lane, kind, dot, axis)
         for lane in lanes
         for kind, dot in zip(kinds, lane.dots, strict=True)
         if dot is not None

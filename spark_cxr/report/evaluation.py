@@ -34,10 +34,12 @@ from spark_cxr.report.finding_sections import (
     meanings,
     pairs_section,
 )
-from spark_cxr.report.html import Html, element, facts, join, page, section, table
+from spark_cxr.report.html import Html, element, facts, join, on_screen, page, section, table
+from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.sections import with_small
 from spark_cxr.report.subgroups import missed_by_group
+from spark_cxr.report.thresholds import threshold_section
 from spark_cxr.report.training import data_facts
 
 
@@ -54,18 +56,21 @@ def evaluation_page(report: EvaluationReport) -> str:
         _verdict(report),
         sections.caveats((*report.caveats, *more)),
         _transfers(report),
-        *_figures(found),
+        *_figures(report),
+        threshold_section(found),
+        on_screen(matrix_films(report.matrix, _labels(found))),
         _answered(report),
-        decision_section(report.decision),
-        net_benefit_section(report.net_benefit),
+        on_screen(decision_section(report.decision), net_benefit_section(report.net_benefit)),
         sections.parts(report.parts),
         finding_parts(report.finding_parts),
         missed_by_group(report.missed),
         sections.mistakes(report.mistakes),
         _films(report),
-        section("Data", data_facts(report.data), sections.quarantine(report.data.quarantined)),
-        section("Model", facts(report.model)),
-        sections.how_it_ran(report.run),
+        on_screen(
+            section("Data", data_facts(report.data), sections.quarantine(report.data.quarantined)),
+            section("Model", facts(report.model)),
+            sections.how_it_ran(report.run),
+        ),
         sections.interval_footer(*resampling(found)),
     )
 
@@ -121,11 +126,16 @@ def _remarks(report: EvaluationReport) -> tuple[str, ...]:
     return (against_majority(found), weakest(found))
 
 
-def _figures(found: Metrics | FindingMetrics) -> tuple[Html, ...]:
+def _figures(report: EvaluationReport) -> tuple[Html, ...]:
+    found = report.metrics
     if isinstance(found, FindingMetrics):
-        parts = (findings_section(found), curves_section(found, "patient"), pairs_section(found))
-        return (*parts, meanings())
-    return (sections.tiles(found), sections.classes(found), sections.pictures(found))
+        parts = (findings_section(found), curves_section(found, "patient"))
+        return (*parts, on_screen(pairs_section(found), meanings()))
+    return (sections.tiles(found), sections.classes(found), sections.pictures(found, report.matrix))
+
+
+def _labels(found: Metrics | FindingMetrics) -> tuple[str, ...]:
+    return found.findings if isinstance(found, FindingMetrics) else found.labels
 
 
 def _answered(report: EvaluationReport) -> Html:

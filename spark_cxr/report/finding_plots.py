@@ -1,15 +1,16 @@
 """The pictures of several findings: AUCs beside frequencies, curves in a row, pairs of findings."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spark_cxr.metrics.finding_records import CoOccurrence, Estimate, FindingFigures
 from spark_cxr.metrics.finding_wording import GUESS
 from spark_cxr.metrics.records import Band
-from spark_cxr.metrics.wording import decimal, decimal_range, percent, printable
-from spark_cxr.report.plots import COLOURS, WIDTH, add_axes
-from spark_cxr.report.svg import INK, draw
+from spark_cxr.metrics.wording import decimal, decimal_range, percent
+from spark_cxr.report.names import in_lines, shortened
+from spark_cxr.report.plots import COLOURS, WIDTH, add_axes, precision_spots, trust_spots
+from spark_cxr.report.roc_axes import RocAxes
+from spark_cxr.report.svg import INK, Spot, draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,8 @@ BARS = 84.0
 PANEL = 78.0
 """Points for a side of a small curve."""
 GAP = 28.0
+FEW = 12
+"""Spots along a small curve."""
 TINT = 0.55
 """Of a full cell; text in either ink stays readable on it."""
 
@@ -33,13 +36,13 @@ def draw_aucs(rows: Sequence[FindingFigures]) -> str:
         rows: From the top down.
     """
     size = (WIDTH, LANE * len(rows) + 46.0)
-    words = "; ".join(
+    said = [
         f"{row.finding}: AUC {decimal(row.figures.auc.value)} "
         f"({decimal_range(row.figures.auc.interval)}), {row.positives:,} of {row.known:,} films"
         for row in rows
-    )
+    ]
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         left = add_axes(figure, size, left=NAMES, right=BARS + 8, top=6)
         _name_lanes(left, rows, "AUC", _room([row.figures.auc for row in rows]))
         left.axvline(GUESS, color=INK, alpha=0.4, linewidth=0.8)
@@ -47,9 +50,10 @@ def draw_aucs(rows: Sequence[FindingFigures]) -> str:
             _draw_dot(left, row.figures.auc, place + 0.5)
         right = add_axes(figure, size, left=WIDTH - BARS, right=4, top=6)
         _draw_counts(right, rows)
+        return _dot_spots(left, [row.figures.auc for row in rows], said)
 
     title = "AUC of each finding with its interval, beside the films that have it"
-    return draw("aucs", title, words, size, pen)
+    return draw("aucs", title, "; ".join(said), size, pen)
 
 
 def draw_precisions(rows: Sequence[FindingFigures]) -> str:
@@ -59,14 +63,14 @@ def draw_precisions(rows: Sequence[FindingFigures]) -> str:
         rows: From the top down.
     """
     size = (WIDTH, LANE * len(rows) + 46.0)
-    words = "; ".join(
+    said = [
         f"{row.finding}: average precision {decimal(row.figures.average_precision.value)} "
         f"({decimal_range(row.figures.average_precision.interval)}), "
         f"guessing {decimal(row.prevalence)}"
         for row in rows
-    )
+    ]
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, left=NAMES, right=16, top=6)
         _name_lanes(axes, rows, "Average precision", (0.0, 1.005))
         for place, row in enumerate(rows):
@@ -74,9 +78,10 @@ def draw_precisions(rows: Sequence[FindingFigures]) -> str:
             if row.prevalence is not None:
                 stroke = axes.plot([row.prevalence], [place + 0.5], "|", clip_on=False)
                 stroke[0].set(color=COLOURS[1], markersize=9, markeredgewidth=1.8)
+        return _dot_spots(axes, [row.figures.average_precision for row in rows], said)
 
     title = "Average precision of each finding with its interval, and what guessing reaches"
-    return draw("precisions", title, words, size, pen)
+    return draw("precisions", title, "; ".join(said), size, pen)
 
 
 def draw_curves(row: FindingFigures, place: int) -> str:
@@ -95,7 +100,7 @@ def draw_curves(row: FindingFigures, place: int) -> str:
         f"{percent(figures.specificity.value)}"
     )
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         across = (("1 − specificity", "Sensitivity"), ("Recall", "Precision"), ("Said", "Found"))
         panels = [
             add_axes(
@@ -110,9 +115,8 @@ def draw_curves(row: FindingFigures, place: int) -> str:
         ]
         for axes, (below, beside) in zip(panels, across, strict=True):
             _small_square(axes, below, beside)
-        _draw_roc(panels[0], row)
-        _draw_precision(panels[1], row)
-        _draw_calibration(panels[2], row)
+        drawn = (_draw_roc, _draw_precision, _draw_calibration)
+        return [spot for pen, axes in zip(drawn, panels, strict=True) for spot in pen(axes, row)]
 
     return draw(f"curves-{place}", f"Curves of {row.finding}", words, size, pen)
 
@@ -135,11 +139,13 @@ def draw_pairs(names: Sequence[str], counts: Sequence[int], pairs: CoOccurrence,
         axes = add_axes(figure, size, left=NAMES + 26, right=4, top=NAMES - 14, bottom=4)
         axes.set(xlim=(0, many), ylim=(many, 0))
         middles = [place + 0.5 for place in range(many)]
-        rows = [f"{_short(name)} {count:,}" for name, count in zip(names, counts, strict=True)]
+        beside = [shortened(name.replace("_", " "), 20) for name in names]
+        rows = [f"{name} {count:,}" for name, count in zip(beside, counts, strict=True)]
         axes.set_yticks(middles, rows, fontsize=8)
         axes.xaxis.tick_top()
-        columns = [_short(name) for name in names]
-        axes.set_xticks(middles, columns, fontsize=8, rotation=90)
+        # Upright there is less room than to the left.
+        upright = [shortened(name.replace("_", " "), 16) for name in names]
+        axes.set_xticks(middles, upright, fontsize=8, rotation=90)
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
@@ -148,12 +154,23 @@ def draw_pairs(names: Sequence[str], counts: Sequence[int], pairs: CoOccurrence,
     return draw(f"pairs-{which}", f"Findings that go together: {which}", words, size, pen)
 
 
+def _dot_spots(axes: "Axes", found: Sequence[Estimate], words: Sequence[str]) -> list[Spot]:
+    places = enumerate(zip(found, words, strict=True))
+    return [
+        Spot(axes, each.value, place + 0.5, said)
+        for place, (each, said) in places
+        if each.value is not None
+    ]
+
+
 def _name_lanes(
     axes: "Axes", rows: Sequence[FindingFigures], what: str, ends: tuple[float, float]
 ) -> None:
     axes.set(ylim=(len(rows), 0), xlim=ends, xlabel=what)
-    names = [_short(row.finding) for row in rows]
+    names = [in_lines(row.finding.replace("_", " "), 19) for row in rows]
     axes.set_yticks([place + 0.5 for place in range(len(rows))], names, fontsize=8.5)
+    for text, name in zip(axes.get_yticklabels(), names, strict=True):
+        text.set(fontsize=7.5 if "\n" in name else 8.5, linespacing=0.95)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8.5)
     axes.spines["left"].set_visible(False)
@@ -183,21 +200,27 @@ def _draw_counts(axes: "Axes", rows: Sequence[FindingFigures]) -> None:
         axes.text(0, place + 0.5, text, va="bottom", fontsize=8)
 
 
-def _draw_roc(axes: "Axes", row: FindingFigures) -> None:
-    axes.plot([0, 1], [0, 1], color=INK, alpha=0.35, linewidth=0.7)
+def _draw_roc(axes: "Axes", row: FindingFigures) -> list[Spot]:
     curve, figures = row.curves.roc, row.figures
+    wanted = RocAxes.of([curve], [figures.auc.value])
+    if wanted.is_logarithmic:
+        wanted.stretch(axes, 7)
+        axes.set(xlabel="1 − specificity, log", ylabel="Sensitivity, log")
+    wanted.guess(axes, 0.35)
     if curve is None or figures.sensitivity.value is None or figures.specificity.value is None:
-        return
-    axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=COLOURS[0], linewidth=1.3)
-    _shade(axes, curve.band)
-    point = (1 - figures.specificity.value, figures.sensitivity.value)
+        return []
+    axes.plot(*wanted.places(curve), color=COLOURS[0], linewidth=1.3)
+    if not wanted.is_logarithmic:
+        _shade(axes, curve.band)
+    point = wanted.across(1 - figures.specificity.value), wanted.height(figures.sensitivity.value)
     axes.plot(*point, "o", color=COLOURS[1], markersize=4.5, clip_on=False)
+    return wanted.spots(axes, row.finding, curve, FEW)
 
 
-def _draw_precision(axes: "Axes", row: FindingFigures) -> None:
+def _draw_precision(axes: "Axes", row: FindingFigures) -> list[Spot]:
     curve, figures = row.curves.precision_recall, row.figures
     if curve is None:
-        return
+        return []
     axes.plot([0, 1], [curve.prevalence] * 2, color=INK, alpha=0.35, linewidth=0.7)
     recall, precision = (0.0, *curve.recall), (curve.precision[0], *curve.precision)
     axes.plot(recall, precision, color=COLOURS[0], linewidth=1.3, drawstyle="steps-pre")
@@ -205,13 +228,14 @@ def _draw_precision(axes: "Axes", row: FindingFigures) -> None:
     if figures.ppv.value is not None and figures.sensitivity.value is not None:
         point = (figures.sensitivity.value, figures.ppv.value)
         axes.plot(*point, "o", color=COLOURS[1], markersize=4.5, clip_on=False)
+    return precision_spots(axes, row.finding, curve, FEW)
 
 
-def _draw_calibration(axes: "Axes", row: FindingFigures) -> None:
+def _draw_calibration(axes: "Axes", row: FindingFigures) -> list[Spot]:
     axes.plot([0, 1], [0, 1], color=INK, alpha=0.35, linewidth=0.7)
     curve = row.curves.reliability
     if curve is None:
-        return
+        return []
     bins = [
         (said, found, count)
         for said, found, count in zip(curve.confidence, curve.right, curve.counts, strict=True)
@@ -222,6 +246,7 @@ def _draw_calibration(axes: "Axes", row: FindingFigures) -> None:
     axes.plot(said, found, color=COLOURS[0], linewidth=0.9, alpha=0.6)
     sizes = [8 + 50 * (count / whole) ** 0.5 for count in counts]
     axes.scatter(said, found, s=sizes, color=COLOURS[0], linewidth=0, clip_on=False)
+    return trust_spots(axes, curve)
 
 
 def _shade(axes: "Axes", band: Band | None) -> None:
@@ -260,8 +285,3 @@ def _room(found: Sequence[Estimate]) -> tuple[float, float]:
     low = [each.interval.low for each in found if each.interval is not None]
     low += [each.value for each in found if each.value is not None]
     return max(0.0, min([0.48, *(end - 0.02 for end in low)])), 1.005
-
-
-def _short(name: str) -> str:
-    plain = printable(name).replace("_", " ")
-    return textwrap.shorten(plain, 19, placeholder="…") or f"{plain[:18]}…"

@@ -4,7 +4,7 @@ from spark_cxr.metrics import wording
 from spark_cxr.metrics.finding_records import (
     FindingMetrics,
 )
-from spark_cxr.metrics.finding_results import FindingMistake, FindingsReport
+from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.finding_wording import (
     finding_caveats,
     finding_remarks,
@@ -29,10 +29,11 @@ from spark_cxr.report.finding_sections import (
     omitted_findings,
     pairs_section,
 )
-from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.html import Html, element, facts, join, on_screen, page, section, table
+from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.net_benefit import net_benefit_section
-from spark_cxr.report.sections import NOTHING
 from spark_cxr.report.subgroups import missed_by_group
+from spark_cxr.report.thresholds import threshold_section
 from spark_cxr.report.training import data_facts, how_it_learned, split_section
 
 
@@ -54,20 +55,23 @@ def findings_page(report: FindingsReport) -> str:
         finding_parts(report.parts),
         missed_by_group(report.missed),
         curves_section(found, report.split.unit),
-        decision_section(report.decision),
-        net_benefit_section(report.net_benefit),
-        pairs_section(found),
-        contact.training_panels(report.panels, report.heat, is_of_findings=True),
+        threshold_section(found),
+        on_screen(
+            matrix_films(report.matrix, found.findings),
+            decision_section(report.decision),
+            net_benefit_section(report.net_benefit),
+            pairs_section(found),
+            contact.training_panels(report.panels, report.heat, is_of_findings=True),
+        ),
         omitted_findings(report.omitted),
         how_it_learned(report.learned),
-        finding_learning(report.learning),
-        _mistakes(report.mistakes),
-        meanings(),
-        _data(report),
+        on_screen(finding_learning(report.learning), meanings(), _data(report)),
         split_section(report),
-        sections.audit(report.audit),
-        section("Model", facts(report.model)),
-        sections.how_it_ran(report.run),
+        on_screen(
+            sections.audit(report.audit),
+            section("Model", facts(report.model)),
+            sections.how_it_ran(report.run),
+        ),
         sections.interval_footer(found.resamples, found.groups, found.seed),
     )
 
@@ -112,23 +116,6 @@ def _tiles(found: FindingMetrics) -> Html:
         for name, value, note in rows
     )
     return element("dl", *boxes, class_="tiles")
-
-
-def _mistakes(films: tuple[FindingMistake, ...]) -> Html:
-    """Show wrong answers, the surest first."""
-    if not films:
-        return NOTHING
-    lead = element("p", "Wrong answers on test films, the surest first.")
-    return section("The hardest mistakes", lead, element("div", *map(_film, films), class_="films"))
-
-
-def _film(mistake: FindingMistake) -> Html:
-    kind = "missed" if mistake.present else "false alarm"
-    alt = f"Test film, {mistake.finding}, {kind}"
-    image = picture(mistake.image, alt) if mistake.image else NOTHING
-    said = f" {kind}, probability {percent(mistake.probability)}"
-    caption = join([element("b", mistake.finding), said, element("code", mistake.path)])
-    return figure(image, caption, class_="film")
 
 
 def _data(report: FindingsReport) -> Html:

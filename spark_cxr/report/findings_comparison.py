@@ -24,7 +24,17 @@ from spark_cxr.report.finding_sections import (
     omitted_findings,
     pairs_section,
 )
-from spark_cxr.report.html import Html, element, facts, figure, join, page, section, table
+from spark_cxr.report.html import (
+    Html,
+    element,
+    facts,
+    figure,
+    join,
+    on_screen,
+    page,
+    section,
+    table,
+)
 from spark_cxr.report.sections import NOTHING, with_small
 from spark_cxr.report.subgroups import missed_by_group
 from spark_cxr.report.training import data_facts
@@ -46,15 +56,17 @@ def findings_comparison_page(report: FindingsComparison) -> str:
         findings_heat(report.rows),
         findings_section(best, f"Finding by finding{of_best}"),
         curves_section(best, report.split.unit, f"Curves{of_best}"),
-        pairs_section(best),
+        on_screen(pairs_section(best)),
         finding_parts(report.parts),
         missed_by_group(report.missed),
         omitted_findings(report.omitted),
-        meanings(),
-        _data(report),
-        sections.audit(report.audit),
-        section("What ran", facts(report.setup)) if report.setup else NOTHING,
-        sections.how_it_ran(report.run),
+        on_screen(
+            meanings(),
+            _data(report),
+            sections.audit(report.audit),
+            section("What ran", facts(report.setup)) if report.setup else NOTHING,
+            sections.how_it_ran(report.run),
+        ),
         sections.interval_footer(best.resamples, best.groups, best.seed),
     )
 

@@ -21,6 +21,10 @@ VOID = {"meta", "img", "br", "hr", "input"}
 
 FEWEST_CONTENTS = 4
 """Parts of a page from which on it has contents."""
+ON_PAPER = (
+    "This is the report in short, as it prints. The page itself, report.html, also has all films "
+    "and rows, and how it was made."
+)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -58,6 +62,11 @@ def join(children: Iterable[Content]) -> Html:
 def section(heading: str, *children: Content) -> Html:
     """Build a part of the page under a heading of the second level."""
     return element("section", element("h2", heading), *children)
+
+
+def on_screen(*parts: Html) -> Html:
+    """Keep parts of a page from paper; a page that has such says there that it is in short."""
+    return element("div", *parts, class_="screen") if any(parts) else Html("")
 
 
 def table(
@@ -129,7 +138,10 @@ def page(title: str, *children: Content, script: str = "") -> str:
         element("title", title),
         element("style", Html(CSS)),
     )
-    main = element("main", _with_contents(join(children)))
+    whole = _with_contents(join(children))
+    in_short = '<div class="screen">' in whole
+    paper = [element("p", ON_PAPER, class_="paper")] if in_short else []
+    main = element("main", whole, *paper, **({"class_": "short"} if in_short else {}))
     body = element("body", main, element("script", Html(script)))
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spark_cxr.metrics.net_benefit import DecisionCurve
-from spark_cxr.metrics.wording import counted, percent, printable
+from spark_cxr.metrics.wording import counted, decimal, percent, printable
 from spark_cxr.report.html import Html, element, figure, section
 from spark_cxr.report.plots import COLOURS, WIDTH, add_axes
 from spark_cxr.report.sections import NOTHING
-from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.svg import INK, Spot, draw, spots_along
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def draw_net_benefit(curve: DecisionCurve, place: int = 0) -> str:
     size = (WIDTH, HEIGHT)
     top = max(curve.prevalence, 0.01)
 
-    def pen(figure: Figure) -> None:
+    def pen(figure: Figure) -> list[Spot]:
         axes = add_axes(figure, size, bottom=BOTTOM)
         axes.axhline(0, color=INK, alpha=0.5, linewidth=0.8)
         axes.plot(curve.thresholds, curve.treat_all, color=INK, alpha=0.5, linestyle="dashed")
@@ -55,6 +55,11 @@ def draw_net_benefit(curve: DecisionCurve, place: int = 0) -> str:
         axes.set_xlabel("Acting from this probability on; dashed: on every film")
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
         axes.grid(color=INK, alpha=0.12, linewidth=0.8)
+        words = [
+            f"Acting from {percent(threshold)} on: net benefit {decimal(worth)}"
+            for threshold, worth in zip(curve.thresholds, curve.model, strict=True)
+        ]
+        return spots_along(axes, curve.thresholds, curve.model, words)
 
     title = f"Decision curve of {printable(curve.label)}"
     return draw(f"net-benefit-{place}", title, _useful(curve), size, pen)

@@ -5,13 +5,21 @@ alike), taken from Okabe and Ito's palette for all kinds of colour vision and da
 were too light; every series also has its own dash.
 """
 
-import textwrap
+from collections.abc import Collection, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from spark_cxr.metrics import Band, Interval, Metrics, Reliability
-from spark_cxr.metrics.wording import decimal, percent, printable
-from spark_cxr.report.svg import INK, draw
+from spark_cxr.metrics import (
+    Band,
+    Interval,
+    Metrics,
+    PrecisionRecallCurve,
+    Reliability,
+)
+from spark_cxr.metrics.wording import decimal, percent
+from spark_cxr.report.names import in_lines, shortened
+from spark_cxr.report.roc_axes import RocAxes
+from spark_cxr.report.svg import INK, Spot, draw, spots_along
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +30,8 @@ DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3
 WIDTH = 340.0
 """Points. On a phone of 390 pixels the text then shows in about the size it has here."""
 LEGEND_LINE = 16.0
+CROWD = 6
+"""Classes from which on a matrix has room for one line a column, and for whole percents."""
 SHADED = 4
 """Up to how many curves in a drawing have their bands shaded."""
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 40.0
@@ -35,17 +45,21 @@ def draw_roc(metrics: Metrics) -> str:
             metrics.labels, metrics.auc, metrics.intervals.auc, strict=True
         )
     ]
-    size = _size_with_legend(len(rows))
+    size, wanted = _size_with_legend(len(rows)), RocAxes.of(metrics.curves.roc, metrics.auc)
 
-    def pen(figure: "Figure") -> None:
-        axes = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows))
-        _unit_square(axes, "False positive rate (1 − specificity)", "True positive rate")
-        axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8)
-        for style, curve in zip(_styles(), metrics.curves.roc, strict=False):
+    def pen(figure: "Figure") -> list[Spot]:
+        axes, spots = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows)), []
+        _roc_square(axes, wanted)
+        wanted.guess(axes)
+        curves = zip(_styles(), metrics.labels, metrics.curves.roc, strict=False)
+        for style, label, curve in curves:
             if curve is not None:
-                axes.plot(curve.false_positive_rate, curve.true_positive_rate, **style)
-                _shade(axes, curve.band, style, len(rows))
+                axes.plot(*wanted.places(curve), **style)
+                if not wanted.is_logarithmic:  # a band has 50 steps, which these axes tear apart
+                    _shade(axes, curve.band, style, len(rows))
+                spots += wanted.spots(axes, label, curve)
         _legend(axes, rows, size)
+        return spots
 
     return draw("roc", "ROC curves, each class against the rest", "; ".join(rows), size, pen)
 
@@ -63,17 +77,20 @@ def draw_precision_recall(metrics: Metrics) -> str:
     ]
     size = _size_with_legend(len(rows))
 
-    def pen(figure: "Figure") -> None:
-        axes = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows))
+    def pen(figure: "Figure") -> list[Spot]:
+        axes, spots = add_axes(figure, size, bottom=BOTTOM + LEGEND_LINE * len(rows)), []
         _unit_square(axes, "Recall (sensitivity)", "Precision")
-        for style, curve in zip(_styles(), metrics.curves.precision_recall, strict=False):
+        curves = zip(_styles(), metrics.labels, metrics.curves.precision_recall, strict=False)
+        for style, label, curve in curves:
             if curve is not None:
                 recall, precision = (0.0, *curve.recall), (curve.precision[0], *curve.precision)
                 axes.plot(recall, precision, drawstyle="steps-pre", **style)
                 _shade(axes, curve.band, style, len(rows))
                 faint = {**style, "linewidth": 0.8, "alpha": 0.5}
                 axes.plot([0, 1], [curve.prevalence, curve.prevalence], **faint)
+                spots += precision_spots(axes, label, curve)
         _legend(axes, rows, size)
+        return spots
 
     return draw("precision-recall", "Precision and recall", "; ".join(rows), size, pen)
 
@@ -95,7 +112,7 @@ def draw_trust(
     size = (WIDTH, WIDTH + 20.0)
     words = "; ".join(f"sure {percent(sure)}, right {percent(right)}" for sure, right in points)
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, bottom=BOTTOM + 66)
         _unit_square(axes, "", up)
         axes.tick_params(labelbottom=False)
@@ -105,8 +122,39 @@ def draw_trust(
         )
         below = add_axes(figure, size, top=size[1] - BOTTOM - 54)
         _draw_counts(below, curve.edges, curve.counts)
+        return [*trust_spots(axes, curve), *_count_spots(below, curve)]
 
     return draw(name, title, words, size, pen)
+
+
+def precision_spots(
+    axes: "Axes", label: str, curve: PrecisionRecallCurve, most: int = 24
+) -> list[Spot]:
+    """Say along a curve of precision and recall what each of its points is."""
+    words = [
+        f"{label}: recall {percent(recall)}, precision {percent(precision)}"
+        for recall, precision in zip(curve.recall, curve.precision, strict=True)
+    ]
+    return spots_along(axes, curve.recall, curve.precision, words, most)
+
+
+def trust_spots(axes: "Axes", curve: Reliability) -> list[Spot]:
+    """Say of each bin what was stated and what was found."""
+    bins = zip(curve.confidence, curve.right, curve.counts, strict=True)
+    return [
+        Spot(axes, said, found, f"Said {percent(said)}, found {percent(found)} of {count:,}")
+        for said, found, count in bins
+        if said is not None and found is not None
+    ]
+
+
+def _count_spots(axes: "Axes", curve: Reliability) -> list[Spot]:
+    top = max(curve.counts)
+    bins = zip(curve.edges[:-1], curve.edges[1:], curve.counts, strict=True)
+    return [
+        Spot(axes, low, 0, f"{percent(low)} to {percent(high)}: {count:,} images", (high, top))
+        for low, high, count in bins
+    ]
 
 
 def add_axes(
@@ -146,6 +194,15 @@ def _unit_square(axes: "Axes", across: str, up: str) -> None:
     axes.set_axisbelow(True)
 
 
+def _roc_square(axes: "Axes", wanted: RocAxes) -> None:
+    across, up = "False positive rate (1 − specificity)", "True positive rate"
+    if not wanted.is_logarithmic:
+        _unit_square(axes, across, up)
+        return
+    wanted.stretch(axes, 10)
+    axes.set(xlabel="False positive rate, logarithmic", ylabel=f"{up}, logarithmic")
+
+
 def _draw_counts(axes: "Axes", edges: tuple[float, ...], counts: tuple[int, ...]) -> None:
     width = edges[1] - edges[0]
     axes.bar(edges[:-1], counts, 0.9 * width, align="edge", color=COLOURS[0], alpha=0.6)
@@ -167,9 +224,8 @@ def _styles() -> "cycle[dict[str, Any]]":
 
 
 def _legend_row(label: str, name: str, value: float | None, interval: Interval | None) -> str:
-    short = textwrap.shorten(printable(label), 20, placeholder="…") or label[:19]
     between = "" if interval is None else f" ({interval.low:.3f} to {interval.high:.3f})"
-    return f"{short}: {name} {decimal(value)}{between}"
+    return f"{shortened(label, 22)}: {name} {decimal(value)}{between}"
 
 
 def _size_with_legend(rows: int) -> tuple[float, float]:
@@ -190,19 +246,31 @@ def _legend(axes: "Axes", rows: list[str], size: tuple[float, float]) -> None:
         figure.text((LEFT + 34) / size[0], height, row, va="center", fontsize=9.5)
 
 
-def draw_confusion(metrics: Metrics) -> str:
-    """Draw the confusion matrix: counts, and the share of each row that they are."""
-    names = [_wrapped(label) for label in metrics.labels]
+def cell_id(true: int, predicted: int) -> str:
+    """Name the part of the page that has the films of a cell."""
+    return f"cell-{true}-{predicted}"
+
+
+def draw_confusion(metrics: Metrics, linked: Collection[tuple[int, int]] = ()) -> str:
+    """Draw the confusion matrix: counts, and the share of each row that they are.
+
+    Args:
+        metrics: What was counted.
+        linked: Row and column of the cells whose films the page has.
+    """
+    names = [in_lines(label, 14) for label in metrics.labels]
     shares = [[cell / max(1, sum(row)) for cell in row] for row in metrics.confusion]
     left, bottom = _label_room(names)
     size = (WIDTH, left + bottom + 0.78 * (WIDTH - left - RIGHT))
 
-    def pen(figure: "Figure") -> None:
+    def pen(figure: "Figure") -> list[Spot]:
         axes = add_axes(figure, size, left=left + 22, bottom=bottom + 22)
         _fill_cells(axes, metrics.confusion, shares)
-        _name_cells(axes, names)
+        _name_cells(axes, metrics.labels, names)
+        return _cell_spots(axes, metrics, shares, linked)
 
-    return draw("confusion", "Confusion matrix", _confusion_in_words(metrics, shares), size, pen)
+    words = "; ".join(_cells_in_words(metrics, shares))
+    return draw("confusion", "Confusion matrix", words, size, pen)
 
 
 def _fill_cells(
@@ -222,13 +290,17 @@ def _fill_cells(
             number = f"{counts[row][column]:,}"
             axes.text(y=row + 0.47, s=number, va="bottom", fontsize=14 if k < 5 else 10, **middle)
             share = percent(shares[row][column])
+            if k >= CROWD:
+                share = f"{shares[row][column]:.0%}"
             axes.text(y=row + 0.53, s=share, va="top", fontsize=9 if k < 5 else 7, **middle)
 
 
-def _name_cells(axes: "Axes", names: list[str]) -> None:
+def _name_cells(axes: "Axes", labels: Sequence[str], names: list[str]) -> None:
     middles = [place + 0.5 for place in range(len(names))]
     axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
-    axes.set_xticks(middles, names, **_tilt(names))
+    narrow = _tilt(names) and len(names) >= CROWD
+    below = [shortened(label, 16) for label in labels] if narrow else names
+    axes.set_xticks(middles, below, **_tilt(names))
     axes.set_yticks(middles, names)
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
@@ -256,16 +328,24 @@ def _text_width(name: str) -> float:
     return 6.0 * max(len(line) for line in name.split("\n"))
 
 
-def _wrapped(label: str) -> str:
-    """Break a label into at most two lines that fit beside the matrix."""
-    plain = printable(label)
-    return "\n".join(textwrap.wrap(plain, 14, max_lines=2, placeholder="…")) or "–"
+def _cell_spots(
+    axes: "Axes", metrics: Metrics, shares: list[list[float]], linked: Collection[tuple[int, int]]
+) -> list[Spot]:
+    places = [(row, column) for row in range(len(shares)) for column in range(len(shares))]
+    said = _cells_in_words(metrics, shares)
+    return [
+        Spot(
+            *(axes, column + 0.02, row + 0.02, words, (column + 0.98, row + 0.98)),
+            link=f"#{cell_id(row, column)}" if (row, column) in linked else "",
+        )
+        for (row, column), words in zip(places, said, strict=True)
+    ]
 
 
-def _confusion_in_words(metrics: Metrics, shares: list[list[float]]) -> str:
-    return "; ".join(
+def _cells_in_words(metrics: Metrics, shares: list[list[float]]) -> list[str]:
+    return [
         f"true {true}, predicted {predicted}: {metrics.confusion[row][column]:,} "
         f"({percent(shares[row][column])})"
         for row, true in enumerate(metrics.labels)
         for column, predicted in enumerate(metrics.labels)
-    )
+    ]

@@ -6,6 +6,7 @@ from spark_cxr.errors import REASONS
 from spark_cxr.metrics import Averages, LearningPoint, Metrics, Overlap, Part, wording
 from spark_cxr.metrics.checks import FAIL, NOT_APPLICABLE, PASS, STATUSES, WARN, Check
 from spark_cxr.metrics.finding_records import FindingLearningPoint
+from spark_cxr.metrics.matrix_films import MatrixFilms
 from spark_cxr.metrics.results import (
     AuditSummary,
     Mistake,
@@ -17,7 +18,9 @@ from spark_cxr.metrics.results import (
 from spark_cxr.metrics.wording import decimal, decimal_range, percent, percent_range
 from spark_cxr.report import dots, plots
 from spark_cxr.report.html import Html, element, facts, figure, join, picture, section, table
+from spark_cxr.report.matrix_films import linked_cells
 from spark_cxr.report.plots import draw_confusion
+from spark_cxr.report.roc_axes import LOGARITHMIC, RocAxes
 
 NOTICE = "Research use only. Not for diagnosis."
 NOTHING = Html("")
@@ -131,14 +134,19 @@ def _average_row(
     )
 
 
-def pictures(found: Metrics, heading: str = "In pictures") -> Html:
+def pictures(
+    found: Metrics, matrix: MatrixFilms | None = None, heading: str = "In pictures"
+) -> Html:
     """Draw confusion, calibration, ROC and precision against recall."""
+    linked = linked_cells(matrix, found.labels)
+    click = " A cell leads to its films." if linked else ""
     shaded = _shades_in_words(found)
     sureness = f"ECE {percent(found.ece)}, Brier score {decimal(found.brier)}"
     drawings = (
         (
-            draw_confusion(found),
-            "Rows are the true classes and add up to 100 %. Blue was right, orange was not.",
+            draw_confusion(found, linked),
+            "Rows are the true classes and add up to 100 %. Blue was right, orange was not."
+            f"{click}",
         ),
         (
             plots.draw_reliability(found),
@@ -147,7 +155,8 @@ def pictures(found: Metrics, heading: str = "In pictures") -> Html:
         ),
         (
             plots.draw_roc(found),
-            f"ROC: the further towards the top left, the better; the diagonal is guessing.{shaded}",
+            f"ROC: the further towards the top left, the better; the faint line is guessing. "
+            f"{_roc_in_words(found)}",
         ),
         (
             plots.draw_precision_recall(found),
@@ -156,6 +165,13 @@ def pictures(found: Metrics, heading: str = "In pictures") -> Html:
     )
     figures = (figure(Html(drawing), caption) for drawing, caption in drawings)
     return section(heading, element("div", *figures, class_="plots"))
+
+
+def _roc_in_words(found: Metrics) -> str:
+    """Say how the axes run, or what is shaded."""
+    if RocAxes.of(found.curves.roc, found.auc).is_logarithmic:
+        return LOGARITHMIC
+    return _shades_in_words(found).strip()
 
 
 def _shades_in_words(found: Metrics) -> str:

@@ -127,6 +127,47 @@ figcaption { color: var(--muted); font-size: .875rem; line-height: 1.45; margin-
   display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: 2rem 0 0;
   padding: 0; font-size: .9375rem;
 }
+.spot { fill: transparent; }
+.spot:hover, a:focus-visible > .spot {
+  fill: currentColor; fill-opacity: .18; stroke: currentColor; stroke-width: 1.5;
+}
+svg a { color: inherit; }
+.cells ul {
+  display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: 0 0 1rem;
+  padding: 0; font-size: .9375rem;
+}
+.cells a { display: inline-block; min-height: 1.5rem; overflow-wrap: anywhere; }
+.cells a[aria-current] { font-weight: 650; text-decoration: none; color: var(--ink); }
+.cell h3 { overflow-wrap: anywhere; }
+.paths {
+  columns: 16rem; list-style: none; margin: 1rem 0 0; padding: 0; font-size: .875rem;
+  overflow-wrap: anywhere;
+}
+.pages { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; margin: 1.5rem 0; }
+.pages button, .chosen select {
+  font: inherit; color: inherit; background: var(--faint); border: 1px solid var(--muted);
+  border-radius: .3rem; padding: .3rem .8rem; min-height: 2rem; max-width: 100%;
+}
+.pages button:disabled { opacity: .5; }
+.operating {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr));
+  gap: 1.5rem 3rem; align-items: start; margin-bottom: 2rem;
+}
+.operating text { fill: currentColor; font-size: 11px; text-anchor: middle; }
+.operating text.end { text-anchor: end; }
+.operating .axis, .operating .guess, .operating .curve { fill: none; stroke: currentColor; }
+.operating .guess { opacity: .35; }
+.operating .curve { stroke: var(--accent); stroke-width: 2; }
+.operating .point { fill: #d55e00; stroke: var(--paper); stroke-width: 1.5; }
+.chosen label { display: block; margin-bottom: .75rem; }
+.chosen input { display: block; width: 100%; min-height: 1.75rem; accent-color: var(--accent); }
+.chosen dl {
+  display: grid; grid-template-columns: 1fr 1fr; gap: .75rem 1.25rem; margin: .75rem 0;
+}
+.operating svg { max-width: 24rem; }
+.chosen small { white-space: normal; }
+.chosen dt { color: var(--muted); font-size: .875rem; }
+.chosen dd { margin: 0; font-size: 1.25rem; font-weight: 600; }
 thead button {
   font: inherit; color: inherit; background: none; border: 0; padding: .15rem 0; margin: 0;
   min-height: 1.5rem; text-align: inherit; cursor: pointer;
@@ -175,6 +216,7 @@ pre {
 .status { font-size: .875rem; white-space: nowrap; color: var(--muted); line-height: 1.7; }
 .status.fail { color: var(--warn); font-weight: 700; }
 .status.warn { color: var(--warn); }
+.paper { display: none; }
 .status.pass { color: var(--accent); }
 footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
 @media (max-width: 36rem) {
@@ -213,5 +255,24 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   .dense th, .dense td { padding-right: .35rem; font-size: 7.5pt; }
   .dense small, .dense thead th { font-size: 6.5pt; }
   .dense tbody th { position: static; min-width: 0; }
+  .short .screen, .short .contents, .short .operating { display: none; }
+  .short section { margin-top: 1rem; padding-top: .75rem; }
+  .short .films > :nth-child(n + 5), .short .plots > :nth-child(n + 7),
+  .short tbody tr:nth-child(n + 13) { display: none; }
+  .short .plots { grid-template-columns: 1fr 1fr; gap: 1rem 2rem; }
+  .short .plots svg { max-width: 6.4cm; }
+  .short .tiles { grid-template-columns: repeat(4, 1fr); margin-top: 1rem; }
+  .short .tiles > div { padding: .4rem .6rem; }
+  .short .tiles dd { font-size: 14pt; }
+  .short th, .short td { padding: .2rem .4rem .2rem 0; font-size: 8pt; }
+  .short small, .short .tiles small { font-size: 6.5pt; white-space: normal; }
+  .short tbody th, .short .dense tbody th { min-width: 0; }
+  .short dl > div { padding: .2rem 0; font-size: 9pt; }
+  .short p, .short li, .short figcaption, .short caption { font-size: 8.5pt; line-height: 1.35; }
+  .short .caveats { padding: .5rem .8rem; margin-top: .75rem; }
+  .short .verdict { font-size: 13pt; margin-top: .75rem; }
+  .short footer { margin-top: 1rem; }
+  .short .wide, .short table { break-inside: auto; }
+  .paper { display: block; }
 }
 """

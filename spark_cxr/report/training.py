@@ -11,11 +11,24 @@ from spark_cxr.metrics.results import DataSummary, EpochPoint, LearningSummary, 
 from spark_cxr.metrics.wording import decimal, percent
 from spark_cxr.report import contact, sections
 from spark_cxr.report.decisions import decision_section
-from spark_cxr.report.html import Html, element, facts, figure, join, page, picture, section, table
+from spark_cxr.report.html import (
+    Html,
+    element,
+    facts,
+    figure,
+    join,
+    on_screen,
+    page,
+    picture,
+    section,
+    table,
+)
+from spark_cxr.report.matrix_films import matrix_films
 from spark_cxr.report.net_benefit import net_benefit_section
 from spark_cxr.report.plots import BOTTOM, COLOURS, DASHES, LEFT, WIDTH, add_axes
 from spark_cxr.report.subgroups import missed_by_group
-from spark_cxr.report.svg import INK, draw
+from spark_cxr.report.svg import INK, Spot, draw
+from spark_cxr.report.thresholds import threshold_section
 from spark_cxr.report.vector_maps import vector_maps
 
 if TYPE_CHECKING:
@@ -46,21 +59,29 @@ def training_page(report: TrainingReport) -> str:
         sections.caveats(report.caveats, report.audit),
         sections.tiles(report.metrics),
         sections.classes(report.metrics),
-        sections.pictures(report.metrics),
-        decision_section(report.decision),
-        net_benefit_section(report.net_benefit),
+        sections.pictures(report.metrics, report.matrix),
+        threshold_section(report.metrics),
+        on_screen(
+            matrix_films(report.matrix, report.metrics.labels),
+            decision_section(report.decision),
+            net_benefit_section(report.net_benefit),
+        ),
         sections.parts(report.parts),
         missed_by_group(report.missed),
         how_it_learned(report.learned),
-        sections.learning(report.learning),
         sections.mistakes(report.mistakes),
-        vector_maps([report.map] if report.map else []),
-        contact.training_panels(report.panels, report.heat),
-        _data(report.data),
+        on_screen(
+            sections.learning(report.learning),
+            vector_maps([report.map] if report.map else []),
+            contact.training_panels(report.panels, report.heat),
+            _data(report.data),
+        ),
         split_section(report),
-        sections.audit(report.audit),
-        section("Model", facts(report.model)),
-        sections.how_it_ran(report.run),
+        on_screen(
+            sections.audit(report.audit),
+            section("Model", facts(report.model)),
+            sections.how_it_ran(report.run),
+        ),
         sections.footer(report.metrics),
     )
 
@@ -145,7 +166,7 @@ def how_it_learned(found: LearningSummary | None) -> Html:
     return join(
         [
             section("How it learned", element("div", *drawn, class_="plots"), _table(found)),
-            _augmented(found.sheet),
+            on_screen(_augmented(found.sheet)),
         ]
     )
 
@@ -162,12 +183,12 @@ def _draw(
 ) -> str:
     """Draw two curves over the epochs."""
     size = (WIDTH, HEIGHT)
-    words = (
+    words = [
         f"epoch {each.number}: training {word(train)}, validation {word(val)}"
         for each, (train, val) in zip(epochs, pairs, strict=True)
-    )
+    ]
 
-    def pen(figure: Figure) -> None:
+    def pen(figure: Figure) -> list[Spot]:
         axes = add_axes(figure, size, left=LEFT + 6, bottom=BOTTOM)
         across = [each.number for each in epochs]
         for place, line in enumerate(zip(*pairs, strict=True)):
@@ -184,6 +205,11 @@ def _draw(
         axes.set_xticks(across[:: max(1, -(-len(across) // 12))])  # a dozen epochs at most
         axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
         axes.legend(frameon=False, fontsize=9.5)
+        return [
+            Spot(axes, number, unit * value, said)
+            for number, pair, said in zip(across, pairs, words, strict=True)
+            for value in pair
+        ]
 
     return draw(name, title, "; ".join(words), size, pen)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from spark_cxr.metrics.vector_map import NEAREST, Likeness, VectorMap
 from spark_cxr.metrics.wording import counted, percent, printable
 from spark_cxr.report.html import Html, element, figure, join, section
+from spark_cxr.report.names import shortened
 from spark_cxr.report.plots import COLOURS, add_axes
 from spark_cxr.report.svg import draw
 
@@ -189,5 +190,4 @@ def _style(kind: _Kind) -> dict[str, Any]:
 def _short(name: str) -> str:
     """Cut a name so that its count stays."""
     words, _, count = printable(name).rpartition(" ")
-    most = LONGEST - len(count) - 1
-    return f"{words if len(words) <= most else words[: most - 1] + '…'} {count}"
+    return f"{shortened(words, LONGEST - len(count) - 1)} {count}"

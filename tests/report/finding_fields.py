@@ -8,12 +8,18 @@ from spark_cxr.metrics import FindingMetrics, compare_findings, measure_findings
 from spark_cxr.metrics.comparison_results import FoldSummary
 from spark_cxr.metrics.finding_results import (
     FindingCount,
-    FindingMistake,
     FindingsComparison,
     FindingsReport,
     FindingsRow,
     OmittedFinding,
     ranked_findings,
+)
+from spark_cxr.metrics.matrix_films import (
+    FALSE_ALARM,
+    MISSED,
+    CellFilm,
+    MatrixCell,
+    MatrixFilms,
 )
 from spark_cxr.metrics.results import DataSummary, QuarantineCount, RunSummary, SplitSummary
 
@@ -81,9 +87,11 @@ def findings_report(metrics: FindingMetrics) -> FindingsReport:
         counts=tuple(FindingCount(name, 700, 77) for name in metrics.findings),
         omitted=(OmittedFinding("Pneumoperitoneum", "3 positive training films, 10 are needed"),),
         caveats=("The films are made up.",),
-        mistakes=(
-            FindingMistake("file:/films/a.png", metrics.findings[0], True, 0.02, PNG),
-            FindingMistake("file:/films/b.png", metrics.findings[0], False, 0.97),
+        matrix=MatrixFilms(
+            (
+                MatrixCell(metrics.findings[0], MISSED, 1, (CellFilm("a.png", 0.02, PNG),)),
+                MatrixCell(metrics.findings[0], FALSE_ALARM, 1, (CellFilm("b.png", 0.97),)),
+            )
         ),
     )
 

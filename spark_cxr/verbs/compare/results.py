@@ -42,6 +42,7 @@ from spark_cxr.pipeline.data_summary import (
 from spark_cxr.pipeline.evaluate import TestAnswers, answers_of, missed_by_group
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
+from spark_cxr.pipeline.matrix_films import films_of_classes
 from spark_cxr.pipeline.partition import People, split_words, unit_of
 from spark_cxr.pipeline.subgroups import subgroups_of
 from spark_cxr.pipeline.vector_maps import map_of_vectors
@@ -166,6 +167,11 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         parts=parts_of(mine, names, cfg, subgroups),
         missed=missed_by_group(mine, names, subgroups, cfg),
         mistakes=mistakes_of(predictions_of(best.entrant), has_films=done.ingested.has_films),
+        matrix=films_of_classes(
+            predictions_of(best.entrant),
+            done.ingested.has_films,
+            f"predictions/{best.entrant.name}",
+        ),
         maps=tuple(_maps(done, order, predictions_of)),
         by_source=_by_source(done, done.by_source) if done.by_source else None,
     )

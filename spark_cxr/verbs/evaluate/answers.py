@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from spark_cxr.metrics import FindingMetrics, Metrics
 from spark_cxr.metrics.class_alignment import ClassAlignment, Part, align_classes
 from spark_cxr.metrics.decision_results import DecisionFigures
 from spark_cxr.metrics.finding_parts import FindingPartTable
+from spark_cxr.metrics.matrix_films import FALSE_ALARM, MISSED
 from spark_cxr.metrics.net_benefit import DecisionCurve
 from spark_cxr.metrics.results import PartTable
 from spark_cxr.metrics.subgroup_gaps import SubgroupGaps
@@ -115,6 +116,21 @@ class EvaluatedFilms:
         if self.thresholds:
             return self._findings.missed_by_group(cfg.run.seed, cfg.train.resamples)
         return missed_by_group(self._classes, self.labels, self.subgroups, cfg)
+
+    def named_classes(self) -> Iterator[tuple[str, str, str, float]]:
+        """Give of each film truth, answer, path and the probability of the answer."""
+        for row, place in enumerate(self.probabilities.argmax(axis=1)):
+            share = float(self.probabilities[row, place])
+            yield self.truth[row], self.labels[place], self.paths[row], share
+
+    def wrong_findings(self) -> Iterator[tuple[str, str, str, float]]:
+        """Give of each wrong answer finding, kind of mistake, path and probability."""
+        for column, finding in enumerate(self.labels):
+            has, shares = self.truth[:, column], self.probabilities[:, column]
+            yes = shares >= self.thresholds[finding]
+            for kind, wrong in ((MISSED, (has == 1) & ~yes), (FALSE_ALARM, (has == 0) & yes)):
+                for row in np.flatnonzero(wrong):
+                    yield finding, kind, self.paths[row], float(shares[row])
 
     @property
     def _classes(self) -> TestAnswers:

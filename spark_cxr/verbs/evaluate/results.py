@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -18,12 +19,14 @@ from spark_cxr.metrics.class_alignment import ClassAlignment
 from spark_cxr.metrics.decision_wording import decision_lines
 from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.evaluation_wording import evaluation_lines
+from spark_cxr.metrics.matrix_films import MatrixFilms
 from spark_cxr.metrics.results import DataSummary, Mistake, QuarantineCount, Row, RunSummary
 from spark_cxr.metrics.subgroup_wording import gap_warnings
 from spark_cxr.metrics.transfer import transfers
 from spark_cxr.model.decision import NO_DECISION, Decision
 from spark_cxr.model.manifest import Manifest
 from spark_cxr.pipeline.data_summary import MISTAKES, PHANTOMS
+from spark_cxr.pipeline.matrix_films import cell_rows, gathered
 from spark_cxr.pipeline.thumbnails import thumbnail
 from spark_cxr.settings import FLAGS_OF, Config
 from spark_cxr.verbs.evaluate.answers import EvaluatedFilms
@@ -88,6 +91,7 @@ def evaluation_report(done: EvaluationRun) -> EvaluationReport:
         missed=whole.missed(cfg),
         transfers=transfers(manifest.metrics, metrics),
         mistakes=() if films.thresholds else mistakes_of(answered),
+        matrix=matrix_films_of(whole),
         caveats=tuple(_caveats(done, metrics)),
         overlap=done.source.overlap,
     )
@@ -215,6 +219,12 @@ def _caveats(done: EvaluationRun, found: Metrics | FindingMetrics) -> Iterator[s
             yield "Its operating points and verdicts are of those, and are not measured here."
     if done.manifest.weights.caveat:
         yield f"{done.manifest.weights.caveat}."
+
+
+def matrix_films_of(films: EvaluatedFilms) -> MatrixFilms:
+    """Take the films of each cell: truth against answer, or wrong answers about findings."""
+    answers = [*films.wrong_findings()] if films.thresholds else [*films.named_classes()]
+    return gathered(Counter(each[:2] for each in answers), cell_rows(answers))
 
 
 def mistakes_of(films: EvaluatedFilms) -> tuple[Mistake, ...]:

@@ -23,6 +23,7 @@ from spark_cxr.pipeline.data_summary import (
     network_line,
 )
 from spark_cxr.pipeline.finding_counts import FindingTally
+from spark_cxr.pipeline.matrix_films import films_of_findings
 from spark_cxr.pipeline.trial import FindingResult, FindingsRun
 from spark_cxr.verbs.train.results import (
     LEARNED,
@@ -128,6 +129,7 @@ def findings_report(done: FindingsRun, predictions: DataFrame) -> FindingsReport
         caveats=tuple(caveats_of(done)),
         overlap=result.overlap,
         decision=result.decision_figures,
+        matrix=films_of_findings(predictions, result.thresholds, done.ingested.has_films),
         parts=result.parts,
         learning=result.learning,
         net_benefit=result.net_benefit,

@@ -31,6 +31,7 @@ from spark_cxr.pipeline.data_summary import (
     parts_of,
 )
 from spark_cxr.pipeline.features import FeatureResult
+from spark_cxr.pipeline.matrix_films import films_of_classes
 from spark_cxr.pipeline.splits import is_drawn
 from spark_cxr.pipeline.trial import FindingsRun, TrainingRun
 from spark_cxr.pipeline.vector_maps import map_of_vectors
@@ -167,6 +168,7 @@ def training_report(done: TrainingRun, predictions: DataFrame, model: Output) ->
         decision=result.decision_figures,
         caveats=tuple(caveats_of(done)),
         mistakes=mistakes_of(predictions, check, done.ingested.has_films),
+        matrix=films_of_classes(predictions, done.ingested.has_films),
         parts=parts_of(result.answers, result.labels, cfg, result.subgroups),
         net_benefit=result.answers.decision_curves(result.labels, cfg),
         missed=result.gaps,
