@@ -189,9 +189,9 @@ class ComparisonReport:
     parts: tuple[PartTable, ...] = ()
     """Of the best."""
     mistakes: tuple[Mistake, ...] = ()
+    """Of the best, the most confident first."""
     matrix: MatrixFilms | None = None
     """The films behind the confusion matrix of the best."""
-    """Of the best, the most confident first."""
     maps: tuple[VectorMap, ...] = ()
     """Of each network, with the mistakes of the best head on it; as the ranking has them."""
     missed: SubgroupGaps | None = None
