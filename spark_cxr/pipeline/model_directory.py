@@ -9,7 +9,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -78,6 +78,7 @@ NETWORK = "network"
 MEASURES = ("n", "accuracy", "f1_macro", "auc_macro", "log_loss", "brier", "ece")
 FINDING_MEASURES = ("auc", "average_precision", "sensitivity", "specificity", "brier")
 PACKAGES = ("pyspark", "numpy", "openvino", "keras")
+AnyResult = TrainingResult | FindingResult
 MOST = 4000
 """Training films that are described, drawn by hash: more hardly move a mean and 64 axes."""
 
@@ -150,21 +151,14 @@ def _scored(
 
 
 def write_model(
-    model: FittedHead,
-    result: TrainingResult | FindingResult,
-    trial: Trial,
-    known: Reference,
-    predictions: DataFrame,
+    model: FittedHead, result: AnyResult, trial: Trial, known: Reference, predictions: DataFrame
 ) -> None:
     """Write head, reference, network, examples, and last `model.json`: else it is no model."""
     stage("writing the model")
     directory, cfg, used = Output(trial.output.table("model")), trial.cfg, trial.features.used
     directory.write_bytes(ARRAYS, pack(model.keep(directory)))
     directory.write_bytes(REFERENCE, known.pack())
-    _leave_network(trial, directory)
-    if not trial.features.elsewhere:
-        _leave_films(trial, directory)
-        leave_examples(predictions, result.labels, cfg, directory)
+    _leave_films_and_network(trial, directory, predictions, result.labels)
     network = trial.features.plan.network
     plain = replace(cfg.train, split=_plain(cfg.train.split))
     drawn = {"test": cfg.train.test_fraction, "seed": cfg.run.seed} if is_drawn(cfg.train) else {}
@@ -198,14 +192,14 @@ def write_model(
     write_manifest(directory, manifest, cfg.signing.sign)
 
 
-def _leave_films(trial: Trial, directory: Output) -> None:
-    """Leave the list of the films that trained."""
-    trained = trial.partition.rows.where(~F.col(IS_TEST))
-    directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
-
-
-def _leave_network(trial: Trial, directory: Output) -> None:
-    """Leave the network's file, where it has one."""
+def _leave_films_and_network(
+    trial: Trial, directory: Output, predictions: DataFrame, labels: Sequence[str]
+) -> None:
+    """Leave the list of films that trained and pictures of some that tested, and the network."""
+    if not trial.features.elsewhere:
+        trained = trial.partition.rows.where(~F.col(IS_TEST))
+        directory.write_bytes(FILMS, film_list.pack([list_films(trial.images, trained)]))
+        leave_examples(predictions, labels, trial.cfg, directory)
     if path := trial.features.plan.network.path:
         _copy(Path(path), directory)
 
