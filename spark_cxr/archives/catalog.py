@@ -101,7 +101,7 @@ class _Opened:
     identity: tuple[int, int]
     """When it was last changed, in nanoseconds, and its bytes."""
     archive: Archive
-    asked: float
+    as_of: float
     """When its identity was last asked for."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of its members, once somebody has asked."""
@@ -118,7 +118,7 @@ class _Shelf:
         """Open an archive, unless it is open and has not changed."""
         with self._lock:
             known = self._open.get(address)
-            if known is None or is_here(address) or time.monotonic() > known.asked + ASKED_AGAIN:
+            if known is None or is_here(address) or time.monotonic() > known.as_of + ASKED_AGAIN:
                 self._open[address] = known = _asked(address, known)
             self._open.move_to_end(address)
             while len(self._open) > OPEN_AT_ONCE:
@@ -134,7 +134,7 @@ def _asked(address: str, known: _Opened | None) -> _Opened:
         raise FileNotFoundError(address)
     identity = (info.mtime_ns or 0, info.size or 0)
     if known is not None and known.identity == identity:
-        known.asked = time.monotonic()
+        known.as_of = time.monotonic()
         return known
     file, kind = store.open_input_file(path), kind_of(address)
     if not is_here(address) and KINDS[kind] is not ParquetFilms:  # which reads in large pieces

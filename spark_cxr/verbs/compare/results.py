@@ -149,8 +149,8 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
     names, best = done.classes.names, order[0]
     entrants = (result.entrant for result in done.results)
     answers = {entrant: answers_of(predictions_of(entrant), names) for entrant in entrants}
-    mine = answers[best.entrant]
-    subgroups = subgroups_of(predictions_of(best.entrant), done.ingested.images)
+    mine, its = answers[best.entrant], predictions_of(best.entrant)
+    subgroups = subgroups_of(its, done.ingested.images)
     drawn = are_drawn(done.featurized[0][1].rows)
     return ComparisonReport(
         job="compare",
@@ -166,12 +166,8 @@ def comparison_report(spark: SparkSession, done: Comparison, output: Output) -> 
         published=published_of(cfg),
         parts=parts_of(mine, names, cfg, subgroups),
         missed=missed_by_group(mine, names, subgroups, cfg),
-        mistakes=mistakes_of(predictions_of(best.entrant), has_films=done.ingested.has_films),
-        matrix=films_of_classes(
-            predictions_of(best.entrant),
-            done.ingested.has_films,
-            f"predictions/{best.entrant.name}",
-        ),
+        mistakes=mistakes_of(its, has_films=done.ingested.has_films),
+        matrix=films_of_classes(its, done.ingested.has_films, f"predictions/{best.entrant.name}"),
         maps=tuple(_maps(done, order, predictions_of)),
         by_source=_by_source(done, done.by_source) if done.by_source else None,
     )
