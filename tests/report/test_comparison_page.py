@@ -56,7 +56,8 @@ def test_the_verdict_comes_first_with_its_interval_data_and_split(field):
 def test_the_notice_stands_before_everything_else(field):
     body = comparison_page(field).partition("<body>")[2]
 
-    assert body.startswith('<main><p class="notice" role="note">Research use only. Not for diag')
+    notice = '<p class="notice" role="note">Research use only. Not for diag'
+    assert body.startswith(f'<main class="short">{notice}')
 
 
 def test_rows_are_ranked_and_numbered(field):

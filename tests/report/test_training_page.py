@@ -35,7 +35,8 @@ def test_the_verdict_comes_first_with_its_interval_data_and_split(report):
 def test_the_notice_stands_before_everything_else(report):
     body = training_page(report).partition("<body>")[2]
 
-    assert body.startswith('<main><p class="notice" role="note">Research use only. Not for diag')
+    notice = '<p class="notice" role="note">Research use only. Not for diag'
+    assert body.startswith(f'<main class="short">{notice}')
 
 
 def test_caveats_stand_before_the_numbers(report):
