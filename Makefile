@@ -24,9 +24,9 @@ setup: ## Java if it can be installed, .venv with everything pinned; nothing whe
 	@conf/local/setup.sh $(VENV)
 
 demo: setup ## draw phantoms, train logistic regression on them with Spark, show the result
-	@$(BIN)/spark-cxr phantoms --out demo/phantoms --count 360 --bad 9 --overwrite
-	@$(BIN)/spark-cxr train-lr --images demo/phantoms \
-		--labels demo/phantoms/manifest.csv --out demo/train_lr --overwrite
+	@$(BIN)/spark-cxr phantoms --out demo/phantoms --count 900 --bad 9 --least-severity 1 --overwrite
+	@$(BIN)/spark-cxr train-lr --images demo/phantoms --labels demo/phantoms/manifest.csv \
+		--see lungs --tune --out demo/train_lr --overwrite
 
 serve: setup ## open the page with the demo's model, which is trained first where there is none
 	@[ -f demo/train_lr/model/model.json ] || $(MAKE) --no-print-directory demo

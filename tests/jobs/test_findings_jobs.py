@@ -13,6 +13,8 @@ from jobs.train_lr import JOB as TRAIN
 from spark_cxr import job, load_model
 from spark_cxr.errors import ConfigError
 from spark_cxr.metrics.wording import decimal
+from spark_cxr.model.examples import read_examples
+from spark_cxr.model.manifest import read_manifest
 from spark_cxr.output import Output
 from spark_cxr.pipeline.phantom_films import phantoms_step
 from spark_cxr.schemas import TEST_FINDINGS, columns
@@ -84,6 +86,15 @@ def test_run_leaves_figures_a_page_and_a_model_of_findings(run_dir, metrics):
     shares = {n: c["positive"] / (c["positive"] + c["negative"]) for n, c in counts.items()}
     assert manifest["thresholds"] == pytest.approx(shares)
     assert "Pneumothorax" in (run_dir / "report.html").read_text()
+
+
+def test_films_of_each_finding_travel_with_the_model(run_dir):
+    place = Output(str(run_dir / "model"))
+    found, pictures = read_examples(place, read_manifest(place))
+    assert found.drawn and len(pictures) == len(found.films)
+    rows = pq.read_table(run_dir / "predictions", columns=["findings"]).to_pylist()
+    there = {name for row in rows for name, has in row["findings"] if has}
+    assert {name for each in found.films for name, has in each.known.items() if has} >= there
 
 
 def test_card_and_sheets_have_the_figures_of_metrics_json(run_dir, metrics):

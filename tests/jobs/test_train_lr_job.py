@@ -9,6 +9,9 @@ from jobs.train_lr import JOB
 from spark_cxr import job
 from spark_cxr.errors import InputError
 from spark_cxr.metrics.wording import percent
+from spark_cxr.model.examples import read_examples
+from spark_cxr.model.manifest import read_manifest
+from spark_cxr.output import Output
 from spark_cxr.schemas import FEATURE_ROWS, TEST_PREDICTIONS, columns
 from tests.quick import defaults
 from tests.report.card_fields import missing_places
@@ -64,6 +67,17 @@ def test_report_shows_where_decisions_come_from(run_dir):
     predicted = {row["prediction"] for row in predictions(run_dir).values()}
     assert {label for label in predicted if f"<h3>{label}</h3>" in part} == predicted
     assert part.count('class="film panel"') >= len(predicted)
+
+
+def test_drawn_films_travel_with_the_model_and_its_card_says_so(run_dir, metrics):
+    place = Output(str(run_dir / "model"))
+    found, pictures = read_examples(place, read_manifest(place))
+    tested = {row["label"] for row in predictions(run_dir).values()}
+    assert found.drawn
+    assert [next(name for name, has in each.known.items() if has) for each in found.films] == [
+        label for label in metrics["labels"] if label in tested
+    ]
+    assert f"{len(pictures)} films of its test" in (run_dir / "card.md").read_text()
 
 
 def test_card_and_sheets_have_the_figures_of_metrics_json(run_dir, metrics):

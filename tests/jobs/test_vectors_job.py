@@ -208,6 +208,8 @@ def test_a_network_beside_vectors_is_refused(exported):
     assert "Say --images DIR too" in refused(both, *FLAGS, "compare")
     named = config.defaults(train=vectors, registry={"register": "cxr"})
     assert "MLflow would give the model films" in refused(named, *FLAGS)
+    films = config.defaults(train={**vectors, "examples": 2})
+    assert "no --examples with vectors made elsewhere" in refused(films, *FLAGS)
     gone = config.defaults(train={**vectors, "features_column": "gone"})
     assert "a column gone of vectors" in refused(gone, *FLAGS)
     run = config.defaults(train={"features": str(exported / "F")})

@@ -76,7 +76,7 @@ def take_page(
 def said(demo: Path, folder: Path) -> str:
     """Train once more, and give what the terminal showed."""
     command = ["spark-cxr", "train-lr", "--images", "demo/phantoms"]
-    command += ["--labels", "demo/phantoms/manifest.csv", "--out", "R"]
+    command += ["--labels", "demo/phantoms/manifest.csv", "--out", "R", "--see", "lungs", "--tune"]
     real = [str(demo / "phantoms") if word == "demo/phantoms" else word for word in command]
     real[5], real[7] = str(demo / "phantoms" / "manifest.csv"), str(folder / "R")
     real[0] = str(Path(sys.executable).with_name("spark-cxr"))
