@@ -76,6 +76,7 @@ def _dressed(model, image, draw):
         ("/predict", "image/png", image),
         ("/predict?film=1", "application/dicom", image),
         ("/predict?explain=1", "", image),
+        ("/grey-values", "", image),
         ("/predict", "application/json", image),
         ("/predict", f"multipart/form-data; boundary={LINE}", image),
         ("/predict", "application/json", json.dumps({"images": [text, text]}).encode()),

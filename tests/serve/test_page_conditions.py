@@ -12,7 +12,7 @@ import time
 import pytest
 from browser import CHROMIUM, DRIVER, free_port
 from running import until
-from test_desk import ANSWERED, SIZES
+from test_desk import ANSWERED, PRESS, SIZES
 from test_page import ENTER, HEATED, SHOWN, TAB, complaints, upload
 from test_viewer import COUNT
 
@@ -105,6 +105,9 @@ def test_an_answer_is_printed_on_one_page(page, files, many_films):
     if many_films:
         page.wait(ANSWERED)
     page.wait(HEATED)
+    if many_films:
+        page.run(PRESS, "b")
+        page.wait("return document.querySelector('#beside-film').width > 1")
     for width, height in ((8.27, 11.69), (8.5, 11)):  # A4 and Letter, in inches
         paper = {"paperWidth": width, "paperHeight": height, "printBackground": True}
         told = page.devtools("Page.printToPDF", paper)
@@ -216,6 +219,7 @@ def started(model_dir, port):
     return server
 
 
+@pytest.mark.slow
 def test_a_server_that_was_ended_and_comes_back_answers_the_film(browser, model_dir, files, model):
     port = free_port()
     server = started(model_dir, port)

@@ -28,7 +28,7 @@ def typed(line, server, model, drawn, folder):
 
 
 def test_page_has_lines_for_every_kind_of_client():
-    for path in ("/predict", "/invocations", "/v2/models", "/model", "/metrics"):
+    for path in ("/predict", "/grey-values", "/invocations", "/v2/models", "/model", "/metrics"):
         assert any(path in line for line in LINES), path
 
 
@@ -40,6 +40,8 @@ def test_line_is_answered(line, server, model, drawn, tmp_path):
         assert "spark_cxr_requests_total" in told
     elif "/v2/" in line:
         assert json.loads(told)["outputs"][0]["data"] == [expected.label]
+    elif "/grey-values" in line:
+        assert json.loads(told)["scale"]["top"] == 4095
     elif line.endswith("/model"):
         assert json.loads(told)["labels"] == list(model.labels)
     else:

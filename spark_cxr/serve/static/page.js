@@ -6,7 +6,7 @@ import { Film, blobOf } from "./film.js";
 import { Heats } from "./heat.js";
 import { remember } from "./kept.js";
 import { Levels } from "./levels.js";
-import { Ruler } from "./ruler.js";
+import { PLANES, Ruler } from "./ruler.js";
 import { Offline, Server } from "./server.js";
 import { Viewer } from "./viewer.js";
 import { barsOf, cardOf, distanceOf, element, factsOf, flagsOf, hasFlag, leadingOf, programsOf, similarOf, stateOf, verdictOf } from "./answer.js";
@@ -315,6 +315,7 @@ function factsFrom(entry, answer) {
   return [
     ["File", file && `${file.format}, ${file.width} × ${file.height}, ${file.bits} bits`],
     ["View", file?.view],
+    ["Pixels", file?.spacing && `${file.spacing.down} × ${file.spacing.across} mm ${PLANES[file.spacing.plane]}`],
     ["Answered in", entry.facts.milliseconds && `${entry.facts.milliseconds.toFixed(0)} ms`],
     ["Model", entry.model && `${entry.model.name}, ${entry.model.version}`],
     ["Request", entry.facts.request_id],

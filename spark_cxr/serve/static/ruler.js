@@ -2,7 +2,7 @@
 
 const BARS_MM = [1, 2, 5, 10, 20, 50, 100, 200];
 const WIDEST = 0.3;
-const PLANES = {
+export const PLANES = {
   detector: "at the detector; what lies nearer to the tube is smaller than it looks",
   calibrated: "as the file has corrected it for the body",
   sheet: "on the sheet that was scanned",
