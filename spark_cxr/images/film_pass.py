@@ -177,6 +177,7 @@ def opener(
     is_wary: bool = False,
     clock: Clock | None = None,
     enough_hw: Size | None = None,
+    values_side: int = 0,
 ) -> Callable[[AnyFile], FilmViews[Note]]:
     """Make the function that reads and decodes a file; a bad one is noted, never raised.
 
@@ -188,10 +189,13 @@ def opener(
         is_wary: Decode every file in a child process, harmless as it may look.
         clock: Of the pass.
         enough_hw: A size than which `look` needs no more; see `decode`.
+        values_side: How large `look` wants the film in the bits of its file; see `decode`, too.
     """
     read, clock = decode_apart if is_wary else decode, clock or Clock()
     if enough_hw:
         read = partial(read, enough_hw=enough_hw)
+    if values_side:
+        read = partial(read, values_side=values_side)
 
     def open_(file: AnyFile) -> FilmViews[Note]:
         content = Content(b"")

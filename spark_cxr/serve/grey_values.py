@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from spark_cxr.errors import BadImage
-from spark_cxr.images.decode import decode
 from spark_cxr.images.film import Film, GreyScale, GreyValues, Limits, Spacing
+from spark_cxr.images.film_pass import Content, FilmViews, opener
 from spark_cxr.images.prepare import shrunk
 from spark_cxr.serve.work_queue import WorkQueue
 
@@ -63,18 +63,30 @@ class Developer:
     def _made(self, content: bytes, longest: int, ends: float, packs: bool) -> bytes:
         left = max(0.1, _DECODING * (ends - time.monotonic()))
         limits = replace(self._limits, seconds=min(self._limits.seconds, left))
-        film = decode(content, limits, values_side=longest)
-        found = _values(film, longest)
-        height, width = found.values.shape
-        spacing = _spread(film, height, width)
-        header = ValueHeader(width, height, found.scale, film.bits, spacing)
-        line = json.dumps(asdict(header), allow_nan=False).encode() + b"\n"
-        body = line + found.values.astype("<u2", copy=False).tobytes()
+        open_ = opener(
+            lambda _, __, film: FilmViews(_body(film, longest)),
+            lambda _, __, bad: bad,
+            limits,
+            values_side=longest,
+        )
+        body = open_(Content(content)).note
+        if isinstance(body, BadImage):
+            raise body
         return gzip.compress(body, _FAST) if packs else body
 
     def close(self, seconds: float = math.inf) -> None:
         """Finish the film that is being developed, if that is soon."""
         self._lane.close(time.monotonic() + seconds)
+
+
+def _body(film: Film, longest: int) -> bytes | BadImage:
+    """Write the line of JSON and the values."""
+    found = _values(film, longest)
+    height, width = found.values.shape
+    spacing = _spread(film, height, width)
+    header = ValueHeader(width, height, found.scale, film.bits, spacing)
+    line = json.dumps(asdict(header), allow_nan=False).encode() + b"\n"
+    return line + found.values.astype("<u2", copy=False).tobytes()
 
 
 def _values(film: Film, longest: int) -> GreyValues:
