@@ -191,6 +191,10 @@ class LearningSummary:
     n_val: int
     sheet: bytes = b""
     """Films as the network saw them: PNG or JPEG."""
+    best_by: str = "accuracy"
+    """Why that epoch: accuracy or loss in validation, or last."""
+    is_refitted: bool = False
+    """The last layer was solved once more at the end."""
 
 
 @dataclass(frozen=True)

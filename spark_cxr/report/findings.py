@@ -64,7 +64,7 @@ def findings_page(report: FindingsReport) -> str:
             contact.training_panels(report.panels, report.heat, is_of_findings=True),
         ),
         omitted_findings(report.omitted),
-        how_it_learned(report.learned),
+        how_it_learned(report.learned, macro_verdict(found)),
         on_screen(finding_learning(report.learning), meanings(), _data(report)),
         split_section(report),
         on_screen(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spark_cxr.metrics import wording
+from spark_cxr.metrics.epoch_wording import headline_in_words
 from spark_cxr.metrics.finding_results import FindingsReport
 from spark_cxr.metrics.results import DataSummary, EpochPoint, LearningSummary, TrainingReport
 from spark_cxr.metrics.wording import decimal, percent
@@ -68,7 +69,7 @@ def training_page(report: TrainingReport) -> str:
         ),
         sections.parts(report.parts),
         missed_by_group(report.missed),
-        how_it_learned(report.learned),
+        how_it_learned(report.learned, f"right on {percent(report.metrics.accuracy)} of the test"),
         sections.mistakes(report.mistakes),
         on_screen(
             sections.learning(report.learning),
@@ -150,8 +151,8 @@ def draw_accuracy(epochs: Sequence[EpochPoint], best: int) -> str:
     return _draw("accuracy", title, "Accuracy, %", epochs, pairs, best, percent, 100)
 
 
-def how_it_learned(found: LearningSummary | None) -> Html:
-    """Show how the network learned; nothing where none did."""
+def how_it_learned(found: LearningSummary | None, headline: str) -> Html:
+    """Show how the network learned, and what that says of the headline; nothing where none did."""
     if found is None or not found.epochs:
         return sections.NOTHING
     best = found.epochs[found.best - 1]
@@ -163,9 +164,11 @@ def how_it_learned(found: LearningSummary | None) -> Html:
             f"correctly after epoch {found.best}, whose weights were kept.",
         ),
     )
+    words = element("p", " ".join(headline_in_words(found, headline)))
+    plots = element("div", *drawn, class_="plots")
     return join(
         [
-            section("How it learned", element("div", *drawn, class_="plots"), _table(found)),
+            section("How it learned", words, plots, _table(found)),
             on_screen(_augmented(found.sheet)),
         ]
     )

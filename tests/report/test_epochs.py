@@ -52,7 +52,7 @@ def test_one_epoch_can_be_drawn():
 
 
 def test_page_says_which_epoch_was_kept_and_how_good_it_was():
-    page = how_it_learned(LearningSummary(EPOCHS, 2, 40))
+    page = how_it_learned(LearningSummary(EPOCHS, 2, 40), "x")
     assert "87.5\u202f% of 40 validation films were classified correctly after epoch 2" in page
     assert re.findall(r'<th scope="row">([^<]*)</th>', page) == ["1", "2 (kept)", "3"]
 
@@ -61,9 +61,9 @@ def test_sheet_is_shown_where_there_is_one():
     import numpy as np
 
     sheet = encode_png(np.zeros((4, 4), np.uint8))
-    assert "What the network saw" in how_it_learned(LearningSummary(EPOCHS, 2, 40, sheet))
-    assert "What the network saw" not in how_it_learned(LearningSummary(EPOCHS, 2, 40))
+    assert "What the network saw" in how_it_learned(LearningSummary(EPOCHS, 2, 40, sheet), "x")
+    assert "What the network saw" not in how_it_learned(LearningSummary(EPOCHS, 2, 40), "x")
 
 
 def test_nothing_is_said_of_a_network_that_did_not_learn():
-    assert how_it_learned(None) == ""
+    assert how_it_learned(None, "x") == ""

@@ -116,8 +116,8 @@ def test_pairs_are_counted_on_the_films_and_in_the_answers(
     "expected",
     [
         "Pneumoperitoneum 3 positive training films, 10 are needed",
-        "Effusion missed, probability 2.0 % file:/films/a.png",
-        "Effusion false alarm, probability 97.0 % file:/films/b.png",
+        "Effusion, missed: 1 film 2.0 % a.png",
+        "Effusion, false alarm: 1 film 97.0 % b.png",
         "truncated the file ends before its pixels do 3",
         "Effusion 77 700",
         "Backbone CXRNet",
@@ -179,7 +179,7 @@ def test_many_findings_have_their_table_and_the_most_frequent_their_curves() -> 
 
 def test_one_film_and_one_finding_make_a_page() -> None:
     one = measure_findings([[1]], [[0.7]], ["Mass"], ["p"], [0.5], resamples=100)
-    bare = dataclasses.replace(findings_report(one), counts=(), omitted=(), caveats=(), mistakes=())
+    bare = dataclasses.replace(findings_report(one), counts=(), omitted=(), caveats=(), matrix=None)
     found = read(findings_page(bare))
     assert "no AUC could be measured for any of 1 finding" in found.text
     assert (

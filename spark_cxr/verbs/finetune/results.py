@@ -146,7 +146,9 @@ def _learning(found: FinetuneResult) -> LearningSummary:
     epochs = found.trained.history.epochs
     points = tuple(EpochPoint(**{n: getattr(epoch, n) for n in names}) for epoch in epochs)
     sheet = (folder_of(found.plan.output) / SHEET).read_bytes()
-    return LearningSummary(points, found.trained.best_epoch, found.learners.n_val, sheet)
+    trained, best_by = found.trained, found.plan.recipe.best_by
+    n_val = found.learners.n_val
+    return LearningSummary(points, trained.best_epoch, n_val, sheet, best_by, trained.is_refitted)
 
 
 def _report(
