@@ -141,9 +141,10 @@ def page(title: str, *children: Content, script: str = "") -> str:
     whole = _with_contents(join(children))
     in_short = '<div class="screen">' in whole
     paper = [element("p", ON_PAPER, class_="paper")] if in_short else []
-    main = element("main", whole, *paper, **({"class_": "short"} if in_short else {}))
+    main = element("main", whole, *paper)
     body = element("body", main, element("script", Html(script)))
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    kind = {"class_": "short"} if in_short else {}
+    return f"<!doctype html>\n{element('html', head, body, lang='en', **kind)}\n"
 
 
 def _with_contents(main: Html) -> Html:
