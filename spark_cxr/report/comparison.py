@@ -53,10 +53,14 @@ def comparison_page(report: ComparisonReport) -> str:
         on_screen(_folds(report), vector_maps(report.maps)),
         sections.classes(best, f"Class by class: {report.best.name}"),
         sections.pictures(best, report.matrix, f"In pictures: {report.best.name}"),
-        sections.parts(report.parts),
-        missed_by_group(report.missed),
-        sections.mistakes(report.mistakes),
-        on_screen(matrix_films(report.matrix, best.labels), _published(report), _data(report)),
+        on_screen(
+            sections.parts(report.parts),
+            missed_by_group(report.missed),
+            sections.mistakes(report.mistakes),
+            matrix_films(report.matrix, best.labels),
+            _published(report),
+            _data(report),
+        ),
         _splits(report),
         on_screen(
             sections.audit(report.audit),

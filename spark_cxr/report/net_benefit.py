@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HEIGHT = 235.0
 BOTTOM = 56.0
+LEFT = 60.0
+"""Points: numbers of three decimals and a minus stand between the axis and its name."""
 LEAD = (
     "Who acts from a probability of 10 % on weighs one missed film like nine alarms. Net benefit "
     "counts the films that are rightly acted on, less the wrong ones at that rate, as a share of "
@@ -42,7 +44,7 @@ def draw_net_benefit(curve: DecisionCurve, place: int = 0) -> str:
     top = max(curve.prevalence, 0.01)
 
     def pen(figure: Figure) -> list[Spot]:
-        axes = add_axes(figure, size, bottom=BOTTOM)
+        axes = add_axes(figure, size, left=LEFT, bottom=BOTTOM)
         axes.axhline(0, color=INK, alpha=0.5, linewidth=0.8)
         axes.plot(curve.thresholds, curve.treat_all, color=INK, alpha=0.5, linestyle="dashed")
         if curve.band:

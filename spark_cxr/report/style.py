@@ -239,11 +239,11 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
 @page { margin: 16mm 14mm; }
 @media print {
   :root {
-    color-scheme: light;
+    color-scheme: light; font-size: 12.5px;
     --paper: #fff; --ink: #000; --muted: #444; --line: #bbb; --faint: #fff;
     --accent: #000; --warn: #000; --warn-paper: #fff; --warn-line: #777;
   }
-  body { font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.5rem; padding-top: 1rem; }
   h2, h3, caption { break-after: avoid; }
@@ -256,11 +256,12 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   .dense small, .dense thead th { font-size: 6.5pt; }
   .dense tbody th { position: static; min-width: 0; }
   .short .screen, .short .contents, .short .operating { display: none; }
-  .short section { margin-top: 1rem; padding-top: .75rem; }
+  .short section { margin-top: .6rem; padding-top: .4rem; }
   .short .films > :nth-child(n + 5), .short .plots > :nth-child(n + 7),
   .short tbody tr:nth-child(n + 13) { display: none; }
-  .short .plots { grid-template-columns: 1fr 1fr; gap: 1rem 2rem; }
-  .short .plots svg { max-width: 6.4cm; }
+  .short .plots { grid-template-columns: 1fr 1fr; gap: .4rem 2rem; }
+  .short .plots svg { max-width: 4.8cm; }
+  .short figure svg { max-height: 5.5cm; }
   .short .tiles { grid-template-columns: repeat(4, 1fr); margin-top: 1rem; }
   .short .tiles > div { padding: .4rem .6rem; }
   .short .tiles dd { font-size: 14pt; }
@@ -270,7 +271,7 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   .short dl > div { padding: .2rem 0; font-size: 9pt; }
   .short p, .short li, .short figcaption, .short caption { font-size: 8.5pt; line-height: 1.35; }
   .short .caveats { padding: .5rem .8rem; margin-top: .75rem; }
-  .short .verdict { font-size: 13pt; margin-top: .75rem; }
+  .short .verdict { font-size: 12pt; margin-top: .5rem; }
   .short footer { margin-top: 1rem; }
   .short .wide, .short table { break-inside: auto; }
   .paper { display: block; }
