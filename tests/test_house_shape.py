@@ -15,7 +15,6 @@ DECODERS = {
     "spark_cxr/images/film_pass.py": "the pass itself",
     "spark_cxr/model/model.py": "explain, of one film that a program holds",
     "spark_cxr/pipeline/thumbnails.py": "on the driver: a few films drawn into a page",
-    "spark_cxr/serve/grey_values.py": "the page, of one film that it shows in all its bits",
     "spark_cxr/sparkdl/imageIO.py": "readImages, whose rows are the pixels",
 }
 """Who calls `images.decode.decode`, and why it is no pass."""

@@ -57,7 +57,7 @@ def test_the_notice_stands_before_everything_else(field):
     body = comparison_page(field).partition("<body>")[2]
 
     notice = '<p class="notice" role="note">Research use only. Not for diag'
-    assert body.startswith(f'<main class="short">{notice}')
+    assert body.startswith(f"<main>{notice}")
 
 
 def test_rows_are_ranked_and_numbered(field):

@@ -111,7 +111,7 @@ def test_the_page_is_whole(outline: Outline, page: str) -> None:
     assert "None" not in outline.text
     assert "nan" not in outline.text
     notice = '<p class="notice" role="note">Research'
-    assert page.partition("<body>")[2].startswith(f'<main class="short">{notice}')
+    assert page.partition("<body>")[2].startswith(f"<main>{notice}")
 
 
 def test_below_guessing_is_explained_where_folds_are_pooled(field: FindingsComparison) -> None:

@@ -53,7 +53,7 @@ def test_the_verdict_is_the_mean_auc_over_the_findings_that_have_one(
 def test_the_notice_stands_before_everything_else(page: str) -> None:
     body = page.partition("<body>")[2]
     notice = '<p class="notice" role="note">Research use only. Not for diag'
-    assert body.startswith(f'<main class="short">{notice}')
+    assert body.startswith(f"<main>{notice}")
 
 
 def test_each_finding_has_a_row_with_its_counts_and_intervals(

@@ -36,7 +36,7 @@ def test_the_notice_stands_before_everything_else(report):
     body = training_page(report).partition("<body>")[2]
 
     notice = '<p class="notice" role="note">Research use only. Not for diag'
-    assert body.startswith(f'<main class="short">{notice}')
+    assert body.startswith(f"<main>{notice}")
 
 
 def test_caveats_stand_before_the_numbers(report):
