@@ -75,7 +75,7 @@ def test_model_json_tells_the_whole_recipe(run_dir):
     ends = [manifest.metrics[f"accuracy_{end}"] for end in ("low", "high")]
     assert ends == metrics["intervals"]["accuracy"]
     files = {name.split("/")[0] for name in manifest.files}
-    assert files == {"head", "head.npz", "reference.npz", "training.films"}
+    assert files == {"head", "head.npz", "reference.npz", "training.films", "examples"}
 
 
 def test_mllibs_own_format_gives_the_same_again(spark, run_dir):
