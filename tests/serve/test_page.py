@@ -137,9 +137,10 @@ def test_grey_levels_and_inversion_change_the_film_and_reset_brings_it_back(page
 
 def test_a_photo_gets_a_verdict_in_place_of_a_score(page, files):
     upload(page, files, "photo.png")
-    assert page.text("#verdict").startswith("Not an X-ray")
+    assert page.text("#verdict") == "Not a frontal chest film"
     assert page.run("return document.querySelectorAll('#bars tbody tr').length") == 0
     assert "%" not in page.text("#result")
+    assert "Not a frontal chest film: " in page.text("#result")
     assert not page.is_shown("#heat-controls")
 
 
@@ -169,7 +170,7 @@ def test_a_film_may_be_dropped_and_an_example_clicked(page, drawn):
     page.wait("return document.querySelectorAll('#examples button').length >= 5")
     page.click("#examples button:last-of-type")
     page.wait(SHOWN, "sunset.png")
-    assert page.text("#verdict").startswith("Not an X-ray")
+    assert page.text("#verdict") == "Not a frontal chest film"
 
 
 def test_answer_and_picture_can_be_saved(page, files, model):
@@ -259,6 +260,7 @@ def test_films_like_it_are_listed_where_the_server_has_any(browser, model_dir, f
     with running(model_dir, neighbours=run.address) as found:
         browser.open(found.url, DESKTOP)
         browser.wait("return document.querySelectorAll('#card dt').length")
+        browser.console()  # what the page before has said of the end of its server
         upload(browser, files, "film.png")
         assert browser.text("#similar caption") == "Known films most like this one"
         assert browser.text("#similar tbody").count("Pneumonia") == 8

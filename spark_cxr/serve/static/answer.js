@@ -28,6 +28,7 @@ const DOUBTS = {
   damaged: "Damaged file",
   lungs_not_found: "Lungs not found",
 };
+const FLAGS = { ...DOUBTS, not_an_xray: "Not a frontal chest film", refused_as_unlike: "Refused as unlike the training" };
 
 // What to do where no class is named.
 const WAYS_OUT = {
@@ -50,7 +51,7 @@ export function stateOf(answer) {
 export function verdictOf(answer) {
   if (answer.error) return `No film: ${answer.error.meaning}`;
   if (hasFlag(answer, "refused_as_unlike")) return "No answer: unlike the films that this model was trained on";
-  if (answer.label === null) return "Not an X-ray of the kind that this model knows";
+  if (answer.label === null) return FLAGS.not_an_xray;
   const doubts = doubtsOf(answer);
   const words = [doubts.length ? `${doubts.join(", ")}: ` : "", saidOf(answer), answer.is_uncertain ? ", uncertain" : ""];
   return words.join("");
@@ -195,7 +196,7 @@ function findingBarsOf(answer, uncertain) {
 export function flagsOf(answer) {
   if (!answer.flags.length) return [];
   const lines = answer.flags.map((flag) =>
-    element("li", {}, element("b", {}, DOUBTS[flag.name] ?? flag.name.replaceAll("_", " ")), `: ${flag.meaning}`));
+    element("li", {}, element("b", {}, FLAGS[flag.name] ?? flag.name.replaceAll("_", " ")), `: ${flag.meaning}`));
   const again = hasFlag(answer, "looks_inverted") && answer.film_png
     ? [element("button", { type: "button", id: "again" }, "Invert and ask again")] : [];
   return [element("div", { class: "caveats" }, element("h3", {}, "Before you read the answer"), element("ul", {}, ...lines), ...again)];
