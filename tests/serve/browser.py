@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 DRIVER = shutil.which("chromedriver")
+SIZES = {"phone": (390, 844), "tablet": (820, 1180), "laptop": (1366, 768), "large": (1920, 1080)}
 PATIENCE_S = 30
 KEY = "element-6066-11e4-a52e-4f735466cecf"
 """By which the protocol marks an element."""

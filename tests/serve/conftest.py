@@ -8,7 +8,7 @@ from PIL import Image
 
 import spark_cxr
 from spark_cxr.phantoms import phantoms
-from tests.serve.browser import Browser
+from tests.serve.browser import SIZES, Browser
 from tests.serve.made_model import made_model
 from tests.serve.running import running
 
@@ -19,6 +19,15 @@ def browser(tmp_path_factory):
     made = Browser(tmp_path_factory.mktemp("browser"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def desktop(browser, server):
+    """Open the page on a laptop; at its end the browser has nothing to complain of."""
+    browser.open(server.url, SIZES["laptop"])
+    browser.wait("return document.querySelectorAll('#card dt').length")
+    yield browser
+    assert browser.console() == []
 
 
 @pytest.fixture(scope="session")

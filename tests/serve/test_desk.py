@@ -9,14 +9,13 @@ import sys
 import zipfile
 
 import pytest
-from browser import CHROMIUM, DRIVER
+from browser import CHROMIUM, DRIVER, SIZES
 from PIL import Image
 from running import running, until
 from test_page import HEATED, PIXEL, SHOWN, complaints, upload
 
 from spark_cxr.images.decode import decode
 
-SIZES = {"phone": (390, 844), "tablet": (820, 1180), "laptop": (1366, 768), "large": (1920, 1080)}
 ANSWERED = "return !document.querySelector('#totals').innerText.includes('waiting')"
 PRESS = (
     "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))"
@@ -50,14 +49,6 @@ def files(tmp_path_factory, drawn, photo):
 def page(request, browser, server):
     """Open the page afresh; at its end the browser has nothing to complain of."""
     browser.open(server.url, SIZES[request.param], dark=request.param == "tablet")
-    browser.wait("return document.querySelectorAll('#card dt').length")
-    yield browser
-    assert browser.console() == []
-
-
-@pytest.fixture
-def desktop(browser, server):
-    browser.open(server.url, SIZES["laptop"])
     browser.wait("return document.querySelectorAll('#card dt').length")
     yield browser
     assert browser.console() == []

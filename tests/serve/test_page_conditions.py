@@ -63,12 +63,6 @@ def page(request, browser, server):
     assert browser.console() == []
 
 
-@pytest.fixture
-def desktop(browser, server):
-    yield opened(browser, server.url, "laptop")
-    assert browser.console() == []
-
-
 def net(browser, conditions):
     browser.devtools("Network.enable", {})
     browser.devtools("Network.emulateNetworkConditions", conditions)

@@ -65,14 +65,6 @@ def page(request, browser, server):
     assert browser.console() == []
 
 
-@pytest.fixture
-def desktop(browser, server):
-    browser.open(server.url, SIZES["laptop"])
-    browser.wait("return document.querySelectorAll('#card dt').length")
-    yield browser
-    assert browser.console() == []
-
-
 def test_a_narrow_window_on_12_bits_has_no_bands(desktop, films):
     upload(desktop, films, "ramp.dcm")
     desktop.wait(DEEP)
