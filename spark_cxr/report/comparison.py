@@ -53,9 +53,9 @@ def comparison_page(report: ComparisonReport) -> str:
         on_screen(_folds(report), vector_maps(report.maps)),
         sections.classes(best, f"Class by class: {report.best.name}"),
         sections.pictures(best, report.matrix, f"In pictures: {report.best.name}"),
+        sections.parts(report.parts),
+        missed_by_group(report.missed),
         on_screen(
-            sections.parts(report.parts),
-            missed_by_group(report.missed),
             sections.mistakes(report.mistakes),
             matrix_films(report.matrix, best.labels),
             _published(report),

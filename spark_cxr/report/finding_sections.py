@@ -27,7 +27,7 @@ from spark_cxr.metrics.wording import (
 )
 from spark_cxr.report.dots import MACRO_AUC
 from spark_cxr.report.finding_plots import draw_aucs, draw_curves, draw_pairs, draw_precisions
-from spark_cxr.report.html import Html, element, facts, figure, join, section, table
+from spark_cxr.report.html import Html, element, facts, figure, join, on_screen, section, table
 from spark_cxr.report.sections import NOTHING, learning_section, with_small
 
 PAIRED = 16
@@ -243,7 +243,7 @@ def finding_parts(tables: tuple[FindingPartTable, ...]) -> Html:
         "over the findings that have an AUC in the part, so they are comparable only where these "
         "are the same."
     )
-    return section("Part by part", element("p", lead), *map(_part_table, tables))
+    return on_screen(section("Part by part", element("p", lead), *map(_part_table, tables)))
 
 
 def _part_table(each: FindingPartTable) -> Html:

@@ -17,7 +17,17 @@ from spark_cxr.metrics.results import (
 )
 from spark_cxr.metrics.wording import decimal, decimal_range, percent, percent_range
 from spark_cxr.report import dots, plots
-from spark_cxr.report.html import Html, element, facts, figure, join, picture, section, table
+from spark_cxr.report.html import (
+    Html,
+    element,
+    facts,
+    figure,
+    join,
+    on_screen,
+    picture,
+    section,
+    table,
+)
 from spark_cxr.report.matrix_films import linked_cells
 from spark_cxr.report.plots import draw_confusion
 from spark_cxr.report.roc_axes import LOGARITHMIC, RocAxes
@@ -211,7 +221,7 @@ def parts(tables: tuple[PartTable, ...]) -> Html:
     lead = "One figure for all films hides how they differ: by place, by machine, by view."
     if any(len(part.labels) == 1 for each in tables for part in each.parts):
         lead += " In a part with a single class, the accuracy is how often that class was found."
-    return section("Part by part", element("p", lead), *map(_part_table, tables))
+    return on_screen(section("Part by part", element("p", lead), *map(_part_table, tables)))
 
 
 def _part_table(each: PartTable) -> Html:

@@ -246,7 +246,7 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   body { font-size: 9.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.5rem; padding-top: 1rem; }
-  h2, h3, caption { break-after: avoid; }
+  h2, h2 + p, h3, caption { break-after: avoid; }
   figure, table, tr, .tiles, .caveats, .film, pre, .checks li { break-inside: avoid; }
   .plots { grid-template-columns: 1fr 1fr; gap: 1.5rem 2rem; }
   .films { grid-template-columns: repeat(4, 1fr); }

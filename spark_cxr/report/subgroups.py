@@ -11,7 +11,7 @@ from spark_cxr.metrics.wording import (
     points,
     points_range,
 )
-from spark_cxr.report.html import Html, element, section, table
+from spark_cxr.report.html import Html, element, on_screen, section, table
 from spark_cxr.report.sections import NOTHING, with_small
 
 LEAD = (
@@ -22,7 +22,7 @@ LEAD = (
 
 
 def missed_by_group(found: SubgroupGaps | None) -> Html:
-    """Show how much disease is missed in each group; nothing where there are no groups."""
+    """Show how much disease is missed in each group, on paper in words alone."""
     if found is None or not found.rows:
         return NOTHING
     warnings = gap_warnings(found)
@@ -33,8 +33,10 @@ def missed_by_group(found: SubgroupGaps | None) -> Html:
         "Missed disease, group by group",
         alarms if warnings else NOTHING,
         element("p", f"{gaps_in_words(found)} {LEAD}"),
-        *(_property_table(found, by) for by in properties),
-        element("p", _small_print(found)),
+        on_screen(
+            *(_property_table(found, by) for by in properties),
+            element("p", _small_print(found)),
+        ),
     )
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from spark_cxr.images.raster import encode_png
-from spark_cxr.metrics import measure
+from spark_cxr.metrics import measure, measure_parts
 from spark_cxr.metrics.evaluation_results import EvaluationCounts, EvaluationReport
 from spark_cxr.metrics.matrix_films import CellFilm, MatrixCell, MatrixFilms
 from spark_cxr.metrics.net_benefit import decision_curves
-from spark_cxr.metrics.results import LearningSummary
+from spark_cxr.metrics.results import LearningSummary, Mistake, PartTable
+from spark_cxr.metrics.subgroup_gaps import subgroup_gaps
 from spark_cxr.metrics.transfer import transfers
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.report.evaluation import evaluation_page
@@ -21,6 +22,8 @@ from spark_cxr.report.findings import findings_page
 from spark_cxr.report.findings_comparison import findings_comparison_page
 from spark_cxr.report.training import training_page
 from tests.report.conftest import small_report
+from tests.report.fields import LABELS as FIELD_LABELS
+from tests.report.fields import Films
 from tests.report.finding_fields import FindingFilms, findings_comparison, findings_report
 from tests.report.test_epochs import EPOCHS
 
@@ -81,10 +84,28 @@ def training(labels, skill=1.5):
     return dataclasses.replace(
         small_report(metrics),
         matrix=films_of(metrics),
-        mistakes=(),
+        mistakes=tuple(Mistake(f"{n}.png", *labels[:2], 0.9, FILM) for n in range(8)),
         net_benefit=curves,
+        parts=GROUPS,
+        missed=MISSED,
         learned=LearningSummary(EPOCHS, 2, 40),
     )
+
+
+def groups_of_five(films=300):
+    """Give figures by five properties of films, as those of a hospital have them."""
+    made = Films(films)
+    measured = (made.truth, made.named(1.7), FIELD_LABELS, made.groups)
+    names = {"view": 2, "age band": 4, "sex": 2, "maker": 3, "device": 4}
+    parts = {by: [f"{by} {row // 3 % many}" for row in range(films)] for by, many in names.items()}
+    sick = np.arange(films) % 3 > 0
+    missed = sick & (np.arange(films) % 11 == 0)
+    tables = [PartTable(by, measure_parts(*measured, of, resamples=20)) for by, of in parts.items()]
+    gaps = subgroup_gaps(sick, missed, made.groups, parts, label="disease", resamples=100)
+    return tuple(tables), gaps
+
+
+GROUPS, MISSED = groups_of_five()
 
 
 def evaluation():
@@ -102,6 +123,9 @@ def evaluation():
         run=report.run,
         transfers=transfers(there, report.metrics),
         net_benefit=report.net_benefit,
+        parts=report.parts,
+        missed=report.missed,
+        mistakes=report.mistakes,
         matrix=report.matrix,
         caveats=report.caveats,
     )
@@ -112,7 +136,9 @@ def pages(field, tmp_path_factory):
     """Write a page of each kind."""
     named = FindingFilms(findings=("Enlarged Cardiomediastinum", "Pleural_Thickening", "Hernia"))
     found = findings_report(named.measured(1.5))
-    found = dataclasses.replace(found, matrix=None, learned=LearningSummary(EPOCHS, 2, 40))
+    found = dataclasses.replace(
+        found, matrix=None, missed=MISSED, learned=LearningSummary(EPOCHS, 2, 40)
+    )
     texts = {
         "two": training_page(training(("ill", "well"))),
         "crowded": training_page(
