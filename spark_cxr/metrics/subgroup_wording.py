@@ -46,8 +46,10 @@ def gaps_in_words(found: SubgroupGaps) -> str:
         return f"More films with {found.label} are missed than chance explains in: {named}."
     open_ = len(found.rows) - len(known)
     rest = f" Of {counted(open_, 'group')} nothing can be said: {few}" if open_ else ""
+    none = f"In none of {len(known):,} groups are more films with {found.label} missed"
+    if len(known) == 1:
+        none = f"In the one group with enough patients no more films with {found.label} are missed"
     return (
-        f"In none of {counted(len(known), 'group')} more films with {found.label} are missed than "
-        "chance explains. That is no proof that all fare alike: small gaps need many patients."
-        f"{rest}"
+        f"{none} than chance explains. That is no proof that all fare alike: small gaps need many "
+        f"patients.{rest}"
     )

@@ -26,7 +26,7 @@ from spark_cxr.metrics.results import (
 )
 from spark_cxr.model.predictor import Predictor, look_at_film
 from spark_cxr.pipeline.checks.summary import audit_summary, audit_without_films
-from spark_cxr.pipeline.evaluate import TestAnswers
+from spark_cxr.pipeline.evaluate import TestAnswers, is_drawn
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.near_duplicates import clusters
@@ -35,8 +35,6 @@ from spark_cxr.pipeline.thumbnails import film_at, thumbnail
 from spark_cxr.schemas import FEATURES, LABEL, PATH, TWINS
 from spark_cxr.settings import Config
 
-PHANTOM = "phantom"
-"""With this begins the source that the manifest of phantoms names."""
 PHANTOMS = "drawn phantoms"
 MISTAKES = 8
 CANDIDATES = 4 * MISTAKES
@@ -65,8 +63,7 @@ class RefusalCheck:
 
 def are_drawn(films: DataFrame) -> bool:
     """Tell whether all films are phantoms."""
-    is_drawn = F.coalesce(F.startswith(F.col("source"), F.lit(PHANTOM)), F.lit(False))
-    return films.where(~is_drawn).limit(1).count() == 0
+    return films.where(~is_drawn()).limit(1).count() == 0
 
 
 def data_summary(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from spark_cxr.backbones.film_list import (
@@ -34,6 +34,8 @@ from spark_cxr.settings import Config
 EVALUATOR_METRICS = ("accuracy", "f1", "weightedPrecision", "weightedRecall", "logLoss")
 PIXELS, LOOKS = "pixels_sha256", "looks"
 FOUND = "found"
+PHANTOM = "phantom"
+"""With this begins the source that the manifest of phantoms names."""
 _FOUND = f"path string, {FOUND} string"
 Batches = Iterator[pa.RecordBatch]
 
@@ -113,6 +115,11 @@ def count_shared(rows: DataFrame) -> int:
     return rows.where(F.col(IS_TEST)).join(trained, on=GROUP, how="left_semi").count()
 
 
+def is_drawn() -> Column:
+    """Tell phantoms from films, by their source."""
+    return F.coalesce(F.startswith(F.col(SOURCE), F.lit(PHANTOM)), F.lit(False))
+
+
 def marked(images: DataFrame, tested: DataFrame, network: Network) -> DataFrame | None:
     """Say of each film of a test whether the network was trained on it: path and `found`.
 
@@ -128,7 +135,9 @@ def marked(images: DataFrame, tested: DataFrame, network: Network) -> DataFrame 
     if lists is None:
         return None
     paths = F.broadcast(tested.select(PATH))
-    films = images.join(paths, on=PATH, how="left_semi").select(PATH, PIXELS, LOOKS)
+    # Phantoms of two patients look as alike as copies of one film: only exact copies count.
+    looks = F.when(~is_drawn(), F.col(LOOKS)).alias(LOOKS)
+    films = images.join(paths, on=PATH, how="left_semi").select(PATH, PIXELS, looks)
     return films.mapInArrow(_finder(lists), _FOUND)
 
 

@@ -1,7 +1,7 @@
 """The parts that pages of several findings have in common: figures, curves, pairs, parts."""
 
 from spark_cxr.metrics import wording
-from spark_cxr.metrics.finding_parts import FindingOfPart, FindingPartTable
+from spark_cxr.metrics.finding_parts import FindingOfPart, FindingPart, FindingPartTable
 from spark_cxr.metrics.finding_records import (
     CoOccurrence,
     Estimate,
@@ -156,7 +156,7 @@ def curves_section(
         if row.known
     )
     lead = element("p", wording.percent_sign(lead))
-    return section(heading, lead, element("div", *drawn, class_="plots"))
+    return section(heading, lead, element("div", *drawn, class_="plots triples"))
 
 
 def _curve_caption(row: FindingFigures, unit: str) -> Html:
@@ -247,6 +247,10 @@ def finding_parts(tables: tuple[FindingPartTable, ...]) -> Html:
 
 
 def _part_table(each: FindingPartTable) -> Html:
+    if not any(part.measured for part in each.parts):
+        films = ", ".join(f"{part.name} {part.n:,}" for part in each.parts)
+        few = f"By {each.by}: too few films of every finding to say anything ({films})."
+        return element("p", few)
     headings = (
         "Finding",
         *(
@@ -254,16 +258,7 @@ def _part_table(each: FindingPartTable) -> Html:
             for part in each.parts
         ),
     )
-    mean = (
-        "Macro",
-        *(
-            heat_cell(
-                part.auc_macro,
-                note=f"{decimal_range(part.auc_macro.interval)}; {part.measured} findings",
-            )
-            for part in each.parts
-        ),
-    )
+    mean = ("Macro", *map(_mean_cell, each.parts))
     rows = [
         (of_parts[0].finding, *map(_part_cell, of_parts))
         for of_parts in zip(*(part.findings for part in each.parts), strict=True)
@@ -274,6 +269,12 @@ def _part_table(each: FindingPartTable) -> Html:
         return whole
     unknown = counted(each.unknown, "test film")
     return join([whole, element("p", f"The {each.by} of {unknown} is not known.")])
+
+
+def _mean_cell(part: FindingPart) -> Html:
+    between = decimal_range(part.auc_macro.interval)
+    over = counted(part.measured, "finding")
+    return heat_cell(part.auc_macro, note=f"{between}; {over}" if between else over)
 
 
 def _part_cell(found: FindingOfPart) -> Html:

@@ -55,8 +55,8 @@ def findings_page(report: FindingsReport) -> str:
         finding_parts(report.parts),
         missed_by_group(report.missed),
         curves_section(found, report.split.unit),
-        threshold_section(found),
         on_screen(
+            threshold_section(found),
             matrix_films(report.matrix, found.findings),
             decision_section(report.decision),
             net_benefit_section(report.net_benefit),

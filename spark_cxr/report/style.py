@@ -257,10 +257,13 @@ footer { margin-top: 4rem; color: var(--muted); font-size: .875rem; }
   .dense tbody th { position: static; min-width: 0; }
   .short .screen, .short .contents, .short .operating { display: none; }
   .short section { margin-top: .6rem; padding-top: .4rem; }
-  .short .films > :nth-child(n + 5), .short .plots > :nth-child(n + 7),
+  .short .films > :nth-child(n + 5), .short .plots > :nth-child(n + 9),
   .short tbody tr:nth-child(n + 13) { display: none; }
-  .short .plots { grid-template-columns: 1fr 1fr; gap: .4rem 2rem; }
-  .short .plots svg { max-width: 4.8cm; }
+  .short .plots {
+    grid-template-columns: repeat(auto-fit, minmax(4.1cm, 1fr)); gap: .4rem 1rem;
+  }
+  .short .plots.triples { grid-template-columns: 1fr 1fr; }
+  .short .plots svg { max-width: min(100%, 7cm); }
   .short figure svg { max-height: 5.5cm; }
   .short .tiles { grid-template-columns: repeat(4, 1fr); margin-top: 1rem; }
   .short .tiles > div { padding: .4rem .6rem; }

@@ -1,5 +1,7 @@
 """Missed disease by group on a page, on the console and in words."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,24 @@ def test_a_gap_beyond_chance_is_a_warning_in_words(planted):
     assert sentence.startswith("sex F: of 200 films with disease ")
     assert "percentage points more than in the other groups" in sentence
     assert sentence.endswith("more than chance explains.")
+
+
+@pytest.mark.parametrize(
+    ("makers", "said"),
+    [
+        (200, "In none of 4 groups are more films with disease missed than chance explains."),
+        (4, "In none of 2 groups are more films with disease missed than chance explains."),
+    ],
+)
+def test_groups_in_which_nothing_stands_out_are_counted(makers, said):
+    assert gaps_in_words(gaps_of(10, makers)).startswith(said)
+
+
+def test_a_single_group_is_named_as_one():
+    found = gaps_of(10, 4)
+    alone = dataclasses.replace(found, rows=(found.rows[0], found.rows[-1]))
+    said = "In the one group with enough patients no more films with disease are missed than"
+    assert gaps_in_words(alone).startswith(said)
 
 
 def test_warnings_come_first_on_the_page(planted):
