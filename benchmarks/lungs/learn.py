@@ -16,7 +16,7 @@ from spark_cxr.backbones.keras_backend import import_keras
 from spark_cxr.images.lungs import CELLS, DEEP, DOWN, LAST, LAYERS, SIDE, UP, LungNetwork
 from spark_cxr.images.small_network import MIDDLE, UNIT
 
-DEPTHS = {"down1": 12, "down2": 24, "down3": 48, "down4": 72, "deep": 72, "up3": 48, "up2": 24}
+DEPTHS = {"down1": 12, "down2": 24, "down3": 64, "down4": 112, "deep": 112, "up3": 64, "up2": 32}
 DEPTHS |= {"up1": 12}
 BATCH, RATE, SEED, THREADS = 32, 0.002, 24, 2
 FILMS_AN_EPOCH = 3200

@@ -18,7 +18,7 @@ from benchmarks.lungs.judge import agreement, whitened
 from benchmarks.lungs.learn import learned_network
 from spark_cxr.images.lungs import FILE
 
-EPOCHS = 28
+EPOCHS = 60
 ADULTS_TIMES = 16
 """The few adults are shown so many times as often."""
 PARTS = 2

@@ -3,14 +3,16 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from spark_cxr.images.small_network import convolved, doubled, padded
 
 
-def test_convolutions_are_those_of_the_definition():
+@pytest.mark.parametrize("depth", [3, 15, 16, 40])
+def test_convolutions_are_those_of_the_definition(depth):
     rng = np.random.default_rng(0)
-    maps = rng.standard_normal((9, 8, 3)).astype(np.float32)
-    kernel = rng.standard_normal((3, 3, 3, 4)).astype(np.float32)
+    maps = rng.standard_normal((9, 8, depth)).astype(np.float32)
+    kernel = rng.standard_normal((3, 3, depth, 4)).astype(np.float32)
     found = convolved(maps, kernel, 2)
     wanted = np.zeros((4, 3, 4))
     for y, x in itertools.product(range(4), range(3)):
