@@ -216,9 +216,12 @@ def is_untried(address: str) -> bool:
 
 
 def absolute(address: str) -> str:
-    """Make a relative local path absolute: Spark and Python may have other current folders."""
+    """Make a relative local path absolute: Spark and Python may have other current folders.
+
+    Without `..`: Spark takes it out of the paths that it lists, and they begin with this one.
+    """
     scheme, colon, _ = address.partition(":")
-    return address if colon and "/" not in scheme else str(Path(address).absolute())
+    return address if colon and "/" not in scheme else os.path.normpath(Path(address).absolute())
 
 
 def open_output(address: str, overwrite: bool, inputs: Sequence[str] = ()) -> Output:

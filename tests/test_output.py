@@ -339,6 +339,7 @@ def test_relative_address_starts_in_the_current_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert absolute("films/a:b") == f"{tmp_path}/films/a:b"
+    assert absolute("../films/./a/") == f"{tmp_path.parent}/films/a"
 
 
 def test_table_lies_below_its_directory() -> None:

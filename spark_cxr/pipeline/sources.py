@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -272,4 +273,7 @@ def _roots(images: Sequence[str]) -> list[str]:
 
 
 def _plain(root: str) -> str:
-    return absolute(root).removeprefix("file:").rstrip("/")
+    address = absolute(root)
+    if not address.startswith(("/", "file:")):
+        return address.rstrip("/")
+    return posixpath.normpath(f"/{address.removeprefix('file:').lstrip('/')}").rstrip("/")

@@ -65,7 +65,7 @@ def never(films, tmp_path_factory):
 def run_dir(spark, films, network, never, tmp_path_factory):
     """Train, after a start that ended when the films were read."""
     out = tmp_path_factory.mktemp("finetune") / "R"
-    cfg = settings(out, films, network, never=[str(never)])
+    cfg = settings(out, films, network, never=[f"{never}/../{never.name}"])
     cfg = replace(cfg, ingest=replace(cfg.ingest, unmatched="keep"))
 
     def cut_off(task, say):
@@ -223,6 +223,20 @@ def test_other_settings_do_not_go_on_with_what_has_been_learned(
     capsys.readouterr()
     assert job.exit_code(finetune.JOB, [*words, "--layers", "block1"]) == 2
     assert "Received: finetune.layers=block1, then all." in capsys.readouterr().err
+
+
+def test_a_folder_of_never_that_holds_nothing_back_is_an_error(spark, films, network, tmp_path):
+    empty = tmp_path / "never"
+    empty.mkdir()
+    (empty / "cut.png").write_bytes(b"\x89PNG\r\n")
+    cfg = settings(tmp_path / "R", films, network, never=[str(empty)])
+    cfg = replace(cfg, ingest=replace(cfg.ingest, unmatched="keep"))
+    output, copies = Output(str(tmp_path / "R")), small_copies(Fit((224, 224)), ())
+    with (
+        pytest.raises(InputError, match=f"films in --never. Received: none in {empty}"),
+        finetune_films.films_to_learn(spark, cfg, output, copies),
+    ):
+        pass
 
 
 def test_films_of_an_earlier_run_are_taken(spark, run_dir, films, tmp_path):

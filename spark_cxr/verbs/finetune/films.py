@@ -245,11 +245,14 @@ def _set_apart(done: IngestResult, never: Sequence[str], output: Output) -> Inge
     is_never = reduce(Column.__or__, map(is_below, never))
     with staged(output) as keep:
         films = keep(done.images)
+        apart = films.where(is_never)
+        if apart.isEmpty():
+            raise InputError("films in --never", f"none in {', '.join(never)}", "Check the folder")
         twins = keep(spark.read.schema(TWINS).parquet(done.twins))
         output.write_table(films.where(~is_never), "images")
         for side in ("path_a", "path_b"):
-            others = films.where(is_never).select(films[PATH].alias(side))
+            others = apart.select(films[PATH].alias(side))
             twins = twins.join(others, on=side, how="left_anti")
         output.write_table(twins.select(*columns(TWINS)), "twins")
-        output.write_table(films.where(is_never), NEVER)
+        output.write_table(apart, NEVER)
     return account_of(spark, output)

@@ -1,0 +1,46 @@
+"""A folder is the same however it is spelt: by it films are told apart, and held back."""
+
+import pytest
+
+from spark_cxr.pipeline.sources import is_below, list_files, source_of
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Two folders beside the current one, the name of one within that of the other."""
+    for name in ("here", "films", "films-late"):
+        (tmp_path / name).mkdir()
+    for name in ("films", "films-late"):
+        (tmp_path / name / "a.png").write_bytes(b"a film")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+SPELT = (
+    "../films",
+    "../films/",
+    "./../here/../films",
+    "{top}/films",
+    "{top}/here/../films",
+    "file:{top}/films",
+    "file://{top}/films",
+    "file://{top}/here/../films",
+)
+
+
+@pytest.mark.parametrize("spelt", SPELT)
+def test_films_lie_below_their_folder_however_it_is_spelt(spark, folders, spelt):
+    root = spelt.format(top=folders)
+    listed = [file.path for file in list_files(spark, [root, "../films-late"]).found]
+    table = spark.createDataFrame([(path,) for path in listed], "path string")
+    found = {row.path: row.below for row in table.withColumn("below", is_below(root)).collect()}
+    top = f"file:{folders}"
+    assert found == {f"{top}/films/a.png": True, f"{top}/films-late/a.png": False}
+
+
+def test_the_source_of_a_film_is_its_folder(spark, folders):
+    roots = ["../films", "../films-late"]
+    listed = [file.path for file in list_files(spark, roots).found]
+    table = spark.createDataFrame([(path,) for path in listed], "path string")
+    sources = [row.source for row in table.withColumn("source", source_of(roots)).collect()]
+    assert sorted(sources) == ["films", "films-late"]
