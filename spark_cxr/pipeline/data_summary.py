@@ -72,6 +72,8 @@ def data_summary(
     """Say what went in."""
     known = datasets.get_all(cfg.ingest.dataset)
     title = ", ".join([each.title for each in known] or [Path(i).name for i in cfg.ingest.images])
+    if tested := ", ".join(Path(each).name for each in cfg.train.test_images):
+        title = f"{tested}, trained on {title}"
     source = (*cfg.ingest.images, *cfg.train.test_images)
     if not ingested.has_films:
         title, source = cfg.features.backbone, (without_password(cfg.train.features),)

@@ -239,6 +239,7 @@ def test_films_of_another_folder_can_be_the_test(spark, films, tmp_path):
     assert json.loads((out / "model" / "model.json").read_text())["split"] == {"how": how}
     page = (out / "report.html").read_text()
     assert how in page
+    assert f"On {len(rows)} test images (there, trained on here)" in page
     assert "split by patient" not in page
 
 
