@@ -289,7 +289,7 @@ _FILM = "$(base64 -w0 film.png)"
 SENDS = {
     "": "curl -s SERVER{path}",
     "images": "curl -s --data-binary @film.png SERVER{path}",
-    "film": "curl -s --data-binary @film.png SERVER{path} | head -n 1",
+    "film": "curl -s --data-binary @film.png SERVER{path} | sed -n 1p",
     "invocations": 'printf \'{{"dataframe_records": [{{"image": "%s"}}]}}\' '
     f'"{_FILM}" | curl -s --json @- SERVER{{path}}',
     "infer": 'printf \'{{"inputs": [{{"name": "image", "datatype": "BYTES", "shape": [1], '
