@@ -147,8 +147,11 @@ def source_of(images: Sequence[str], name: str = "") -> Column:
 
 def is_below(root: str) -> Column:
     """Tell whether a film lies below a folder, below the fixed part of a glob, or in an archive."""
-    inside = F.contains(F.col(PATH), F.lit(f"{_fixed(root)}{INSIDE}"))
-    return F.contains(F.col(PATH), F.lit(f"{_fixed(root)}/")) | inside
+    top, path = _fixed(root), F.col(PATH)
+    if ":" not in top.partition("/")[0]:
+        # Without a scheme it lies in the default file system: hdfs://host/films, file:/films.
+        path = F.regexp_replace(path, r"^[\w+.-]+:(//[^/]*)?", "")
+    return path.startswith(f"{top}/") | path.startswith(f"{top}{INSIDE}")
 
 
 def _fixed(root: str) -> str:

@@ -38,6 +38,29 @@ def test_films_lie_below_their_folder_however_it_is_spelt(spark, folders, spelt)
     assert found == {f"{top}/films/a.png": True, f"{top}/films-late/a.png": False}
 
 
+@pytest.mark.parametrize(
+    ("root", "path", "below"),
+    [
+        ("/data/films", "file:/data/films/a.png", True),
+        ("/data/films", "file:///data/films/a.png", True),
+        ("/data/films", "file:/old/data/films/a.png", False),
+        ("/data/films", "hdfs://node:8020/data/films/a.png", True),
+        ("/data/films", "hdfs://node:8020/old/data/films/a.png", False),
+        ("/Volumes/films", "dbfs:/Volumes/films/a.png", True),
+        ("dbfs:/Volumes/films", "dbfs:/Volumes/films/a.png", True),
+        ("s3a://bucket/films", "s3a://bucket/films/a.png", True),
+        ("s3a://bucket/films/", "s3a://bucket/films-late/a.png", False),
+        ("s3a://bucket/films", "s3a://other/films/a.png", False),
+        ("/data/films.zip", "file:/data/films.zip!/a.png", True),
+        ("/data/*.zip", "file:/data/films.zip!/a.png", True),
+        ("/", "file:/data/films/a.png", True),
+    ],
+)
+def test_a_film_lies_below_the_folder_that_its_path_begins_with(spark, root, path, below):
+    (row,) = spark.createDataFrame([(path,)], "path string").select(is_below(root)).collect()
+    assert row[0] is below
+
+
 def test_the_source_of_a_film_is_its_folder(spark, folders):
     roots = ["../films", "../films-late"]
     listed = [file.path for file in list_files(spark, roots).found]
