@@ -14,6 +14,7 @@ from spark_cxr.metrics.checks import NOT_APPLICABLE, PASS, Check, status_of
 from spark_cxr.metrics.wording import overlap_in_words, percent
 from spark_cxr.output import Output
 from spark_cxr.pipeline.evaluate import FOUND, marked
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.staging import Keep
 from spark_cxr.schemas import GROUP, LABEL, PATH, SOURCE
@@ -38,16 +39,21 @@ WARNS, FAILS = 0.01, 0.05
 
 def check_network(shown: AuditFilms, cfg: Config, output: Output, keep: Keep) -> Iterator[Check]:
     """Check what the network's vectors reveal, and what a classifier on them relies on."""
+    stage("checking whether vectors tell the source")
     yield check_films_source(shown.rows, cfg)
+    stage("training on the films as they are")
     real, steady, head = probe_real(shown.rows, shown.labels, cfg, output)
     rows = with_metadata(shown.rows)
     for name in SHORTCUTS:
+        stage(f"looking for shortcuts: {name}")
         reached = probe(rows, name, shown.labels, cfg).metrics
         remark = masks_in_words(shown) if name == "lungs" else ""
         yield check_shortcut(name, reached, real.metrics, cfg.audit, remark)
+    stage("looking for shortcuts: centre")
     centre = probe(rows, "centre", shown.labels, cfg).metrics
     yield check_centre(centre, real.metrics, cfg.audit)
     if cfg.audit.heat:
+        stage("mapping heat")
         yield from _heat(shown, head, cfg, keep)
     for view in CHANGES:
         yield check_change(view, steady, real.metrics, cfg.audit)

@@ -15,6 +15,7 @@ from spark_cxr.pipeline.checks.near_duplicate_checks import NearDuplicateTables
 from spark_cxr.pipeline.checks.summary import check_tables, meanings, prepare_images, with_manifest
 from spark_cxr.pipeline.film_run import limits_of
 from spark_cxr.pipeline.near_duplicates import clusters, conflicts
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.staging import Keep, staged
 from spark_cxr.schemas import CONFLICTS, TWINS
 from spark_cxr.settings import Config
@@ -78,6 +79,7 @@ def _run(spark: SparkSession, given: Config, output: Output) -> AuditResult:
         twins = spark.read.schema(TWINS).parquet(ingested.twins)
         known = NearDuplicateTables(films, twins, keep(clusters(twins)), cfg.audit.examples)
         output.write_table(conflicts(known.images, known.clusters), "conflicts")
+        stage("checking the tables")
         checks = check_tables(known, cfg.audit, bool(cfg.ingest.findings))
         more, shown = _network(spark, cfg, known.images, ingested.images, output, copies_of, keep)
     contradictions = spark.read.schema(CONFLICTS).parquet(output.table("conflicts"))

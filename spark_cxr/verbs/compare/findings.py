@@ -37,6 +37,7 @@ from spark_cxr.pipeline.finding_trial import (
 from spark_cxr.pipeline.heads import HeadRecipe, settle
 from spark_cxr.pipeline.ingest import IngestResult
 from spark_cxr.pipeline.partition import People, people_of
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds
 from spark_cxr.schemas import FEATURES, FINDINGS, GROUP, LABEL, PATH, SOURCE, TEST_FINDINGS
 from spark_cxr.settings import Config
@@ -120,6 +121,7 @@ def compare_findings(spark: SparkSession, cfg: Config, output: Output) -> Findin
         if can_cross(by) and by != SOURCE and cfg.train.crossing == "error":
             check_folds(rows)
         for name in cfg.compare.heads:
+            stage(f"training {name} on {backbone}")
             entrant = _entrant(backbone, heads.get(name), rows, compared, by, cfg, output)
             entrants.append(entrant)
             LOG.info(f"compare: {entrant.name}, {entrant.seconds:.1f} s")

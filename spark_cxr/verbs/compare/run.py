@@ -30,6 +30,7 @@ from spark_cxr.pipeline.evaluate import (
 )
 from spark_cxr.pipeline.features import FeatureResult
 from spark_cxr.pipeline.partition import people_of
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.splits import FOLD, can_cross, check_folds
 from spark_cxr.report.comparison import comparison_page
 from spark_cxr.report.findings_comparison import findings_comparison_page
@@ -74,6 +75,7 @@ def compare_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
     if cfg.ingest.findings:
         return _compare_findings(spark, cfg, output)
     done = compare(spark, cfg, output)
+    stage("writing the report")
     report = comparison_report(spark, done, output)
     output.write_json("comparison.json", json_of(done, report))
     output.write_text("report.html", comparison_page(report))
@@ -125,6 +127,7 @@ def compare(spark: SparkSession, cfg: Config, output: Output) -> Comparison:
                 check_folds(rows)
             for head in chosen:
                 entrant = Entrant(backbone, head.name, by)
+                stage(f"training {entrant.name}")
                 result = _result(entrant, head, rows, tested, classes, cfg, output)
                 what = f"{entrant.name}, accuracy {result.metrics.accuracy:.3f}"
                 LOG.info(f"compare: {what}, {result.seconds:.1f} s")
@@ -156,6 +159,7 @@ def _elsewhere(
         rows = _prepared(featurized, folds.classes, folds.rows).persist()
         for head in chosen:
             entrant = Entrant(backbone, head.name, SOURCE)
+            stage(f"training {entrant.name}")
             scored = _scored(head, rows, cfg, True, len(folds.sources))
             place = f"predictions/{entrant.name}"
             output.write_table(training.predictions_of(scored, names, entrant.name), place)

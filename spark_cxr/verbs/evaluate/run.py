@@ -15,6 +15,7 @@ from spark_cxr.model.manifest import Manifest, read_manifest
 from spark_cxr.model.model import open_manifest
 from spark_cxr.output import Outcome, Output, absolute
 from spark_cxr.pipeline.classes import read_classes
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.scorer import open_scorer
 from spark_cxr.report.evaluation import evaluation_page
 from spark_cxr.schemas import EVALUATED
@@ -63,6 +64,7 @@ def evaluate_step(spark: SparkSession, cfg: Config, output: Output) -> Outcome:
         model = open_scorer(spark, settings.model, *how)
         manifest = model.manifest
         source = evaluated_films(spark, cfg, model, training_films(place, manifest), output)
+    stage("measuring")
     found = _measured(spark, cfg, manifest, output)
     seconds = time.monotonic() - started
     report = evaluation_report(EvaluationRun(cfg, manifest, source, found, seconds, spark.version))

@@ -22,6 +22,7 @@ from spark_cxr.pipeline.held_out import answers_of_classes
 from spark_cxr.pipeline.model_directory import try_out
 from spark_cxr.pipeline.partition import Partition, part
 from spark_cxr.pipeline.point_settings import point_settings
+from spark_cxr.pipeline.progress import stage
 from spark_cxr.pipeline.reading import small_copies
 from spark_cxr.pipeline.splits import IS_TEST
 from spark_cxr.pipeline.trial import TrainingRun, Trial
@@ -113,6 +114,7 @@ def _trained(
         of_findings=bool(plan.command.ingest.findings),
         films=film_list.pack(lists),
     )
+    stage("training the network")
     workers = plan.command.finetune.workers
     trained = train_together(spark, task, workers, _say) if workers else train(task, _say)
     if not is_here(plan.output.address):
