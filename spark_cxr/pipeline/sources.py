@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -276,7 +275,6 @@ def _roots(images: Sequence[str]) -> list[str]:
 
 
 def _plain(root: str) -> str:
-    address = absolute(root)
-    if not address.startswith(("/", "file:")):
-        return address.rstrip("/")
-    return posixpath.normpath(f"/{address.removeprefix('file:').lstrip('/')}").rstrip("/")
+    if root.startswith(("/", "file:")):
+        root = f"/{root.removeprefix('file:').lstrip('/')}"
+    return absolute(root).rstrip("/")

@@ -16,6 +16,11 @@ def folders(tmp_path, monkeypatch):
     return tmp_path
 
 
+def listed(spark, roots):
+    found = list_files(spark, roots).found
+    return spark.createDataFrame([(file.path,) for file in found], "path string")
+
+
 SPELT = (
     "../films",
     "../films/",
@@ -31,8 +36,7 @@ SPELT = (
 @pytest.mark.parametrize("spelt", SPELT)
 def test_films_lie_below_their_folder_however_it_is_spelt(spark, folders, spelt):
     root = spelt.format(top=folders)
-    listed = [file.path for file in list_files(spark, [root, "../films-late"]).found]
-    table = spark.createDataFrame([(path,) for path in listed], "path string")
+    table = listed(spark, [root, "../films-late"])
     found = {row.path: row.below for row in table.withColumn("below", is_below(root)).collect()}
     top = f"file:{folders}"
     assert found == {f"{top}/films/a.png": True, f"{top}/films-late/a.png": False}
@@ -63,7 +67,6 @@ def test_a_film_lies_below_the_folder_that_its_path_begins_with(spark, root, pat
 
 def test_the_source_of_a_film_is_its_folder(spark, folders):
     roots = ["../films", "../films-late"]
-    listed = [file.path for file in list_files(spark, roots).found]
-    table = spark.createDataFrame([(path,) for path in listed], "path string")
-    sources = [row.source for row in table.withColumn("source", source_of(roots)).collect()]
+    table = listed(spark, roots).withColumn("source", source_of(roots))
+    sources = [row.source for row in table.collect()]
     assert sorted(sources) == ["films", "films-late"]

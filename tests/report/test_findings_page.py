@@ -159,26 +159,23 @@ def test_parts_are_shown_with_their_counts_and_too_few_is_no_figure(
     assert "The view of 3 test films is not known." in text
 
 
-def test_parts_without_any_figure_are_a_sentence(findings: FindingsReport) -> None:
+def text_by_maker(findings: FindingsReport, makers: list[str]) -> str:
     films = FindingFilms()
-    rows = [f"maker {row // 2 % 60}" for row in range(240)]
     parts = measure_finding_parts(
-        films.known(), films.answers(), films.findings, films.groups, rows, resamples=200
+        films.known(), films.answers(), films.findings, films.groups, makers, resamples=200
     )
     whole = dataclasses.replace(findings, parts=(FindingPartTable("maker", parts),))
-    text = read(findings_page(whole)).text
+    return read(findings_page(whole)).text
+
+
+def test_parts_without_any_figure_are_a_sentence(findings: FindingsReport) -> None:
+    text = text_by_maker(findings, [f"maker {row // 2 % 60}" for row in range(240)])
     assert "By maker: too few films of every finding to say anything (maker 0 4, maker 1 4" in text
     assert "AUC by maker" not in text
 
 
 def test_the_mean_of_a_part_without_figures_says_over_how_many(findings: FindingsReport) -> None:
-    films = FindingFilms()
-    rows = ["large" if row < 232 else "small" for row in range(240)]
-    parts = measure_finding_parts(
-        films.known(), films.answers(), films.findings, films.groups, rows, resamples=200
-    )
-    whole = dataclasses.replace(findings, parts=(FindingPartTable("maker", parts),))
-    text = read(findings_page(whole)).text
+    text = text_by_maker(findings, ["large" if row < 232 else "small" for row in range(240)])
     assert "; 0 findings" not in text
     assert " 0 findings" in text
 
